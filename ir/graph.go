@@ -1,0 +1,170 @@
+// Package ir is the graph IR: typed SSA over tensors. ARCHITECTURE.md
+// describes it.
+package ir
+
+import "mdlc/ir/index"
+
+// Node is one operation. Nodes are made by a Builder, which infers the type,
+// interns, and never changes a node afterwards.
+type Node struct {
+	Op      *Op
+	Args    []*Node
+	Attr    Attr // the op's typed attributes; nil for most
+	Regions []*Graph
+	Type    Type
+	Gen     int // recompute generation: part of the interning key
+	Pos     Pos
+	Name    string // a hint for printing and kernel names
+	ID      int    // dense, in order of construction; for deterministic maps
+}
+
+// Attr is the typed attribute struct of an op family. Text is canonical: it is
+// part of the interning key and of the printed form.
+type Attr interface{ Text() string }
+
+// Graph is a pure function: parameters to results. The nodes are all that the
+// results reach. A region of a loop or cluster is a graph too; it sees no
+// value from outside but its parameters (and the symbols of the graphs around it).
+type Graph struct {
+	Name    string
+	Params  []*Node // op `param`
+	Results []Result
+	Syms    []Sym // runtime lengths, in order of definition
+}
+
+// Result is a value that leaves a graph.
+type Result struct {
+	Kind  ResultKind
+	Name  string // state: the state's name; report: the key; value: ""
+	As    string // show: the format
+	Value *Node
+	Pos   Pos
+}
+
+// ResultKind says what a result is for.
+type ResultKind uint8
+
+const (
+	ResultValue  ResultKind = iota // of a region, in order
+	ResultState                    // the new value of a state
+	ResultReport                   // a scalar or short vector for the log
+	ResultShow
+)
+
+// ParamKind says where a parameter's value comes from.
+type ParamKind uint8
+
+const (
+	ParamValue   ParamKind = iota // of a region, in order
+	ParamState                    // the value of a state at the start
+	ParamFeed                     // the next batch of an `each`
+	ParamStep                     // i32[]: finished steps of the running train
+	ParamSeed                     // u32[2]
+	ParamFlag                     // a parameter of a sample
+	ParamValueOf                  // a value of the step that an `every` block belongs to; Name is the report-like key
+)
+
+// ParamAttr is the attribute of op `param`.
+type ParamAttr struct {
+	Kind ParamKind
+	Name string
+}
+
+// Sym is a runtime length: an input of the graph (Def nil) or defined by others.
+type Sym struct {
+	Name string
+	Max  int
+	Def  *index.Expr
+}
+
+// Module is what a model file means.
+type Module struct {
+	Source   string
+	Settings []Setting
+	States   []*State
+	Sources  []*Source
+	Entries  []*Entry
+}
+
+// Setting is a resolved entry of config.
+type Setting struct{ Name, Value string }
+
+// StateKind says what a state is to the user.
+type StateKind uint8
+
+const (
+	KindParam StateKind = iota
+	KindState
+	KindMoment // an optimiser's
+)
+
+// State is a param, a state or an optimiser's state. Where Stack is not empty the
+// first axes of Type are instances (a list of equal modules); Name has a `#`
+// for each. Its first value is the result of the same name of entry `init`.
+type State struct {
+	Name  string
+	Type  Type
+	Stack []int
+	Kind  StateKind
+	Pos   Pos
+}
+
+// Source is a `data` declaration.
+type Source struct {
+	Name    string
+	Kind    string // bytes, npy
+	Path    string
+	Bits    int       // npy: unpacked width of packed bits, 0: not packed
+	Split   []float64 // nil: the source's own
+	Holdout int
+	Pos     Pos
+}
+
+// EntryKind is one of init, train, eval, sample.
+type EntryKind string
+
+const (
+	EntryInit   EntryKind = "init"
+	EntryTrain  EntryKind = "train"
+	EntryEval   EntryKind = "eval"
+	EntrySample EntryKind = "sample"
+)
+
+// Entry is an item of the file that runs.
+type Entry struct {
+	Kind  EntryKind
+	Name  string
+	Count *index.Expr // train: steps, over `len.SOURCE.SPLIT`; nil: once (sample), or to the end of the data (eval)
+	Flags []Flag      // sample
+	Graph *Graph
+	Feeds []Feed // one for each ParamFeed of Graph, same names
+	Every []*Every
+	Pos   Pos
+}
+
+// Every runs at the end of steps N, 2N, ….
+type Every struct {
+	N     int
+	Graph *Graph // may be nil: only evals
+	Feeds []Feed
+	Evals []string
+}
+
+// Flag is a parameter of a sample.
+type Flag struct {
+	Name, Kind, Default, Doc string
+	Static                   bool
+	Len                      string // the symbol that a text's length sets, or ""
+}
+
+// Feed says how a ParamFeed is filled.
+type Feed struct {
+	Name          string
+	Source, Split string
+	Kind          string // rows, windows
+	Stride        int    // windows in order; 0: random cuts
+	Site          string // path of the draw
+	Column        int
+	Group         int
+	Pos           Pos
+}

@@ -1,0 +1,131 @@
+package loop
+
+// Kernel is one kernel: buffers, axes and a body. Before scheduling every axis
+// is open and the body is Lets and Stores; each step of codegen/schedule
+// rewrites it into another Kernel.
+type Kernel struct {
+	Name    string
+	Pos     []Pos
+	Axes    []*Axis   // in order of declaration; an axis follows those that its Def and Extent use
+	Bufs    []*Buffer // parameters first, in call order, then locals
+	Body    []Stmt
+	Guarded bool  // true after step edge: guards are explicit, only leaf extents count
+	Opts    []Opt // the schedule that made this kernel, for printing
+}
+
+// Opt is one scheduling decision. Axis names an axis, value, operand or buffer.
+type Opt struct {
+	Kind string
+	Axis string
+	Arg  int
+	Word string // the argument of kinds that take a word: Bind a par, Pack W phase
+}
+
+// Bind says who enumerates an axis.
+type Bind uint8
+
+const (
+	Open   Bind = iota // inside values
+	Loop               // by a For
+	Unroll             // by a For that is unrolled when emitted
+	Par                // by the worker pool
+	Grid               // by the GPU's grid
+	Reg                // open, over registers (after step layout)
+	Lane               // open, over the lanes of a vector (after step layout); at most one lane axis a value
+)
+
+// Axis is a named index. It is a leaf (Def nil: it is enumerated) or a function
+// of other axes (i = i0*128 + i1). A point is live if every axis that it
+// determines is inside its Extent.
+type Axis struct {
+	Name   string
+	Extent *Value // i64; a constant, or data with the bound Max
+	Max    int    // the largest extent; equals the extent where it is constant
+	Def    *Value // nil for a leaf
+	Bind   Bind
+}
+
+// Mode says how a kernel uses a buffer.
+type Mode uint8
+
+const (
+	In Mode = iota
+	Out
+	InOut
+	Work  // scratch shared by the phases of one kernel, allocated by the plan
+	Local // scratch of one worker (Panel)
+)
+
+// Buffer is memory with logical indices. Its address map is row-major strides
+// over Dims unless Strides is given. A rank-0 buffer holds one element.
+type Buffer struct {
+	Name    string
+	Elem    Elem
+	Dims    []int // capacities
+	Strides []int // in elements; nil: row-major
+	Mode    Mode
+}
+
+// Value is a node of the one value table: an operation on tiles. Its Axes are
+// the open axes that it depends on; operations broadcast by name.
+type Value struct {
+	Op    Op
+	Elem  Elem
+	Axes  []*Axis // sorted in the order of Kernel.Axes; leaves only (an open axis with a Def stands for its leaves)
+	Args  []*Value
+	Over  []*Axis // reductions and dot: the axes summed over
+	Buf   *Buffer // Load
+	Guard *Value  // Load: bool or nil; false means no access and the value 0
+	Axis  *Axis   // AxisIndex, At
+	Bits  uint64  // Const: IEEE bits of a float (as float64 bits for every float type), or the integer
+	Instr string  // Dot: the instruction row, "" before Mma
+	Name  string  // of a Let, "" otherwise
+	Pos   Pos
+}
+
+// Stmt is a statement of a kernel's body.
+type Stmt interface{ stmt() }
+
+// Let evaluates Val here; Val.Name is its name.
+type Let struct{ Val *Value }
+
+// Store writes Val to Buf[Index...] where Guard (nil: always) holds.
+type Store struct {
+	Buf   *Buffer
+	Index []*Value
+	Guard *Value
+	Val   *Value
+}
+
+// For runs Body for Axis in Lo..Hi (nil: the whole extent), ascending.
+type For struct {
+	Axis   *Axis
+	Lo, Hi *Value
+	Carry  []*Carry
+	Body   []Stmt
+}
+
+// Carry is a value that a For hands from turn to turn. At a dead point the old
+// value stays.
+type Carry struct {
+	Name string // inside the loop
+	Init *Value
+	In   *Value // Op CarryIn: the value at the start of a turn
+	Next *Value // what `yield` gives
+	Out  *Value // Op CarryOut: the value after the loop, named by the statement
+}
+
+// If runs Body where Cond, a scalar bool, holds.
+type If struct {
+	Cond *Value
+	Body []Stmt
+}
+
+// Phase ends a phase: what any par point wrote before it, all may read after.
+type Phase struct{}
+
+func (*Let) stmt()   {}
+func (*Store) stmt() {}
+func (*For) stmt()   {}
+func (*If) stmt()    {}
+func (*Phase) stmt() {}

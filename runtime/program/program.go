@@ -1,0 +1,222 @@
+// Package program is what the compiler hands to the runtime: plain data, no
+// code but its own reading and writing. A program is static: every buffer has
+// its place in one arena and every launch its place in a list.
+package program
+
+import (
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// Program is one compiled model file: several entries over one arena, one set
+// of states and one code object.
+type Program struct {
+	Source   string // the file's name, for messages
+	Settings []KV   // resolved settings, in order
+	Target   Target
+	Object   []byte // shared object with one symbol per kernel phase
+	Kernels  []Kernel
+	States   []State
+	Sources  []Source
+	Arena    int64 // bytes of temporaries, the largest over all blocks
+	Entries  []Entry
+}
+
+// KV is a resolved setting.
+type KV struct{ Key, Value string }
+
+// Target says what the code needs of the machine.
+type Target struct {
+	Triple   string   // x86_64-linux
+	Features []string // avx2, fma, avx512f, …
+}
+
+// Kernel is one compiled kernel.
+type Kernel struct {
+	Name   string
+	Pos    []loop.Pos
+	Phases []Phase
+	Args   int   // number of buffer arguments
+	Local  int64 // bytes of per-worker scratch
+}
+
+// Phase is a function `void sym(ptr args, i64 lo, i64 hi, ptr scratch)` that
+// runs points lo..hi of its flattened par axes. args points at 64-bit words:
+// the buffers' addresses in order, then the lengths in order.
+type Phase struct {
+	Symbol string
+	Points *index.Expr // over the kernel's lengths `n0, n1, …` (Launch.Lens); a constant where nothing is dynamic
+}
+
+// StateKind says what a state is to the user.
+type StateKind uint8
+
+const (
+	Param StateKind = iota
+	Plain
+	Moment // an optimiser's
+)
+
+// State is memory that lives across runs and in checkpoints. A stacked state
+// has Stack > 0 instances along its first axis; Name then has one `#` for each stack level
+// (gpt.blocks.#.norm1.scale) and checkpoints hold each instance under its own name.
+type State struct {
+	Name  string
+	Elem  loop.Elem
+	Dims  []int
+	Stack []int // sizes of the leading stack axes, outermost first
+	Kind  StateKind
+}
+
+// Source is a `data` declaration: kind and arguments, resolved by the runtime.
+type Source struct {
+	Name    string
+	Kind    string // bytes, npy, …
+	Path    string
+	Bits    int       // npy(…, bits: n)
+	Split   []float64 // fractions train, valid, test; nil: the source's own, or 0.9, 0.1
+	Holdout int       // > 0: every Holdout-th file or line is held out
+	Pos     loop.Pos
+}
+
+// Entry is an `init`, `train`, `eval` or `sample` of the file.
+type Entry struct {
+	Kind   string // init, train, eval, sample
+	Name   string
+	Count  *index.Expr // train: number of steps, over len.<source>.<split>; nil: until the data ends (eval) or once
+	Params []Param     // sample: flags
+	Block  Block
+	Every  []Every
+}
+
+// Every is a block run at the end of steps N, 2N, ….
+type Every struct {
+	N     int
+	Block Block
+	Evals []string
+}
+
+// Param is a flag of a sample.
+type Param struct {
+	Name    string
+	Kind    string // text, int, float, f32, i32, …
+	Default string
+	Doc     string
+	Static  bool // a new value needs a new compilation
+}
+
+// Block is one straight program.
+type Block struct {
+	Name    string
+	Bufs    []Buffer
+	Inputs  []Input
+	Outputs []Output
+	Lens    []Len
+	Code    []Instr
+}
+
+// Buffer is a place in memory.
+type Buffer struct {
+	Name   string
+	Elem   loop.Elem
+	Dims   []int
+	Home   Home
+	State  int    // HomeState: which
+	Offset int64  // HomeArena: byte offset
+	Data   []byte // HomeConst
+	Pos    loop.Pos
+}
+
+// Home says where a buffer lives.
+type Home uint8
+
+const (
+	HomeArena Home = iota
+	HomeState
+	HomeInput // filled by the driver before each run; its own memory
+	HomeConst
+)
+
+// InputKind says who fills an input.
+type InputKind uint8
+
+const (
+	InputFeed InputKind = iota // next batch of an `each`
+	InputStep                  // i32[], the step
+	InputSeed                  // u32[2]
+	InputFlag                  // a parameter of the sample
+)
+
+// Input is a buffer that the driver fills before each run.
+type Input struct {
+	Kind InputKind
+	Buf  int
+	Name string // flag name, or the name that `each` binds
+	Feed Feed   // InputFeed
+	Len  string // the length symbol that the flag's actual length sets, or ""
+}
+
+// Feed is one variable of an `each … from`.
+type Feed struct {
+	Source, Split string // corpus, train
+	Kind          string // rows, windows
+	Stride        int    // windows with stride, in order; 0: random cuts
+	Site          string // path of the draw that shuffles or cuts
+	Column        int    // which of the arrays of a source with several
+	Group         int    // feeds of one `each` share a group
+}
+
+// OutputKind says what an output is.
+type OutputKind uint8
+
+const (
+	OutputReport OutputKind = iota // scalar or short vector
+	OutputShow
+	OutputWhile
+)
+
+// Output is a buffer that the driver reads after each run.
+type Output struct {
+	Kind OutputKind
+	Buf  int
+	Name string      // report key
+	As   string      // show: text, images, …, "" = the value
+	Len  *index.Expr // show: the length of the last axis that has one, or nil
+	Pos  loop.Pos
+}
+
+// Len is a length symbol of a block: an input (Def nil) or a function of others.
+type Len struct {
+	Name string
+	Max  int
+	Def  *index.Expr
+}
+
+// Instr is a Launch or a Loop: exactly one is set.
+type Instr struct {
+	Launch *Launch
+	Loop   *Loop
+}
+
+// Launch runs a kernel.
+type Launch struct {
+	Kernel int
+	Args   []Ref
+	Lens   []*index.Expr // values of the kernel's lengths, over the block's symbols
+}
+
+// Ref is a buffer and a byte offset into it, which may depend on the turns of loops around.
+type Ref struct {
+	Buf    int
+	Offset *index.Expr // nil: 0
+}
+
+// Loop runs Code Count times, with symbol Turn = 0, 1, …. Lens are
+// recomputed each turn.
+type Loop struct {
+	Turn  string
+	Count *index.Expr
+	Turns int // buffer (i32[]) that the executor sets to the turn before each pass, -1: none
+	Lens  []Len
+	Code  []Instr
+}

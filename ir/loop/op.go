@@ -60,8 +60,9 @@ const (
 	// Random bits: philox(key0, key1, c0, c1, c2, c3, w) is word w (0..3) of Philox4x32-10, u32. All arguments u32.
 	Philox
 	// Over axes.
-	ReduceSum
-	ReduceProd
+	ReduceSum  // 64 partials, element j to partial j mod 64 ascending; registers of 16 in order; lanes by xor-halving
+	ReduceSeq  // ascending, last axis of Over fastest: a sum over axes that are not on lanes
+	ReduceProd // the order of ReduceSum
 	ReduceMin
 	ReduceMax
 	ReduceArgMax // i32, index along the one axis of Over; the first of equals; NaN counts as largest

@@ -19,6 +19,7 @@ type Program struct {
 	States   []State
 	Sources  []Source
 	Arena    int64 // bytes of temporaries, the largest over all blocks
+	Work     int64 // bytes of launch scratch, the largest over all launches
 	Entries  []Entry
 }
 
@@ -41,8 +42,8 @@ type Kernel struct {
 }
 
 // Phase is a function `void sym(ptr args, i64 lo, i64 hi, ptr scratch)` that
-// runs points lo..hi of its flattened par axes. args points at 64-bit words:
-// the buffers' addresses in order, then the lengths in order.
+// runs points lo..hi of its flattened par axes (in order of declaration, last
+// fastest). args points at the addresses of the kernel's In, Out, InOut and Work buffers in order.
 type Phase struct {
 	Symbol string
 	Points *index.Expr // over the kernel's lengths `n0, n1, …` (Launch.Lens); a constant where nothing is dynamic
@@ -135,6 +136,8 @@ const (
 	HomeState
 	HomeInput // filled by the driver before each run; its own memory
 	HomeConst
+	HomeLen  // i64[]: the value of Block.Lens[State], or of a loop's Len of that name
+	HomeWork // scratch of one launch: all launches share the region at Program.Work
 )
 
 // InputKind says who fills an input.

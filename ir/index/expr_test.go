@@ -1,0 +1,96 @@
+package index
+
+import (
+	"math/rand"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestCanonical(t *testing.T) {
+	for in, want := range map[string]string{
+		"i + j - i":            "j",
+		"2*(i + 3) - 6":        "i*2",
+		"(4*i + j)/4":          "i + j/4",
+		"(4*i + j)%4":          "j%4",
+		"(i/8)*8 + i%8":        "i",
+		"(i/8)*512 + (i%8)*64": "i*64",
+		"i/2/3":                "i/6",
+		"min(i, i + 1)":        "i",
+		"max(i, i + 1)":        "i + 1",
+		"-i + 5":               "i*-1 + 5",
+		"i*j + j*i":            "i*j*2",
+		"i%8%4":                "i%4",
+	} {
+		e, err := Parse(in)
+		require.NoError(t, err)
+		require.Equal(t, want, e.String(), in)
+		again, err := Parse(e.String())
+		require.NoError(t, err)
+		require.True(t, Equal(e, again), "%s reads back as %s", e, again)
+	}
+	for _, bad := range []string{"", "i +", "(i", "i/0", "min(i)", "i j", "99999999999999999999"} {
+		_, err := Parse(bad)
+		require.Error(t, err, bad)
+	}
+}
+
+func TestSimplifyIn(t *testing.T) {
+	bound := func(string) (int, int) { return 0, 7 }
+	for in, want := range map[string]string{
+		"i/8": "0", "i%8": "i", "(8*j + i)/8": "j", "(8*j + i)%8": "i", "(8*j + i + k)/8": "(i + k)/8 + j", "min(i, 9)": "i", "max(i, 7)": "7", "(i + 8)%8": "i",
+	} {
+		e, err := Parse(in)
+		require.NoError(t, err)
+		require.Equal(t, want, e.SimplifyIn(bound).String(), in)
+	}
+}
+
+// Random expressions: constructors, SimplifyIn, Subst, Range and the text all agree with plain evaluation.
+func TestRandom(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	names := []string{"i", "j", "k"}
+	bound := func(string) (int, int) { return 0, 5 }
+	var gen func(depth int, env map[string]int) (*Expr, int)
+	gen = func(depth int, env map[string]int) (*Expr, int) {
+		if depth == 0 || r.Intn(4) == 0 {
+			if r.Intn(2) == 0 {
+				k := r.Intn(9) - 4
+				return C(k), k
+			}
+			n := names[r.Intn(3)]
+			return V(n), env[n]
+		}
+		a, x := gen(depth-1, env)
+		b, y := gen(depth-1, env)
+		switch r.Intn(6) {
+		case 0:
+			return Sum(a, b), x + y
+		case 1:
+			return Prod(a, b), x * y
+		case 2:
+			d := r.Intn(6) + 1
+			return Quo(a, C(d)), floorDiv(x, d)
+		case 3:
+			d := r.Intn(6) + 1
+			return Rem(a, C(d)), floorMod(x, d)
+		case 4:
+			return Least(a, b), min(x, y)
+		}
+		return Most(a, b), max(x, y)
+	}
+	for n := 0; n < 20000; n++ {
+		env := map[string]int{"i": r.Intn(6), "j": r.Intn(6), "k": r.Intn(6)}
+		get := func(s string) int { return env[s] }
+		e, want := gen(4, env)
+		require.Equal(t, want, e.Eval(get), "%s at %v", e, env)
+		require.Equal(t, want, e.SimplifyIn(bound).Eval(get), "%s simplified to %s at %v", e, e.SimplifyIn(bound), env)
+		back, err := Parse(e.String())
+		require.NoError(t, err)
+		require.Equal(t, want, back.Eval(get), "%s reads back as %s", e, back)
+		lo, hi := e.Range(bound)
+		require.True(t, lo <= want && want <= hi, "%s: %d outside %d..%d", e, want, lo, hi)
+		s := e.Subst(func(n string) *Expr { return C(env[n]) })
+		require.True(t, s.IsConst(want), "%s", s)
+	}
+}

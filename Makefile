@@ -1,0 +1,43 @@
+# mdlc: build, test, measure. `make demo` is the place to start.
+export CGO_ENABLED = 0
+GO ?= go
+SOURCES := $(shell find . -name '*.go' -not -path './.git/*') $(shell find stdlib -name '*.mdl')
+GOFILES := $(shell git ls-files '*.go' 2>/dev/null)
+
+.PHONY: demo build test check bench lint llvm peers clean
+
+build: mdlc
+
+mdlc: go.mod go.sum $(SOURCES)
+	$(GO) build -o $@ ./cmd/mdlc
+
+# LLVM 19, the one thing beside Go that mdlc needs.
+llvm:
+	@sh scripts/install-llvm.sh
+
+# PyTorch, NumPy and OpenBLAS: only for checks and benchmarks against them.
+peers:
+	@sh scripts/install-peers.sh
+
+# Trains a small Transformer on text, prints held-out bits per byte and a sample.
+# TEXT=file takes another text than the Go standard library's source.
+demo: llvm mdlc
+	@sh scripts/demo.sh $(TEXT)
+
+# Every test that a change should pass; at most 10 minutes on 2 cores.
+test: llvm lint
+	$(GO) test -timeout 570s ./...
+
+# What CI runs: the tests, and the slower checks.
+check: test
+	sh scripts/check.sh
+
+bench: mdlc peers
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./codegen/...
+
+lint:
+	@test -z "$$(gofmt -l $(GOFILES))" || { echo "gofmt would change:"; gofmt -l $(GOFILES); exit 1; }
+	$(GO) vet ./...
+
+clean:
+	rm -f mdlc

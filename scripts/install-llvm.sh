@@ -16,7 +16,7 @@ mdlc needs LLVM 19 (opt, llc, ld.lld), which is not here, and this script cannot
   Fedora:        dnf install llvm19 lld19
   Arch Linux:    pacman -S llvm19 lld19
   macOS:         brew install llvm@19 lld@19, then put their bin folders on PATH
-  other Debian or Ubuntu releases: https://apt.llvm.org has the packages llvm-19 and lld-19
+  other Debian or Ubuntu releases: the LLVM project keeps its own package archive for them, with llvm-19 and lld-19
 Then run the command again; \`mdlc doctor\` says what it finds.
 TXT
 	exit 1

@@ -54,6 +54,19 @@ func ParseElem(s string) (Elem, error) {
 	return 0, fmt.Errorf("unknown element type %q", s)
 }
 
+// MarshalText and UnmarshalText write and read the name.
+func (e Elem) MarshalText() ([]byte, error) {
+	if e >= numElems {
+		return nil, fmt.Errorf("element type %d does not exist", e)
+	}
+	return []byte(e.String()), nil
+}
+
+func (e *Elem) UnmarshalText(b []byte) (err error) {
+	*e, err = ParseElem(string(b))
+	return err
+}
+
 // Pos is a place in the user's source.
 type Pos struct {
 	File      string

@@ -14,7 +14,7 @@ type Program struct {
 	Source   string // the file's name, for messages
 	Settings []KV   // resolved settings, in order
 	Target   Target
-	Object   []byte // shared object with one symbol per kernel phase
+	Object   []byte `json:"-"` // shared object with one symbol per kernel phase
 	Kernels  []Kernel
 	States   []State
 	Sources  []Source
@@ -82,12 +82,12 @@ type Source struct {
 
 // Entry is an `init`, `train`, `eval` or `sample` of the file.
 type Entry struct {
-	Kind   string // init, train, eval, sample
-	Name   string
-	Count  *index.Expr // train: number of steps, over len.<source>.<split>; nil: until the data ends (eval) or once
-	Params []Param     // sample: flags
-	Block  Block
-	Every  []Every
+	Kind  string // init, train, eval, sample
+	Name  string
+	Count *index.Expr // train: number of steps, over len.<source>.<split>; nil: until the data ends (eval) or once
+	Flags []Flag      // sample
+	Block Block
+	Every []Every
 }
 
 // Every is a block run at the end of steps N, 2N, ….
@@ -97,8 +97,8 @@ type Every struct {
 	Evals []string
 }
 
-// Param is a flag of a sample.
-type Param struct {
+// Flag is a parameter of a sample.
+type Flag struct {
 	Name    string
 	Kind    string // text, int, float, f32, i32, …
 	Default string
@@ -124,7 +124,7 @@ type Buffer struct {
 	Home   Home
 	State  int    // HomeState: which
 	Offset int64  // HomeArena: byte offset
-	Data   []byte // HomeConst
+	Data   []byte `json:"-"` // HomeConst
 	Pos    loop.Pos
 }
 

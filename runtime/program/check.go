@@ -1,0 +1,260 @@
+package program
+
+import (
+	"fmt"
+	"strconv"
+
+	"mdlc/ir/index"
+)
+
+// maxArena bounds every size, so that sums of offsets cannot overflow.
+const maxArena = 1 << 46
+
+// Check verifies that every reference of p points at something, that every
+// buffer lies inside its home and that every expression can be evaluated.
+func (p *Program) Check() error {
+	if p.Arena < 0 || p.Arena > maxArena || p.Work < 0 || p.Work > maxArena {
+		return fmt.Errorf("program %s: arena of %d and work of %d bytes", p.Source, p.Arena, p.Work)
+	}
+	for i, k := range p.Kernels {
+		if err := k.check(); err != nil {
+			return fmt.Errorf("kernel %d %s: %w", i, k.Name, err)
+		}
+	}
+	for _, s := range p.States {
+		if _, ok := bytesOf(s.Elem.Size(), s.Dims); !ok || len(s.Stack) > len(s.Dims) {
+			return fmt.Errorf("state %s: impossible shape %v", s.Name, s.Dims)
+		}
+	}
+	for _, e := range p.Entries {
+		for _, v := range e.Every {
+			if v.N <= 0 {
+				return fmt.Errorf("%s %s: every %d", e.Kind, e.Name, v.N)
+			}
+		}
+		if err := checkExpr(e.Count, nil, true); err != nil {
+			return fmt.Errorf("%s %s: count: %w", e.Kind, e.Name, err)
+		}
+	}
+	return p.eachBlock(func(b *Block) error {
+		if err := p.checkBlock(b); err != nil {
+			return fmt.Errorf("block %s: %w", b.Name, err)
+		}
+		return nil
+	})
+}
+
+func (k *Kernel) check() error {
+	if k.Args < 0 || k.Local < 0 || k.Local > maxArena {
+		return fmt.Errorf("%d arguments, %d bytes of scratch", k.Args, k.Local)
+	}
+	for _, ph := range k.Phases {
+		if ph.Symbol == "" || ph.Points == nil {
+			return fmt.Errorf("a phase without symbol or points")
+		}
+		if err := checkExpr(ph.Points, nil, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lens is the number of lengths that a launch of k must give.
+func (k *Kernel) lens() int {
+	n := 0
+	for _, ph := range k.Phases {
+		ph.Points.Vars(func(name string) {
+			if i, err := strconv.Atoi(name[1:]); err == nil && name[0] == 'n' {
+				n = max(n, i+1)
+			}
+		})
+	}
+	return n
+}
+
+// checkExpr verifies that e divides by positive constants only and, unless open, that scope knows its variables.
+func checkExpr(e *index.Expr, scope map[string]int, open bool) error {
+	if e == nil {
+		return nil
+	}
+	if e.Op == index.Var && !open {
+		if _, ok := scope[e.Name]; !ok {
+			return fmt.Errorf("unknown symbol %s", e.Name)
+		}
+	}
+	if e.Op == index.Div || e.Op == index.Mod {
+		if d, ok := e.Args[1].Const(); !ok || d <= 0 {
+			return fmt.Errorf("%s divides by what is not a positive constant", e)
+		}
+	}
+	for _, a := range e.Args {
+		if err := checkExpr(a, scope, open); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Program) checkBlock(b *Block) error {
+	for i := range b.Bufs {
+		if err := p.checkBuffer(b, &b.Bufs[i]); err != nil {
+			return fmt.Errorf("buffer %d %s: %w", i, b.Bufs[i].Name, err)
+		}
+	}
+	for _, in := range b.Inputs {
+		if in.Buf < 0 || in.Buf >= len(b.Bufs) || b.Bufs[in.Buf].Home != HomeInput {
+			return fmt.Errorf("input %s: buffer %d is no input", in.Name, in.Buf)
+		}
+	}
+	scope := map[string]int{} // symbol to largest value
+	if err := addLens(scope, b.Lens); err != nil {
+		return err
+	}
+	for _, out := range b.Outputs {
+		if out.Buf < 0 || out.Buf >= len(b.Bufs) {
+			return fmt.Errorf("output %s: no buffer %d", out.Name, out.Buf)
+		}
+		if err := checkExpr(out.Len, scope, false); err != nil {
+			return fmt.Errorf("output %s: %w", out.Name, err)
+		}
+	}
+	return p.checkCode(b, b.Code, scope)
+}
+
+func addLens(scope map[string]int, lens []Len) error {
+	for _, l := range lens {
+		if l.Max < 0 || l.Max > maxArena {
+			return fmt.Errorf("length %s: at most %d", l.Name, l.Max)
+		}
+		if err := checkExpr(l.Def, scope, false); err != nil {
+			return fmt.Errorf("length %s: %w", l.Name, err)
+		}
+		scope[l.Name] = l.Max
+	}
+	return nil
+}
+
+func (p *Program) checkBuffer(b *Block, buf *Buffer) error {
+	n, ok := buf.Bytes()
+	if !ok || buf.Offset < 0 || buf.Offset > maxArena {
+		return fmt.Errorf("impossible size %v or offset %d", buf.Dims, buf.Offset)
+	}
+	switch buf.Home {
+	case HomeArena:
+		if buf.Offset+n > p.Arena {
+			return fmt.Errorf("ends at %d, the arena at %d", buf.Offset+n, p.Arena)
+		}
+	case HomeWork:
+		if buf.Offset+n > p.Work {
+			return fmt.Errorf("ends at %d, the scratch of launches at %d", buf.Offset+n, p.Work)
+		}
+	case HomeState:
+		if buf.State < 0 || buf.State >= len(p.States) {
+			return fmt.Errorf("no state %d", buf.State)
+		}
+		s := p.States[buf.State]
+		if m, _ := bytesOf(s.Elem.Size(), s.Dims); n != m || s.Elem != buf.Elem {
+			return fmt.Errorf("%s%v where state %s is %s%v", buf.Elem, buf.Dims, s.Name, s.Elem, s.Dims)
+		}
+	case HomeConst:
+		if int64(len(buf.Data)) != n {
+			return fmt.Errorf("%d bytes of data for %d", len(buf.Data), n)
+		}
+	case HomeLen:
+		if len(buf.Dims) != 0 || buf.Elem.Size() != 8 || buf.State >= len(b.Lens) {
+			return fmt.Errorf("a length is one i64 of the block or of a loop")
+		}
+	case HomeInput:
+	default:
+		return fmt.Errorf("unknown home %d", buf.Home)
+	}
+	return nil
+}
+
+func (p *Program) checkCode(b *Block, code []Instr, scope map[string]int) error {
+	for i, in := range code {
+		var err error
+		switch {
+		case (in.Launch == nil) == (in.Loop == nil):
+			err = fmt.Errorf("neither a launch nor a loop")
+		case in.Launch != nil:
+			err = p.checkLaunch(b, in.Launch, scope)
+		default:
+			err = p.checkLoop(b, in.Loop, scope)
+		}
+		if err != nil {
+			return fmt.Errorf("instruction %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (p *Program) checkLaunch(b *Block, l *Launch, scope map[string]int) error {
+	if l.Kernel < 0 || l.Kernel >= len(p.Kernels) {
+		return fmt.Errorf("no kernel %d", l.Kernel)
+	}
+	k := &p.Kernels[l.Kernel]
+	if len(l.Args) != k.Args {
+		return fmt.Errorf("kernel %s takes %d arguments, not %d", k.Name, k.Args, len(l.Args))
+	}
+	if len(l.Lens) < k.lens() {
+		return fmt.Errorf("kernel %s takes %d lengths, not %d", k.Name, k.lens(), len(l.Lens))
+	}
+	for _, e := range l.Lens {
+		if e == nil {
+			return fmt.Errorf("kernel %s: a length is missing", k.Name)
+		}
+		if err := checkExpr(e, scope, false); err != nil {
+			return err
+		}
+	}
+	for i, r := range l.Args {
+		if err := checkRef(b, r, scope); err != nil {
+			return fmt.Errorf("kernel %s, argument %d: %w", k.Name, i, err)
+		}
+	}
+	return nil
+}
+
+func checkRef(b *Block, r Ref, scope map[string]int) error {
+	if r.Buf < 0 || r.Buf >= len(b.Bufs) {
+		return fmt.Errorf("no buffer %d", r.Buf)
+	}
+	if r.Offset == nil {
+		return nil
+	}
+	if err := checkExpr(r.Offset, scope, false); err != nil {
+		return err
+	}
+	// Symbols are bounded one by one, so offsets like (count-1-turn)*stride may
+	// seem negative here: only the upper end is certain.
+	_, hi := r.Offset.Range(func(name string) (int, int) { return 0, scope[name] })
+	if n, _ := b.Bufs[r.Buf].Bytes(); hi < 0 || int64(hi) > n {
+		return fmt.Errorf("offset %s reaches %d in %s of %d bytes", r.Offset, hi, b.Bufs[r.Buf].Name, n)
+	}
+	return nil
+}
+
+func (p *Program) checkLoop(b *Block, l *Loop, scope map[string]int) error {
+	if l.Count == nil || l.Turn == "" {
+		return fmt.Errorf("a loop without count or turn")
+	}
+	if err := checkExpr(l.Count, scope, false); err != nil {
+		return err
+	}
+	if l.Turns != -1 && (l.Turns < 0 || l.Turns >= len(b.Bufs)) {
+		return fmt.Errorf("no buffer %d for the turn", l.Turns)
+	}
+	if _, taken := scope[l.Turn]; taken {
+		return fmt.Errorf("symbol %s is taken", l.Turn)
+	}
+	_, hi := l.Count.Range(func(name string) (int, int) { return 0, scope[name] })
+	inner := map[string]int{l.Turn: max(hi-1, 0)}
+	for name, most := range scope {
+		inner[name] = most
+	}
+	if err := addLens(inner, l.Lens); err != nil {
+		return err
+	}
+	return p.checkCode(b, l.Code, inner)
+}

@@ -1,0 +1,157 @@
+package program
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+func expr(t testing.TB, s string) *index.Expr {
+	e, err := index.Parse(s)
+	require.NoError(t, err)
+	return e
+}
+
+// sample is a small program that uses every field that Check looks at.
+func sample(t testing.TB) *Program {
+	block := Block{
+		Name: "train",
+		Bufs: []Buffer{
+			{Name: "w", Elem: loop.F32, Dims: []int{4, 3}, Home: HomeState},
+			{Name: "x", Elem: loop.F32, Dims: []int{3}, Home: HomeInput},
+			{Name: "h", Elem: loop.F32, Dims: []int{2, 3}, Home: HomeArena, Offset: 64},
+			{Name: "table", Elem: loop.I32, Dims: []int{2}, Home: HomeConst, Data: []byte{1, 0, 0, 0, 2, 0, 0, 0}},
+			{Name: "t", Elem: loop.I64, Home: HomeLen},
+			{Name: "turn", Elem: loop.I32, Home: HomeArena},
+			{Name: "panel", Elem: loop.F32, Dims: []int{8}, Home: HomeWork},
+			{Name: "none", Elem: loop.F32, Dims: []int{0}, Home: HomeConst},
+		},
+		Inputs:  []Input{{Kind: InputFeed, Buf: 1, Name: "x", Feed: Feed{Source: "corpus", Split: "train", Kind: "rows", Site: "train.x"}}},
+		Outputs: []Output{{Kind: OutputReport, Buf: 2, Name: "loss", Len: expr(t, "t")}},
+		Lens:    []Len{{Name: "t", Max: 4}},
+		Code: []Instr{{Loop: &Loop{Turn: "k", Count: expr(t, "t"), Turns: 5, Lens: []Len{{Name: "m", Max: 3, Def: expr(t, "min(k, 2)")}}, Code: []Instr{
+			{Launch: &Launch{Kernel: 0, Args: []Ref{{Buf: 0, Offset: expr(t, "k*12")}, {Buf: 2, Offset: expr(t, "k%2*12")}, {Buf: 3}}, Lens: []*index.Expr{expr(t, "m")}}},
+		}}}},
+	}
+	return &Program{
+		Source: "a.mdl", Settings: []KV{{"dim", "3"}}, Target: Target{Triple: "x86_64-linux", Features: []string{"avx2"}},
+		Object:  []byte("object code"),
+		Kernels: []Kernel{{Name: "add_3", Pos: []loop.Pos{{File: "a.mdl", Line: 3, Col: 1}}, Args: 3, Phases: []Phase{{Symbol: "add_3_0", Points: expr(t, "n0 + 4")}}}},
+		States:  []State{{Name: "w.#", Elem: loop.F32, Dims: []int{4, 3}, Stack: []int{4}}},
+		Sources: []Source{{Name: "corpus", Kind: "bytes", Path: "x.txt", Split: []float64{0.9, 0.1}}},
+		Arena:   128, Work: 64,
+		Entries: []Entry{{Kind: "train", Count: expr(t, "len.corpus.train/8"), Block: block, Every: []Every{{N: 10, Evals: []string{"valid"}, Block: Block{Name: "every"}}}}},
+	}
+}
+
+func bundle(t testing.TB, p *Program) []byte {
+	var b bytes.Buffer
+	require.NoError(t, Write(&b, p))
+	return b.Bytes()
+}
+
+func TestBundleRoundTrip(t *testing.T) {
+	p := sample(t)
+	data := bundle(t, p)
+	require.Equal(t, data, bundle(t, p), "the same program gives the same file")
+	q, err := Load(bytes.NewReader(data))
+	require.NoError(t, err)
+	require.Equal(t, p.Object, q.Object)
+	require.Equal(t, p.Entries[0].Block.Bufs[3].Data, q.Entries[0].Block.Bufs[3].Data)
+	require.Equal(t, data, bundle(t, q))
+}
+
+func TestBundleDamage(t *testing.T) {
+	data := bundle(t, sample(t))
+	for n := range data {
+		_, err := Load(bytes.NewReader(data[:n]))
+		require.Error(t, err, "cut at %d", n)
+		bad := bytes.Clone(data)
+		bad[n] ^= 0x10
+		_, err = Load(bytes.NewReader(bad))
+		require.Error(t, err, "byte %d changed", n)
+	}
+	_, err := Load(bytes.NewReader(append(bytes.Clone(data), 0)))
+	require.ErrorContains(t, err, "header says")
+	next := bytes.Clone(data)
+	next[8]++
+	_, err = Load(bytes.NewReader(next))
+	require.ErrorContains(t, err, "compile the model again")
+}
+
+func TestCheckRefuses(t *testing.T) {
+	block := func(p *Program) *Block { return &p.Entries[0].Block }
+	inner := func(p *Program) *Loop { return block(p).Code[0].Loop }
+	for name, damage := range map[string]func(p *Program){
+		"kernel out of range":   func(p *Program) { inner(p).Code[0].Launch.Kernel = 1 },
+		"argument missing":      func(p *Program) { l := inner(p).Code[0].Launch; l.Args = l.Args[1:] },
+		"length missing":        func(p *Program) { inner(p).Code[0].Launch.Lens = nil },
+		"buffer out of range":   func(p *Program) { inner(p).Code[0].Launch.Args[0].Buf = 99 },
+		"offset too large":      func(p *Program) { inner(p).Code[0].Launch.Args[0].Offset = expr(t, "k*16") },
+		"offset unknown symbol": func(p *Program) { inner(p).Code[0].Launch.Args[0].Offset = expr(t, "q") },
+		"outside the arena":     func(p *Program) { p.Arena = 80 },
+		"unknown state":         func(p *Program) { block(p).Bufs[0].State = 1 },
+		"state of other shape":  func(p *Program) { p.States[0].Dims = []int{4, 4} },
+		"negative dim":          func(p *Program) { block(p).Bufs[1].Dims[0] = -1 },
+		"huge dims":             func(p *Program) { block(p).Bufs[1].Dims = []int{1 << 40, 1 << 40} },
+		"input is no input":     func(p *Program) { block(p).Inputs[0].Buf = 2 },
+		"division by a symbol":  func(p *Program) { inner(p).Count = expr(t, "8/t") },
+		"turn shadows":          func(p *Program) { inner(p).Turn = "t" },
+		"neither":               func(p *Program) { block(p).Code[0].Loop = nil },
+		"phase without points":  func(p *Program) { p.Kernels[0].Phases[0].Points = nil },
+		"constant too short":    func(p *Program) { block(p).Bufs[3].Data = nil },
+	} {
+		p := sample(t)
+		require.NoError(t, p.Check())
+		damage(p)
+		require.Error(t, p.Check(), name)
+		require.Error(t, Write(&bytes.Buffer{}, p), name)
+	}
+}
+
+// seal makes metadata into a bundle with a right checksum, so that the fuzzer reaches what is behind it.
+func seal(meta, object, consts []byte) []byte {
+	head := make([]byte, headerSize)
+	copy(head, magic)
+	binary.LittleEndian.PutUint32(head[8:], version)
+	for i, n := range []int{len(meta), len(object), len(consts)} {
+		binary.LittleEndian.PutUint64(head[16+8*i:], uint64(n))
+	}
+	payload := append(append(bytes.Clone(meta), object...), consts...)
+	sum := sha256.Sum256(append(bytes.Clone(head[:sumOffset]), payload...))
+	copy(head[sumOffset:], sum[:])
+	return append(head, payload...)
+}
+
+func FuzzLoad(f *testing.F) {
+	p := sample(f)
+	meta, err := json.Marshal(p)
+	require.NoError(f, err)
+	consts := p.Entries[0].Block.Bufs[3].Data
+	f.Add(meta, []byte("o"), consts)
+	for i := 0; i < len(meta); i += 37 {
+		bad := bytes.Clone(meta)
+		bad[i] = '9'
+		f.Add(bad, []byte("o"), consts)
+	}
+	f.Fuzz(func(t *testing.T, meta, object, consts []byte) {
+		if _, err := Load(bytes.NewReader(meta)); err == nil {
+			t.Fatal("metadata alone is no bundle")
+		}
+		q, err := Load(bytes.NewReader(seal(meta, object, consts)))
+		if err != nil {
+			return
+		}
+		require.NoError(t, q.Check())
+		again := bundle(t, q)
+		_, err = Load(bytes.NewReader(again))
+		require.NoError(t, err)
+	})
+}

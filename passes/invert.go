@@ -1,0 +1,194 @@
+package passes
+
+import (
+	"fmt"
+	"sort"
+
+	"mdlc/ir/index"
+)
+
+// inverse is the preimage of a map: the element at t of the source lands at r
+// exactly if t = source(r, free) is inside the source for some value of the
+// free variables, each of which runs over 0..size-1.
+//
+//	t -> t*2 + d (a window)   : source (r - d)/2 outside unless (r - d)%2 = 0, free d
+//	t -> t/8, t%8 (a reshape) : source r0*8 + r1
+//	t -> 0                    : source f0, free f0 (a broadcast; valid only at r = 0)
+type inverse struct {
+	source []*index.Expr // one for each variable of the map
+	free   []variable    // named free.0, …
+	of     []int         // for each free variable the map's variable that it is all of, or -1
+}
+
+// invert finds the preimage of the map vars -> maps into an array of the given
+// sizes; at holds the names of the result's indices.
+func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inverse, bool) {
+	r, ok := newRadix(maps, vars)
+	if !ok {
+		return nil, false
+	}
+	in := &inverse{}
+	owner := r.owners()
+	value := make([]*index.Expr, len(r.digits)) // of each digit
+	for d, g := range r.digits {
+		if owner[d] < 0 {
+			name := fmt.Sprintf("free.%d", len(in.free))
+			value[d] = index.V(name)
+			in.free = append(in.free, variable{name: name, size: g.n})
+			in.of = append(in.of, r.wholeVariable(d, vars))
+		}
+	}
+	bound := bounds(in.free, at, sizes)
+	var guards []*index.Expr // not negative; the point is in the preimage where all are 0
+	for i, l := range r.sums {
+		rest := index.Sub(index.V(at[i]), index.C(l.offset))
+		var mine []place
+		for _, p := range l.places {
+			if owner[p.digit] == i {
+				mine = append(mine, p)
+			} else {
+				rest = index.Sub(rest, index.Prod(value[p.digit], index.C(p.weight)))
+			}
+		}
+		guards = append(guards, r.solve(mine, rest, value, bound)...)
+	}
+	in.source = make([]*index.Expr, len(vars))
+	for i, v := range vars {
+		e := index.C(0)
+		for d, g := range r.digits {
+			if g.v == v.name {
+				e = index.Sum(e, index.Prod(value[d], index.C(g.cut)))
+			}
+		}
+		in.source[i] = e.SimplifyIn(bound)
+	}
+	return in, in.guard(guards, vars, bound)
+}
+
+// owners gives for each digit the sum that determines it, or -1 where it has to
+// be enumerated: it is in no sum, or its sum would not be injective with it.
+// Of digits that overlap the smaller one is enumerated.
+func (r *radix) owners() []int {
+	owner := make([]int, len(r.digits))
+	for d := range owner {
+		owner[d] = -1
+	}
+	for i, l := range r.sums {
+		var ps []place
+		for _, p := range l.places {
+			if owner[p.digit] < 0 {
+				ps = append(ps, p)
+			}
+		}
+		sort.SliceStable(ps, func(a, b int) bool { return abs(ps[a].weight) < abs(ps[b].weight) })
+		for bad := r.overlap(ps); bad >= 0; bad = r.overlap(ps) {
+			least := bad
+			for j := range ps[:bad] {
+				if r.digits[ps[j].digit].n < r.digits[ps[least].digit].n {
+					least = j
+				}
+			}
+			ps = append(ps[:least:least], ps[least+1:]...)
+		}
+		for _, p := range ps {
+			owner[p.digit] = i
+		}
+	}
+	return owner
+}
+
+// overlap gives the first place (ascending weights) that the ones before it reach, or -1.
+func (r *radix) overlap(ps []place) int {
+	span := 1
+	for i, p := range ps {
+		w := abs(p.weight)
+		if w < span {
+			return i
+		}
+		span += w * (r.digits[p.digit].n - 1)
+	}
+	return -1
+}
+
+// solve gives value to the digits of the places, whose weighted sum is rest.
+func (r *radix) solve(ps []place, rest *index.Expr, value []*index.Expr, bound func(string) (int, int)) (guards []*index.Expr) {
+	sort.SliceStable(ps, func(a, b int) bool { return abs(ps[a].weight) > abs(ps[b].weight) })
+	for _, p := range ps { // weight*t = weight*(n-1) + |weight|*(n-1-t) for a negative weight
+		if p.weight < 0 {
+			rest = index.Sum(rest, index.C(-p.weight*(r.digits[p.digit].n-1)))
+		}
+	}
+	for _, p := range ps {
+		n, w := r.digits[p.digit].n, index.C(abs(p.weight))
+		t := index.Quo(rest, w).SimplifyIn(bound)
+		rest = index.Rem(rest, w).SimplifyIn(bound)
+		// The top digit of a variable is checked by the bounds of the source, unless a smaller
+		// digit of the same variable is out of range with it.
+		if lo, hi := t.Range(bound); (lo < 0 || hi >= n) && !r.digits[p.digit].top {
+			over := index.Quo(t, index.C(n))
+			guards = append(guards, index.Most(over, index.Prod(over, index.C(-1))))
+		}
+		if p.weight < 0 {
+			t = index.Sub(index.C(n-1), t)
+		}
+		value[p.digit] = t
+	}
+	if lo, hi := rest.Range(bound); lo != 0 || hi != 0 {
+		guards = append(guards, index.Most(rest, index.Prod(rest, index.C(-1))))
+	}
+	return guards
+}
+
+// guard moves the source outside where a guard is not 0.
+func (in *inverse) guard(guards []*index.Expr, vars []variable, bound func(string) (int, int)) bool {
+	if len(guards) == 0 {
+		return true
+	}
+	for i, v := range vars {
+		if v.whole {
+			continue
+		}
+		in.source[i] = pushOutside(in.source[i], v.size, index.Sum(guards...), bound)
+		return true
+	}
+	return false
+}
+
+// pushOutside gives an index that is e where g is 0 and outside 0..n-1 where g
+// is positive: the way to say "nothing here" in a map.
+func pushOutside(e *index.Expr, n int, g *index.Expr, bound func(string) (int, int)) *index.Expr {
+	g = g.SimplifyIn(bound)
+	if g.IsConst(0) {
+		return e
+	}
+	lo, _ := e.Range(bound)
+	return index.Sum(e, index.Prod(g, index.C(n-min(lo, 0))))
+}
+
+func (r *radix) wholeVariable(d int, vars []variable) int {
+	for i, v := range vars {
+		if g := r.digits[d]; v.name == g.v && g.cut == 1 && g.top {
+			return i
+		}
+	}
+	return -1
+}
+
+// bounds gives the ranges of free variables and of the result's indices.
+func bounds(free []variable, at []string, sizes []int) func(string) (int, int) {
+	size := map[string]int{}
+	for _, v := range free {
+		size[v.name] = v.size
+	}
+	for i, name := range at {
+		size[name] = sizes[i]
+	}
+	return func(name string) (int, int) {
+		if n, ok := size[name]; ok {
+			return 0, n - 1
+		}
+		return -1 << 40, 1 << 40
+	}
+}
+
+func abs(x int) int { return max(x, -x) }

@@ -1,0 +1,153 @@
+package passes
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir/index"
+)
+
+func exprs(t *testing.T, texts ...string) []*index.Expr {
+	var out []*index.Expr
+	for _, s := range texts {
+		e, err := index.Parse(s)
+		require.NoError(t, err)
+		out = append(out, e)
+	}
+	return out
+}
+
+// Each map is inverted and both sides are counted over all points.
+func TestInvert(t *testing.T) {
+	names := []string{"i", "j", "k", "l"}
+	for _, c := range []struct {
+		maps  []string
+		vars  []int
+		sizes []int
+		free  int
+	}{
+		{[]string{"i", "j"}, []int{3, 4}, []int{3, 4}, 0},
+		{[]string{"j", "i"}, []int{3, 4}, []int{4, 3}, 0},
+		{[]string{"i + 2"}, []int{5}, []int{9}, 0},
+		{[]string{"i - 2"}, []int{9}, []int{5}, 0},
+		{[]string{"4 - i"}, []int{5}, []int{5}, 0},
+		{[]string{"i*2 + 1"}, []int{5}, []int{11}, 0},
+		{[]string{"i/4", "i%4"}, []int{12}, []int{3, 4}, 0},
+		{[]string{"i/4", "i%4"}, []int{11}, []int{3, 4}, 0},
+		{[]string{"i*4 + j"}, []int{3, 4}, []int{12}, 0},
+		{[]string{"i*6 + j"}, []int{3, 4}, []int{18}, 0},
+		{[]string{"i/2"}, []int{7}, []int{4}, 1},
+		{[]string{"i/2 - 1"}, []int{8}, []int{2}, 1},
+		{[]string{"i + j - 1"}, []int{8, 3}, []int{8}, 1},
+		{[]string{"i*2 + j - 1"}, []int{4, 4}, []int{8}, 1},
+		{[]string{"i*2 + j - 1", "k*2 + l - 1"}, []int{4, 3, 3, 4}, []int{8, 6}, 2},
+		{[]string{"i*2 + j*3"}, []int{4, 3}, []int{14}, 1},
+		{[]string{"j"}, []int{5, 4}, []int{4}, 1},
+		{[]string{"0", "i"}, []int{5}, []int{1, 5}, 0},
+		{[]string{"2", "i"}, []int{5}, []int{4, 5}, 0},
+		{[]string{"i", "i"}, []int{5}, []int{5, 5}, 0},
+		{[]string{"i%4 - 1", "i/4"}, []int{12}, []int{2, 3}, 0},
+		{[]string{"i%3*5", "i/3 + j"}, []int{12, 2}, []int{11, 6}, 1},
+		{[]string{"j - i"}, []int{3, 5}, []int{4}, 1},
+	} {
+		name := fmt.Sprint(c.maps, c.vars, c.sizes)
+		maps := exprs(t, c.maps...)
+		vars := make([]variable, len(c.vars))
+		for i, n := range c.vars {
+			vars[i] = variable{name: names[i], size: n}
+		}
+		at := []string{"r0", "r1"}[:len(c.sizes)]
+		in, ok := invert(maps, vars, c.sizes, at)
+		require.True(t, ok, name)
+		require.Len(t, in.free, c.free, name)
+		want, got := map[string]int{}, map[string]int{}
+		points(c.vars, func(p []int) {
+			env := map[string]int{}
+			for i, x := range p {
+				env[names[i]] = x
+			}
+			var r []int
+			for i, m := range maps {
+				x := m.Eval(func(s string) int { return env[s] })
+				if x < 0 || x >= c.sizes[i] {
+					return
+				}
+				r = append(r, x)
+			}
+			want[fmt.Sprint(p, r)]++
+		})
+		all := append([]int(nil), c.sizes...)
+		for _, f := range in.free {
+			all = append(all, f.size)
+		}
+		points(all, func(p []int) {
+			env := map[string]int{}
+			for i, x := range p {
+				if i < len(at) {
+					env[at[i]] = x
+				} else {
+					env[in.free[i-len(at)].name] = x
+				}
+			}
+			var src []int
+			for i, e := range in.source {
+				x := e.Eval(func(s string) int { return env[s] })
+				if x < 0 || x >= c.vars[i] {
+					return
+				}
+				src = append(src, x)
+			}
+			got[fmt.Sprint(src, p[:len(at)])]++
+		})
+		require.Equal(t, want, got, "%s: %v", name, in.source)
+	}
+}
+
+func TestInvertRefuses(t *testing.T) {
+	vars := []variable{{name: "i", size: 4}, {name: "j", size: 4}}
+	for _, m := range []string{"$0", "i*j", "min(i, j)", "(i + j)/2"} {
+		_, ok := invert(exprs(t, m), vars, []int{4}, []string{"r0"})
+		require.False(t, ok, m)
+	}
+}
+
+func TestBijective(t *testing.T) {
+	vars := []variable{{name: "i", size: 6}, {name: "j", size: 4}}
+	for _, c := range []struct {
+		maps  []string
+		sizes []int
+		want  bool
+	}{
+		{[]string{"i", "j"}, []int{6, 4}, true},
+		{[]string{"i*4 + j"}, []int{24}, true},
+		{[]string{"j*6 + i"}, []int{24}, true},
+		{[]string{"i/2", "i%2", "j"}, []int{3, 2, 4}, true},
+		{[]string{"i/2", "i%2*4 + j"}, []int{3, 8}, true},
+		{[]string{"i*5 + j"}, []int{24}, false},
+		{[]string{"i", "0"}, []int{6, 4}, false},
+		{[]string{"i + 1", "j"}, []int{6, 4}, false},
+	} {
+		r, ok := newRadix(exprs(t, c.maps...), vars)
+		require.True(t, ok)
+		require.Equal(t, c.want, r.bijective(vars, c.sizes), c.maps)
+	}
+}
+
+func points(sizes []int, f func([]int)) {
+	p := make([]int, len(sizes))
+	for {
+		f(p)
+		i := len(p) - 1
+		for ; i >= 0; i-- {
+			if p[i]++; p[i] < sizes[i] {
+				break
+			}
+			p[i] = 0
+		}
+		if i < 0 {
+			return
+		}
+	}
+}

@@ -1,0 +1,39 @@
+// Package schedule turns the equations of a kernel into loops for a machine.
+//
+// Choose decides, as data: a list of loop.Opt. Run applies the list in named
+// steps, each kernel IR to kernel IR:
+//
+//	split   second phases: partial sums, packed operands        (split.go)
+//	axes    cuts and bindings                                    (axes.go)
+//	sweep   equations to loops; carries; memory accumulators     (sweep.go)
+//	edge    loop bounds, guards, main and edge loops             (edge.go)
+//	layout  open axes become registers and lanes                 (layout.go)
+//	expand  transcendental functions and Philox to machine ops   (expand.go)
+//
+// Partials and packs come first because they are equations too: after split a
+// kernel is several pages of equations with Phases between them, no axis
+// shared by two pages, and the later steps look at one page at a time.
+//
+// # The finished kernel
+//
+// What layout hands to expand and to the emitter keeps these rules:
+//
+//   - Guarded is true. Only the extents of leaf axes count; every load is inside
+//     its buffer or has a guard, every store that may be dead has one.
+//   - Each leaf axis is Par, Loop, Unroll, Reg or Lane. The par points of a phase
+//     are the product of the par axes that its statements mention, in the order
+//     of Kernel.Axes. At most one Lane axis occurs in a value; its extent is the
+//     number of lanes of the machine. A value without the lane axis is a scalar
+//     per point of its Reg axes.
+//   - An axis may have a Def over leaves (j = j0*64 + j1r*8 + j1l); AxisIndex and
+//     loads may name it.
+//   - Reductions are over Reg and Lane axes only, at most 64 points: Over lists the
+//     Reg axis before the Lane axis, so the flat index of a point is its partial.
+//   - A dot has Instr "fma", its c operand is given or zero. Its rows are Reg axes,
+//     its columns Reg and Lane axes, Over are Loop axes that no For binds:
+//     the row emits the loop, from 0 to their extents, which may be data
+//     (min(256, K - k0*256)). Its operands are loads (of f32, possibly guarded on rows or
+//     columns) or, where they are cheap, small expressions of loads.
+//   - For loops have explicit bounds where they are not the whole extent. A loop over
+//     blocks comes as a main loop without guards and an edge loop with them.
+package schedule

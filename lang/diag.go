@@ -1,0 +1,168 @@
+package lang
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// Span is a stretch of source text.
+type Span struct {
+	Pos, End lexer.Position
+}
+
+// Severity tells an error from a warning.
+type Severity uint8
+
+const (
+	Error Severity = iota
+	Warning
+)
+
+func (s Severity) String() string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+// Diagnostic is what the compiler tells the user of one place: the rule, the
+// place, and the way out.
+type Diagnostic struct {
+	Severity Severity
+	Span     Span
+	Message  string
+	Notes    []string
+	Help     string
+	line     string // the source line of Span.Pos
+}
+
+// Text is the diagnostic as the user reads it: file:line:col, message, source line, carets.
+func (d Diagnostic) Text() string {
+	var b strings.Builder
+	p := d.Span.Pos
+	if p.Filename != "" {
+		fmt.Fprintf(&b, "%s:%d:%d: ", p.Filename, p.Line, p.Column)
+	}
+	fmt.Fprintf(&b, "%s: %s\n", d.Severity, d.Message)
+	if d.line != "" {
+		number := fmt.Sprint(p.Line)
+		pad := strings.Repeat(" ", len(number))
+		fmt.Fprintf(&b, "%s |\n%s | %s\n", pad, number, strings.ReplaceAll(d.line, "\t", " "))
+		runes := utf8.RuneCountInString(d.line)
+		width := runes - p.Column + 1
+		if d.Span.End.Line == p.Line {
+			width = d.Span.End.Column - p.Column
+		}
+		fmt.Fprintf(&b, "%s | %s%s\n", pad, strings.Repeat(" ", max(p.Column-1, 0)), strings.Repeat("^", max(min(width, runes-p.Column+1), 1)))
+	}
+	for _, n := range d.Notes {
+		fmt.Fprintf(&b, "   = %s\n", n)
+	}
+	if d.Help != "" {
+		fmt.Fprintf(&b, "   = help: %s\n", d.Help)
+	}
+	return b.String()
+}
+
+// sources keeps the text of every file that was read, for the lines of diagnostics.
+type sources map[string]string
+
+func (s sources) line(p lexer.Position) string {
+	lines := strings.Split(s[p.Filename], "\n")
+	if p.Line < 1 || p.Line > len(lines) {
+		return ""
+	}
+	return strings.TrimRight(lines[p.Line-1], "\r")
+}
+
+// text quotes the source of a span, on one line and not too long.
+func (s sources) text(sp Span) string {
+	src := s[sp.Pos.Filename]
+	if sp.Pos.Offset < 0 || sp.End.Offset > len(src) || sp.Pos.Offset >= sp.End.Offset {
+		return ""
+	}
+	words := strings.Join(strings.Fields(src[sp.Pos.Offset:sp.End.Offset]), " ")
+	if utf8.RuneCountInString(words) > 60 {
+		words = string([]rune(words)[:57]) + "..."
+	}
+	return words
+}
+
+// finish adds source lines, drops repetitions and sorts by place, errors first in equal places.
+func finish(ds []Diagnostic, src sources) []Diagnostic {
+	seen := map[string]bool{}
+	var out []Diagnostic
+	for _, d := range ds {
+		d.line = src.line(d.Span.Pos)
+		if key := d.Text(); !seen[key] {
+			seen[key] = true
+			out = append(out, d)
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i].Span.Pos, out[j].Span.Pos
+		if a.Filename != b.Filename {
+			return a.Filename < b.Filename
+		}
+		return a.Offset < b.Offset
+	})
+	return out
+}
+
+// HasErrors reports whether one of the diagnostics is an error.
+func HasErrors(ds []Diagnostic) bool {
+	for _, d := range ds {
+		if d.Severity == Error {
+			return true
+		}
+	}
+	return false
+}
+
+// nearest finds the candidate most like word, or "" if none is near: at most
+// a third of the letters differ.
+func nearest(word string, candidates []string) string {
+	best, found := max(len(word)/3, 1)+1, ""
+	for _, c := range candidates {
+		if d := distance(word, c); d < best || d == best && found != "" && c < found {
+			best, found = d, c
+		}
+	}
+	return found
+}
+
+// distance is the edit distance with transpositions of neighbours.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
+func didYouMean(word string, candidates []string) string {
+	if near := nearest(word, candidates); near != "" {
+		return fmt.Sprintf("did you mean `%s`?", near)
+	}
+	return ""
+}

@@ -1,0 +1,154 @@
+package runtime
+
+import (
+	"fmt"
+	goruntime "runtime"
+	"strings"
+
+	"mdlc/runtime/program"
+)
+
+// Model is a program on this machine: its code, memory and threads, and the
+// values of its states. One goroutine, locked to its thread, uses it.
+type Model struct {
+	program *program.Program
+	object  *object
+	memory  *region
+	pool    *pool
+	arena   []byte
+	work    []byte
+	states  [][]byte
+	entries []*entry
+}
+
+// entry is a program.Entry bound to memory.
+type entry struct {
+	*program.Entry
+	block *block
+	every []*block // nil where there are only evals
+}
+
+// title is how messages and logs name an entry: `train`, `eval valid`.
+func (e *entry) title() string { return strings.TrimSpace(e.Kind + " " + e.Name) }
+
+// Load brings p onto this machine, to run on up to threads threads (0: all).
+func Load(p *program.Program, threads int) (*Model, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	if err := CheckTarget(p.Target); err != nil {
+		return nil, err
+	}
+	need := memoryOf(p)
+	if err := checkMemory(need); err != nil {
+		return nil, err
+	}
+	m := &Model{program: p}
+	goruntime.LockOSThread()
+	if err := m.load(need, threads); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Model) load(need int64, threads int) (err error) {
+	p := m.program
+	if m.object, err = loadObject(p.Object); err != nil {
+		return err
+	}
+	if m.memory, err = newRegion(int(need)); err != nil {
+		return err
+	}
+	m.arena = m.memory.take(int(p.Arena))
+	m.work = m.memory.take(int(p.Work))
+	for _, s := range p.States {
+		m.states = append(m.states, m.memory.take(s.Elem.Size()*product(s.Dims)))
+	}
+	local := int64(0)
+	for _, k := range p.Kernels {
+		local = max(local, k.Local)
+	}
+	if m.pool, err = newPool(Threads(threads), local); err != nil {
+		return err
+	}
+	for i := range p.Entries {
+		e := &entry{Entry: &p.Entries[i]}
+		if e.block, err = m.bind(&e.Block); err != nil {
+			return fmt.Errorf("%s: %w", e.title(), err)
+		}
+		for j := range e.Every {
+			b, err := m.bind(&e.Every[j].Block)
+			if err != nil {
+				return fmt.Errorf("%s: %w", e.title(), err)
+			}
+			e.every = append(e.every, b)
+		}
+		m.entries = append(m.entries, e)
+	}
+	return nil
+}
+
+// memoryOf is the number of bytes that p's buffers take, exactly.
+func memoryOf(p *program.Program) int64 {
+	sum := int64(0)
+	add := func(n int64) { sum += (n + alignment - 1) / alignment * alignment }
+	add(p.Arena)
+	add(p.Work)
+	for _, s := range p.States {
+		add(int64(s.Elem.Size() * product(s.Dims)))
+	}
+	count := func(b *program.Block) {
+		for i := range b.Bufs {
+			switch b.Bufs[i].Home {
+			case program.HomeConst, program.HomeInput, program.HomeLen:
+				add(int64(bufferBytes(&b.Bufs[i])))
+			}
+		}
+	}
+	for i := range p.Entries {
+		count(&p.Entries[i].Block)
+		for j := range p.Entries[i].Every {
+			count(&p.Entries[i].Every[j].Block)
+		}
+	}
+	return sum
+}
+
+// Close gives code, memory and threads back.
+func (m *Model) Close() {
+	if m.pool != nil {
+		m.pool.close()
+	}
+	if m.object != nil {
+		m.object.close()
+	}
+	if m.memory != nil {
+		m.memory.free()
+	}
+	goruntime.UnlockOSThread()
+}
+
+// Workers is the number of threads that run kernels.
+func (m *Model) Workers() int { return m.pool.workers }
+
+// Memory is the number of bytes that the program's buffers take.
+func (m *Model) Memory() int64 { return int64(m.memory.used) }
+
+// find is the entry of a kind and name; an empty name is the first of its kind.
+func (m *Model) find(kind, name string) (*entry, error) {
+	var names []string
+	for _, e := range m.entries {
+		if e.Kind != kind {
+			continue
+		}
+		if name == "" || e.Name == name {
+			return e, nil
+		}
+		names = append(names, e.Name)
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s has no %s block", m.program.Source, kind)
+	}
+	return nil, fmt.Errorf("%s has no `%s %s`; it has %s", m.program.Source, kind, name, strings.Join(names, ", "))
+}

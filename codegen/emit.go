@@ -1,0 +1,250 @@
+package codegen
+
+import (
+	"fmt"
+
+	"github.com/llir/llvm/ir"
+	"github.com/llir/llvm/ir/enum"
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+
+	"mdlc/codegen/llir"
+	"mdlc/ir/loop"
+)
+
+// Emitted is the LLVM text of one kernel and what a caller needs to run it.
+type Emitted struct {
+	Name    string
+	Phases  []EmittedPhase
+	Scratch int // bytes of scratch of one worker, 64-byte aligned
+	decls   []string
+	funcs   []string
+}
+
+// EmittedPhase is a function `void Symbol(ptr args, i64 lo, i64 hi, ptr scratch)`
+// that runs the points lo..hi of a phase. args holds the addresses of the
+// kernel's buffers that are not Local, in order; they must not overlap, except
+// that In buffers may overlap one another.
+type EmittedPhase struct {
+	Symbol string
+	Par    []*loop.Axis // the points are their product, last fastest; empty: one point
+}
+
+// Points are the extents whose product is the number of points.
+func (p EmittedPhase) Points() []*loop.Value {
+	var out []*loop.Value
+	for _, a := range p.Par {
+		out = append(out, a.Extent)
+	}
+	return out
+}
+
+// emitError carries an error of the user's making out of the recursion.
+type emitError struct{ err error }
+
+func (e *emitter) fail(format string, args ...any) {
+	panic(emitError{fmt.Errorf("kernel %s: "+format, append([]any{e.k.Name}, args...)...)})
+}
+
+// bug reports a kernel that the steps before emission should not have made.
+func (e *emitter) bug(v *loop.Value, format string, args ...any) {
+	name := v.Name
+	if name == "" {
+		name = v.Op.String()
+	}
+	panic(fmt.Sprintf("emit: kernel %s, value %s: %s", e.k.Name, name, fmt.Sprintf(format, args...)))
+}
+
+// Emit writes a kernel that went through the steps layout and expand as LLVM text.
+func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			ee, ok := r.(emitError)
+			if !ok {
+				panic(r)
+			}
+			out, err = nil, ee.err
+		}
+	}()
+	if !k.Guarded {
+		return nil, fmt.Errorf("kernel %s is not guarded: step edge has not run", k.Name)
+	}
+	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}}
+	out = &Emitted{Name: k.Name}
+	offsets := map[*loop.Buffer]int{}
+	for _, buf := range k.Bufs {
+		if buf.Mode == loop.Local {
+			offsets[buf] = out.Scratch
+			out.Scratch += (bufferBytes(buf) + 63) / 64 * 64
+		}
+	}
+	for i, body := range splitPhases(k.Body) {
+		par := parAxes(k, body)
+		name := fmt.Sprintf("%s_p%d", k.Name, i)
+		inner := e.bodyFunc(name+".body", body, par)
+		outer := e.entryFunc(name, inner, offsets)
+		out.funcs = append(out.funcs, llir.Text(inner), llir.Text(outer))
+		out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par})
+	}
+	out.decls = e.b.Decls()
+	return out, nil
+}
+
+func bufferBytes(b *loop.Buffer) int {
+	n := 1
+	if b.Strides == nil {
+		for _, d := range b.Dims {
+			n *= d
+		}
+		return n * b.Elem.Size()
+	}
+	for i, d := range b.Dims {
+		if d == 0 {
+			return 0
+		}
+		n += (d - 1) * b.Strides[i]
+	}
+	return n * b.Elem.Size()
+}
+
+func splitPhases(body []loop.Stmt) [][]loop.Stmt {
+	out := [][]loop.Stmt{nil}
+	for _, s := range body {
+		if _, ok := s.(*loop.Phase); ok {
+			out = append(out, nil)
+			continue
+		}
+		last := len(out) - 1
+		out[last] = append(out[last], s)
+	}
+	return out
+}
+
+// emitter holds the state of one kernel's emission.
+type emitter struct {
+	k    *loop.Kernel
+	t    *Target
+	b    *llir.Builder
+	uses *uses
+
+	bufs   map[*loop.Buffer]value.Value
+	bind   map[*loop.Axis]binding
+	opaque map[string]*loop.Value // variables of index expressions that are not axes
+	scope  *scope
+	turn   int // counts statements: what reads stored memory is remembered within one only
+	bounds map[*loop.Value][2]int
+	inner  []*loop.Axis // axes that the reductions around a value bind, while looking for unbound ones
+}
+
+// binding is where an axis stands: v + off, or off where v is nil.
+type binding struct {
+	v   value.Value
+	off int
+}
+
+// scope remembers what was emitted in a block that dominates the present one.
+type scope struct {
+	up   *scope
+	memo map[memoKey]value.Value
+	text map[string]value.Value // index expressions and addresses, by text
+	vecs map[value.Value]value.Value
+}
+
+type memoKey struct {
+	v    *loop.Value
+	reg  int // flattened register coordinates
+	turn int
+}
+
+func (e *emitter) push() {
+	e.scope = &scope{up: e.scope, memo: map[memoKey]value.Value{}, text: map[string]value.Value{}, vecs: map[value.Value]value.Value{}}
+}
+
+func (e *emitter) pop() { e.scope = e.scope.up }
+
+func (s *scope) find(k memoKey) value.Value {
+	for ; s != nil; s = s.up {
+		if x := s.memo[k]; x != nil {
+			return x
+		}
+	}
+	return nil
+}
+
+func (s *scope) findText(k string) value.Value {
+	for ; s != nil; s = s.up {
+		if x := s.text[k]; x != nil {
+			return x
+		}
+	}
+	return nil
+}
+
+func (s *scope) findVec(k value.Value) value.Value {
+	for ; s != nil; s = s.up {
+		if x := s.vecs[k]; x != nil {
+			return x
+		}
+	}
+	return nil
+}
+
+// bodyFunc is the function with the loop over points. Its buffers are parameters
+// that do not alias, which is what lets LLVM move loads out of loops.
+func (e *emitter) bodyFunc(name string, body []loop.Stmt, par []*loop.Axis) *ir.Func {
+	var params []*ir.Param
+	e.bufs = map[*loop.Buffer]value.Value{}
+	for _, b := range e.k.Bufs {
+		p := ir.NewParam("", llir.Ptr)
+		p.Attrs = []ir.ParamAttribute{enum.ParamAttrNoAlias}
+		params = append(params, p)
+		e.bufs[b] = p
+	}
+	lo, hi := ir.NewParam("", types.I64), ir.NewParam("", types.I64)
+	f := e.b.Start(name, append(params, lo, hi)...)
+	f.Linkage = enum.LinkageInternal
+	f.FuncAttrs = append(f.FuncAttrs, enum.FuncAttrNoInline)
+	e.bind = map[*loop.Axis]binding{}
+	e.opaque = map[string]*loop.Value{}
+	e.scope = nil
+	e.push()
+	var extents []value.Value
+	for _, a := range par {
+		extents = append(extents, e.scalarIndex(a.Extent))
+	}
+	e.loop(span{lo: lo, hi: hi, step: 1}, nil, func(p binding, _ []value.Value) []value.Value {
+		rest := p.v
+		for i := len(par) - 1; i > 0; i-- {
+			e.bind[par[i]] = binding{v: e.b.Block.NewURem(rest, extents[i])}
+			rest = e.b.Block.NewUDiv(rest, extents[i])
+		}
+		if len(par) > 0 {
+			e.bind[par[0]] = binding{v: rest}
+		}
+		e.stmts(body)
+		return nil
+	})
+	e.b.Block.NewRet(nil)
+	return f
+}
+
+// entryFunc unpacks the argument block.
+func (e *emitter) entryFunc(name string, inner *ir.Func, offsets map[*loop.Buffer]int) *ir.Func {
+	args, scratch := ir.NewParam("", llir.Ptr), ir.NewParam("", llir.Ptr)
+	lo, hi := ir.NewParam("", types.I64), ir.NewParam("", types.I64)
+	f := e.b.Start(name, args, lo, hi, scratch)
+	var pass []value.Value
+	n := 0
+	for _, b := range e.k.Bufs {
+		if b.Mode == loop.Local {
+			pass = append(pass, e.b.GEP(types.I8, scratch, llir.Int(types.I64, int64(offsets[b]))))
+			continue
+		}
+		slot := e.b.GEP(types.I64, args, llir.Int(types.I64, int64(n)))
+		pass = append(pass, e.b.Load(llir.Ptr, slot, 8))
+		n++
+	}
+	e.b.Block.NewCall(inner, append(pass, lo, hi)...)
+	e.b.Block.NewRet(nil)
+	return f
+}

@@ -1,0 +1,70 @@
+package codegen
+
+import (
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+
+	"mdlc/codegen/llir"
+	"mdlc/ir/loop"
+)
+
+// dotUnroll is how many k steps one turn of a dot's innermost loop makes.
+const dotUnroll = 4
+
+// dot emits all registers of a product: a loop over k (several axes: the last
+// fastest) with one accumulator a register. Its operands are evaluated inside
+// the loop, scalars of a broadcast once a step.
+func (e *emitter) dot(v *loop.Value) value.Value {
+	n := lanes(v)
+	t := llir.Vec(n, regType(v.Elem))
+	var keys []memoKey
+	var acc []value.Value
+	e.each(v.Axes, func() {
+		keys = append(keys, e.key(v))
+		if len(v.Args) == 3 {
+			acc = append(acc, e.as(v.Args[2], v))
+			return
+		}
+		var zero value.Value = llir.SplatConst(n, llir.Zero(llir.Scalar(t)))
+		acc = append(acc, zero)
+	})
+	var axes []*loop.Axis
+	for _, a := range v.Over {
+		if a.Def != nil {
+			axes = append(axes, a.Leaves()...)
+		} else {
+			axes = append(axes, a)
+		}
+	}
+	acc = e.over(v, axes, dotUnroll, acc, func(in []value.Value) []value.Value {
+		e.push()
+		out := make([]value.Value, 0, len(in))
+		e.each(v.Axes, func() {
+			out = append(out, e.step(v, n, in[len(out)]))
+		})
+		e.pop()
+		return out
+	})
+	for i, k := range keys {
+		e.scope.memo[k] = acc[i]
+	}
+	return e.scope.memo[e.key(v)]
+}
+
+// step is acc + a*b.
+func (e *emitter) step(v *loop.Value, n int, acc value.Value) value.Value {
+	a, b := e.value(v.Args[0]), e.value(v.Args[1])
+	if elem := v.Args[0].Elem; !elem.IsFloat() {
+		t := regType(v.Elem)
+		return e.b.Block.NewAdd(acc, e.b.Block.NewMul(e.splat(n, e.extend(elem, a, t)), e.splat(n, e.extend(elem, b, t))))
+	}
+	return e.b.Math("fma", e.splat(n, a), e.splat(n, b), acc)
+}
+
+// extend widens an integer of elem to t by its sign.
+func (e *emitter) extend(elem loop.Elem, x value.Value, t types.Type) value.Value {
+	if isUnsigned(elem) && !llir.Scalar(x.Type()).Equal(t) {
+		return e.b.Block.NewZExt(x, llir.Vec(llir.Lanes(x.Type()), t))
+	}
+	return e.widen(x, t)
+}

@@ -1,0 +1,252 @@
+package codegen
+
+import (
+	"fmt"
+
+	"github.com/llir/llvm/ir/enum"
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+
+	"mdlc/codegen/llir"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// zeroSymbol is 64 bytes of zeros that every module has: where a guard that all lanes
+// share is false, loads read it instead of branching.
+const zeroSymbol = "mdlc.zero"
+
+const preamble = `target datalayout = "e-m:e-p270:32:32-p271:32:32-p272:64:64-i64:64-i128:128-f80:128-n8:16:32:64-S128"
+
+@` + zeroSymbol + ` = private unnamed_addr constant [128 x i8] zeroinitializer, align 64
+
+`
+
+// memType is the type of a scalar of elem in memory.
+func (e *emitter) memType(elem loop.Elem) types.Type {
+	switch elem {
+	case loop.Bool:
+		return types.I8
+	case loop.BF16:
+		return types.I16
+	case loop.F16:
+		return types.Half
+	case loop.F8E4M3, loop.F8E5M2:
+		e.fail("buffers of %s are not supported on this target", elem)
+	}
+	return regType(elem)
+}
+
+// fromMem turns what was loaded into a register of elem, toMem is its inverse.
+func (e *emitter) fromMem(elem loop.Elem, x value.Value) value.Value {
+	blk, n := e.b.Block, llir.Lanes(x.Type())
+	switch elem {
+	case loop.Bool:
+		return blk.NewICmp(enum.IPredNE, x, llir.Zero(x.Type()))
+	case loop.F16:
+		return blk.NewFPExt(x, llir.Vec(n, types.Float))
+	case loop.BF16:
+		bits := blk.NewZExt(x, llir.Vec(n, types.I32))
+		up := blk.NewShl(bits, llir.SplatConst(n, llir.Int(types.I32, 16)))
+		return e.b.Bitcast(up, llir.Vec(n, types.Float))
+	}
+	return x
+}
+
+func (e *emitter) toMem(elem loop.Elem, x value.Value) value.Value {
+	blk, n := e.b.Block, llir.Lanes(x.Type())
+	switch elem {
+	case loop.Bool:
+		return blk.NewZExt(x, llir.Vec(n, types.I8))
+	case loop.I64:
+		return e.widen(x, types.I64)
+	case loop.F16:
+		return blk.NewFPTrunc(x, llir.Vec(n, types.Half))
+	case loop.BF16:
+		bits := e.b.Bitcast(x, llir.Vec(n, types.I32))
+		return blk.NewTrunc(blk.NewLShr(bits, llir.SplatConst(n, llir.Int(types.I32, 16))), llir.Vec(n, types.I16))
+	}
+	return x
+}
+
+// place is where an access goes: base + lane elements, lane having the part of
+// the offset that differs between lanes.
+type place struct {
+	base value.Value
+	lane *index.Expr
+}
+
+// contiguous reports whether the lanes lie side by side.
+func (e *emitter) contiguous(p place) bool {
+	return p.lane.Op == index.Var && e.opaque[p.lane.Name] == nil
+}
+
+func (e *emitter) place(buf *loop.Buffer, at []*loop.Value) place {
+	var terms []*index.Expr
+	stride := 1
+	for i := len(at) - 1; i >= 0; i-- {
+		if buf.Strides != nil {
+			stride = buf.Strides[i]
+		}
+		terms = append(terms, index.Prod(e.rawIndex(at[i]), index.C(stride)))
+		if buf.Strides == nil {
+			stride *= buf.Dims[i]
+		}
+	}
+	offset := index.Sum(append(terms, zeroExpr)...).SimplifyIn(e.boundOf)
+	shared, lane := e.splitLane(offset)
+	t := e.memType(buf.Elem)
+	// The constant is added last: coordinates of register axes share the rest.
+	k := constTerm(shared)
+	base := e.bufs[buf]
+	if rest := index.Sum(shared, index.C(-k)); !rest.IsConst(0) {
+		key := fmt.Sprintf("%p[%s]", buf, rest)
+		p := e.scope.findText(key)
+		if p == nil {
+			p = e.b.GEP(t, base, e.scalarExpr(rest))
+			e.scope.text[key] = p
+		}
+		base = p
+	}
+	if k != 0 {
+		base = e.b.GEP(t, base, llir.Int(types.I64, int64(k)))
+	}
+	return place{base: base, lane: lane}
+}
+
+// pointers is a vector of n addresses.
+func (e *emitter) pointers(p place, n int, t types.Type) value.Value {
+	return e.b.GEP(t, p.base, e.vectorExpr(p.lane, n, e.width(p.lane)))
+}
+
+// guard emits a guard: nil where it always holds, else its condition, and
+// whether it differs between lanes.
+func (e *emitter) guard(g *loop.Value) (cond value.Value, perLane bool) {
+	if g == nil {
+		return nil, false
+	}
+	cond = e.value(g)
+	if c, ok := cond.(*llir.Const); ok && allTrue(c) {
+		return nil, false
+	}
+	return cond, llir.Lanes(cond.Type()) > 0
+}
+
+func allTrue(c *llir.Const) bool {
+	n := llir.Lanes(c.Type())
+	return c.Ident() == llir.SplatConst(n, llir.Int(types.I1, 1)).Ident()
+}
+
+func (e *emitter) load(v *loop.Value) value.Value {
+	p := e.place(v.Buf, v.Args)
+	cond, perLane := e.guard(v.Guard)
+	t, align, n := e.memType(v.Elem), v.Elem.Size(), lanes(v)
+	shared := p.lane.IsConst(0)
+	wide := llir.Vec(n, t)
+	var x value.Value
+	switch {
+	case shared && !perLane:
+		x = e.splat(n, e.fromMem(v.Elem, e.b.Load(t, e.orZero(cond, p.base), align)))
+		return x
+	case e.contiguous(p) && !perLane:
+		x = e.b.Load(wide, e.orZero(cond, p.base), align)
+	case e.contiguous(p):
+		x = e.b.MaskedLoad(wide, p.base, cond, align)
+	default:
+		mask := value.Value(llir.SplatConst(n, llir.Int(types.I1, 1)))
+		if cond != nil {
+			mask = e.splat(n, cond)
+		}
+		x = e.b.Gather(wide, e.pointers(p, n, t), mask, align)
+	}
+	return e.fromMem(v.Elem, x)
+}
+
+// orZero is p, or the address of zeros where cond is false.
+func (e *emitter) orZero(cond, p value.Value) value.Value {
+	if cond == nil {
+		return p
+	}
+	return e.b.Block.NewSelect(cond, p, llir.Global(zeroSymbol))
+}
+
+// store writes every register of a value, the last axis fastest. Runs of
+// registers under one guard share a branch.
+func (e *emitter) store(s *loop.Store) {
+	type write struct {
+		p place
+		x value.Value
+	}
+	all := &loop.Value{Axes: e.union(append([]*loop.Value{s.Val, s.Guard}, s.Index...)...)}
+	n := lanes(all)
+	t, align := e.memType(s.Buf.Elem), s.Buf.Elem.Size()
+	var run []write
+	var open value.Value
+	flush := func() {
+		emit := func() {
+			for _, w := range run {
+				switch {
+				case n == 0:
+					e.b.Store(w.x, w.p.base, align)
+				case e.contiguous(w.p):
+					e.b.Store(w.x, w.p.base, align)
+				default:
+					e.b.Scatter(w.x, e.pointers(w.p, n, t), llir.SplatConst(n, llir.Int(types.I1, 1)), align)
+				}
+			}
+		}
+		if open == nil {
+			emit()
+		} else if len(run) > 0 {
+			e.branch(open, func() { e.push(); emit(); e.pop() })
+		}
+		run = nil
+	}
+	e.each(all.Axes, func() {
+		cond, perLane := e.guard(s.Guard)
+		if c, ok := cond.(*llir.Const); ok && c.Ident() == "false" {
+			return
+		}
+		if cond != open || perLane {
+			flush()
+		}
+		w := write{p: e.place(s.Buf, s.Index), x: e.splat(n, e.toMem(s.Buf.Elem, e.value(s.Val)))}
+		if n > 0 && w.p.lane.IsConst(0) {
+			e.fail("store to %s: all lanes of %s write one place", s.Buf.Name, laneAxis(all).Name)
+		}
+		if !perLane {
+			open = cond
+			run = append(run, w)
+			if cond == nil {
+				flush()
+			}
+			return
+		}
+		open = nil
+		if e.contiguous(w.p) {
+			e.b.MaskedStore(w.x, w.p.base, cond, align)
+		} else {
+			e.b.Scatter(w.x, e.pointers(w.p, n, t), cond, align)
+		}
+	})
+	flush()
+}
+
+// union is the set of open axes of several values, in the kernel's order.
+func (e *emitter) union(vs ...*loop.Value) []*loop.Axis {
+	has := map[*loop.Axis]bool{}
+	for _, v := range vs {
+		if v != nil {
+			for _, a := range v.Axes {
+				has[a] = true
+			}
+		}
+	}
+	var out []*loop.Axis
+	for _, a := range e.k.Axes {
+		if has[a] {
+			out = append(out, a)
+		}
+	}
+	return out
+}

@@ -1,0 +1,222 @@
+package codegen
+
+import (
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+
+	"mdlc/codegen/llir"
+	"mdlc/ir/loop"
+)
+
+func (e *emitter) stmts(list []loop.Stmt) {
+	for _, s := range list {
+		e.turn++
+		switch s := s.(type) {
+		case *loop.Let:
+			e.let(s.Val)
+		case *loop.Store:
+			e.store(s)
+		case *loop.For:
+			e.forLoop(s)
+		case *loop.If:
+			e.ifThen(s)
+		case *loop.Phase:
+			e.fail("a phase inside a loop is not supported")
+		}
+	}
+}
+
+// let evaluates a Let here, unless whoever uses it may: an element-wise value
+// with many registers that only this list of statements uses is pulled by its
+// sinks a register at a time, or it would be spilled.
+func (e *emitter) let(v *loop.Value) {
+	if e.unbound(v) {
+		return // over an axis of a dot: evaluated in the dot's loop
+	}
+	operandsRead := v.Op == loop.Load && e.uses.stored[v.Buf]
+	operands(v, func(a *loop.Value) { operandsRead = operandsRead || !e.uses.let[a] && e.uses.readsMemory(a) })
+	if !operandsRead && !e.uses.nested[v] && !e.uses.hasDot(v) {
+		return
+	}
+	e.each(v.Axes, func() { e.value(v) })
+}
+
+// unbound reports whether v needs the index of an axis that no loop around it binds.
+func (e *emitter) unbound(v *loop.Value) bool {
+	if v.Op == loop.AxisIndex && v.Axis.Def == nil && !v.Axis.IsOpen() {
+		_, ok := e.bind[v.Axis]
+		return !ok && !loop.Has(e.inner, v.Axis)
+	}
+	inner := e.inner
+	e.inner = append(append([]*loop.Axis(nil), inner...), v.Over...)
+	yes := false
+	operands(v, func(a *loop.Value) { yes = yes || e.unbound(a) })
+	e.inner = inner
+	return yes
+}
+
+// each runs f for each coordinate of the Reg axes among axes, last fastest.
+func (e *emitter) each(axes []*loop.Axis, f func()) {
+	for i, a := range axes {
+		if a.Bind != loop.Reg {
+			continue
+		}
+		old, had := e.bind[a]
+		for c := range a.Max {
+			e.bind[a] = binding{off: c}
+			e.each(axes[i+1:], f)
+		}
+		if delete(e.bind, a); had {
+			e.bind[a] = old
+		}
+		return
+	}
+	f()
+}
+
+func (e *emitter) ifThen(s *loop.If) {
+	if x, ok := s.Cond.BoolConst(); ok {
+		if x {
+			e.stmts(s.Body)
+		}
+		return
+	}
+	e.branch(e.value(s.Cond), func() {
+		e.push()
+		e.stmts(s.Body)
+		e.pop()
+	})
+}
+
+// branch runs f in a block of its own, entered where cond holds.
+func (e *emitter) branch(cond value.Value, f func()) {
+	from, then := e.b.Block, e.b.NewBlock()
+	e.b.Block = then
+	f()
+	end := e.b.NewBlock()
+	e.b.Jump(end)
+	from.NewCondBr(cond, then, end)
+}
+
+// span is the range of a loop.
+type span struct {
+	lo, hi   value.Value
+	some     bool // lo < hi is known
+	constant bool // lo and hi are the constants from, to
+	from, to int
+	step     int  // turns made by one turn of the machine loop
+	whole    bool // step divides the number of turns
+}
+
+// loop emits a loop that carries values, and returns them after it.
+func (e *emitter) loop(s span, init []value.Value, body func(i binding, in []value.Value) []value.Value) []value.Value {
+	if s.step > 1 && !s.whole {
+		mid := e.b.Block.NewAdd(s.lo, e.b.Block.NewAnd(e.b.Block.NewSub(s.hi, s.lo), llir.Int(types.I64, int64(-s.step))))
+		out := e.loop(span{lo: s.lo, hi: mid, step: s.step, whole: true}, init, body)
+		return e.loop(span{lo: mid, hi: s.hi, step: 1}, out, body)
+	}
+	pre, start := e.b.Block, e.b.NewBlock()
+	e.b.Block = start
+	i := start.NewPhi(inc(s.lo, pre))
+	phis := make([]*phi, len(init))
+	in := make([]value.Value, len(init))
+	for j, x := range init {
+		phis[j] = start.NewPhi(inc(x, pre))
+		in[j] = phis[j]
+	}
+	for u := range s.step {
+		e.push()
+		in = body(binding{v: i, off: u}, in)
+		e.pop()
+	}
+	latch := e.b.Block
+	next := latch.NewAdd(i, llir.Int(types.I64, int64(s.step)))
+	again := latch.NewICmp(predSLT, next, s.hi)
+	end := e.b.NewBlock()
+	latch.NewCondBr(again, start, end)
+	i.Incs = append(i.Incs, inc(next, latch))
+	for j := range phis {
+		phis[j].Incs = append(phis[j].Incs, inc(in[j], latch))
+	}
+	e.b.Block = end
+	if s.some {
+		pre.NewBr(start)
+		return in
+	}
+	pre.NewCondBr(pre.NewICmp(predSLT, s.lo, s.hi), start, end)
+	out := make([]value.Value, len(init))
+	for j := range init {
+		out[j] = end.NewPhi(inc(init[j], pre), inc(in[j], latch))
+	}
+	return out
+}
+
+// spanOf is the range of a loop over an axis; nil bounds mean its extent.
+func (e *emitter) spanOf(a *loop.Axis, lo, hi *loop.Value) span {
+	if hi == nil {
+		hi = a.Extent
+	}
+	from, to := e.indexOf(hi), e.indexOf(hi)
+	if lo == nil {
+		from = zeroExpr
+	} else {
+		from = e.indexOf(lo)
+	}
+	s := span{step: 1}
+	a0, okA := from.Const()
+	b0, okB := to.Const()
+	s.constant, s.from, s.to = okA && okB, a0, b0
+	_, maxLo := from.Range(e.boundOf)
+	minHi, _ := to.Range(e.boundOf)
+	s.some = maxLo < minHi
+	s.lo, s.hi = e.scalarExpr(from), e.scalarExpr(to)
+	return s
+}
+
+// carried are a loop's carries as registers: one entry per carry and coordinate.
+func (e *emitter) carried(f *loop.For, pick func(*loop.Carry) *loop.Value) []value.Value {
+	var out []value.Value
+	for _, c := range f.Carry {
+		e.each(c.In.Axes, func() {
+			out = append(out, e.as(pick(c), c.In))
+		})
+	}
+	return out
+}
+
+// bindCarried makes regs the values of what pick names.
+func (e *emitter) bindCarried(f *loop.For, regs []value.Value, pick func(*loop.Carry) *loop.Value) {
+	for _, c := range f.Carry {
+		v := pick(c)
+		e.each(c.In.Axes, func() {
+			e.scope.memo[memoKey{v, e.flat(v), 0}] = regs[0]
+			regs = regs[1:]
+		})
+	}
+}
+
+func (e *emitter) forLoop(f *loop.For) {
+	s := e.spanOf(f.Axis, f.Lo, f.Hi)
+	regs := e.carried(f, func(c *loop.Carry) *loop.Value { return c.Init })
+	old, had := e.bind[f.Axis]
+	body := func(i binding, in []value.Value) []value.Value {
+		e.bind[f.Axis] = i
+		e.bindCarried(f, in, func(c *loop.Carry) *loop.Value { return c.In })
+		e.stmts(f.Body)
+		e.turn++
+		return e.carried(f, func(c *loop.Carry) *loop.Value { return c.Next })
+	}
+	if f.Axis.Bind == loop.Unroll && s.constant {
+		for i := s.from; i < s.to; i++ {
+			e.push()
+			regs = body(binding{off: i}, regs)
+			e.pop()
+		}
+	} else {
+		regs = e.loop(s, regs, body)
+	}
+	if delete(e.bind, f.Axis); had {
+		e.bind[f.Axis] = old
+	}
+	e.bindCarried(f, regs, func(c *loop.Carry) *loop.Value { return c.Out })
+}

@@ -1,0 +1,192 @@
+package codegen
+
+import "mdlc/ir/loop"
+
+// uses answers, for one kernel, where values are used and what they read.
+type uses struct {
+	let    map[*loop.Value]bool // bound by a Let
+	nested map[*loop.Value]bool // a Let that a list of statements inside its own uses
+	stored map[*loop.Buffer]bool
+	memory map[*loop.Value]int8 // memo of readsMemory: 1 no, 2 yes
+}
+
+func newUses(k *loop.Kernel) *uses {
+	u := &uses{let: map[*loop.Value]bool{}, nested: map[*loop.Value]bool{}, stored: map[*loop.Buffer]bool{}, memory: map[*loop.Value]int8{}}
+	home := map[*loop.Value]int{}
+	lists := 0
+	var collect func(list []loop.Stmt)
+	collect = func(list []loop.Stmt) {
+		id := lists
+		lists++
+		for _, s := range list {
+			switch s := s.(type) {
+			case *loop.Let:
+				u.let[s.Val] = true
+				home[s.Val] = id
+			case *loop.Store:
+				u.stored[s.Buf] = true
+			case *loop.For:
+				collect(s.Body)
+			case *loop.If:
+				collect(s.Body)
+			}
+		}
+	}
+	collect(k.Body)
+	lists = 0
+	var mark func(list []loop.Stmt, extra []*loop.Value)
+	mark = func(list []loop.Stmt, extra []*loop.Value) {
+		id := lists
+		lists++
+		seen := map[*loop.Value]bool{}
+		var visit func(v *loop.Value, root bool)
+		visit = func(v *loop.Value, root bool) {
+			if v == nil || seen[v] && !root {
+				return
+			}
+			seen[v] = true
+			if u.let[v] && !root {
+				if home[v] != id {
+					u.nested[v] = true
+				}
+				return
+			}
+			operands(v, func(a *loop.Value) { visit(a, false) })
+		}
+		for _, v := range extra {
+			visit(v, false)
+		}
+		for _, s := range list {
+			if l, ok := s.(*loop.Let); ok {
+				visit(l.Val, true)
+				continue
+			}
+			stmtValues(s, func(v *loop.Value) { visit(v, false) })
+			switch s := s.(type) {
+			case *loop.For:
+				var next []*loop.Value
+				for _, c := range s.Carry {
+					next = append(next, c.Next)
+				}
+				mark(s.Body, next)
+			case *loop.If:
+				mark(s.Body, nil)
+			}
+		}
+	}
+	mark(k.Body, nil)
+	return u
+}
+
+// operands calls f with every value that v is made of, the indices of axes aside.
+func operands(v *loop.Value, f func(*loop.Value)) {
+	for _, a := range v.Args {
+		f(a)
+	}
+	if v.Guard != nil {
+		f(v.Guard)
+	}
+	if v.Op == loop.AxisIndex && v.Axis.Def != nil {
+		f(v.Axis.Def)
+	}
+}
+
+// stmtValues calls f with the values of a statement that belong to the list it is in.
+func stmtValues(s loop.Stmt, f func(*loop.Value)) {
+	some := func(vs ...*loop.Value) {
+		for _, v := range vs {
+			if v != nil {
+				f(v)
+			}
+		}
+	}
+	switch s := s.(type) {
+	case *loop.Let:
+		some(s.Val)
+	case *loop.Store:
+		some(s.Index...)
+		some(s.Guard, s.Val)
+	case *loop.For:
+		some(s.Lo, s.Hi)
+		if s.Hi == nil {
+			some(s.Axis.Extent)
+		}
+		for _, c := range s.Carry {
+			some(c.Init)
+		}
+	case *loop.If:
+		some(s.Cond)
+	}
+}
+
+// readsMemory reports whether v depends on memory that the kernel writes,
+// other than through a Let, which fixes when it is read.
+func (u *uses) readsMemory(v *loop.Value) bool {
+	if m := u.memory[v]; m != 0 {
+		return m == 2
+	}
+	yes := v.Op == loop.Load && u.stored[v.Buf]
+	operands(v, func(a *loop.Value) {
+		if !yes && !u.let[a] {
+			yes = u.readsMemory(a)
+		}
+	})
+	u.memory[v] = 1
+	if yes {
+		u.memory[v] = 2
+	}
+	return yes
+}
+
+// hasDot reports whether v contains a product that no other Let computes.
+func (u *uses) hasDot(v *loop.Value) bool {
+	if v.Op == loop.Dot {
+		return true
+	}
+	yes := false
+	operands(v, func(a *loop.Value) { yes = yes || !u.let[a] && u.hasDot(a) })
+	return yes
+}
+
+// parAxes are the par axes that a phase mentions, in order of declaration.
+func parAxes(k *loop.Kernel, body []loop.Stmt) []*loop.Axis {
+	found := map[*loop.Axis]bool{}
+	seen := map[*loop.Value]bool{}
+	var visit func(v *loop.Value)
+	visit = func(v *loop.Value) {
+		if seen[v] {
+			return
+		}
+		seen[v] = true
+		if v.Op == loop.AxisIndex && v.Axis.Bind == loop.Par {
+			found[v.Axis] = true
+		}
+		operands(v, visit)
+		for _, a := range v.Over {
+			visit(a.Extent)
+		}
+	}
+	var walk func(list []loop.Stmt)
+	walk = func(list []loop.Stmt) {
+		for _, s := range list {
+			stmtValues(s, visit)
+			switch s := s.(type) {
+			case *loop.For:
+				for _, c := range s.Carry {
+					visit(c.Next)
+				}
+				walk(s.Body)
+			case *loop.If:
+				walk(s.Body)
+			}
+		}
+	}
+	walk(body)
+	var out []*loop.Axis
+	for _, a := range k.Axes {
+		if found[a] {
+			out = append(out, a)
+		}
+	}
+	return out
+}

@@ -1,0 +1,554 @@
+package codegen
+
+import (
+	"math"
+
+	"github.com/llir/llvm/ir"
+	"github.com/llir/llvm/ir/enum"
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+
+	"mdlc/codegen/llir"
+	"mdlc/ir/loop"
+)
+
+type phi = ir.InstPhi
+
+const predSLT = enum.IPredSLT
+
+func inc(v value.Value, b *ir.Block) *ir.Incoming { return ir.NewIncoming(v, b) }
+
+// laneAxis is the lane axis of v, or nil.
+func laneAxis(v *loop.Value) *loop.Axis {
+	for _, a := range v.Axes {
+		if a.Bind == loop.Lane {
+			return a
+		}
+	}
+	return nil
+}
+
+// lanes is the number of lanes of v's registers, 0 for scalars.
+func lanes(v *loop.Value) int {
+	if a := laneAxis(v); a != nil {
+		return a.Max
+	}
+	return 0
+}
+
+// flat numbers the present coordinate of v's Reg axes.
+func (e *emitter) flat(v *loop.Value) int {
+	n := 0
+	for _, a := range v.Axes {
+		if a.Bind != loop.Reg {
+			continue
+		}
+		b, ok := e.bind[a]
+		if !ok {
+			e.bug(v, "register axis %s has no coordinate here", a.Name)
+		}
+		n = n*a.Max + b.off
+	}
+	return n
+}
+
+// value is the register of v at the present coordinate of its Reg axes: a
+// scalar, or a vector where v has the lane axis. A bool is i1, every float up
+// to f32 is float, i64 over lanes may be i32 where its range allows.
+func (e *emitter) value(v *loop.Value) value.Value {
+	k := e.key(v)
+	if x := e.scope.find(k); x != nil {
+		return x
+	}
+	row := emitRows[v.Op]
+	if row == nil {
+		e.bug(v, "no emission for %s", v.Op)
+	}
+	x := row(e, v)
+	e.scope.memo[k] = x
+	return x
+}
+
+// key is what v is remembered by at the present coordinate: a value that reads
+// memory the kernel writes, and has no Let, only within a statement.
+func (e *emitter) key(v *loop.Value) memoKey {
+	k := memoKey{v: v, reg: e.flat(v)}
+	if !e.uses.let[v] && e.uses.readsMemory(v) {
+		k.turn = e.turn
+	}
+	return k
+}
+
+// regType is the type of a scalar of elem in a register.
+func regType(elem loop.Elem) types.Type {
+	switch elem {
+	case loop.Bool:
+		return types.I1
+	case loop.I8, loop.U8:
+		return types.I8
+	case loop.I32, loop.U32:
+		return types.I32
+	case loop.I64:
+		return types.I64
+	case loop.F64:
+		return types.Double
+	}
+	return types.Float
+}
+
+func isUnsigned(elem loop.Elem) bool { return elem == loop.U8 || elem == loop.U32 || elem == loop.Bool }
+
+// splat repeats a scalar over n lanes, once per scope.
+func (e *emitter) splat(n int, x value.Value) value.Value {
+	if n == 0 || llir.Lanes(x.Type()) > 0 {
+		return x
+	}
+	if _, ok := x.(*llir.Const); ok {
+		return e.b.Splat(n, x)
+	}
+	if y := e.scope.findVec(x); y != nil && llir.Lanes(y.Type()) == n {
+		return y
+	}
+	y := e.b.Splat(n, x)
+	e.scope.vecs[x] = y
+	return y
+}
+
+// widen converts an integer register to another width, keeping its sign.
+func (e *emitter) widen(x value.Value, to types.Type) value.Value {
+	from, ok := llir.Scalar(x.Type()).(*types.IntType)
+	want := llir.Scalar(to).(*types.IntType)
+	if !ok || from.BitSize == want.BitSize {
+		return x
+	}
+	t := llir.Vec(llir.Lanes(x.Type()), want)
+	if from.BitSize > want.BitSize {
+		return e.b.Block.NewTrunc(x, t)
+	}
+	return e.b.Block.NewSExt(x, t)
+}
+
+// as is a's register with the type and lanes of like's.
+func (e *emitter) as(a, like *loop.Value) value.Value {
+	x := e.value(a)
+	if a.Elem == loop.I64 {
+		x = e.widen(x, types.I64)
+	}
+	return e.splat(lanes(like), x)
+}
+
+// args are the registers of v's arguments over v's lanes; i64 ones get one width.
+func (e *emitter) args(v *loop.Value, list ...*loop.Value) []value.Value {
+	out := make([]value.Value, len(list))
+	wide := false
+	for i, a := range list {
+		out[i] = e.value(a)
+		wide = wide || llir.Scalar(out[i].Type()).Equal(types.I64)
+	}
+	n := lanes(v)
+	for i, a := range list {
+		if a.Elem == loop.I64 && wide {
+			out[i] = e.widen(out[i], types.I64)
+		}
+		out[i] = e.splat(n, out[i])
+	}
+	return out
+}
+
+// round rounds a float register to a type narrower than f32.
+func (e *emitter) round(elem loop.Elem, x value.Value) value.Value {
+	switch elem {
+	case loop.BF16:
+		return e.roundBF16(x)
+	case loop.F16:
+		half := llir.Vec(llir.Lanes(x.Type()), types.Half)
+		return e.b.Block.NewFPExt(e.b.Block.NewFPTrunc(x, half), x.Type())
+	case loop.F8E4M3, loop.F8E5M2:
+		e.fail("%s arithmetic is not supported on this target", elem)
+	}
+	return x
+}
+
+// roundBF16 rounds to nearest even in integers: fptrunc to bfloat is a call per element on most x86.
+func (e *emitter) roundBF16(x value.Value) value.Value {
+	blk, n := e.b.Block, llir.Lanes(x.Type())
+	t := llir.Vec(n, types.I32)
+	c := func(k int64) value.Value { return llir.SplatConst(n, llir.Int(types.I32, k)) }
+	bits := e.b.Bitcast(x, t)
+	odd := blk.NewAnd(blk.NewLShr(bits, c(16)), c(1))
+	up := blk.NewAdd(bits, blk.NewAdd(odd, c(0x7fff)))
+	nan := blk.NewFCmp(enum.FPredUNO, x, x)
+	kept := blk.NewSelect(nan, blk.NewOr(bits, c(0x400000)), up)
+	return e.b.Bitcast(blk.NewAnd(kept, c(-0x10000)), x.Type())
+}
+
+func (e *emitter) constant(v *loop.Value) value.Value {
+	t := regType(v.Elem)
+	if !v.Elem.IsFloat() {
+		return llir.Int(t, int64(v.Bits))
+	}
+	return llir.Float(t, loop.RoundTo(v.Elem, math.Float64frombits(v.Bits)))
+}
+
+// emitRow makes one register of a value.
+type emitRow func(e *emitter, v *loop.Value) value.Value
+
+// emitRows is the emission of each op; ops without a row are rewritten by earlier steps.
+var emitRows [loop.NumOps]emitRow
+
+type binary func(*ir.Block, value.Value, value.Value) value.Value
+
+// arith is an op of two equal types: floats in f32 or f64 and rounded, integers by sign.
+func arith(fl, signed, unsigned binary) emitRow {
+	return func(e *emitter, v *loop.Value) value.Value {
+		if v.Elem == loop.I64 {
+			return e.index(v)
+		}
+		a := e.args(v, v.Args...)
+		switch {
+		case v.Elem.IsFloat():
+			return e.round(v.Elem, fl(e.b.Block, a[0], a[1]))
+		case isUnsigned(v.Elem):
+			return unsigned(e.b.Block, a[0], a[1])
+		}
+		return signed(e.b.Block, a[0], a[1])
+	}
+}
+
+// floatMath is a float op that LLVM has as an intrinsic.
+func floatMath(name string) emitRow {
+	return func(e *emitter, v *loop.Value) value.Value {
+		return e.round(v.Elem, e.b.Math(name, e.args(v, v.Args...)...))
+	}
+}
+
+// extreme is min or max: llvm.minimum and maximum propagate NaN and order the zeros.
+func extreme(fl, signed, unsigned string) emitRow {
+	return func(e *emitter, v *loop.Value) value.Value {
+		if v.Elem == loop.I64 {
+			return e.index(v)
+		}
+		return e.extremeOf(v.Elem, fl, signed, unsigned, e.args(v, v.Args...))
+	}
+}
+
+func (e *emitter) extremeOf(elem loop.Elem, fl, signed, unsigned string, a []value.Value) value.Value {
+	switch {
+	case elem.IsFloat():
+		return e.b.Math(fl, a...)
+	case isUnsigned(elem):
+		return e.b.Math(unsigned, a...)
+	}
+	return e.b.Math(signed, a...)
+}
+
+// compare is a comparison; of i64 it goes through index expressions, which decide many.
+func compare(fl enum.FPred, signed, unsigned enum.IPred) emitRow {
+	return func(e *emitter, v *loop.Value) value.Value {
+		x := v.Args[0]
+		if x.Elem == loop.I64 {
+			return e.compareIndex(v, signed)
+		}
+		a := e.args(v, v.Args...)
+		switch {
+		case x.Elem.IsFloat():
+			return e.b.Block.NewFCmp(fl, a[0], a[1])
+		case isUnsigned(x.Elem):
+			return e.b.Block.NewICmp(unsigned, a[0], a[1])
+		}
+		return e.b.Block.NewICmp(signed, a[0], a[1])
+	}
+}
+
+func bitwise(f binary) emitRow {
+	return func(e *emitter, v *loop.Value) value.Value {
+		a := e.args(v, v.Args...)
+		return f(e.b.Block, a[0], a[1])
+	}
+}
+
+func (e *emitter) neg(v *loop.Value) value.Value {
+	if v.Elem == loop.I64 {
+		return e.index(v)
+	}
+	x := e.value(v.Args[0])
+	if v.Elem.IsFloat() {
+		return e.b.Block.NewFNeg(x)
+	}
+	return e.b.Block.NewSub(llir.Zero(x.Type()), x)
+}
+
+func (e *emitter) abs(v *loop.Value) value.Value {
+	x := e.value(v.Args[0])
+	switch {
+	case v.Elem.IsFloat():
+		return e.b.Math("fabs", x)
+	case isUnsigned(v.Elem):
+		return x
+	}
+	return e.b.Intrinsic("abs", []types.Type{x.Type()}, x.Type(), x, llir.Int(types.I1, 0))
+}
+
+func (e *emitter) not(v *loop.Value) value.Value {
+	x := e.value(v.Args[0])
+	ones := llir.Int(llir.Scalar(x.Type()), -1)
+	return e.b.Block.NewXor(x, llir.SplatConst(llir.Lanes(x.Type()), ones))
+}
+
+// shift moves bits; i64 is shifted at full width since bits may leave a narrow one.
+func shift(left bool) emitRow {
+	return func(e *emitter, v *loop.Value) value.Value {
+		a := e.args(v, v.Args...)
+		if v.Elem == loop.I64 {
+			a[0], a[1] = e.widen(a[0], types.I64), e.widen(a[1], types.I64)
+		}
+		switch {
+		case left:
+			return e.b.Block.NewShl(a[0], a[1])
+		case isUnsigned(v.Elem):
+			return e.b.Block.NewLShr(a[0], a[1])
+		}
+		return e.b.Block.NewAShr(a[0], a[1])
+	}
+}
+
+func (e *emitter) mulHi(v *loop.Value) value.Value {
+	a, n, blk := e.args(v, v.Args...), lanes(v), e.b.Block
+	wide := llir.Vec(n, types.I64)
+	p := blk.NewMul(blk.NewZExt(a[0], wide), blk.NewZExt(a[1], wide))
+	high := blk.NewLShr(p, llir.SplatConst(n, llir.Int(types.I64, 32)))
+	return blk.NewTrunc(high, llir.Vec(n, types.I32))
+}
+
+func (e *emitter) where(v *loop.Value) value.Value {
+	a := e.args(v, v.Args[1], v.Args[2])
+	return e.b.Block.NewSelect(e.value(v.Args[0]), a[0], a[1])
+}
+
+// at picks a coordinate of an axis: by renaming where it is a register axis.
+func (e *emitter) at(v *loop.Value) value.Value {
+	i, x := v.Args[0], v.Args[1]
+	k, ok := e.indexOf(i).Const()
+	if !ok || k < 0 || k >= v.Axis.Max {
+		e.fail("at[%s = …] needs a constant coordinate inside the axis", v.Axis.Name)
+	}
+	if v.Axis.Bind == loop.Lane {
+		r := e.value(x)
+		if llir.Lanes(r.Type()) == 0 {
+			return r
+		}
+		return e.b.Extract(r, k)
+	}
+	old, had := e.bind[v.Axis]
+	e.bind[v.Axis] = binding{off: k}
+	r := e.value(x)
+	if delete(e.bind, v.Axis); had {
+		e.bind[v.Axis] = old
+	}
+	return r
+}
+
+func missing(e *emitter, v *loop.Value) value.Value {
+	e.bug(v, "used outside the loop that carries it")
+	return nil
+}
+
+func init() {
+	b := func(f func(*ir.Block, value.Value, value.Value) value.Value) binary { return f }
+	fadd := b(func(k *ir.Block, x, y value.Value) value.Value { return k.NewFAdd(x, y) })
+	fsub := b(func(k *ir.Block, x, y value.Value) value.Value { return k.NewFSub(x, y) })
+	fmul := b(func(k *ir.Block, x, y value.Value) value.Value { return k.NewFMul(x, y) })
+	add := b(func(k *ir.Block, x, y value.Value) value.Value { return k.NewAdd(x, y) })
+	sub := b(func(k *ir.Block, x, y value.Value) value.Value { return k.NewSub(x, y) })
+	mul := b(func(k *ir.Block, x, y value.Value) value.Value { return k.NewMul(x, y) })
+	emitRows = [loop.NumOps]emitRow{
+		loop.Const:     (*emitter).constant,
+		loop.AxisIndex: (*emitter).index,
+		loop.Load:      (*emitter).load,
+		loop.CarryIn:   missing,
+		loop.CarryOut:  missing,
+		loop.Add:       arith(fadd, add, add),
+		loop.Sub:       arith(fsub, sub, sub),
+		loop.Mul:       arith(fmul, mul, mul),
+		loop.Div:       (*emitter).div,
+		loop.Mod:       (*emitter).div,
+		loop.Neg:       (*emitter).neg,
+		loop.Abs:       (*emitter).abs,
+		loop.Min:       extreme("minimum", "smin", "umin"),
+		loop.Max:       extreme("maximum", "smax", "umax"),
+		loop.Floor:     floatMath("floor"),
+		loop.Round:     floatMath("roundeven"),
+		loop.Sqrt:      floatMath("sqrt"),
+		loop.FMA:       floatMath("fma"),
+		loop.Eq:        compare(enum.FPredOEQ, enum.IPredEQ, enum.IPredEQ),
+		loop.Ne:        compare(enum.FPredUNE, enum.IPredNE, enum.IPredNE),
+		loop.Lt:        compare(enum.FPredOLT, enum.IPredSLT, enum.IPredULT),
+		loop.Le:        compare(enum.FPredOLE, enum.IPredSLE, enum.IPredULE),
+		loop.Gt:        compare(enum.FPredOGT, enum.IPredSGT, enum.IPredUGT),
+		loop.Ge:        compare(enum.FPredOGE, enum.IPredSGE, enum.IPredUGE),
+		loop.And:       bitwise(func(k *ir.Block, x, y value.Value) value.Value { return k.NewAnd(x, y) }),
+		loop.Or:        bitwise(func(k *ir.Block, x, y value.Value) value.Value { return k.NewOr(x, y) }),
+		loop.Xor:       bitwise(func(k *ir.Block, x, y value.Value) value.Value { return k.NewXor(x, y) }),
+		loop.Not:       (*emitter).not,
+		loop.Shl:       shift(true),
+		loop.Shr:       shift(false),
+		loop.MulHi:     (*emitter).mulHi,
+		loop.Cast:      (*emitter).cast,
+		loop.Bitcast:   func(e *emitter, v *loop.Value) value.Value { return e.bitcast(v) },
+		loop.Where:     (*emitter).where,
+		loop.At:        (*emitter).at,
+
+		loop.ReduceSum:    (*emitter).reduce64,
+		loop.ReduceProd:   (*emitter).reduce64,
+		loop.ReduceSeq:    (*emitter).reduceSeq,
+		loop.ReduceMin:    (*emitter).reduceExtreme,
+		loop.ReduceMax:    (*emitter).reduceExtreme,
+		loop.ReduceArgMax: (*emitter).reduceArg,
+		loop.ReduceArgMin: (*emitter).reduceArg,
+		loop.Dot:          (*emitter).dot,
+	}
+}
+
+// bitcast reads the bits of a register as another type of the same size.
+func (e *emitter) bitcast(v *loop.Value) value.Value {
+	from, to := v.Args[0].Elem, v.Elem
+	if from.Size() != to.Size() || from.Size() < 4 {
+		e.fail("bitcast of %s to %s is not supported on this target", from, to)
+	}
+	x := e.value(v.Args[0])
+	if from == loop.I64 {
+		x = e.widen(x, types.I64)
+	}
+	return e.b.Bitcast(x, llir.Vec(llir.Lanes(x.Type()), regType(to)))
+}
+
+// cast converts between element types.
+func (e *emitter) cast(v *loop.Value) value.Value {
+	from, to, blk := v.Args[0].Elem, v.Elem, e.b.Block
+	x := e.value(v.Args[0])
+	n := llir.Lanes(x.Type())
+	t := llir.Vec(n, regType(to))
+	switch {
+	case to == loop.Bool && from.IsFloat():
+		return blk.NewFCmp(enum.FPredUNE, x, llir.Zero(x.Type()))
+	case to == loop.Bool && from != loop.Bool:
+		return blk.NewICmp(enum.IPredNE, x, llir.Zero(x.Type()))
+	case from.IsFloat() && to.IsFloat():
+		return e.castFloat(x, from, to)
+	case from.IsFloat():
+		name := "fptosi.sat"
+		if isUnsigned(to) {
+			name = "fptoui.sat"
+		}
+		return e.b.Intrinsic(name, []types.Type{t, x.Type()}, t, x)
+	case to.IsFloat():
+		f := t
+		if to != loop.F64 && from.Size() >= 4 && to != loop.F32 {
+			f = llir.Vec(n, types.Double)
+		}
+		var y value.Value
+		if isUnsigned(from) {
+			y = blk.NewUIToFP(x, f)
+		} else {
+			y = blk.NewSIToFP(x, f)
+		}
+		if f != t {
+			return e.castFloat(y, loop.F64, to)
+		}
+		return e.round(to, y)
+	case isUnsigned(from):
+		if from.Size() < to.Size() || from == loop.Bool && to != loop.Bool {
+			return blk.NewZExt(x, t)
+		}
+	case to == loop.I64 && n > 0 && e.fits32(v):
+		return e.widen(x, types.I32)
+	}
+	return e.widen(x, t)
+}
+
+// castFloat converts between float types. From f64 to a type narrower than f32
+// the intermediate f32 is rounded to odd, so that only the last rounding counts.
+func (e *emitter) castFloat(x value.Value, from, to loop.Elem) value.Value {
+	blk, n := e.b.Block, llir.Lanes(x.Type())
+	switch {
+	case from == loop.F64 && to == loop.F64:
+		return x
+	case to == loop.F64:
+		return blk.NewFPExt(x, llir.Vec(n, types.Double))
+	case from != loop.F64:
+		if from == to {
+			return x
+		}
+		return e.round(to, x)
+	}
+	f, bits := llir.Vec(n, types.Float), llir.Vec(n, types.I32)
+	y := blk.NewFPTrunc(x, f)
+	if to == loop.F32 {
+		return y
+	}
+	back := blk.NewFPExt(y, x.Type())
+	one := func(k int64) value.Value { return llir.SplatConst(n, llir.Int(types.I32, k)) }
+	raw := e.b.Bitcast(y, bits)
+	above := blk.NewFCmp(enum.FPredOGT, e.b.Math("fabs", back), e.b.Math("fabs", x))
+	toward := blk.NewSelect(above, blk.NewSub(raw, one(1)), raw)
+	inexact := blk.NewFCmp(enum.FPredONE, back, x)
+	odd := blk.NewSelect(inexact, blk.NewOr(toward, one(1)), raw)
+	return e.round(to, e.b.Bitcast(odd, f))
+}
+
+// div is the quotient or remainder of types other than i64, integers floored.
+func (e *emitter) div(v *loop.Value) value.Value {
+	if v.Elem == loop.I64 {
+		return e.index(v)
+	}
+	a, blk, quotient := e.args(v, v.Args...), e.b.Block, v.Op == loop.Div
+	switch {
+	case v.Elem.IsFloat() && quotient:
+		return e.round(v.Elem, blk.NewFDiv(a[0], a[1]))
+	case v.Elem.IsFloat():
+		e.fail("%s of floats is not supported on this target", v.Op)
+	case isUnsigned(v.Elem) && quotient:
+		return blk.NewUDiv(a[0], a[1])
+	case isUnsigned(v.Elem):
+		return blk.NewURem(a[0], a[1])
+	}
+	lo, _ := e.rangeOf(v.Args[0])
+	d, ok := v.Args[1].IntConst()
+	if !ok {
+		d = 0
+	}
+	return e.floored(quotient, a[0], a[1], int(d), lo >= 0)
+}
+
+// floored divides rounding down. d is the divisor where it is a positive
+// constant, else 0; natural says that the dividend is not negative.
+func (e *emitter) floored(quotient bool, x, y value.Value, d int, natural bool) value.Value {
+	blk, n := e.b.Block, llir.Lanes(x.Type())
+	t := llir.Scalar(x.Type())
+	c := func(k int) value.Value { return llir.SplatConst(n, llir.Int(t, int64(k))) }
+	switch {
+	case d > 0 && d&(d-1) == 0 && quotient:
+		return blk.NewAShr(x, c(log2(d)))
+	case d > 0 && d&(d-1) == 0:
+		return blk.NewAnd(x, c(d-1))
+	case d > 0 && natural && quotient:
+		return blk.NewUDiv(x, y)
+	case d > 0 && natural:
+		return blk.NewURem(x, y)
+	}
+	r := blk.NewSRem(x, y)
+	adjust := blk.NewAnd(blk.NewICmp(enum.IPredNE, r, c(0)), blk.NewICmp(enum.IPredSLT, blk.NewXor(r, y), c(0)))
+	if quotient {
+		return blk.NewAdd(blk.NewSDiv(x, y), blk.NewSExt(adjust, x.Type()))
+	}
+	return blk.NewAdd(r, blk.NewSelect(adjust, y, c(0)))
+}
+
+func log2(d int) int {
+	n := 0
+	for d > 1 {
+		d >>= 1
+		n++
+	}
+	return n
+}

@@ -1,0 +1,191 @@
+package llir
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/llir/llvm/ir"
+	"github.com/llir/llvm/ir/enum"
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+)
+
+// Builder appends instructions to the current block of a function.
+type Builder struct {
+	Func  *ir.Func
+	Block *ir.Block
+	decls map[string]*ir.Func
+}
+
+// NewBuilder makes builders of one text; they share declarations.
+func NewBuilder() *Builder { return &Builder{decls: map[string]*ir.Func{}} }
+
+// Start begins a function; its instructions go to the block `entry`.
+func (b *Builder) Start(name string, params ...*ir.Param) *ir.Func {
+	b.Func = ir.NewFunc(name, types.Void, params...)
+	b.Func.FuncAttrs = []ir.FuncAttribute{enum.FuncAttrNoUnwind}
+	b.Block = b.Func.NewBlock("")
+	return b.Func
+}
+
+// Text prints a finished function.
+func Text(f *ir.Func) string {
+	if err := f.AssignIDs(); err != nil {
+		panic(fmt.Sprintf("llir: %s: %v", f.Name(), err))
+	}
+	return f.LLString() + "\n"
+}
+
+// Decls lists the declarations of the intrinsics used so far, sorted.
+func (b *Builder) Decls() []string {
+	var out []string
+	for _, f := range b.decls {
+		out = append(out, f.LLString())
+	}
+	sort.Strings(out)
+	return out
+}
+
+// NewBlock adds an empty block.
+func (b *Builder) NewBlock() *ir.Block { return b.Func.NewBlock("") }
+
+// Jump ends the current block with a branch and goes on in to.
+func (b *Builder) Jump(to *ir.Block) {
+	b.Block.NewBr(to)
+	b.Block = to
+}
+
+// Mangle is the suffix of t in the names of overloaded intrinsics.
+func mangle(t types.Type) string {
+	if n := Lanes(t); n > 0 {
+		return fmt.Sprintf("v%d%s", n, mangle(Scalar(t)))
+	}
+	switch {
+	case t.Equal(Ptr):
+		return "p0"
+	case t.Equal(types.Float):
+		return "f32"
+	case t.Equal(types.Double):
+		return "f64"
+	case t.Equal(types.Half):
+		return "f16"
+	}
+	return t.String()
+}
+
+// Intrinsic calls llvm.<name>.<types…> with result type res.
+func (b *Builder) Intrinsic(name string, over []types.Type, res types.Type, args ...value.Value) value.Value {
+	full := "llvm." + name
+	for _, t := range over {
+		full += "." + mangle(t)
+	}
+	f := b.decls[full]
+	if f == nil {
+		params := make([]*ir.Param, len(args))
+		for i, a := range args {
+			params[i] = ir.NewParam("", a.Type())
+		}
+		f = ir.NewFunc(full, res, params...)
+		b.decls[full] = f
+	}
+	return b.Block.NewCall(f, args...)
+}
+
+// Math calls an intrinsic whose arguments and result have one type.
+func (b *Builder) Math(name string, args ...value.Value) value.Value {
+	t := args[0].Type()
+	return b.Intrinsic(name, []types.Type{t}, t, args...)
+}
+
+// Load reads a t at p.
+func (b *Builder) Load(t types.Type, p value.Value, align int) value.Value {
+	in := b.Block.NewLoad(t, p)
+	in.Align = ir.Align(align)
+	return in
+}
+
+// Store writes v at p.
+func (b *Builder) Store(v, p value.Value, align int) {
+	b.Block.Insts = append(b.Block.Insts, &ir.InstStore{Src: v, Dst: p, Align: ir.Align(align)})
+}
+
+// MaskedLoad reads the lanes of mask; the others are 0.
+func (b *Builder) MaskedLoad(t types.Type, p, mask value.Value, align int) value.Value {
+	return b.Intrinsic("masked.load", []types.Type{t, Ptr}, t, p, Int(types.I32, int64(align)), mask, Zero(t))
+}
+
+// MaskedStore writes the lanes of mask.
+func (b *Builder) MaskedStore(v, p, mask value.Value, align int) {
+	b.Intrinsic("masked.store", []types.Type{v.Type(), Ptr}, types.Void, v, p, Int(types.I32, int64(align)), mask)
+}
+
+// Gather reads a t through a vector of pointers; lanes outside mask are 0.
+func (b *Builder) Gather(t types.Type, ptrs, mask value.Value, align int) value.Value {
+	return b.Intrinsic("masked.gather", []types.Type{t, ptrs.Type()}, t, ptrs, Int(types.I32, int64(align)), mask, Zero(t))
+}
+
+// Scatter writes v through a vector of pointers.
+func (b *Builder) Scatter(v, ptrs, mask value.Value, align int) {
+	b.Intrinsic("masked.scatter", []types.Type{v.Type(), ptrs.Type()}, types.Void, v, ptrs, Int(types.I32, int64(align)), mask)
+}
+
+// GEP is p + i elements of type t; a vector i gives a vector of pointers.
+func (b *Builder) GEP(t types.Type, p, i value.Value) value.Value {
+	in := &ir.InstGetElementPtr{ElemType: t, Src: p, Indices: []value.Value{i}, Typ: Vec(Lanes(i.Type()), Ptr)}
+	b.Block.Insts = append(b.Block.Insts, in)
+	return in
+}
+
+// Splat repeats a scalar over n lanes.
+func (b *Builder) Splat(n int, v value.Value) value.Value {
+	if n == 0 || Lanes(v.Type()) > 0 {
+		return v
+	}
+	if c, ok := v.(*Const); ok {
+		return SplatConst(n, c)
+	}
+	t := Vec(n, v.Type())
+	first := b.Block.NewInsertElement(&Const{t, "poison"}, v, Int(types.I32, 0))
+	return b.Block.NewShuffleVector(first, &Const{t, "poison"}, Zero(Vec(n, types.I32)))
+}
+
+// Shuffle picks lanes of x and y (nil: x alone).
+func (b *Builder) Shuffle(x, y value.Value, lanes ...int) value.Value {
+	if y == nil {
+		y = &Const{x.Type(), "poison"}
+	}
+	return b.Block.NewShuffleVector(x, y, Ints(len(lanes), types.I32, func(i int) int64 { return int64(lanes[i]) }))
+}
+
+// Extract is lane i of a vector.
+func (b *Builder) Extract(v value.Value, i int) value.Value {
+	return b.Block.NewExtractElement(v, Int(types.I32, int64(i)))
+}
+
+// Bitcast reinterprets v.
+func (b *Builder) Bitcast(v value.Value, t types.Type) value.Value {
+	if v.Type().Equal(t) {
+		return v
+	}
+	return b.Block.NewBitCast(v, t)
+}
+
+// Module joins function texts and declarations into a module; repeated declarations are merged.
+func Module(triple, preamble string, decls, funcs []string) string {
+	sorted := append([]string(nil), decls...)
+	sort.Strings(sorted)
+	var s strings.Builder
+	fmt.Fprintf(&s, "target triple = %q\n\n%s", triple, preamble)
+	last := ""
+	for _, d := range sorted {
+		if d != last {
+			s.WriteString(d + "\n")
+			last = d
+		}
+	}
+	for _, f := range funcs {
+		s.WriteString("\n" + f)
+	}
+	return s.String()
+}

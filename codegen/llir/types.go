@@ -1,0 +1,113 @@
+// Package llir is a thin layer over github.com/llir/llvm: opaque pointers,
+// exact constants, and a builder that knows the instructions mdlc emits.
+package llir
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+)
+
+// ptrType is LLVM's opaque pointer; llir itself only has typed pointers.
+type ptrType struct{}
+
+func (ptrType) String() string          { return "ptr" }
+func (ptrType) LLString() string        { return "ptr" }
+func (ptrType) Name() string            { return "" }
+func (ptrType) SetName(string)          {}
+func (ptrType) Equal(u types.Type) bool { _, ok := u.(ptrType); return ok }
+
+// Ptr is the type `ptr`.
+var Ptr types.Type = ptrType{}
+
+// Vec is <n x t>; n = 0 is t itself.
+func Vec(n int, t types.Type) types.Type {
+	if n == 0 {
+		return t
+	}
+	return types.NewVector(uint64(n), t)
+}
+
+// Lanes is the number of elements of a vector type, 0 for a scalar.
+func Lanes(t types.Type) int {
+	if v, ok := t.(*types.VectorType); ok {
+		return int(v.Len)
+	}
+	return 0
+}
+
+// Scalar is the element type of a vector type, or t itself.
+func Scalar(t types.Type) types.Type {
+	if v, ok := t.(*types.VectorType); ok {
+		return v.ElemType
+	}
+	return t
+}
+
+// Const is a constant with its exact text.
+type Const struct {
+	typ  types.Type
+	text string
+}
+
+func (c *Const) String() string   { return c.typ.String() + " " + c.text }
+func (c *Const) Type() types.Type { return c.typ }
+func (c *Const) Ident() string    { return c.text }
+func (c *Const) IsConstant()      {}
+
+// Int is the integer k of type t (i1 prints as true or false).
+func Int(t types.Type, k int64) *Const {
+	if t.Equal(types.I1) {
+		return &Const{t, fmt.Sprint(k&1 == 1)}
+	}
+	return &Const{t, fmt.Sprint(k)}
+}
+
+// Float is x as float or double, in hexadecimal so that no digit is lost.
+func Float(t types.Type, x float64) *Const {
+	if t.Equal(types.Float) {
+		x = float64(float32(x))
+	}
+	return &Const{t, fmt.Sprintf("0x%016X", math.Float64bits(x))}
+}
+
+// SplatConst repeats a scalar constant over n lanes.
+func SplatConst(n int, c *Const) *Const {
+	if n == 0 {
+		return c
+	}
+	return vector(n, c.typ, func(int) string { return c.text })
+}
+
+// Ints is the vector of n integers f(0), f(1), ….
+func Ints(n int, t types.Type, f func(int) int64) *Const {
+	return vector(n, t, func(i int) string { return Int(t, f(i)).text })
+}
+
+func vector(n int, t types.Type, f func(int) string) *Const {
+	parts := make([]string, n)
+	for i := range parts {
+		parts[i] = t.String() + " " + f(i)
+	}
+	return &Const{Vec(n, t), "<" + strings.Join(parts, ", ") + ">"}
+}
+
+// Zero is the zero of any type.
+func Zero(t types.Type) *Const {
+	if Lanes(t) > 0 {
+		return &Const{t, "zeroinitializer"}
+	}
+	switch t.(type) {
+	case *types.FloatType:
+		return Float(t, 0)
+	case *types.IntType:
+		return Int(t, 0)
+	}
+	return &Const{t, "null"}
+}
+
+// Global is the address of a global symbol.
+func Global(name string) value.Value { return &Const{Ptr, "@" + name} }

@@ -1,0 +1,248 @@
+package codegen
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strings"
+	"sync"
+
+	"mdlc/codegen/llir"
+)
+
+const triple = "x86_64-unknown-linux-gnu"
+
+// llvmMajor is the release of LLVM whose text and tools we use.
+const llvmMajor = "19"
+
+// DefaultPasses cleans up what the emitter leaves: common subexpressions,
+// loop invariants, addresses. Loops are already vectors, so the loop and SLP
+// vectorizers have nothing to do and cost the most time.
+const DefaultPasses = "function(early-cse,instcombine,loop-mssa(licm),early-cse,simplifycfg)"
+
+// Tools are the LLVM programs.
+type Tools struct {
+	Opt, Llc, Lld string // paths
+	Version       string // of llc, part of the cache's key
+}
+
+// FindTools looks for LLVM 19: opt-19, llc-19 and ld.lld-19, or programs of that version without the suffix.
+func FindTools() (*Tools, error) { return findTools() }
+
+var findTools = sync.OnceValues(func() (*Tools, error) {
+	t := &Tools{}
+	var missing []string
+	for _, x := range []struct {
+		name string
+		path *string
+	}{{"opt", &t.Opt}, {"llc", &t.Llc}, {"ld.lld", &t.Lld}} {
+		path, version := findTool(x.name)
+		if path == "" {
+			missing = append(missing, x.name+"-"+llvmMajor)
+			continue
+		}
+		*x.path = path
+		t.Version += version + "\n"
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("LLVM %s is needed to compile kernels, but %s is not on PATH; install it with `apt-get install llvm-%s lld-%s`",
+			llvmMajor, strings.Join(missing, ", "), llvmMajor, llvmMajor)
+	}
+	return t, nil
+})
+
+// findTool returns the path of a tool of the right version and its version line.
+func findTool(name string) (path, version string) {
+	for _, file := range []string{name + "-" + llvmMajor, name} {
+		path, err := exec.LookPath(file)
+		if err != nil {
+			continue
+		}
+		out, err := exec.Command(path, "--version").Output()
+		if err != nil {
+			continue
+		}
+		for _, line := range strings.Split(string(out), "\n") {
+			line = strings.TrimSpace(line)
+			if strings.Contains(line, "LLVM version "+llvmMajor+".") || strings.Contains(line, "LLD "+llvmMajor+".") {
+				return path, line
+			}
+		}
+	}
+	return "", ""
+}
+
+// Options say how to compile.
+type Options struct {
+	Target  *Target
+	Passes  string // of opt; "" is DefaultPasses
+	Modules int    // compiled side by side; 0: one a core
+	Cache   *Cache // nil: none
+}
+
+func (o Options) passes() string {
+	if o.Passes == "" {
+		return DefaultPasses
+	}
+	return o.Passes
+}
+
+// ModuleText is the LLVM module of some kernels.
+func ModuleText(kernels []*Emitted) string {
+	var decls, funcs []string
+	for _, k := range kernels {
+		decls = append(decls, k.decls...)
+		funcs = append(funcs, k.funcs...)
+	}
+	return llir.Module(triple, preamble, decls, funcs)
+}
+
+// Compile makes a shared object with the functions of all kernels.
+func Compile(kernels []*Emitted, o Options) ([]byte, error) {
+	tools, err := FindTools()
+	if err != nil {
+		return nil, err
+	}
+	mods := divide(kernels, o.Modules)
+	texts := make([]string, len(mods))
+	for i, m := range mods {
+		texts[i] = ModuleText(m)
+	}
+	var key string
+	if o.Cache != nil {
+		key = cacheKey(append([]string{tools.Version, o.Target.CPU, o.Target.Attrs, o.passes()}, sortedTexts(kernels)...)...)
+		if object := o.Cache.get(key); object != nil {
+			return object, nil
+		}
+	}
+	object, err := tools.build(texts, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Cache != nil {
+		o.Cache.put(key, object)
+	}
+	return object, nil
+}
+
+// sortedTexts are the texts that the object depends on, however they are spread over modules.
+func sortedTexts(kernels []*Emitted) []string {
+	var out []string
+	for _, k := range kernels {
+		out = append(out, ModuleText([]*Emitted{k}))
+	}
+	sort.Strings(out)
+	return out
+}
+
+// divide spreads kernels over n modules of about equal text.
+func divide(kernels []*Emitted, n int) [][]*Emitted {
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	n = min(n, max(1, len(kernels)))
+	mods := make([][]*Emitted, n)
+	size := make([]int, n)
+	order := make([]int, len(kernels))
+	bytes := make([]int, len(kernels))
+	for i, k := range kernels {
+		order[i] = i
+		for _, f := range k.funcs {
+			bytes[i] += len(f)
+		}
+	}
+	sort.SliceStable(order, func(a, b int) bool { return bytes[order[a]] > bytes[order[b]] })
+	for _, i := range order {
+		least := 0
+		for j := range size {
+			if size[j] < size[least] {
+				least = j
+			}
+		}
+		mods[least] = append(mods[least], kernels[i])
+		size[least] += bytes[i]
+	}
+	return mods
+}
+
+// build compiles modules side by side and links them.
+func (t *Tools) build(texts []string, o Options) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "mdlc-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	objects := make([]string, len(texts))
+	errs := make([]error, len(texts))
+	var wg sync.WaitGroup
+	for i, text := range texts {
+		objects[i] = filepath.Join(dir, fmt.Sprintf("m%d.o", i))
+		wg.Go(func() { errs[i] = t.compile(text, objects[i], "obj", o) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	so := filepath.Join(dir, "kernels.so")
+	args := append([]string{"-shared", "--no-undefined", "-o", so}, objects...)
+	if _, err := run(t.Lld, args, nil); err != nil {
+		return nil, fmt.Errorf("linking kernels: %w (kernels may call no library)", err)
+	}
+	return os.ReadFile(so)
+}
+
+// compile runs opt and llc; kind is obj or asm.
+func (t *Tools) compile(text, file, kind string, o Options) error {
+	cpu := []string{"-mcpu=" + o.Target.CPU}
+	if o.Target.Attrs != "" {
+		cpu = append(cpu, "-mattr="+o.Target.Attrs)
+	}
+	bitcode, err := run(t.Opt, append([]string{"-passes=" + o.passes(), "-o", "-"}, cpu...), []byte(text))
+	if err != nil {
+		return fmt.Errorf("internal error: LLVM rejects emitted code: %w", err)
+	}
+	args := append([]string{"-O2", "-relocation-model=pic", "-fp-contract=off", "-filetype=" + kind, "-o", file}, cpu...)
+	if _, err := run(t.Llc, args, bitcode); err != nil {
+		return fmt.Errorf("internal error: llc: %w", err)
+	}
+	return nil
+}
+
+// Assembly is the x86-64 assembly of some kernels.
+func Assembly(kernels []*Emitted, o Options) (string, error) {
+	tools, err := FindTools()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "mdlc-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "kernels.s")
+	if err := tools.compile(ModuleText(kernels), file, "asm", o); err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(file)
+	return string(text), err
+}
+
+// run executes a program and returns its output; errors quote what it printed.
+func run(program string, args []string, stdin []byte) ([]byte, error) {
+	cmd := exec.Command(program, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &out, &errs
+	if err := cmd.Run(); err != nil {
+		text := strings.TrimSpace(errs.String())
+		if len(text) > 2000 {
+			text = text[:2000] + " …"
+		}
+		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(program), err, text)
+	}
+	return out.Bytes(), nil
+}

@@ -1,0 +1,79 @@
+package codegen
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/klauspost/cpuid/v2"
+)
+
+// Target is a machine that kernels are compiled for. The bits that a kernel
+// computes depend on it only through what the schedule chooses.
+type Target struct {
+	Name   string // avx2 or avx512
+	CPU    string // as LLVM names it
+	Attrs  string // features on top, as LLVM's -mattr
+	Vector int    // bytes of a vector register
+	needs  []cpuid.FeatureID
+}
+
+// Lanes is the number of lanes of f32.
+func (t *Target) Lanes() int { return t.Vector / 4 }
+
+// targets are the known levels, best first.
+var targets = []*Target{
+	{
+		Name: "avx512", CPU: "x86-64-v4", Attrs: "-prefer-256-bit", Vector: 64,
+		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512CD, cpuid.AVX512DQ, cpuid.AVX512VL},
+	},
+	{
+		Name: "avx2", CPU: "x86-64-v3", Vector: 32,
+		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2},
+	},
+}
+
+// TargetNames lists the known targets.
+func TargetNames() []string {
+	var out []string
+	for _, t := range targets {
+		out = append(out, t.Name)
+	}
+	return out
+}
+
+// TargetNamed finds a target; compiling for one does not need the machine to have it.
+func TargetNamed(name string) (*Target, error) {
+	for _, t := range targets {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("unknown target %q; there are %s", name, strings.Join(TargetNames(), ", "))
+}
+
+// HostTarget is the best target that this machine runs.
+func HostTarget() (*Target, error) {
+	if runtime.GOARCH != "amd64" {
+		return nil, fmt.Errorf("compiled kernels need an x86-64 CPU, this is %s; use the reference device", runtime.GOARCH)
+	}
+	for _, t := range targets {
+		if len(t.Missing()) == 0 {
+			return t, nil
+		}
+	}
+	least := targets[len(targets)-1]
+	return nil, fmt.Errorf("this CPU (%s) lacks %s, which the target %s needs; use the reference device",
+		cpuid.CPU.BrandName, strings.Join(least.Missing(), ", "), least.Name)
+}
+
+// Missing names the features of the target that this machine lacks.
+func (t *Target) Missing() []string {
+	var out []string
+	for _, f := range t.needs {
+		if !cpuid.CPU.Supports(f) {
+			out = append(out, f.String())
+		}
+	}
+	return out
+}

@@ -30,6 +30,7 @@ type Graph struct {
 	Params  []*Node // op `param`
 	Results []Result
 	Syms    []Sym // runtime lengths, in order of definition
+	Plan    *Plan // made by pass plan, last
 }
 
 // Result is a value that leaves a graph.
@@ -51,6 +52,10 @@ const (
 	ResultShow
 )
 
+var resultKinds = []string{"value", "state", "report", "show"}
+
+func (k ResultKind) String() string { return resultKinds[k] }
+
 // ParamKind says where a parameter's value comes from.
 type ParamKind uint8
 
@@ -64,10 +69,15 @@ const (
 	ParamValueOf                  // a value of the step that an `every` block belongs to; Name is the report-like key
 )
 
-// ParamAttr is the attribute of op `param`.
+var paramKinds = []string{"value", "state", "feed", "step", "seed", "flag", "valueof"}
+
+func (k ParamKind) String() string { return paramKinds[k] }
+
+// ParamAttr is the attribute of op `param`. Kind and name are unique in a graph.
 type ParamAttr struct {
 	Kind ParamKind
 	Name string
+	Type Type
 }
 
 // Sym is a runtime length: an input of the graph (Def nil) or defined by others.

@@ -8,8 +8,9 @@ type Op struct {
 	Arity int // number of arguments; -1: any
 	Doc   string
 
-	// Infer gives the result type, or an error in terms of shapes. Attributes are set.
-	Infer func(n *Node) (Type, error)
+	// Infer gives the result type, or an error in terms of shapes. Arguments,
+	// attribute and regions are set; s holds the symbols that the node sees.
+	Infer func(s *Scope, n *Node) (Type, error)
 
 	// Grad gives the cotangent of each argument (nil: none flows) for the
 	// cotangent dy of the result. NoGrad says why there is none. One is set.
@@ -19,6 +20,9 @@ type Op struct {
 	// Lower gives the value of the result at idx (one index per axis of the result) in a
 	// kernel. nil for ops that are not part of kernels (param, loop, cluster, grad).
 	Lower func(c *LowerCtx, n *Node, idx []*loop.Value) *loop.Value
+
+	// Expand rewrites the node into other ops, for ops that kernels do not know (sorting).
+	Expand func(b *Builder, n *Node) (*Node, error)
 
 	// Cost is the work of one result element, in units of one multiplication,
 	// for fusion. 0: free (movement).
@@ -59,4 +63,10 @@ type LowerCtx struct {
 	Axis func(arg, dim int) *loop.Axis
 	// Len gives a symbol of the graph as an i64 value.
 	Len func(name string) *loop.Value
+	// Scope is the symbols that the node sees.
+	Scope *Scope
+	// Guard (nil: always) is where the value being lowered is needed: reads of
+	// memory made by an Access happen only where it holds. Index sets it around the reads that
+	// may lead outside.
+	Guard *loop.Value
 }

@@ -1,0 +1,236 @@
+package ir
+
+import (
+	"fmt"
+
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+func init() {
+	OpIndex = define(&Op{
+		Name: "index", Arity: -1, Doc: "result[i…] = x[e…]: every movement", Class: ClassMovement,
+		Infer: inferIndex,
+		Grad: func(b *Builder, n, dy *Node) []*Node {
+			a := n.Attr.(IndexAttr)
+			dx := make([]*Node, len(n.Args))
+			dx[0] = b.Scatter(dy, n.Args[0].Type.Dims, a.Out, n.Args[1:]...)
+			return dx
+		},
+		Lower:     lowerIndex,
+		Cost:      free,
+		Eval:      evalIndex,
+		ParseAttr: parseIndex,
+	})
+	OpScatter = define(&Op{
+		Name: "scatter", Arity: -1, Doc: "adds x[i…] to zeros at e…, in order of the flat index; the adjoint of index",
+		Infer: inferScatter,
+		Grad: func(b *Builder, n, dy *Node) []*Node {
+			a := n.Attr.(IndexAttr)
+			zero := 0.0
+			dx := make([]*Node, len(n.Args))
+			dx[0] = b.Index(dy, n.Args[0].Type.Dims, a.Out, &zero, n.Args[1:]...)
+			return dx
+		},
+		Cost:      func(*Node) float64 { return 2 },
+		Eval:      evalScatter,
+		ParseAttr: parseIndex,
+	})
+}
+
+func inferIndex(s *Scope, n *Node) (Type, error) {
+	a, t := n.Attr.(IndexAttr), Type{}
+	if err := checkMap(s, n, a, a.Shape); err != nil {
+		return t, err
+	}
+	x := n.Args[0].Type
+	if len(a.Out) != x.Rank() {
+		return t, fmt.Errorf("map with %d results for %s", len(a.Out), x)
+	}
+	if a.Outside == nil {
+		r := &span{s, a.Shape}
+		for k, e := range a.Out {
+			if !hasData(e) && !r.inside(e, x.Dims[k]) {
+				return t, fmt.Errorf("can read outside of %s: axis %d, of length %s, at %s .. %s",
+					x, k, x.Dims[k].Length(), r.lower(e), r.upper(e))
+			}
+		}
+	}
+	return OfDims(x.Elem, a.Shape), nil
+}
+
+func inferScatter(s *Scope, n *Node) (Type, error) {
+	a := n.Attr.(IndexAttr)
+	if len(n.Args) == 0 {
+		return Type{}, fmt.Errorf("no operand")
+	}
+	x := n.Args[0].Type
+	if a.Outside != nil {
+		return x, fmt.Errorf("a scatter has no outside value")
+	}
+	if err := checkMap(s, n, a, x.Dims); err != nil {
+		return x, err
+	}
+	if x.Elem == loop.Bool {
+		return x, takes("numbers", x)
+	}
+	if len(a.Out) != len(a.Shape) {
+		return x, fmt.Errorf("map with %d results for shape %s", len(a.Out), dimsText(a.Shape))
+	}
+	return OfDims(x.Elem, a.Shape), nil
+}
+
+// checkMap checks variables and data operands of a map over indices of the given shape.
+func checkMap(s *Scope, n *Node, a IndexAttr, from []Dim) error {
+	if len(n.Args) == 0 || n.Args[0].Type.IsTuple() {
+		return fmt.Errorf("no operand, or a tuple")
+	}
+	if a.Vars != len(from) {
+		return fmt.Errorf("map of %d variables over %s", a.Vars, dimsText(from))
+	}
+	for _, d := range n.Args[1:] {
+		if d.Type.IsTuple() || !d.Type.Elem.IsInt() || !SameDims(d.Type.Dims, from) {
+			return fmt.Errorf("index data is %s, must be integers of shape %s", d.Type, dimsText(from))
+		}
+	}
+	var err error
+	for _, e := range a.Out {
+		e.Vars(func(name string) {
+			if k, ok := varIndex(name); ok {
+				if k >= a.Vars {
+					err = fmt.Errorf("index variable %s of %d", name, a.Vars)
+				}
+			} else if k, ok := dataIndex(name); ok {
+				if k < 1 || k >= len(n.Args) {
+					err = fmt.Errorf("index data %s, there are %d", name, len(n.Args)-1)
+				}
+			} else if _, ok := s.Lookup(name); !ok {
+				err = fmt.Errorf("unknown symbol %s in %s", name, e)
+			}
+		})
+	}
+	return err
+}
+
+// hasData reports whether e depends on data operands.
+func hasData(e *index.Expr) bool {
+	found := false
+	e.Vars(func(name string) {
+		if _, ok := dataIndex(name); ok {
+			found = true
+		}
+	})
+	return found
+}
+
+// lowerIndex rewrites the indices. Where the map may lead outside, the operand
+// is needed only inside; an index that is data and has no outside value is held to the axis, so
+// that nothing outside is read (a wrong one is the evaluator's error).
+func lowerIndex(c *LowerCtx, n *Node, idx []*loop.Value) *loop.Value {
+	a, x := n.Attr.(IndexAttr), n.Args[0].Type
+	data := make([]*loop.Value, len(n.Args))
+	vars := func(name string) *loop.Value {
+		if k, ok := varIndex(name); ok {
+			return idx[k]
+		}
+		k, ok := dataIndex(name)
+		if !ok {
+			return nil
+		}
+		if data[k] == nil {
+			data[k] = convert(c, c.Args[k](idx), loop.I64)
+		}
+		return data[k]
+	}
+	at := make([]*loop.Value, len(a.Out))
+	var ok *loop.Value
+	zero := number(c, loop.I64, 0)
+	r := &span{c.Scope, a.Shape}
+	for k, e := range a.Out {
+		at[k] = lowerExpr(c, e, vars)
+		if !hasData(e) && r.inside(e, x.Dims[k]) {
+			continue
+		}
+		length := lowerExpr(c, x.Dims[k].Length(), vars)
+		if a.Outside == nil {
+			last := c.B.Op(loop.Sub, length, number(c, loop.I64, 1))
+			at[k] = c.B.Op(loop.Max, zero, c.B.Op(loop.Min, at[k], last))
+			continue
+		}
+		if !r.nonNegativeOrData(e) {
+			ok = both(c, ok, c.B.Op(loop.Ge, at[k], zero))
+		}
+		ok = both(c, ok, c.B.Op(loop.Lt, at[k], length))
+	}
+	if ok == nil {
+		return c.Args[0](at)
+	}
+	outer := c.Guard
+	c.Guard = both(c, outer, ok)
+	v := c.Args[0](at)
+	c.Guard = outer
+	return c.B.Where(ok, v, number(c, x.Elem, *a.Outside))
+}
+
+// nonNegativeOrData reports whether e is proved not to be negative; data never is.
+func (r *span) nonNegativeOrData(e *index.Expr) bool { return !hasData(e) && r.nonNegative(e) }
+
+func both(c *LowerCtx, a, b *loop.Value) *loop.Value {
+	if a == nil {
+		return b
+	}
+	return c.B.Op(loop.And, a, b)
+}
+
+// mapAt evaluates the map of an index or scatter at idx; inside says whether it stays in dims.
+func (e *Evaluator) mapAt(n *Node, args []*Tensor, flat int, idx, dims, out []int) (inside bool) {
+	a := n.Attr.(IndexAttr)
+	env := func(name string) int {
+		if k, ok := varIndex(name); ok {
+			return idx[k]
+		}
+		if k, ok := dataIndex(name); ok {
+			return int(args[k].I[flat])
+		}
+		return e.sym(name)
+	}
+	inside = true
+	for k, x := range a.Out {
+		out[k] = x.Eval(env)
+		inside = inside && out[k] >= 0 && out[k] < dims[k]
+	}
+	return inside
+}
+
+func evalIndex(e *Evaluator, n *Node, args []*Tensor) *Tensor {
+	a, x := n.Attr.(IndexAttr), args[0]
+	at := make([]int, len(a.Out))
+	return e.fill(n.Type, func(t *Tensor, flat int, idx []int) {
+		if e.mapAt(n, args, flat, idx, x.Dims, at) {
+			t.copyFrom(flat, x, x.offset(at))
+			return
+		}
+		if a.Outside == nil {
+			e.fail(n, "index %v is outside of %v", at, x.Dims)
+			return
+		}
+		t.setNumber(flat, *a.Outside)
+	})
+}
+
+func evalScatter(e *Evaluator, n *Node, args []*Tensor) *Tensor {
+	a, x := n.Attr.(IndexAttr), args[0]
+	t := e.zeros(n.Type)
+	at := make([]int, len(a.Out))
+	x.each(func(flat int, idx []int) {
+		if !e.mapAt(n, args, flat, idx, t.Dims, at) {
+			return
+		}
+		if k := t.offset(at); t.F != nil {
+			t.F[k] += x.F[flat]
+		} else {
+			t.I[k] = wrap(t.Elem, t.I[k]+x.I[flat])
+		}
+	})
+	return t
+}

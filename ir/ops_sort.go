@@ -1,0 +1,141 @@
+package ir
+
+import (
+	"fmt"
+	"sort"
+
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// MaxSort is the longest axis that is sorted: sorting counts ranks, O(n²).
+const MaxSort = 4096
+
+func init() {
+	OpArgSort = define(&Op{
+		Name: "argsort", Arity: 1, Doc: "the permutation that sorts the last axis, i32, stable; NaN is the largest",
+		Infer: func(_ *Scope, n *Node) (Type, error) {
+			x, err := sortable(n)
+			return x.WithElem(loop.I32), err
+		},
+		NoGrad: "a permutation is constant almost everywhere",
+		Expand: func(b *Builder, n *Node) (*Node, error) {
+			return expandRanks(b, n, false, n.Args[0].Type.Dims[n.Args[0].Type.Rank()-1])
+		},
+		Cost: sortCost,
+		Eval: func(e *Evaluator, n *Node, args []*Tensor) *Tensor { return evalSort(e, n, args[0], false) },
+	})
+	OpTopK = define(&Op{
+		Name: "top_k", Arity: 1, Doc: "the indices of the k largest of the last axis, i32, the largest first; the first of equals first; NaN is the largest",
+		Infer: func(_ *Scope, n *Node) (Type, error) {
+			x, err := sortable(n)
+			if err != nil {
+				return x, err
+			}
+			k, last := n.Attr.(TopKAttr).K, x.Dims[x.Rank()-1]
+			if k < 0 || k > last.Size || last.Len != nil {
+				return x, fmt.Errorf("%d of an axis of length %s", k, last.Length())
+			}
+			dims := append(append([]Dim(nil), x.Dims[:x.Rank()-1]...), Dim{Size: k})
+			return OfDims(loop.I32, dims), nil
+		},
+		NoGrad: "indices are constant almost everywhere",
+		Expand: func(b *Builder, n *Node) (*Node, error) {
+			return expandRanks(b, n, true, Dim{Size: n.Attr.(TopKAttr).K})
+		},
+		Cost:      sortCost,
+		Eval:      func(e *Evaluator, n *Node, args []*Tensor) *Tensor { return evalSort(e, n, args[0], true) },
+		ParseAttr: parseTopK,
+	})
+}
+
+func sortable(n *Node) (Type, error) {
+	x := n.Args[0].Type
+	if x.IsTuple() || x.Rank() == 0 || x.Elem == loop.Bool {
+		return x, takes("numbers with at least one axis", x)
+	}
+	if last := x.Dims[x.Rank()-1].Size; last > MaxSort {
+		return x, fmt.Errorf("sorts axes of at most %d elements, not %d", MaxSort, last)
+	}
+	return x, nil
+}
+
+func sortCost(n *Node) float64 {
+	x := n.Args[0].Type
+	return 4 * float64(x.Dims[x.Rank()-1].Size)
+}
+
+// expandRanks counts for each element how many come before it, and picks for each of the first places the element
+// whose count it is:
+//
+//	rank[i] = sum[j] before(j, i)      before: x[j] < x[i], or equal and j < i
+//	perm[r] = sum[i] where rank[i] == r then i else 0
+func expandRanks(b *Builder, n *Node, descending bool, places Dim) (*Node, error) {
+	x := n.Args[0]
+	rank := x.Type.Rank()
+	last := x.Type.Dims[rank-1]
+	pair := append(append([]Dim(nil), x.Type.Dims...), last) // [..., i, j]
+	at := func(k int) *Node {
+		out := make([]*index.Expr, rank)
+		for a := range rank - 1 {
+			out[a] = Var(a)
+		}
+		out[rank-1] = Var(k)
+		return b.Index(x, pair, out, nil)
+	}
+	xi, xj := at(rank-1), at(rank)
+	less := func(u, v *Node) *Node {
+		lt := b.Op("lt", u, v)
+		if !x.Type.Elem.IsFloat() {
+			return lt
+		}
+		return b.Or(lt, b.And(b.Op("eq", u, u), b.Op("ne", v, v)))
+	}
+	before, after := less(xj, xi), less(xi, xj)
+	if descending {
+		before, after = after, before
+	}
+	earlier := b.Op("lt", b.Iota(pair, rank), b.Iota(pair, rank-1))
+	tie := b.And(b.Not(b.Or(before, after)), earlier)
+	ranks := b.Reduce(Sum, []int{rank}, b.Cast(b.Or(before, tie), loop.I32))
+
+	pick := append(append(append([]Dim(nil), x.Type.Dims[:rank-1]...), places), last) // [..., r, i]
+	axes := make([]int, rank)
+	for a := range rank - 1 {
+		axes[a] = a
+	}
+	axes[rank-1] = rank
+	here := b.Op("eq", b.Broadcast(ranks, pick, axes...), b.Iota(pick, rank-1))
+	i := b.Iota(pick, rank)
+	return b.Reduce(Sum, []int{rank}, b.Where(here, i, b.Like(i, 0))), nil
+}
+
+func evalSort(e *Evaluator, n *Node, x *Tensor, descending bool) *Tensor {
+	t := e.zeros(n.Type)
+	size := x.Dims[len(x.Dims)-1]
+	places := t.Dims[len(t.Dims)-1]
+	if size == 0 {
+		return t
+	}
+	perm := make([]int, size)
+	for row := range len(t.I) / max(places, 1) {
+		for i := range perm {
+			perm[i] = i
+		}
+		at := row * size
+		sort.SliceStable(perm, func(i, j int) bool {
+			u, v := at+perm[i], at+perm[j]
+			if descending {
+				u, v = v, u
+			}
+			if x.F != nil {
+				return x.F[u] < x.F[v] || x.F[u] == x.F[u] && x.F[v] != x.F[v]
+			}
+			return x.I[u] < x.I[v]
+		})
+		for k := range places {
+			t.I[row*places+k] = int64(perm[k])
+		}
+	}
+	return t
+}

@@ -1,0 +1,295 @@
+package passes
+
+import (
+	"sort"
+
+	"mdlc/ir"
+)
+
+// epilogues lets each dot absorb what is computed from its result at the same
+// place. It grows towards the candidates that do not add to what has to be stored:
+//
+//	z = dot + bias                 absorbed: the only reader
+//	y = z * 0.5 * (1 + erf(z…))    absorbed, with z as an extra output if a gradient reads it
+//	s = reduce sum y               not an epilogue
+//
+// Then it takes prologues: cheap values that only its operands read.
+func (f *fusion) epilogues() {
+	for i := range f.nodes {
+		if !f.isClass(i, ir.ClassDot) {
+			continue
+		}
+		k := f.in[i][0]
+		for grown := true; grown; {
+			grown = false
+			for _, c := range f.candidates(k) {
+				t := f.towards(k, c)
+				if t != nil && f.pays(k, t) && f.dotKernel(t) && f.convex(t) {
+					f.join(t)
+					grown = true
+				}
+			}
+		}
+	}
+	for i := range f.nodes {
+		if f.isClass(i, ir.ClassDot) || f.isScatter(i) {
+			f.prologues(i)
+		}
+	}
+}
+
+func (f *fusion) isScatter(i int) bool { return f.role[i] == computed && f.nodes[i].Op == ir.OpScatter }
+
+// candidates are the element-wise nodes that are computed from a dot at its
+// place and belong to no other kernel, in order.
+func (f *fusion) candidates(k *group) []int {
+	derived := map[int]bool{}
+	for _, i := range k.members {
+		derived[i] = true
+	}
+	queue := append([]int(nil), k.members...)
+	var out []int
+	for ; len(queue) > 0 && len(out) < maxEpilogue; queue = queue[1:] {
+		for _, r := range f.readers[queue[0]] {
+			if derived[r] || !f.pointwise(r) || len(f.in[r]) != 1 || len(f.in[r][0].members) != 1 {
+				continue
+			}
+			if f.readsOnto(r, queue[0]) {
+				derived[r] = true
+				out = append(out, r)
+				queue = append(queue, r)
+			}
+		}
+	}
+	sort.Ints(out)
+	return out
+}
+
+func (f *fusion) readsOnto(r, from int) bool {
+	for _, x := range f.reads[r] {
+		if x.from == from && !x.onto(f.rank(from)) {
+			return false
+		}
+	}
+	return true
+}
+
+// towards is k with candidate c and what lies between; nil where something on
+// the way belongs to another kernel.
+func (f *fusion) towards(k *group, c int) *trial {
+	groups := []*group{k}
+	var visit func(i int) bool
+	seen := map[int]bool{}
+	visit = func(i int) bool {
+		if seen[i] {
+			return true
+		}
+		seen[i] = true
+		for _, r := range f.reads[i] {
+			if !k.has(r.from) && r.from > k.members[0] && f.reaches(k, r.from) {
+				if !f.pointwise(r.from) || len(f.in[r.from][0].members) != 1 || !visit(r.from) {
+					return false
+				}
+			}
+		}
+		if !holds(groups, f.in[i][0]) {
+			groups = append(groups, f.in[i][0])
+		}
+		return true
+	}
+	if !visit(c) {
+		return nil
+	}
+	return f.try(groups...)
+}
+
+// reaches reports whether the value of node i depends on k.
+func (f *fusion) reaches(k *group, i int) bool {
+	seen := map[int]bool{}
+	var visit func(i int) bool
+	visit = func(i int) bool {
+		if k.has(i) {
+			return true
+		}
+		if seen[i] || i < k.members[0] {
+			return false
+		}
+		seen[i] = true
+		for _, r := range f.reads[i] {
+			if visit(r.from) {
+				return true
+			}
+		}
+		return false
+	}
+	return visit(i)
+}
+
+// pays reports whether the kernel stores no more than before for the sake of
+// readers that could compute for themselves.
+func (f *fusion) pays(k *group, t *trial) bool {
+	return f.storedFor(t) <= f.storedFor(f.try(k))
+}
+
+// storedFor is the bytes that a dot's kernel stores; values that have to be in memory anyway are free.
+func (f *fusion) storedFor(t *trial) float64 {
+	sum := 0.0
+	for _, i := range t.set {
+		if f.leaves(i, t) && !f.wanted(i) {
+			sum += f.bytes(i)
+		}
+	}
+	return sum
+}
+
+// wanted reports whether a value has to be in memory whatever the clusters: a
+// result, or the operand of a dot or scatter.
+func (f *fusion) wanted(i int) bool {
+	if f.needed[i] {
+		return true
+	}
+	for _, r := range f.readers[i] {
+		if f.isClass(r, ir.ClassDot) || f.isScatter(r) || f.role[r] == inMemory {
+			return true
+		}
+	}
+	return false
+}
+
+// dotKernel reports whether a trial is one dot with prologues and an epilogue.
+func (f *fusion) dotKernel(t *trial) bool {
+	dot := -1
+	for _, i := range t.set {
+		switch {
+		case f.isClass(i, ir.ClassDot) && dot < 0:
+			dot = i
+		case !f.pointwise(i):
+			return false
+		}
+	}
+	return dot >= 0 && f.epilogueFits(t, dot) && f.prologueFits(t, dot) && f.buffers(t) <= maxBuffers
+}
+
+// epilogueFits: what depends on the dot is computed at the dot's place, or all
+// that is stored at one other place that a bijection gives (heads split or merged).
+func (f *fusion) epilogueFits(t *trial, dot int) bool {
+	view := map[int]string{dot: ""} // of what depends on the dot: the map to the dot's place
+	for _, i := range t.set {
+		if i == dot {
+			continue
+		}
+		mine, derived := "", false
+		for _, r := range f.reads[i] {
+			from, ok := view[r.from]
+			if !ok {
+				continue
+			}
+			here := from
+			if !r.same(f.rank(r.from)) {
+				if from != "" || !r.onto(f.rank(r.from)) || f.rank(i) == 0 {
+					return false
+				}
+				here = r.key
+			}
+			if derived && here != mine {
+				return false
+			}
+			mine, derived = here, true
+		}
+		if derived {
+			view[i] = mine
+		} else if f.leaves(i, t) {
+			return false
+		}
+	}
+	stored, first := "", true
+	for _, i := range t.set {
+		v, ok := view[i]
+		if !ok {
+			continue
+		}
+		if !f.leaves(i, t) {
+			continue
+		}
+		if !first && v != stored {
+			return false
+		}
+		stored, first = v, false
+	}
+	return true
+}
+
+// prologueFits bounds the work on what the operands are computed from, for each
+// element that the dot reads.
+func (f *fusion) prologueFits(t *trial, dot int) bool {
+	for _, r := range f.reads[dot] {
+		if t.has(r.from) && f.pointWork(t, r.from)*f.evaluations(dot, r) > pointBudget {
+			return false
+		}
+	}
+	for _, i := range t.set { // values smaller than the result, computed for each element
+		for _, r := range f.reads[i] {
+			if i != dot && t.has(r.from) && f.nodes[r.from].Type.Size() < f.nodes[i].Type.Size() &&
+				f.pointWork(t, r.from) > pointBudget {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// evaluations is how often a dot reads each element of a value, before packing.
+func (f *fusion) evaluations(dot int, r read) float64 {
+	have := max(1, f.nodes[r.from].Type.Size())
+	return max(1, float64(f.nodes[dot].Args[r.arg].Type.Size())/float64(have))
+}
+
+// pointWork is the work to compute node i from what the trial reads.
+func (f *fusion) pointWork(t *trial, i int) float64 {
+	seen := map[int]bool{}
+	var visit func(i int) float64
+	visit = func(i int) float64 {
+		if seen[i] || !t.has(i) {
+			return 0
+		}
+		seen[i] = true
+		w := f.cost(i)
+		for _, r := range f.reads[i] {
+			w += visit(r.from)
+		}
+		return w
+	}
+	return visit(i)
+}
+
+// prologues merges into the kernel of node d (a dot or a scatter) the
+// element-wise nodes that only its operands read.
+func (f *fusion) prologues(d int) {
+	for grown := true; grown; {
+		grown = false
+		for _, m := range append([]int(nil), f.in[d][0].members...) {
+			for _, r := range f.reads[m] {
+				k := f.in[d][0]
+				if k.has(r.from) || !f.pointwise(r.from) || len(f.in[r.from][0].members) != 1 {
+					continue
+				}
+				t := f.try(k, f.in[r.from][0])
+				fits := f.isScatter(d) && f.scatterKernel(t, d) || !f.isScatter(d) && f.dotKernel(t)
+				if !f.leaves(r.from, t) && fits && f.convex(t) {
+					f.join(t)
+					grown = true
+				}
+			}
+		}
+	}
+}
+
+// scatterKernel: one scatter and what is computed for it, element by element.
+func (f *fusion) scatterKernel(t *trial, scatter int) bool {
+	for _, i := range t.set {
+		if i != scatter && (!f.pointwise(i) || f.leaves(i, t)) {
+			return false
+		}
+	}
+	return f.buffers(t) <= maxBuffers
+}

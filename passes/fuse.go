@@ -1,0 +1,326 @@
+package passes
+
+import (
+	"sort"
+
+	"mdlc/ir"
+)
+
+// Fuse partitions a graph, and each loop's body, into clusters, one kernel each.
+//
+//	%2 = dot ab,bc->ac %x, %w
+//	%3 = %2 + broadcast %bias
+//	%4 = %x + gelu %3
+//
+// becomes
+//
+//	%c = cluster dot (%x, %w, %bias) { … the three lines … }
+//	%4 = get 0 %c
+//
+// Kinds: nest (no dot: element-wise ops, row reductions and the rest of their
+// rows, column reductions), dot (one dot, cheap prologues, an epilogue at the
+// place of the result), scatter (one scatter and what feeds it).
+//
+// Movement and splat constants belong to no cluster: each reader rewrites its indices.
+// The steps: every computed node is a cluster; dots absorb their epilogues;
+// nests that hand a value on merge, largest saving first; nests that read the same
+// value merge; values that are cheaper to compute again than to store move into their readers.
+//
+// Cost is in bytes moved. One multiplication costs as much as half a byte:
+// 16 of them in a cycle, against some 8 bytes from a shared cache. A kernel costs launchBytes.
+// Every step is convex (no path leaves a cluster and comes back) and deterministic.
+func Fuse(g *ir.Graph) (*ir.Graph, error) { return fuseWith(g, true) }
+
+// Separate makes each computed node a cluster of its own: what Fuse makes must have the same bits.
+func Separate(g *ir.Graph) (*ir.Graph, error) { return fuseWith(g, false) }
+
+const (
+	launchBytes   = 4096 // a kernel's start, as memory traffic
+	costBytes     = 0.5  // of one unit of work
+	maxSweeps     = 3    // dependent row reductions of a nest
+	maxBuffers    = 40   // of a kernel
+	pointBudget   = 8    // work on a value that is computed again for each reader's element
+	rowBudget     = 16   // work on a value that is computed once a row
+	maxEpilogue   = 96   // nodes of an epilogue
+	rematMaxReads = 1    // full-size values that a recomputed value may read
+)
+
+func fuseWith(g *ir.Graph, merge bool) (*ir.Graph, error) {
+	b := ir.NewBuilder(g.Name)
+	return fuseGraph(b, g, merge)
+}
+
+// fuseGraph makes g in b, in clusters.
+func fuseGraph(b *ir.Builder, g *ir.Graph, merge bool) (*ir.Graph, error) {
+	f := newFusion(g)
+	if merge {
+		f.epilogues()
+		f.vertical()
+		f.horizontal()
+		f.recompute()
+		f.vertical()
+	}
+	return f.emit(b, merge)
+}
+
+// role says what fusion does with a node.
+type role uint8
+
+const (
+	inMemory role = iota // a parameter, a table, a loop or its results
+	looked               // movement and splats: readers look through them
+	computed             // by a kernel
+)
+
+// fusion is the partition of one graph in the making. Nodes are numbered in
+// order, so that a node's number is larger than those of its arguments.
+type fusion struct {
+	g       *ir.Graph
+	nodes   []*ir.Node
+	at      map[*ir.Node]int
+	role    []role
+	needed  []bool // in memory, whatever the clusters: results, arguments of loops
+	reads   [][]read
+	readers [][]int    // computed nodes, or others, that read it, ascending
+	in      [][]*group // the groups that compute a node; the first stores it
+	groups  []*group   // in order of their smallest node at the start
+}
+
+// group is a cluster in the making.
+type group struct {
+	id      int
+	members []int // ascending
+	glue    []glue
+}
+
+// glue says that two members, otherwise unrelated, read a common value at the same place.
+type glue struct{ a, b, from int }
+
+func (k *group) has(i int) bool { return holdsNode(k.members, i) }
+
+func newFusion(g *ir.Graph) *fusion {
+	f := &fusion{g: g, nodes: order(g), at: map[*ir.Node]int{}}
+	n := len(f.nodes)
+	f.role, f.needed = make([]role, n), make([]bool, n)
+	f.reads, f.readers, f.in = make([][]read, n), make([][]int, n), make([][]*group, n)
+	for i, x := range f.nodes {
+		f.at[x] = i
+		f.role[i] = roleOf(x)
+	}
+	for _, r := range g.Results {
+		f.needed[f.at[r.Value]] = true
+	}
+	for i, x := range f.nodes {
+		if f.role[i] == inMemory {
+			for _, a := range x.Args {
+				f.needed[f.at[a]] = true
+			}
+		}
+	}
+	for i := range f.nodes {
+		if f.role[i] == looked && f.needed[i] {
+			f.role[i] = computed
+		}
+	}
+	free := func(x *ir.Node) bool { return f.role[f.at[x]] == looked }
+	for i, x := range f.nodes {
+		switch f.role[i] {
+		case computed:
+			f.reads[i] = readsOf(x, f.at, free)
+		case inMemory:
+			for k, a := range x.Args {
+				f.reads[i] = append(f.reads[i], read{arg: k, from: f.at[a], way: anywhere})
+			}
+		default:
+			continue
+		}
+		for _, r := range f.reads[i] {
+			if rs := f.readers[r.from]; len(rs) == 0 || rs[len(rs)-1] != i {
+				f.readers[r.from] = append(rs, i)
+			}
+		}
+		k := &group{id: len(f.groups), members: []int{i}}
+		f.groups = append(f.groups, k)
+		f.in[i] = []*group{k}
+	}
+	return f
+}
+
+func roleOf(n *ir.Node) role {
+	switch n.Op.Class {
+	case ir.ClassLeaf:
+		if n.Op.Lower == nil {
+			return inMemory
+		}
+		if a, ok := n.Attr.(ir.ConstAttr); ok && len(a.Bits) > 1 {
+			return inMemory
+		}
+		return looked
+	case ir.ClassMovement:
+		return looked
+	case ir.ClassControl:
+		return inMemory
+	}
+	return computed
+}
+
+// pointwise reports whether node i can be computed at any place from values at places.
+func (f *fusion) pointwise(i int) bool {
+	if f.role[i] != computed {
+		return false
+	}
+	switch f.nodes[i].Op.Class {
+	case ir.ClassReduce, ir.ClassDot, ir.ClassControl:
+		return false
+	}
+	return f.nodes[i].Op.Lower != nil
+}
+
+func (f *fusion) isClass(i int, c ir.Class) bool {
+	return f.role[i] == computed && f.nodes[i].Op.Class == c
+}
+
+func (f *fusion) cost(i int) float64  { return f.nodes[i].Op.Cost(f.nodes[i]) }
+func (f *fusion) bytes(i int) float64 { return float64(f.nodes[i].Type.Bytes()) }
+func (f *fusion) rank(i int) int      { return f.nodes[i].Type.Rank() }
+
+// kind of a set of nodes.
+func (f *fusion) kind(set []int) string {
+	for _, i := range set {
+		switch {
+		case f.role[i] == inMemory:
+			return ""
+		case f.isClass(i, ir.ClassDot):
+			return "dot"
+		case f.nodes[i].Op == ir.OpScatter:
+			return "scatter"
+		}
+	}
+	return "nest"
+}
+
+// trial is some groups taken together: what a merge would make.
+type trial struct {
+	groups []*group
+	set    []int // ascending
+	glue   []glue
+}
+
+func (f *fusion) try(groups ...*group) *trial {
+	t := &trial{groups: groups}
+	for _, k := range groups {
+		t.set = union(t.set, k.members)
+		t.glue = append(t.glue, k.glue...)
+	}
+	return t
+}
+
+func (t *trial) has(i int) bool { return holdsNode(t.set, i) }
+
+// leaves reports whether node i of the trial would have to be stored.
+func (f *fusion) leaves(i int, t *trial) bool {
+	if f.needed[i] {
+		return true
+	}
+	for _, r := range f.readers[i] {
+		for _, k := range f.in[r] {
+			if !k.has(i) && !holds(t.groups, k) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// convex reports whether no path leaves the trial and comes back.
+func (f *fusion) convex(t *trial) bool {
+	last := t.set[len(t.set)-1]
+	seen := map[*group]bool{}
+	var queue []*group
+	// follow queues the groups that read node i; it reports whether one of them is in the trial.
+	follow := func(i int) (back bool) {
+		for _, r := range f.readers[i] {
+			if r > last {
+				break
+			}
+			for _, k := range f.in[r] {
+				switch {
+				case k.has(i):
+				case holds(t.groups, k):
+					back = true
+				case !seen[k]:
+					seen[k] = true
+					queue = append(queue, k)
+				}
+			}
+		}
+		return back
+	}
+	for _, i := range t.set {
+		follow(i)
+	}
+	for ; len(queue) > 0; queue = queue[1:] {
+		for _, m := range queue[0].members {
+			if follow(m) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// join makes the groups of a trial one group: the first.
+func (f *fusion) join(t *trial) {
+	first := t.groups[0]
+	for _, k := range t.groups[1:] {
+		for _, i := range k.members {
+			f.in[i] = replace(f.in[i], k, first)
+		}
+		f.groups = replace(f.groups, k, nil)
+	}
+	first.members, first.glue = t.set, t.glue
+}
+
+// replace puts b, if any, in a's place; once.
+func replace(ks []*group, a, b *group) []*group {
+	var out []*group
+	for _, k := range ks {
+		if k == a {
+			k = b
+		}
+		if k != nil && !holds(out, k) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+func holds(ks []*group, k *group) bool {
+	for _, x := range ks {
+		if x == k {
+			return true
+		}
+	}
+	return false
+}
+
+func holdsNode(set []int, i int) bool {
+	at := sort.SearchInts(set, i)
+	return at < len(set) && set[at] == i
+}
+
+// union merges ascending lists.
+func union(a, b []int) []int {
+	out := make([]int, 0, len(a)+len(b))
+	for len(a) > 0 || len(b) > 0 {
+		switch {
+		case len(b) == 0 || len(a) > 0 && a[0] < b[0]:
+			out, a = append(out, a[0]), a[1:]
+		case len(a) == 0 || b[0] < a[0]:
+			out, b = append(out, b[0]), b[1:]
+		default:
+			out, a, b = append(out, a[0]), a[1:], b[1:]
+		}
+	}
+	return out
+}

@@ -1,0 +1,510 @@
+package passes
+
+import (
+	"sort"
+
+	"mdlc/ir"
+)
+
+// vertical merges nests of which one reads what the other computes, largest
+// saving first, until nothing changes.
+func (f *fusion) vertical() {
+	for f.mergeBest(f.handOvers(), nil) {
+	}
+}
+
+// horizontal merges nests that read the same value at the same place.
+func (f *fusion) horizontal() {
+	f.mergeBest(f.commonReads(), f.glueFor)
+}
+
+// pairing is a merge that would save bytes.
+type pairing struct {
+	a, b  *group
+	from  int
+	saved float64
+}
+
+// handOvers lists producers and consumers.
+func (f *fusion) handOvers() []pairing {
+	var out []pairing
+	for _, a := range f.groups {
+		if f.kind(a.members) != "nest" {
+			continue
+		}
+		saved := map[*group]float64{}
+		var order []*group
+		for _, i := range a.members {
+			for _, r := range f.readers[i] {
+				for _, k := range f.in[r] {
+					if k.has(i) || f.kind(k.members) != "nest" {
+						continue
+					}
+					if _, ok := saved[k]; !ok {
+						order = append(order, k)
+					}
+					saved[k] += f.bytes(i)
+				}
+			}
+		}
+		for _, k := range order {
+			out = append(out, pairing{a: a, b: k, saved: saved[k]})
+		}
+	}
+	return out
+}
+
+// commonReads lists nests that read one value of more than a few bytes; nests of
+// scalars as well.
+func (f *fusion) commonReads() []pairing {
+	var out []pairing
+	pair := func(from int, ks []*group, saved float64) {
+		for i, a := range ks {
+			for _, k := range ks[i+1:] {
+				out = append(out, pairing{a, k, from, saved})
+			}
+		}
+	}
+	for i := range f.nodes {
+		if f.role[i] == looked || f.bytes(i) < launchBytes/4 {
+			continue
+		}
+		var ks []*group
+		for _, r := range f.readers[i] {
+			for _, k := range f.in[r] {
+				if !k.has(i) && !holds(ks, k) && f.kind(k.members) == "nest" {
+					ks = append(ks, k)
+				}
+			}
+		}
+		pair(i, ks, f.bytes(i))
+	}
+	var scalars []*group
+	for _, k := range f.groups {
+		if f.kind(k.members) == "nest" && f.scalar(k) {
+			scalars = append(scalars, k)
+		}
+	}
+	pair(-1, scalars, launchBytes)
+	return out
+}
+
+// scalar reports whether all of a group is element-wise on scalars.
+func (f *fusion) scalar(k *group) bool {
+	for _, i := range k.members {
+		if !f.pointwise(i) || f.rank(i) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// mergeBest makes the legal merges of a list, best first; of groups that merged
+// on the way it looks at what they became. It reports whether there was one.
+func (f *fusion) mergeBest(ps []pairing, glueFor func(p pairing, a, b *group) []glue) bool {
+	sort.SliceStable(ps, func(i, j int) bool { return ps[i].saved > ps[j].saved })
+	became := map[*group]*group{}
+	now := func(k *group) *group {
+		for became[k] != nil {
+			k = became[k]
+		}
+		return k
+	}
+	merged := false
+	for _, p := range ps {
+		a, k := now(p.a), now(p.b)
+		if a == k {
+			continue
+		}
+		t := f.try(a, k)
+		if glueFor != nil {
+			t.glue = append(t.glue, glueFor(p, a, k)...)
+		}
+		if f.nest(t) && f.convex(t) {
+			f.join(t)
+			became[k] = a
+			merged = true
+		}
+	}
+	return merged
+}
+
+// glueFor finds a pair of reads of the common value, whole and in place.
+func (f *fusion) glueFor(p pairing, a, b *group) []glue {
+	if p.from < 0 {
+		return nil
+	}
+	find := func(k *group) int {
+		for _, i := range k.members {
+			for _, r := range f.reads[i] {
+				if r.from == p.from && r.onto(f.rank(p.from)) && r.way == spread {
+					return i
+				}
+			}
+		}
+		return -1
+	}
+	if x, y := find(a), find(b); x >= 0 && y >= 0 {
+		return []glue{{x, y, p.from}}
+	}
+	return nil
+}
+
+// nest reports whether a trial is one nest: one space of rows times a last part,
+// values that live on it, at most maxSweeps dependent row reductions.
+func (f *fusion) nest(t *trial) bool {
+	s := newSpace(f, t)
+	return s.align() && s.shape() && s.cheap() && s.sweeps() && f.buffers(t) <= maxBuffers
+}
+
+// buffers counts what a kernel reads and writes.
+func (f *fusion) buffers(t *trial) int {
+	n := 0
+	read := map[int]bool{}
+	for _, i := range t.set {
+		if f.leaves(i, t) {
+			n++
+		}
+		for _, r := range f.reads[i] {
+			if !t.has(r.from) && !read[r.from] {
+				read[r.from] = true
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// space is the iteration space of a nest. The axes of its nodes (of a
+// reduction: of its operand) are labels; those that are the same axis are united.
+type space struct {
+	f       *fusion
+	t       *trial
+	first   map[int]int // of node i's labels
+	parent  []int
+	aligned map[int]bool // computed along the space
+	point   map[int]bool // computed again, at the places of its readers
+	full    map[int]bool // labels of the space
+	rows    map[int]bool // of a row; what row reductions keep
+}
+
+func newSpace(f *fusion, t *trial) *space {
+	s := &space{f: f, t: t, first: map[int]int{}, aligned: map[int]bool{}, point: map[int]bool{}}
+	for _, i := range t.set {
+		s.first[i] = len(s.parent)
+		for range f.iterates(i) {
+			s.parent = append(s.parent, len(s.parent))
+		}
+	}
+	return s
+}
+
+// iterates gives the dims that computing node i runs over.
+func (f *fusion) iterates(i int) []ir.Dim {
+	n := f.nodes[i]
+	if n.Op.Class == ir.ClassReduce {
+		return n.Args[0].Type.Dims
+	}
+	return n.Type.Dims
+}
+
+func (s *space) find(l int) int {
+	for s.parent[l] != l {
+		s.parent[l] = s.parent[s.parent[l]]
+		l = s.parent[l]
+	}
+	return l
+}
+
+// labels gives the labels of what node i runs over.
+func (s *space) labels(i int) []int {
+	out := make([]int, len(s.f.iterates(i)))
+	for k := range out {
+		out[k] = s.find(s.first[i] + k)
+	}
+	return out
+}
+
+// results gives the labels of the value of node i, and those that it reduces.
+func (s *space) results(i int) (kept, reduced []int) {
+	all := s.labels(i)
+	a, ok := s.f.nodes[i].Attr.(ir.ReduceAttr)
+	if !ok {
+		return all, nil
+	}
+	cut := axesOf(a.Axes...)
+	for k, l := range all {
+		if cut.has(k) {
+			reduced = append(reduced, l)
+		} else {
+			kept = append(kept, l)
+		}
+	}
+	return kept, reduced
+}
+
+// row reports whether node i reduces the last axis of its operand.
+func (f *fusion) row(i int) bool {
+	a, ok := f.nodes[i].Attr.(ir.ReduceAttr)
+	return ok && a.Axes[len(a.Axes)-1] == f.nodes[i].Args[0].Type.Rank()-1
+}
+
+// align unites labels from the results down, and says which nodes are computed along the space.
+func (s *space) align() bool {
+	f := s.f
+	for at := len(s.t.set) - 1; at >= 0; at-- {
+		i := s.t.set[at]
+		if f.leaves(i, s.t) {
+			s.aligned[i] = true
+		}
+		if !s.aligned[i] && !s.point[i] {
+			return false // dead
+		}
+		for _, r := range f.reads[i] {
+			if !s.t.has(r.from) {
+				continue
+			}
+			if s.aligned[i] && r.way == spread && !hasUnit(r) {
+				s.aligned[r.from] = true
+				kept := s.valueFirst(r.from)
+				for d, k := range r.axis {
+					s.unite(kept[d], s.first[i]+k)
+				}
+			} else {
+				s.point[r.from] = true
+			}
+			if s.point[i] {
+				s.point[r.from] = true
+			}
+		}
+		if s.point[i] && !f.pointwise(i) {
+			return false
+		}
+	}
+	for _, g := range s.t.glue {
+		if !s.glued(g) {
+			return false
+		}
+	}
+	for _, i := range s.t.set {
+		if s.aligned[i] && repeated(s.labels(i)) {
+			return false
+		}
+	}
+	return true
+}
+
+func hasUnit(r read) bool {
+	for _, k := range r.axis {
+		if k < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// valueFirst gives the labels of the dims of node i's value, not united.
+func (s *space) valueFirst(i int) []int {
+	a, ok := s.f.nodes[i].Attr.(ir.ReduceAttr)
+	var cut axes
+	if ok {
+		cut = axesOf(a.Axes...)
+	}
+	var out []int
+	for k := range s.f.iterates(i) {
+		if !cut.has(k) {
+			out = append(out, s.first[i]+k)
+		}
+	}
+	return out
+}
+
+func (s *space) unite(a, b int) { s.parent[s.find(a)] = s.find(b) }
+
+// glued unites the axes of two readers of one value.
+func (s *space) glued(g glue) bool {
+	var where [2][]int
+	for side, i := range []int{g.a, g.b} {
+		for _, r := range s.f.reads[i] {
+			if r.from == g.from && r.way == spread && r.onto(s.f.rank(g.from)) && s.aligned[i] {
+				for _, k := range r.axis {
+					where[side] = append(where[side], s.first[i]+k)
+				}
+				break
+			}
+		}
+	}
+	if where[0] == nil || len(where[0]) != len(where[1]) {
+		return false
+	}
+	for k := range where[0] {
+		s.unite(where[0][k], where[1][k])
+	}
+	return true
+}
+
+func repeated(labels []int) bool {
+	for i, l := range labels {
+		for _, m := range labels[:i] {
+			if l == m {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func labelSet(labels []int) map[int]bool {
+	m := map[int]bool{}
+	for _, l := range labels {
+		m[l] = true
+	}
+	return m
+}
+
+func sameSet(a, b map[int]bool) bool { return len(a) == len(b) && within(a, b) }
+
+func within(a, b map[int]bool) bool {
+	for l := range a {
+		if !b[l] {
+			return false
+		}
+	}
+	return true
+}
+
+func sameList(a, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// shape finds the space from the reductions, or else from the results, and
+// checks that each value lives on it.
+func (s *space) shape() bool {
+	var last, column, columnAll []int // what rows reduce; what columns reduce, of what
+	haveRow, haveColumn := false, false
+	for _, i := range s.t.set {
+		if !s.aligned[i] || !s.f.isClass(i, ir.ClassReduce) {
+			continue
+		}
+		kept, reduced := s.results(i)
+		if s.f.row(i) {
+			if haveRow && !(sameList(last, reduced) && sameSet(s.rows, labelSet(kept))) {
+				return false
+			}
+			haveRow, last, s.rows = true, reduced, labelSet(kept)
+			continue
+		}
+		all := s.labels(i)
+		if haveColumn && !(sameList(columnAll, all) && sameList(column, reduced)) {
+			return false
+		}
+		haveColumn, column, columnAll = true, reduced, all
+		for _, r := range s.f.readers[i] {
+			if s.t.has(r) {
+				return false // a column's result is complete only after the last row
+			}
+		}
+	}
+	switch {
+	case haveRow:
+		s.full = labelSet(last)
+		for l := range s.rows {
+			s.full[l] = true
+		}
+		if haveColumn && !(sameSet(s.full, labelSet(columnAll)) && within(labelSet(column), s.rows)) {
+			return false
+		}
+	case haveColumn:
+		s.full = labelSet(columnAll)
+	}
+	return s.valuesFit(haveRow)
+}
+
+func (s *space) valuesFit(haveRow bool) bool {
+	for at := len(s.t.set) - 1; at >= 0; at-- {
+		i := s.t.set[at]
+		if !s.aligned[i] {
+			continue
+		}
+		if s.f.isClass(i, ir.ClassReduce) {
+			continue
+		}
+		labels := labelSet(s.labels(i))
+		leaves := s.f.leaves(i, s.t)
+		if s.full == nil && leaves {
+			s.full = labels
+		}
+		switch {
+		case !within(labels, s.full):
+			return false
+		case leaves && !sameSet(labels, s.full) && !(haveRow && sameSet(labels, s.rows)):
+			return false
+		}
+	}
+	if s.rows == nil {
+		s.rows = map[int]bool{}
+	}
+	return true
+}
+
+// cheap bounds the work that is done more than once for a value: at points, and
+// of values that are smaller than the space.
+func (s *space) cheap() bool {
+	points, small := 0.0, 0.0
+	for _, i := range s.t.set {
+		if s.point[i] {
+			points += s.f.cost(i)
+		}
+		if !s.aligned[i] || s.f.isClass(i, ir.ClassReduce) {
+			continue
+		}
+		labels := labelSet(s.labels(i))
+		switch {
+		case sameSet(labels, s.full):
+		case len(labels) == 0 || within(labels, s.rows):
+			if !s.afterReduction(i) {
+				small += s.f.cost(i)
+			}
+		default:
+			points += s.f.cost(i)
+		}
+	}
+	return points <= pointBudget && small <= rowBudget
+}
+
+// afterReduction reports whether node i depends on a reduction of the nest.
+func (s *space) afterReduction(i int) bool {
+	for _, r := range s.f.reads[i] {
+		if s.t.has(r.from) && (s.f.isClass(r.from, ir.ClassReduce) || s.afterReduction(r.from)) {
+			return true
+		}
+	}
+	return false
+}
+
+// sweeps counts the dependent row reductions.
+func (s *space) sweeps() bool {
+	level := map[int]int{}
+	for _, i := range s.t.set {
+		for _, r := range s.f.reads[i] {
+			if s.t.has(r.from) {
+				level[i] = max(level[i], level[r.from])
+			}
+		}
+		if s.aligned[i] && s.f.row(i) {
+			level[i]++
+		}
+		if level[i] > maxSweeps {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,144 @@
+package passes
+
+import (
+	"fmt"
+
+	"mdlc/ir"
+)
+
+// order is the nodes of a graph, arguments first: its parameters, then what
+// its results reach. ids counts them, for dense tables.
+func order(g *ir.Graph) []*ir.Node {
+	var out []*ir.Node
+	seen := map[*ir.Node]bool{}
+	var visit func(n *ir.Node)
+	visit = func(n *ir.Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		for _, a := range n.Args {
+			visit(a)
+		}
+		out = append(out, n)
+	}
+	for _, p := range g.Params {
+		visit(p)
+	}
+	for _, r := range g.Results {
+		visit(r.Value)
+	}
+	return out
+}
+
+// uses counts how often each node is an argument or a result.
+func uses(g *ir.Graph) map[*ir.Node]int {
+	count := map[*ir.Node]int{}
+	for _, n := range order(g) {
+		for _, a := range n.Args {
+			count[a]++
+		}
+	}
+	for _, r := range g.Results {
+		count[r.Value]++
+	}
+	return count
+}
+
+// A rule gives what takes the place of old node n, whose arguments became
+// args; nil keeps it.
+type rule func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error)
+
+// rewrite rebuilds g and, first, the regions inside with a rule for each
+// graph: start makes it, so that it can look at the whole graph.
+func rewrite(g *ir.Graph, start func(g *ir.Graph) rule) (*ir.Graph, error) {
+	return rebuild(ir.NewBuilder(g.Name), g, start)
+}
+
+func rebuild(b *ir.Builder, g *ir.Graph, start func(g *ir.Graph) rule) (*ir.Graph, error) {
+	for _, y := range g.Syms {
+		b.Sym(y.Name, y.Max, y.Def)
+	}
+	to := map[*ir.Node]*ir.Node{}
+	apply := start(g)
+	for _, n := range order(g) {
+		args := make([]*ir.Node, len(n.Args))
+		for i, a := range n.Args {
+			args[i] = to[a]
+		}
+		b.Pos, b.Gen = n.Pos, n.Gen
+		m, err := apply(b, n, args)
+		if err == nil && m == nil {
+			m, err = keep(b, n, args, start)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if m.Name == "" {
+			m.Name = n.Name
+		}
+		to[n] = m
+	}
+	b.Gen = 0
+	results := make([]ir.Result, len(g.Results))
+	for i, r := range g.Results {
+		results[i] = r
+		results[i].Value = to[r.Value]
+	}
+	return b.Finish(results...), nil
+}
+
+// keep makes n again with new arguments and rewritten regions.
+func keep(b *ir.Builder, n *ir.Node, args []*ir.Node, start func(g *ir.Graph) rule) (*ir.Node, error) {
+	if a, ok := n.Attr.(ir.ParamAttr); ok {
+		return b.Param(a.Kind, a.Name, a.Type), nil
+	}
+	var regions []*ir.Graph
+	for _, r := range n.Regions {
+		nr, err := rebuild(b.Region(r.Name), r, start)
+		if err != nil {
+			return nil, err
+		}
+		regions = append(regions, nr)
+	}
+	m, err := b.TryMakeWith(n.Op, n.Attr, regions, args...)
+	if err != nil {
+		panic(fmt.Sprintf("passes: %s of %s: %v", n.Op.Name, n.Pos, err))
+	}
+	return m, nil
+}
+
+// inline adds the nodes of region g to b, its parameters replaced by args, and
+// gives its results.
+func inline(b *ir.Builder, g *ir.Graph, args []*ir.Node) ([]*ir.Node, error) {
+	to := map[*ir.Node]*ir.Node{}
+	for i, p := range g.Params {
+		to[p] = args[i]
+	}
+	for _, n := range order(g) {
+		if to[n] != nil {
+			continue
+		}
+		margs := make([]*ir.Node, len(n.Args))
+		for i, a := range n.Args {
+			margs[i] = to[a]
+		}
+		b.Pos, b.Gen = n.Pos, n.Gen
+		m, err := keep(b, n, margs, nothing)
+		if err != nil {
+			return nil, err
+		}
+		to[n] = m
+	}
+	b.Gen = 0
+	out := make([]*ir.Node, len(g.Results))
+	for i, r := range g.Results {
+		out[i] = to[r.Value]
+	}
+	return out, nil
+}
+
+// nothing is the rule that keeps every node.
+func nothing(*ir.Graph) rule {
+	return func(*ir.Builder, *ir.Node, []*ir.Node) (*ir.Node, error) { return nil, nil }
+}

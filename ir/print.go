@@ -152,7 +152,7 @@ func posText(p Pos) string {
 
 // quoteName prints a name: plain words as they are.
 func quoteName(s string) string {
-	if s == "" || s == "as" {
+	if s == "" || s == "as" || strings.Contains(s, "//") {
 		return strconv.Quote(s)
 	}
 	for i := range len(s) {

@@ -52,8 +52,14 @@ func reserved(name string) bool {
 
 // checkSym says what is wrong with a new symbol.
 func (s *Scope) checkSym(y Sym) error {
-	if y.Name == "" || reserved(y.Name) {
+	if reserved(y.Name) {
 		return fmt.Errorf("symbol name %q is reserved for index variables", y.Name)
+	}
+	if !wellFormed(y.Name) {
+		return fmt.Errorf("symbol name %q is no name of index expressions", y.Name)
+	}
+	if y.Max < 0 {
+		return fmt.Errorf("the bound %d of symbol %s is negative", y.Max, y.Name)
 	}
 	if _, ok := s.Lookup(y.Name); ok {
 		return fmt.Errorf("symbol %s is defined twice", y.Name)

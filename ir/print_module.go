@@ -1,0 +1,129 @@
+package ir
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The module around graphs. Every item is one line, entries are blocks:
+//
+//	module  = "module" string { setting } { source } { state } { entry }
+//	setting = "setting" name string
+//	source  = "source" name kind string [ "bits" int ] [ "split" "[" floats "]" ] [ "holdout" int ] [ pos ]
+//	state   = ( "param" | "state" | "moment" ) name type [ "stack" "[" ints "]" ] [ pos ]
+//	entry   = "entry" kind name [ "count" "(" expr ")" ] [ pos ] "{" { flag } { feed } [ graph ] { every } "}"
+//	flag    = "flag" name kind [ "default" string ] [ "doc" string ] [ "static" ] [ "len" symbol ]
+//	feed    = "feed" name source split kind string(site) [ "stride" int ] [ "column" int ] "group" int [ pos ]
+//	every   = "every" int "{" { feed } [ graph ] { "eval" name } "}"
+
+var (
+	stateKinds = []string{"param", "state", "moment"}
+	entryKinds = []EntryKind{EntryInit, EntryTrain, EntryEval, EntrySample}
+)
+
+func (k StateKind) String() string { return stateKinds[k] }
+
+// String is the text form of the module.
+func (m *Module) String() string {
+	p := &printer{}
+	p.line("module %s\n", strconv.Quote(m.Source))
+	for _, s := range m.Settings {
+		p.line("setting %s %s\n", quoteName(s.Name), strconv.Quote(s.Value))
+	}
+	for _, s := range m.Sources {
+		p.source(s)
+	}
+	for _, s := range m.States {
+		p.line("%s %s %s", s.Kind, quoteName(s.Name), s.Type)
+		if len(s.Stack) > 0 {
+			p.b.WriteString(" stack " + intsText(s.Stack))
+		}
+		p.b.WriteString(posText(s.Pos) + "\n")
+	}
+	for _, e := range m.Entries {
+		p.entry(e)
+	}
+	return p.b.String()
+}
+
+func (p *printer) source(s *Source) {
+	p.line("source %s %s %s", quoteName(s.Name), quoteName(s.Kind), strconv.Quote(s.Path))
+	if s.Bits != 0 {
+		fmt.Fprintf(&p.b, " bits %d", s.Bits)
+	}
+	if s.Split != nil {
+		parts := make([]string, len(s.Split))
+		for i, f := range s.Split {
+			parts[i] = floatText(f, 64)
+		}
+		p.b.WriteString(" split [" + strings.Join(parts, ", ") + "]")
+	}
+	if s.Holdout != 0 {
+		fmt.Fprintf(&p.b, " holdout %d", s.Holdout)
+	}
+	p.b.WriteString(posText(s.Pos) + "\n")
+}
+
+func (p *printer) entry(e *Entry) {
+	p.line("entry %s %s", e.Kind, quoteName(e.Name))
+	if e.Count != nil {
+		p.b.WriteString(" count(" + e.Count.String() + ")")
+	}
+	p.b.WriteString(posText(e.Pos) + " {\n")
+	p.depth++
+	for _, f := range e.Flags {
+		p.flag(f)
+	}
+	for _, f := range e.Feeds {
+		p.feed(f)
+	}
+	if e.Graph != nil {
+		p.graph(e.Graph)
+	}
+	for _, v := range e.Every {
+		p.line("every %d {\n", v.N)
+		p.depth++
+		for _, f := range v.Feeds {
+			p.feed(f)
+		}
+		if v.Graph != nil {
+			p.graph(v.Graph)
+		}
+		for _, name := range v.Evals {
+			p.line("eval %s\n", quoteName(name))
+		}
+		p.depth--
+		p.line("}\n")
+	}
+	p.depth--
+	p.line("}\n")
+}
+
+func (p *printer) flag(f Flag) {
+	p.line("flag %s %s", quoteName(f.Name), quoteName(f.Kind))
+	if f.Default != "" {
+		p.b.WriteString(" default " + strconv.Quote(f.Default))
+	}
+	if f.Doc != "" {
+		p.b.WriteString(" doc " + strconv.Quote(f.Doc))
+	}
+	if f.Static {
+		p.b.WriteString(" static")
+	}
+	if f.Len != "" {
+		p.b.WriteString(" len " + quoteName(f.Len))
+	}
+	p.b.WriteByte('\n')
+}
+
+func (p *printer) feed(f Feed) {
+	p.line("feed %s %s %s %s %s", quoteName(f.Name), quoteName(f.Source), quoteName(f.Split), quoteName(f.Kind), strconv.Quote(f.Site))
+	if f.Stride != 0 {
+		fmt.Fprintf(&p.b, " stride %d", f.Stride)
+	}
+	if f.Column != 0 {
+		fmt.Fprintf(&p.b, " column %d", f.Column)
+	}
+	fmt.Fprintf(&p.b, " group %d%s\n", f.Group, posText(f.Pos))
+}

@@ -1,0 +1,174 @@
+package runtime
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mdlc/runtime/program"
+)
+
+// progress is how far the training of a program got: what a checkpoint holds
+// beside the states. Feeds and draws follow from seed and step.
+type progress struct {
+	seed  uint64
+	stage int // which of the file's train blocks
+	step  int // its finished steps
+}
+
+// instance is a state, or one instance of a stacked one, under its own name.
+type instance struct {
+	name string
+	dims []int
+	lo   int // bytes lo..hi of the state
+	hi   int
+}
+
+// instances lists those of s, in order.
+func instances(s *program.State) []instance {
+	each := s.Dims[len(s.Stack):]
+	size := s.Elem.Size() * product(each)
+	out := []instance{{name: s.Name}}
+	for _, n := range s.Stack {
+		var next []instance
+		for _, o := range out {
+			for i := range n {
+				next = append(next, instance{name: strings.Replace(o.name, "#", strconv.Itoa(i), 1)})
+			}
+		}
+		out = next
+	}
+	for i := range out {
+		out[i].dims, out[i].lo, out[i].hi = each, i*size, (i+1)*size
+	}
+	return out
+}
+
+// save writes the states and p to path so that at every moment path holds
+// either the old checkpoint or the whole new one.
+func (m *Model) save(path string, p progress) error {
+	f := &tensorFile{meta: map[string]string{
+		"format": "mdlc/1", "source": m.program.Source,
+		"seed": strconv.FormatUint(p.seed, 10), "stage": strconv.Itoa(p.stage), "step": strconv.Itoa(p.step),
+	}}
+	for i := range m.program.States {
+		s := &m.program.States[i]
+		for _, x := range instances(s) {
+			f.tensors = append(f.tensors, tensor{x.name, s.Elem, x.dims, m.states[i][x.lo:x.hi]})
+		}
+	}
+	return writeAtomically(path, f)
+}
+
+func writeAtomically(path string, f *tensorFile) (err error) {
+	temp := path + ".new"
+	out, err := os.Create(temp)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(out, 1<<20)
+	err = f.write(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = out.Sync()
+	}
+	if e := out.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		_ = os.Remove(temp)
+		return fmt.Errorf("cannot save %s: %w", path, err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes a rename in dir last through a power failure.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// restore sets all states from the checkpoint at path.
+func (m *Model) restore(path string) (progress, error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return progress{}, err
+	}
+	var f *tensorFile
+	if err == nil {
+		f, err = parseTensors(raw)
+	}
+	var p progress
+	if err == nil {
+		p, err = parseProgress(f.meta)
+	}
+	if err == nil {
+		err = m.setStates(f.tensors)
+	}
+	if err != nil {
+		return progress{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, nil
+}
+
+func parseProgress(meta map[string]string) (p progress, err error) {
+	if meta["format"] != "mdlc/1" {
+		return p, fmt.Errorf("these weights were not saved by mdlc")
+	}
+	var errs [3]error
+	p.seed, errs[0] = strconv.ParseUint(meta["seed"], 10, 64)
+	p.stage, errs[1] = strconv.Atoi(meta["stage"])
+	p.step, errs[2] = strconv.Atoi(meta["step"])
+	if err := errors.Join(errs[:]...); err != nil || p.stage < 0 || p.step < 0 {
+		return p, fmt.Errorf("the checkpoint's seed %q, stage %q or step %q is no number", meta["seed"], meta["stage"], meta["step"])
+	}
+	return p, nil
+}
+
+// setStates copies tensors into the states. All must be there, with the right
+// shape, before any is changed.
+func (m *Model) setStates(tensors []tensor) error {
+	byName := map[string]*tensor{}
+	for i := range tensors {
+		byName[tensors[i].name] = &tensors[i]
+	}
+	var copies []func()
+	for i := range m.program.States {
+		s := &m.program.States[i]
+		for _, x := range instances(s) {
+			t := byName[x.name]
+			if t == nil {
+				return fmt.Errorf("there is no tensor %s: the weights are of another model", x.name)
+			}
+			if t.elem != s.Elem || !slices.Equal(t.dims, x.dims) {
+				return fmt.Errorf("%s is %s%v there and %s%v in the model: were the weights trained with other settings?", x.name, t.elem, t.dims, s.Elem, x.dims)
+			}
+			delete(byName, x.name)
+			copies = append(copies, func() { copy(m.states[i][x.lo:x.hi], t.data) })
+		}
+	}
+	for _, t := range tensors {
+		if byName[t.name] != nil {
+			return fmt.Errorf("the model has no %s: the weights are of another model", t.name)
+		}
+	}
+	for _, c := range copies {
+		c()
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package runtime
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+	"mdlc/runtime/program"
+)
+
+func TestStackedInstances(t *testing.T) {
+	s := &program.State{Name: "a.#.b.#.w", Elem: loop.F32, Dims: []int{2, 3, 5}, Stack: []int{2, 3}}
+	got := instances(s)
+	require.Len(t, got, 6)
+	require.Equal(t, instance{"a.0.b.0.w", []int{5}, 0, 20}, got[0])
+	require.Equal(t, instance{"a.1.b.2.w", []int{5}, 100, 120}, got[5])
+	require.Equal(t, []instance{{"w", []int{}, 0, 4}}, instances(&program.State{Name: "w", Elem: loop.F32, Dims: []int{}}))
+}
+
+func TestSafetensorsRoundTrip(t *testing.T) {
+	f := &tensorFile{meta: map[string]string{"b": "2", "a": "1"}, tensors: []tensor{
+		{"flag", loop.Bool, []int{3}, []byte{1, 0, 1}},
+		{"w", loop.F32, []int{2, 1}, []byte{0, 1, 2, 3, 4, 5, 6, 7}},
+		{"n", loop.I64, []int{}, []byte{8, 0, 0, 0, 0, 0, 0, 0}},
+		{"none", loop.F32, []int{0, 4}, []byte{}},
+	}}
+	var a, b bytes.Buffer
+	require.NoError(t, f.write(&a))
+	require.NoError(t, f.write(&b))
+	require.Equal(t, a.Bytes(), b.Bytes())
+	require.Zero(t, binary.LittleEndian.Uint64(a.Bytes())%8)
+	got, err := parseTensors(a.Bytes())
+	require.NoError(t, err)
+	require.Equal(t, f.meta, got.meta)
+	require.Len(t, got.tensors, 4)
+	for _, g := range got.tensors {
+		for _, w := range f.tensors {
+			if w.name == g.name {
+				require.Equal(t, w, g)
+			}
+		}
+	}
+}
+
+func safetensors(header, body string) []byte {
+	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header+body...)
+}
+
+func TestMalformedSafetensors(t *testing.T) {
+	for header, want := range map[string]string{
+		`[]`:       "not a JSON object",
+		`{"a":{}}`: "unknown dtype",
+		`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`: "twice",
+		`{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,4]}}`:                                                       "bytes 0 to 4",
+		`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`:                                                     "impossible shape",
+		`{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}`:                                  "impossible shape",
+		`{"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}`:                                                       "begins at byte 2",
+		`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}`:                                                       "2 bytes after",
+		`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[3],"data_offsets":[1,4]}}`:   "begins at byte 1",
+		`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}`:                                                       "EOF",
+		`{} x`: "text after",
+	} {
+		_, err := parseTensors(safetensors(header, "1234"))
+		require.ErrorContains(t, err, want, header)
+	}
+	_, err := parseTensors([]byte{1, 2})
+	require.ErrorContains(t, err, "2 bytes")
+	_, err = parseTensors(binary.LittleEndian.AppendUint64(nil, 1<<60))
+	require.ErrorContains(t, err, "a header of 1152921504606846976 bytes")
+}
+
+func FuzzSafetensors(f *testing.F) {
+	f.Add(safetensors(`{"__metadata__":{"a":"b"},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"))
+	f.Add(safetensors(`{}`, ""))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		a, err := parseTensors(raw)
+		if err != nil {
+			return
+		}
+		var out bytes.Buffer
+		require.NoError(t, a.write(&out))
+		b, err := parseTensors(out.Bytes())
+		require.NoError(t, err)
+		require.Equal(t, len(a.tensors), len(b.tensors))
+	})
+}
+
+func TestRestoreRefusesOtherWeights(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	m := load(t, learner(t, "", index.C(1)), 1)
+	writeElem(loop.F32, m.states[0], 3, 42)
+	require.NoError(t, m.save(path, progress{7, 1, 30}))
+	clear(m.states[0])
+	p, err := m.restore(path)
+	require.NoError(t, err)
+	require.Equal(t, progress{7, 1, 30}, p)
+	require.Equal(t, 42.0, readElem(loop.F32, m.states[0], 3))
+
+	m.program.States[0].Name = "m.other"
+	_, err = m.restore(path)
+	require.ErrorContains(t, err, "there is no tensor m.other")
+	m.program.States[0].Name = "m.w"
+	m.program.States[0].Dims = []int{2, 4}
+	_, err = m.restore(path)
+	require.ErrorContains(t, err, "m.w is f32[8] there and f32[2 4] in the model")
+	require.NoError(t, os.WriteFile(path, []byte("{}"), 0o644))
+	_, err = m.restore(path)
+	require.ErrorContains(t, err, "not a safetensors file")
+	require.Equal(t, 42.0, readElem(loop.F32, m.states[0], 3))
+}

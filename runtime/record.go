@@ -1,0 +1,106 @@
+package runtime
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+
+	"mdlc/ir/loop"
+	"mdlc/runtime/program"
+)
+
+// record is what a run of a block reported: one line of the log.
+type record struct {
+	block  string
+	step   int
+	names  []string
+	values [][]float64 // of each name; one number unless it is a vector
+	scalar []bool
+	bits   int // of the numbers, for printing: 32 or 64
+}
+
+// newRecord lists the reports of b; read fills in the values.
+func newRecord(title string, b *block) record {
+	rec := record{block: title, bits: 32}
+	for _, out := range b.Outputs {
+		if out.Kind == program.OutputReport {
+			buf := &b.Bufs[out.Buf]
+			rec.names = append(rec.names, out.Name)
+			rec.values = append(rec.values, make([]float64, product(buf.Dims)))
+			rec.scalar = append(rec.scalar, len(buf.Dims) == 0)
+			if buf.Elem != loop.F32 && buf.Elem != loop.F16 && buf.Elem != loop.BF16 {
+				rec.bits = 64
+			}
+		}
+	}
+	return rec
+}
+
+func (rec *record) read(b *block, step int) {
+	rec.step = step
+	n := 0
+	for _, out := range b.Outputs {
+		if out.Kind == program.OutputReport {
+			for i := range rec.values[n] {
+				rec.values[n][i] = readElem(b.Bufs[out.Buf].Elem, b.bufs[out.Buf], i)
+			}
+			n++
+		}
+	}
+}
+
+// json is the record as one line. Numbers that JSON has not are null.
+func (rec *record) json() []byte {
+	line := append([]byte(`{"block":`), quote(rec.block)...)
+	line = append(line, `,"step":`...)
+	line = strconv.AppendInt(line, int64(rec.step), 10)
+	for i, name := range rec.names {
+		line = append(append(append(line, ','), quote(name)...), ':')
+		if rec.scalar[i] {
+			line = rec.number(line, rec.values[i][0])
+			continue
+		}
+		line = append(line, '[')
+		for j, v := range rec.values[i] {
+			if j > 0 {
+				line = append(line, ',')
+			}
+			line = rec.number(line, v)
+		}
+		line = append(line, ']')
+	}
+	return append(line, '}', '\n')
+}
+
+func (rec *record) number(line []byte, v float64) []byte {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return append(line, "null"...)
+	}
+	return strconv.AppendFloat(line, v, 'g', -1, rec.bits)
+}
+
+func quote(s string) []byte {
+	q, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a string has always a JSON form
+	}
+	return q
+}
+
+// text is the record for people: `loss 1.885  accuracy 0.31`.
+func (rec *record) text() string {
+	var parts []string
+	for i, name := range rec.names {
+		part := name
+		for j, v := range rec.values[i] {
+			if j == 8 {
+				part += " …"
+				break
+			}
+			part += " " + strconv.FormatFloat(v, 'g', 4, 64)
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "  ")
+}

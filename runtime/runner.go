@@ -1,0 +1,187 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"mdlc/ir/index"
+	"mdlc/runtime/program"
+)
+
+// Options say how a model is run.
+type Options struct {
+	Dir      string  // relative data paths start here
+	Out      string  // the run folder
+	Seed     *uint64 // nil: the checkpoint's, or 0
+	Steps    int     // > 0: instead of the counts of the file
+	Resume   bool
+	Save     Interval     // time between checkpoints
+	JSON     io.Writer    // a line for each record; nil: none
+	Show     io.Writer    // what a sample shows
+	Progress *Progress    // nil: quiet
+	Stop     *atomic.Bool // set to end early, with everything saved
+	Version  string
+}
+
+// Interval is a number of steps, or else a time; neither: only at the end.
+type Interval struct {
+	Steps int
+	Time  time.Duration
+}
+
+// Runner trains, evaluates and samples a model.
+type Runner struct {
+	m       *Model
+	o       Options
+	seed    uint64
+	sources map[string]*source
+	log     *os.File
+}
+
+// NewRunner prepares to run m.
+func NewRunner(m *Model, o Options) *Runner {
+	r := &Runner{m: m, o: o, sources: map[string]*source{}}
+	if o.Seed != nil {
+		r.seed = *o.Seed
+	}
+	return r
+}
+
+// weights is where the model's values are saved.
+func (r *Runner) weights() string { return filepath.Join(r.o.Out, "weights.safetensors") }
+
+// HasWeights reports whether the run folder holds weights.
+func (r *Runner) HasWeights() bool {
+	_, err := os.Stat(r.weights())
+	return err == nil
+}
+
+// restore reads the run folder's weights. The seed is theirs unless another was asked for.
+func (r *Runner) restore() (progress, error) {
+	p, err := r.m.restore(r.weights())
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, fmt.Errorf("no weights in %s: train first, or name the run folder with --out", r.o.Out)
+	}
+	if err == nil && r.o.Seed == nil {
+		r.seed = p.seed
+	}
+	return p, err
+}
+
+// init gives the states their first values.
+func (r *Runner) init() error {
+	for _, e := range r.m.entries {
+		if e.Kind == "init" {
+			in, err := r.inputs(e.block, false)
+			if err != nil {
+				return err
+			}
+			in.setStep(0)
+			return e.block.run(r.m.pool, nil)
+		}
+	}
+	return nil
+}
+
+// source is the data declaration of that name, read when it is first used.
+func (r *Runner) source(name string) (*source, error) {
+	if s := r.sources[name]; s != nil {
+		return s, nil
+	}
+	for i := range r.m.program.Sources {
+		if src := &r.m.program.Sources[i]; src.Name == name {
+			s, err := openSource(src, r.o.Dir)
+			if err == nil {
+				r.sources[name] = s
+			}
+			return s, err
+		}
+	}
+	return nil, fmt.Errorf("the program has no data named %s", name)
+}
+
+// inputs are what the driver writes before each run of a block.
+type inputs struct {
+	feeds []*feed
+	into  [][]byte // where each feed's batch goes
+	steps [][]byte
+}
+
+func (r *Runner) inputs(b *block, inOrder bool) (*inputs, error) {
+	in := &inputs{}
+	for i := range b.Inputs {
+		src := &b.Inputs[i]
+		mem := b.bufs[src.Buf]
+		switch src.Kind {
+		case program.InputFeed:
+			data, err := r.source(src.Feed.Source)
+			if err != nil {
+				return nil, err
+			}
+			f, err := newFeed(src, &b.Bufs[src.Buf], data, r.seed, inOrder)
+			if err != nil {
+				return nil, err
+			}
+			in.feeds = append(in.feeds, f)
+			in.into = append(in.into, mem)
+		case program.InputStep:
+			in.steps = append(in.steps, mem)
+		case program.InputSeed:
+			little.PutUint64(mem, r.seed)
+		}
+	}
+	return in, nil
+}
+
+func (in *inputs) setStep(n int) {
+	for _, mem := range in.steps {
+		little.PutUint32(mem, uint32(n))
+	}
+}
+
+// fill writes batch number n of each feed into mem.
+func (in *inputs) fill(mem [][]byte, n int) {
+	for i, f := range in.feeds {
+		f.fill(mem[i], n)
+	}
+}
+
+// count is the number of steps of a train block.
+func (r *Runner) count(e *index.Expr) (n int, err error) {
+	if r.o.Steps > 0 {
+		return r.o.Steps, nil
+	}
+	if e == nil {
+		return 1, nil
+	}
+	n = e.Eval(func(name string) int {
+		rows, e := r.rows(name)
+		err = errors.Join(err, e)
+		return rows
+	})
+	return n, err
+}
+
+// rows is the value of `len.SOURCE.SPLIT`.
+func (r *Runner) rows(name string) (int, error) {
+	part := strings.Split(name, ".")
+	if len(part) != 3 || part[0] != "len" {
+		return 0, fmt.Errorf("a count depends on %s, which is not known before the run", name)
+	}
+	src, err := r.source(part[1])
+	if err != nil {
+		return 0, err
+	}
+	s, err := src.part(part[2])
+	if err != nil {
+		return 0, err
+	}
+	return s.rows, nil
+}

@@ -1,0 +1,137 @@
+package runtime
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mdlc/ir/loop"
+	"mdlc/runtime/program"
+)
+
+// FlagError is a sample's flag that is wrong: an error of usage.
+type FlagError struct{ text string }
+
+func (e *FlagError) Error() string { return e.text }
+
+func flagError(format string, args ...any) error { return &FlagError{fmt.Sprintf(format, args...)} }
+
+// FlagValue is a flag as the user gave it.
+type FlagValue struct{ Name, Value string }
+
+// Sample runs the sample of that name (empty: the first) on the run folder's
+// weights and shows what it shows.
+func (r *Runner) Sample(name string, flags []FlagValue) error {
+	e, err := r.m.find("sample", name)
+	if err != nil {
+		return err
+	}
+	if err := checkFlags(e, flags); err != nil {
+		return err
+	}
+	step := 0
+	if len(r.m.program.States) > 0 {
+		at, err := r.restore()
+		if err != nil {
+			return err
+		}
+		step = at.step
+	}
+	in, err := r.inputs(e.block, false)
+	if err != nil {
+		return err
+	}
+	in.fill(in.into, 0)
+	in.setStep(0)
+	for i := range e.block.Inputs {
+		if src := &e.block.Inputs[i]; src.Kind == program.InputFlag {
+			if err := e.setFlag(src, flags); err != nil {
+				return err
+			}
+		}
+	}
+	if err := e.block.run(r.m.pool, r.o.Stop); err != nil {
+		return err
+	}
+	return r.showAll(e.title(), e.block, step, r.o.Show)
+}
+
+func checkFlags(e *entry, flags []FlagValue) error {
+	var names []string
+	for _, f := range e.Flags {
+		names = append(names, "--"+f.Name)
+	}
+	for _, f := range flags {
+		if !slices.Contains(names, "--"+f.Name) {
+			if names == nil {
+				return flagError("%s has no flags, so no --%s", e.title(), f.Name)
+			}
+			return flagError("%s has no flag --%s; it has %s", e.title(), f.Name, strings.Join(names, " "))
+		}
+	}
+	return nil
+}
+
+// setFlag writes the value of a flag where the block reads it.
+func (e *entry) setFlag(in *program.Input, flags []FlagValue) error {
+	i := slices.IndexFunc(e.Flags, func(f program.Flag) bool { return f.Name == in.Name })
+	if i < 0 {
+		return fmt.Errorf("%s reads flag %s, which it does not declare", e.title(), in.Name)
+	}
+	f := &e.Flags[i]
+	value := f.Default
+	for _, v := range flags {
+		if v.Name == f.Name {
+			value = v.Value
+		}
+	}
+	buf, mem := &e.block.Bufs[in.Buf], e.block.bufs[in.Buf]
+	if f.Kind == "text" {
+		room := product(buf.Dims)
+		if len(value) > room || len(value) < room && in.Len == "" {
+			return flagError("--%s has %d bytes; %s takes %d", f.Name, len(value), e.title(), room)
+		}
+		for i := range len(value) {
+			writeElem(buf.Elem, mem, i, float64(value[i]))
+		}
+		if in.Len != "" {
+			e.block.setLength(in.Len, len(value))
+		}
+		return nil
+	}
+	if len(buf.Dims) != 0 {
+		return fmt.Errorf("--%s is an array: flags can be numbers and text so far", f.Name)
+	}
+	v, err := parseFlag(buf.Elem, value)
+	if err != nil {
+		return flagError("--%s %s: %v", f.Name, value, err)
+	}
+	writeElem(buf.Elem, mem, 0, v)
+	if in.Len != "" {
+		e.block.setLength(in.Len, int(v))
+	}
+	return nil
+}
+
+func parseFlag(e loop.Elem, text string) (float64, error) {
+	switch {
+	case e == loop.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return 0, fmt.Errorf("true or false is expected")
+		}
+		return map[bool]float64{true: 1}[b], nil
+	case e.IsInt():
+		n, err := strconv.ParseInt(text, 10, min(8*e.Size(), 54))
+		if err != nil || n < 0 && (e == loop.U8 || e == loop.U32) {
+			return 0, fmt.Errorf("a whole number (%s) is expected", e)
+		}
+		return float64(n), nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, fmt.Errorf("a number is expected")
+	}
+	return v, nil
+}

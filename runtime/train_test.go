@@ -1,0 +1,240 @@
+package runtime
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir/index"
+)
+
+func seed(n uint64) *uint64 { return &n }
+
+// trainLearner trains the learner on rows of data and returns its JSON output.
+func trainLearner(t testing.TB, data string, steps *index.Expr, threads int, o Options) (string, error) {
+	m := load(t, learner(t, data, steps), threads)
+	var out bytes.Buffer
+	o.JSON, o.Show = &out, &out
+	err := NewRunner(m, o).Train()
+	return out.String(), err
+}
+
+func TestJSONContract(t *testing.T) {
+	out := t.TempDir()
+	data := digitRows(t, 33)                                                             // 29 to train, 4 held out: 29, 30, 31, 32
+	steps := index.Quo(index.Prod(index.C(3), index.V("len.digits.train")), index.C(10)) // 8
+	text, err := trainLearner(t, data, steps, 2, Options{Out: out, Seed: seed(3)})
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	require.Len(t, lines, 10) // 8 reports, an eval after 5, the final eval
+	for i, line := range append(append([]string{}, lines[:5]...), lines[6:9]...) {
+		var rec struct {
+			Block string
+			Step  int
+			Loss  *float64
+		}
+		d := json.NewDecoder(strings.NewReader(line))
+		d.DisallowUnknownFields()
+		require.NoError(t, d.Decode(&rec))
+		require.Equal(t, "train", rec.Block)
+		require.Equal(t, i+1, rec.Step)
+		require.NotNil(t, rec.Loss)
+	}
+	require.Equal(t, `{"block":"eval valid","step":5,"loss":30.5}`, lines[5])
+	require.Equal(t, `{"block":"eval valid","step":8,"loss":30.5}`, lines[9])
+	log, err := os.ReadFile(out + "/log.jsonl")
+	require.NoError(t, err)
+	require.Equal(t, text, string(log))
+	config, err := os.ReadFile(out + "/config.json")
+	require.NoError(t, err)
+	require.JSONEq(t, fmt.Sprintf(`{"version":"","source":"learner.mdl","seed":3,"threads":%d,"settings":{"batch":"4"},"data":{"digits":%q}}`, Threads(2), data), string(config))
+}
+
+func TestEvalDoesNotRunTwiceAfterTheLastStep(t *testing.T) {
+	text, err := trainLearner(t, digitRows(t, 33), index.C(10), 1, Options{Out: t.TempDir()})
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(text, "eval valid"))
+	require.True(t, strings.HasSuffix(text, `{"block":"eval valid","step":10,"loss":30.5}`+"\n"))
+}
+
+// The held-out part is of every size around multiples of the batch of 4; row i
+// of it reports first+i, so the mean over rows is known.
+func TestEvalWeighsTheLastBatch(t *testing.T) {
+	for _, rows := range []int{10, 20, 30, 50, 60, 70, 80, 90, 110} {
+		text, err := trainLearner(t, digitRows(t, rows), index.C(1), 1, Options{Out: t.TempDir()})
+		require.NoError(t, err)
+		var rec struct{ Loss float64 }
+		lines := strings.Split(text, "\n")
+		require.NoError(t, json.Unmarshal([]byte(lines[1]), &rec))
+		held := rows / 10
+		require.InDelta(t, float64(rows-held)+float64(held-1)/2, rec.Loss, 1e-4, "%d rows", held)
+	}
+}
+
+func TestResumeIsBitForBit(t *testing.T) {
+	data := digitRows(t, 33)
+	whole, parts := t.TempDir(), t.TempDir()
+	text, err := trainLearner(t, data, index.C(40), 1, Options{Out: whole, Seed: seed(5)})
+	require.NoError(t, err)
+	var stop atomic.Bool
+	stop.Store(true) // stops after each first step
+	for i := 1; i < 40; i++ {
+		_, err := trainLearner(t, data, index.C(40), 1+i%2, Options{Out: parts, Seed: seed(5), Resume: true, Stop: &stop})
+		require.ErrorIs(t, err, ErrStopped)
+	}
+	_, err = trainLearner(t, data, index.C(40), 2, Options{Out: parts, Resume: true})
+	require.NoError(t, err)
+	require.Equal(t, readFile(t, whole+"/weights.safetensors"), readFile(t, parts+"/weights.safetensors"))
+	trains := func(text string) (out []string) {
+		for line := range strings.Lines(text) {
+			if strings.Contains(line, `"train"`) {
+				out = append(out, line)
+			}
+		}
+		return out
+	}
+	require.Equal(t, trains(text), trains(string(readFile(t, parts+"/log.jsonl"))))
+	_, err = trainLearner(t, data, index.C(40), 1, Options{Out: parts, Resume: true, Seed: seed(6)})
+	require.ErrorContains(t, err, "was trained with seed 5: it cannot go on with seed 6")
+}
+
+func readFile(t testing.TB, name string) []byte {
+	data, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return data
+}
+
+// A process that trains and saves all the time is killed at random moments and
+// resumed; the weights are those of a run that nobody disturbed.
+func TestKilledRunsResume(t *testing.T) {
+	const steps = 3000
+	if dir := os.Getenv("MDLC_TEST_TRAIN"); dir != "" {
+		m := load(t, learner(t, filepath.Join(dir, "digits.npy"), index.C(steps)), 1)
+		r := NewRunner(m, Options{Out: filepath.Join(dir, "killed"), Seed: seed(11), Resume: true, Save: Interval{Steps: 2}, JSON: os.Stdout})
+		require.NoError(t, r.Train())
+		return
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Rename(digitRows(t, 33), filepath.Join(dir, "digits.npy")))
+	_, err := trainLearner(t, filepath.Join(dir, "digits.npy"), index.C(steps), 1, Options{Out: dir + "/whole", Seed: seed(11)})
+	require.NoError(t, err)
+	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	killed := 0
+	for attempt := range 14 {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledRunsResume$")
+		cmd.Env = append(os.Environ(), "MDLC_TEST_TRAIN="+dir)
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		if attempt < 10 { // from the first record on, so that there is something to kill
+			lines := bufio.NewScanner(out)
+			require.True(t, lines.Scan())
+			wait := time.Duration(random.Int64N(int64(30 * time.Millisecond)))
+			t.Logf("kill %s after %s", lines.Text(), wait)
+			time.Sleep(wait)
+			require.NoError(t, cmd.Process.Kill())
+			killed++
+			_ = cmd.Wait()
+			continue
+		}
+		rest := bufio.NewScanner(out)
+		for rest.Scan() {
+		}
+		require.NoError(t, cmd.Wait())
+		break
+	}
+	require.Equal(t, 10, killed)
+	require.Equal(t, readFile(t, dir+"/whole/weights.safetensors"), readFile(t, dir+"/killed/weights.safetensors"))
+}
+
+func TestTrainingAnewKeepsTheOldWeightsAside(t *testing.T) {
+	data, out := digitRows(t, 33), t.TempDir()
+	_, err := trainLearner(t, data, index.C(3), 1, Options{Out: out, Seed: seed(1)})
+	require.NoError(t, err)
+	first := readFile(t, out+"/weights.safetensors")
+	_, err = trainLearner(t, data, index.C(4), 1, Options{Out: out, Seed: seed(2), Steps: 6})
+	require.NoError(t, err)
+	require.Equal(t, first, readFile(t, out+"/weights.previous.safetensors"))
+	log := string(readFile(t, out+"/log.jsonl"))
+	require.Contains(t, log, `"block":"train","step":6`)
+	require.NotContains(t, log, `"step":7`)
+}
+
+func TestThreadsGiveTheSameWeights(t *testing.T) {
+	data := digitRows(t, 33)
+	var files [2][]byte
+	for i := range files {
+		out := t.TempDir()
+		_, err := trainLearner(t, data, index.C(50), i+1, Options{Out: out, Seed: seed(1)})
+		require.NoError(t, err)
+		files[i] = readFile(t, out+"/weights.safetensors")
+	}
+	require.Equal(t, files[0], files[1])
+}
+
+func TestSample(t *testing.T) {
+	out := t.TempDir()
+	m := load(t, learner(t, digitRows(t, 33), index.C(3)), 1)
+	var text bytes.Buffer
+	r := NewRunner(m, Options{Out: out, Show: &text})
+	require.EqualError(t, r.Sample("text", nil), "no weights in "+out+": train first, or name the run folder with --out")
+	require.False(t, r.HasWeights())
+	require.NoError(t, r.Train())
+	require.True(t, r.HasWeights())
+	require.NoError(t, r.Sample("", nil))
+	require.NoError(t, r.Sample("text", []FlagValue{{"prompt", "Hi!"}}))
+	require.Equal(t, "bcd\nIj\"\n", text.String())
+	var usage *FlagError
+	require.ErrorAs(t, r.Sample("text", []FlagValue{{"n", "5"}}), &usage)
+	require.EqualError(t, usage, "sample text has no flag --n; it has --prompt")
+	require.EqualError(t, r.Sample("text", []FlagValue{{"prompt", strings.Repeat("x", 17)}}), "--prompt has 17 bytes; sample text takes 16")
+	require.EqualError(t, r.Sample("speech", nil), "learner.mdl has no `sample speech`; it has text")
+	require.ErrorContains(t, r.Evaluate("test"), "has no `eval test`; it has valid")
+	text.Reset()
+	require.NoError(t, r.Evaluate("valid"))
+	require.Equal(t, "eval valid  step 3  loss 30.5\n", text.String())
+}
+
+func TestMissingDataStopsTraining(t *testing.T) {
+	_, err := trainLearner(t, "absent.npy", index.C(3), 1, Options{Out: t.TempDir(), Dir: "/nowhere"})
+	require.EqualError(t, err, "learner.mdl:3:1: error: /nowhere/absent.npy is not there\n  = help: `--data digits=PATH` takes the data from another place")
+}
+
+func TestProgressLines(t *testing.T) {
+	var lines bytes.Buffer
+	_, err := trainLearner(t, digitRows(t, 33), index.C(30), 1, Options{Out: t.TempDir(), Progress: NewProgress(&lines, false)})
+	require.NoError(t, err)
+	require.Regexp(t, `^train  step 1/30  loss [0-9.]+\n`, lines.String())
+	require.Regexp(t, `\ntrain  step 30/30  loss [0-9.]+  [0-9.e+]+ steps/s\n`, lines.String())
+	require.Contains(t, lines.String(), "eval valid  step 30  loss 30.5\n")
+}
+
+func TestLogIsCutBackToTheCheckpoint(t *testing.T) {
+	log := ""
+	add := func(block string, step int) int {
+		log += `{"block":` + strconv.Quote(block) + `,"step":` + strconv.Itoa(step) + "}\n"
+		return len(log)
+	}
+	add("train one", 1)
+	one := add("train one", 2)
+	add("train two", 1)
+	add("eval valid", 1)
+	two := add("eval valid", 1)
+	add("train two", 2)
+	log += `{"block":"tra`
+	require.Equal(t, two, (&logCut{"train two", 1}).keep([]byte(log)))
+	require.Equal(t, one, (&logCut{"train one", 2}).keep([]byte(log)))
+	require.Equal(t, len(log)-len(`{"block":"tra`), (&logCut{"train two", 9}).keep([]byte(log)))
+}

@@ -156,7 +156,7 @@ func (p *planner) param(x *ir.Node, step *ir.Graph) ir.PlanRef {
 		return p.stepValue(a.Name, step)
 	}
 	return ir.PlanRef{Buf: p.home(a.Kind.String()+" "+a.Name, func() *ir.PlanBuf {
-		return &ir.PlanBuf{Name: a.Name, Elem: x.Type.Elem, Dims: sizes(x.Type), Bytes: x.Type.Bytes(), Home: ir.PlanInput, Param: x}
+		return &ir.PlanBuf{Name: a.Name, Elem: x.Type.Elem, Dims: sizes(x.Type), Bytes: x.Type.Bytes(), Home: ir.PlanInput, Node: x}
 	})}
 }
 
@@ -203,15 +203,29 @@ func newLevel(p *planner, g *ir.Graph, loop *ir.PlanLoop, outer *ir.Scope) *leve
 	lv := &level{p: p, g: g, loop: loop, scope: &ir.Scope{Outer: outer, Syms: g.Syms}, env: map[value]ir.PlanRef{}, aim: map[value]ir.PlanRef{},
 		over: map[value]value{}, after: map[*ir.Node][]*ir.Node{}, bodies: map[*ir.Node]*body{}, history: map[int]bool{}}
 	for _, n := range g.Nodes() {
-		if n.Op != ir.OpParam && n.Op != ir.OpGet && !isLeaf(n) {
+		if n.Op != ir.OpParam && n.Op != ir.OpGet && n.Op.Class != ir.ClassLeaf {
 			lv.runs = append(lv.runs, n)
 		}
 	}
 	return lv
 }
 
+// isTable reports whether n is a constant with memory of its own.
+func isTable(n *ir.Node) bool {
+	a, ok := n.Attr.(ir.ConstAttr)
+	return ok && len(a.Bits) > 1
+}
+
 // isLeaf reports whether n is made anew wherever it is needed, as constants are.
-func isLeaf(n *ir.Node) bool { return n.Op.Class == ir.ClassLeaf && n.Op != ir.OpParam }
+func isLeaf(n *ir.Node) bool {
+	return n.Op.Class == ir.ClassLeaf && n.Op != ir.OpParam && !isTable(n)
+}
+
+func (p *planner) table(n *ir.Node) int {
+	return p.home("table "+n.Attr.Text(), func() *ir.PlanBuf {
+		return &ir.PlanBuf{Name: value{n, 0}.name(), Elem: n.Type.Elem, Dims: sizes(n.Type), Bytes: n.Type.Bytes(), Home: ir.PlanTable, Node: n}
+	})
+}
 
 // place emits the launches and loops of the level in order.
 func (lv *level) place() {
@@ -227,11 +241,14 @@ func (lv *level) place() {
 // ref is where v lies; a leaf gets its launch now.
 func (lv *level) ref(v value) ir.PlanRef {
 	r, ok := lv.env[v]
-	if !ok && isLeaf(v.node) {
+	switch {
+	case ok:
+	case isLeaf(v.node):
 		lv.launch(v.node)
-		r, ok = lv.env[v]
-	}
-	if !ok {
+		r = lv.env[v]
+	case isTable(v.node):
+		r = ir.PlanRef{Buf: lv.p.table(v.node)}
+	default:
 		panic(fmt.Sprintf("pass plan: graph %s uses %s before it is computed", lv.g.Name, v.name()))
 	}
 	return r
@@ -297,6 +314,7 @@ func (lv *level) copy(t ir.Type, from, to ir.PlanRef) {
 }
 
 func (lv *level) emit(l *ir.PlanLaunch) {
+	l.Scope = lv.scope
 	lv.code = append(lv.code, ir.PlanInstr{Launch: l})
 }
 

@@ -123,7 +123,7 @@ func writable(v value) bool {
 	if v.node.Op == ir.OpLoop {
 		return v.k >= v.node.Attr.(ir.LoopAttr).Carry
 	}
-	return v.node.Op != ir.OpParam && !isLeaf(v.node)
+	return v.node.Op.Class != ir.ClassLeaf
 }
 
 // initOf is the carry whose first value v is, where v is nothing else.

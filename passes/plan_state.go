@@ -81,7 +81,6 @@ func (lv *level) takesOver(old, v value) bool {
 		return false
 	}
 	var before []*ir.Node
-	var before []*ir.Node
 	for _, n := range lv.runs {
 		if !readers[n] || n == v.node {
 			continue

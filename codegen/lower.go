@@ -1,0 +1,358 @@
+package codegen
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"mdlc/ir"
+	"mdlc/ir/loop"
+)
+
+// A page is the kernel of one launch as equations: every axis open, nothing
+// scheduled. Args says what each of the kernel's buffers is.
+type page struct {
+	kernel *loop.Kernel
+	args   []pageArg
+}
+
+// pageArg is a buffer of a page: an argument or a result of the launch, or a symbol.
+type pageArg struct {
+	role  argRole
+	i     int    // argument, result
+	sym   string // symbol
+	count int    // elements, for checks
+}
+
+type argRole uint8
+
+const (
+	argument argRole = iota
+	result
+	symbol
+)
+
+// lower writes the kernel of a launch. isSym says which arguments are symbols (i64
+// where the graph has i32).
+func lower(l *ir.PlanLaunch, isSym func(arg int) bool) (p *page, err error) {
+	region := launchRegion(l)
+	w := newLowering(l, region, isSym)
+	defer func() {
+		if r := recover(); r != nil {
+			panic(fmt.Sprintf("codegen: lower %s (%s): %v", l.Title(), posOf(l), r))
+		}
+	}()
+	if s := scatterOf(region); s != nil {
+		err = w.scatter(s)
+	} else {
+		w.equations()
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.kernel().Pos = positions(region)
+	return &page{w.kernel(), w.args()}, nil
+}
+
+func posOf(l *ir.PlanLaunch) ir.Pos {
+	if l.Node == nil {
+		return ir.Pos{}
+	}
+	return l.Node.Pos
+}
+
+// launchRegion is what a launch computes: a cluster's region, or a graph of its one op.
+func launchRegion(l *ir.PlanLaunch) *ir.Graph {
+	if l.Node != nil && l.Node.Op == ir.OpCluster {
+		return l.Node.Regions[0]
+	}
+	b := ir.NewBuilder("")
+	b.Scope().Outer = l.Scope
+	if l.Node == nil {
+		return b.FinishValues(b.Param(ir.ParamValue, "x", l.Type))
+	}
+	b.Pos = l.Node.Pos
+	args := make([]*ir.Node, len(l.Node.Args))
+	for i, a := range l.Node.Args {
+		args[i] = b.Param(ir.ParamValue, paramName(a, i), a.Type)
+		if first := slices.Index(l.Node.Args, a); first < i {
+			args[i] = args[first] // one buffer, which may be written in place
+		}
+	}
+	return b.FinishValues(ir.Named(b.Make(l.Node.Op, l.Node.Attr, args...), l.Node.Name))
+}
+
+func paramName(n *ir.Node, i int) string {
+	if n.Name != "" {
+		return n.Name
+	}
+	return "x" + fmt.Sprint(i)
+}
+
+// positions lists the places of all nodes, each once.
+func positions(g *ir.Graph) []loop.Pos {
+	var out []loop.Pos
+	seen := map[ir.Pos]bool{{}: true}
+	for _, n := range g.Nodes() {
+		if !seen[n.Pos] {
+			seen[n.Pos] = true
+			out = append(out, n.Pos)
+		}
+	}
+	return out
+}
+
+// lowering writes one kernel. Values are pulled from the results as functions of
+// indices; a memo of node, indices and guard makes equal values one.
+type lowering struct {
+	launch *ir.PlanLaunch
+	region *ir.Graph
+	scope  *ir.Scope
+	b      *loop.Builder
+	axes   *axisClasses
+	isSym  func(arg int) bool
+	bufs   map[*loop.Buffer]pageArg
+	params map[*ir.Node]*loop.Buffer
+	syms   map[string]*loop.Value
+	memo   map[string]*loop.Value
+	names  map[*loop.Value]string // of the nodes that values belong to
+	ids    map[any]uint32
+}
+
+func newLowering(l *ir.PlanLaunch, region *ir.Graph, isSym func(int) bool) *lowering {
+	w := &lowering{launch: l, region: region, scope: &ir.Scope{Outer: l.Scope, Syms: region.Syms}, b: loop.NewBuilder(l.Title()),
+		axes: classify(region), isSym: isSym, bufs: map[*loop.Buffer]pageArg{}, params: map[*ir.Node]*loop.Buffer{},
+		syms: map[string]*loop.Value{}, memo: map[string]*loop.Value{}, names: map[*loop.Value]string{}, ids: map[any]uint32{}}
+	used := map[*ir.Node]bool{}
+	for _, n := range region.Nodes() {
+		used[n] = true
+	}
+	inPlace := map[int]bool{}
+	for _, a := range l.InPlace {
+		inPlace[a] = true
+	}
+	for i, p := range region.Params {
+		if !used[p] && !inPlace[i] {
+			continue
+		}
+		mode, elem := loop.In, p.Type.Elem
+		if inPlace[i] {
+			mode = loop.InOut
+		}
+		if isSym(i) {
+			elem = loop.I64
+		}
+		buf := w.b.Buffer(nameOf(p, "x"), elem, mode, sizes(p.Type)...)
+		w.bufs[buf] = pageArg{role: argument, i: i, count: p.Type.Size()}
+		w.params[p] = buf
+	}
+	return w
+}
+
+func (w *lowering) kernel() *loop.Kernel { return w.b.Kernel() }
+
+// args says what the kernel's buffers are, in their order.
+func (w *lowering) args() []pageArg {
+	var out []pageArg
+	for _, b := range w.kernel().Bufs {
+		if a, ok := w.bufs[b]; ok {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func sizes(t ir.Type) []int {
+	dims := make([]int, len(t.Dims))
+	for i, d := range t.Dims {
+		dims[i] = d.Size
+	}
+	return dims
+}
+
+func nameOf(n *ir.Node, otherwise string) string {
+	if n.Name != "" {
+		return n.Name
+	}
+	return otherwise
+}
+
+// equations writes a store for each result. What reads a buffer that is written
+// in place gets a Let before all stores.
+func (w *lowering) equations() {
+	type store struct {
+		buf *loop.Buffer
+		idx []*loop.Value
+		val *loop.Value
+	}
+	var stores []store
+	for _, r := range w.region.Results {
+		idx := w.open(r.Value)
+		stores = append(stores, store{idx: idx, val: w.pull(r.Value, idx, nil)})
+	}
+	var all []*loop.Value
+	for k, r := range w.region.Results {
+		stores[k].buf = w.output(k, r.Value)
+		all = append(all, stores[k].val)
+	}
+	w.lets(all)
+	for _, s := range stores {
+		w.b.Store(s.buf, s.idx, nil, s.val)
+	}
+}
+
+// output is the buffer of result k: of its own, or the argument's that it takes over.
+func (w *lowering) output(k int, n *ir.Node) *loop.Buffer {
+	if a := w.launch.InPlace[k]; a >= 0 {
+		return w.params[w.region.Params[a]]
+	}
+	buf := w.b.Buffer(nameOf(n, "y"), n.Type.Elem, loop.Out, sizes(n.Type)...)
+	w.bufs[buf] = pageArg{role: result, i: k, count: n.Type.Size()}
+	return buf
+}
+
+// open gives an open axis for each dimension of n, as indices.
+func (w *lowering) open(n *ir.Node) []*loop.Value {
+	idx := make([]*loop.Value, len(n.Type.Dims))
+	var taken []*loop.Axis
+	for d, dim := range n.Type.Dims {
+		if dim.Len == nil && dim.Size == 1 {
+			idx[d] = w.b.Int(loop.I64, 0)
+			continue
+		}
+		a := w.axis(n, d, taken)
+		taken = append(taken, a)
+		idx[d] = w.b.Index(a)
+	}
+	return idx
+}
+
+// pull gives the element of n at idx; memory is read only where guard holds.
+func (w *lowering) pull(n *ir.Node, idx []*loop.Value, guard *loop.Value) *loop.Value {
+	key := w.key(n, idx, guard)
+	if v := w.memo[key]; v != nil {
+		return v
+	}
+	w.b.SetPos(n.Pos)
+	var v *loop.Value
+	if n.Op == ir.OpParam {
+		v = w.load(n, idx, guard)
+	} else {
+		v = w.apply(n, idx, guard)
+	}
+	w.memo[key] = v
+	if w.names[v] == "" {
+		w.names[v] = n.Name
+	}
+	return v
+}
+
+func (w *lowering) load(p *ir.Node, idx []*loop.Value, guard *loop.Value) *loop.Value {
+	v := w.b.Load(w.params[p], idx, guard)
+	if v.Elem != p.Type.Elem {
+		return w.b.Cast(p.Type.Elem, v)
+	}
+	return v
+}
+
+// apply asks n's row of the op table.
+func (w *lowering) apply(n *ir.Node, idx []*loop.Value, guard *loop.Value) *loop.Value {
+	if n.Op.Lower == nil {
+		panic(fmt.Sprintf("op %s has no value in a kernel", n.Op.Name))
+	}
+	var taken []*loop.Axis // by the indices, and by earlier calls of Axis
+	for _, x := range append(idx[:len(idx):len(idx)], guard) {
+		if x != nil {
+			taken = append(taken, x.Axes...)
+		}
+	}
+	c := &ir.LowerCtx{B: w.b, Args: make([]ir.Access, len(n.Args)), Scope: w.scope, Guard: guard, Len: w.length}
+	for i, a := range n.Args {
+		c.Args[i] = func(idx []*loop.Value) *loop.Value {
+			v := w.pull(a, idx, c.Guard)
+			w.b.SetPos(n.Pos)
+			return v
+		}
+	}
+	c.Axis = func(arg, dim int) *loop.Axis {
+		a := w.axis(n.Args[arg], dim, taken)
+		taken = append(taken, a)
+		return a
+	}
+	v := n.Op.Lower(c, n, idx)
+	if v.Elem != n.Type.Elem {
+		panic(fmt.Sprintf("op %s gives %s for %s", n.Op.Name, v.Elem, n.Type))
+	}
+	return v
+}
+
+// length is a symbol as a value: a buffer of one i64.
+func (w *lowering) length(name string) *loop.Value {
+	if v := w.syms[name]; v != nil {
+		return v
+	}
+	buf := w.b.Buffer(name, loop.I64, loop.In)
+	w.bufs[buf] = pageArg{role: symbol, sym: name, count: 1}
+	v := w.b.Load(buf, nil, nil)
+	w.syms[name] = v
+	return v
+}
+
+func (w *lowering) key(n *ir.Node, idx []*loop.Value, guard *loop.Value) string {
+	k := binary.LittleEndian.AppendUint32(nil, w.id(n))
+	for _, x := range idx {
+		k = binary.LittleEndian.AppendUint32(k, w.id(x))
+	}
+	if guard != nil {
+		k = binary.LittleEndian.AppendUint32(append(k, ';'), w.id(guard))
+	}
+	return string(k)
+}
+
+func (w *lowering) id(x any) uint32 {
+	id, ok := w.ids[x]
+	if !ok {
+		id = uint32(len(w.ids) + 1)
+		w.ids[x] = id
+	}
+	return id
+}
+
+// lets names what the text would otherwise repeat: reductions, products, what
+// several values use. Reads of memory that is written in place come first of all.
+func (w *lowering) lets(roots []*loop.Value) {
+	uses := map[*loop.Value]int{}
+	var order []*loop.Value
+	var visit func(v *loop.Value)
+	visit = func(v *loop.Value) {
+		uses[v]++
+		if uses[v] > 1 {
+			return
+		}
+		for _, a := range v.Args {
+			visit(a)
+		}
+		if v.Guard != nil {
+			visit(v.Guard)
+		}
+		order = append(order, v)
+	}
+	for _, v := range roots {
+		visit(v)
+	}
+	number := 0
+	for _, v := range order {
+		inPlace := v.Op == loop.Load && v.Buf.Mode == loop.InOut
+		class := v.Op.Info().Class
+		shared := uses[v] > 1 && class != loop.ClassLeaf && v.Elem != loop.I64
+		if !inPlace && !shared && class != loop.ClassReduce && class != loop.ClassDot {
+			continue
+		}
+		name := w.names[v]
+		if name == "" {
+			number++
+			name = fmt.Sprintf("v%d", number)
+		}
+		w.b.Let(name, v)
+	}
+}

@@ -1,0 +1,158 @@
+package codegen
+
+import (
+	"mdlc/ir"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// axisClasses says which dimensions of a region's values are the same axis of
+// its kernel: those that element-wise ops, kept dimensions, labels and plain
+// variables of index maps equate. A miss costs speed, never meaning.
+type axisClasses struct {
+	parent map[dimension]dimension
+	axes   map[dimension][]*loop.Axis // of each class: several where one value has the class twice
+}
+
+type dimension struct {
+	node *ir.Node
+	d    int
+}
+
+func (c *axisClasses) find(x dimension) dimension {
+	p, ok := c.parent[x]
+	if !ok || p == x {
+		return x
+	}
+	root := c.find(p)
+	c.parent[x] = root
+	return root
+}
+
+// equate joins two dimensions of equal length.
+func (c *axisClasses) equate(x, y dimension) {
+	if !x.node.Type.Dims[x.d].Equal(y.node.Type.Dims[y.d]) {
+		return
+	}
+	if a, b := c.find(x), c.find(y); a != b {
+		c.parent[b] = a
+	}
+}
+
+func classify(region *ir.Graph) *axisClasses {
+	c := &axisClasses{map[dimension]dimension{}, map[dimension][]*loop.Axis{}}
+	for _, n := range region.Nodes() {
+		switch a := n.Attr.(type) {
+		case ir.ReduceAttr:
+			at := 0
+			for d := range n.Args[0].Type.Dims {
+				if at < len(a.Axes) && a.Axes[at] == d {
+					at++
+					continue
+				}
+				c.equate(dimension{n.Args[0], d}, dimension{n, d - at})
+			}
+		case ir.DotAttr:
+			c.labels(n, a)
+		case ir.IndexAttr:
+			c.maps(n, a)
+		default:
+			if n.Op.Class != ir.ClassElementwise {
+				continue
+			}
+			for _, x := range n.Args {
+				for d := range x.Type.Dims {
+					c.equate(dimension{x, d}, dimension{n, d})
+				}
+			}
+		}
+	}
+	return c
+}
+
+func (c *axisClasses) labels(n *ir.Node, a ir.DotAttr) {
+	first := map[byte]dimension{}
+	for _, side := range []struct {
+		labels string
+		node   *ir.Node
+	}{{a.A, n.Args[0]}, {a.B, n.Args[1]}, {a.Out, n}} {
+		for d := range len(side.labels) {
+			x := dimension{side.node, d}
+			if y, ok := first[side.labels[d]]; ok {
+				c.equate(y, x)
+			} else {
+				first[side.labels[d]] = x
+			}
+		}
+	}
+}
+
+// maps equates what a plain variable leads to. The index variables of index are
+// the result's, those of scatter the operand's.
+func (c *axisClasses) maps(n *ir.Node, a ir.IndexAttr) {
+	from, to := n, n.Args[0]
+	if n.Op == ir.OpScatter {
+		from, to = to, from
+	}
+	for d, e := range a.Out {
+		for v := range a.Vars {
+			if index.Equal(e, ir.Var(v)) {
+				c.equate(dimension{from, v}, dimension{to, d})
+			}
+		}
+	}
+	for _, data := range n.Args[1:] {
+		for d := range data.Type.Dims {
+			c.equate(dimension{from, d}, dimension{data, d})
+		}
+	}
+}
+
+// letters name axes in the order in which they are made.
+const letters = "ijklmnopqrst"
+
+// axis gives an axis for dimension d of n that is not among taken: the class's
+// first that is free.
+func (w *lowering) axis(n *ir.Node, d int, taken []*loop.Axis) *loop.Axis {
+	class := w.axes.find(dimension{n, d})
+	for _, a := range w.axes.axes[class] {
+		if !loop.Has(taken, a) {
+			return a
+		}
+	}
+	name := letters[len(w.kernel().Axes)%len(letters):][:1]
+	dim := n.Type.Dims[d]
+	var a *loop.Axis
+	if dim.Len == nil {
+		a = w.b.Axis(name, dim.Size)
+	} else {
+		a = w.b.AxisLen(name, w.expr(dim.Len), dim.Size)
+	}
+	w.axes.axes[class] = append(w.axes.axes[class], a)
+	return a
+}
+
+// expr is an expression over symbols as a value.
+func (w *lowering) expr(e *index.Expr) *loop.Value {
+	return w.exprWith(e, func(string) *loop.Value { return nil })
+}
+
+// exprWith is expr where vars gives the variables that are no symbols.
+func (w *lowering) exprWith(e *index.Expr, vars func(name string) *loop.Value) *loop.Value {
+	switch e.Op {
+	case index.Const:
+		return w.b.Int(loop.I64, int64(e.K))
+	case index.Var:
+		if v := vars(e.Name); v != nil {
+			return v
+		}
+		return w.length(e.Name)
+	}
+	v := w.exprWith(e.Args[0], vars)
+	for _, a := range e.Args[1:] {
+		v = w.b.Op(exprOps[e.Op], v, w.exprWith(a, vars))
+	}
+	return v
+}
+
+var exprOps = map[index.Op]loop.Op{index.Add: loop.Add, index.Mul: loop.Mul, index.Div: loop.Div, index.Mod: loop.Mod, index.Min: loop.Min, index.Max: loop.Max}

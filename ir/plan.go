@@ -1,0 +1,195 @@
+package ir
+
+import (
+	"fmt"
+	"strings"
+
+	"mdlc/ir/index"
+)
+
+// Plan is a graph as a static program: its launches in order and the place of
+// every buffer. Pass plan makes it.
+type Plan struct {
+	Graph   *Graph
+	Bufs    []*PlanBuf
+	Code    []PlanInstr
+	Results []PlanRef // of Graph.Results, in order
+	Peak    int       // bytes of the arena
+}
+
+// PlanHome says where a buffer of a plan lives.
+type PlanHome uint8
+
+const (
+	PlanArena PlanHome = iota
+	PlanState          // the memory of the state Name
+	PlanInput          // filled from outside
+	PlanSym            // i64[]: the symbol Name of the graph or of a loop around
+	PlanTable          // a constant table
+)
+
+// PlanBuf is a buffer. A buffer of the arena is live from position First to
+// position Last of the plan, both included, and owns bytes Offset to Offset+Bytes.
+type PlanBuf struct {
+	Name        string
+	Elem        Elem
+	Dims        []int // capacities; a buffer of several slots has the slots first
+	Home        PlanHome
+	Node        *Node // PlanInput: the parameter; PlanTable: the constant
+	Offset      int
+	Bytes       int
+	First, Last int
+}
+
+// PlanRef is a place in a buffer: a byte offset that may depend on the turns of
+// the loops around.
+type PlanRef struct {
+	Buf    int
+	Offset *index.Expr // nil: 0
+}
+
+// PlanInstr is a launch or a loop: one is set.
+type PlanInstr struct {
+	Launch *PlanLaunch
+	Loop   *PlanLoop
+}
+
+// PlanLaunch runs the kernel of Node: a cluster, or an op on its own. Node nil is
+// a copy of a value of type Type.
+type PlanLaunch struct {
+	Pos     int // in the order of execution
+	Scope   *Scope
+	Node    *Node
+	Type    Type
+	Args    []PlanRef // of Node's arguments; of a copy: the source
+	Results []PlanRef // of Node's results; of a copy: the destination
+	InPlace []int     // for each result the argument whose memory it takes over, or -1
+}
+
+// PlanLoop runs Code Count times.
+type PlanLoop struct {
+	Pos, End int // positions of the start and the end
+	Node     *Node
+	Turn     string // symbol that counts the turns made so far
+	Count    *index.Expr
+	Syms     []Sym // defined anew each turn: the turn as the region sees it, and what the region defines
+	Code     []PlanInstr
+}
+
+// String prints the plan: buffers with their places and lifetimes, and the launches.
+func (p *Plan) String() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "plan %s: arena %d bytes\n", p.Graph.Name, p.Peak)
+	for i, b := range p.Bufs {
+		fmt.Fprintf(&s, "  %%%d %s: %s%s ", i, b.Name, b.Elem, intsText(b.Dims))
+		switch b.Home {
+		case PlanArena:
+			fmt.Fprintf(&s, "at %d..%d live %d..%d\n", b.Offset, b.Offset+b.Bytes, b.First, b.Last)
+		case PlanState:
+			s.WriteString("state\n")
+		case PlanInput:
+			s.WriteString(b.Node.Attr.(ParamAttr).Kind.String() + "\n")
+		case PlanSym:
+			s.WriteString("symbol\n")
+		case PlanTable:
+			s.WriteString("table\n")
+		}
+	}
+	p.printCode(&s, p.Code, "  ")
+	for i, r := range p.Graph.Results {
+		fmt.Fprintf(&s, "  %s %s = %s\n", r.Kind, r.Name, p.ref(p.Results[i]))
+	}
+	return s.String()
+}
+
+func (p *Plan) printCode(s *strings.Builder, code []PlanInstr, indent string) {
+	for _, in := range code {
+		if l := in.Loop; l != nil {
+			fmt.Fprintf(s, "%s%d for %s in 0..%s", indent, l.Pos, l.Turn, l.Count)
+			for _, y := range l.Syms {
+				fmt.Fprintf(s, ", %s = %s", y.Name, y.Def)
+			}
+			s.WriteString(" {\n")
+			p.printCode(s, l.Code, indent+"  ")
+			fmt.Fprintf(s, "%s%d }\n", indent, l.End)
+			continue
+		}
+		l := in.Launch
+		fmt.Fprintf(s, "%s%d %s = %s(%s)", indent, l.Pos, p.refs(l.Results), l.Title(), p.refs(l.Args))
+		for r, a := range l.InPlace {
+			if a >= 0 {
+				fmt.Fprintf(s, " [%d in place of %d]", r, a)
+			}
+		}
+		s.WriteString("\n")
+	}
+}
+
+func (p *Plan) refs(refs []PlanRef) string {
+	parts := make([]string, len(refs))
+	for i, r := range refs {
+		parts[i] = p.ref(r)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (p *Plan) ref(r PlanRef) string {
+	s := fmt.Sprintf("%%%d", r.Buf)
+	if r.Offset != nil && !r.Offset.IsConst(0) {
+		s += "[" + r.Offset.String() + "]"
+	}
+	return s
+}
+
+// Title is a short name of what l computes: the telling ops and the source line.
+func (l *PlanLaunch) Title() string {
+	if l.Node == nil {
+		return "copy"
+	}
+	return l.Node.Title()
+}
+
+// Title names a kernel of the node: its most telling ops, in order, and the line.
+func (n *Node) Title() string {
+	var words []string
+	seen := map[string]bool{}
+	add := func(n *Node) {
+		w := n.Op.Name
+		if r, ok := n.Attr.(ReduceAttr); ok {
+			w = r.Kind.String()
+		}
+		if !seen[w] {
+			seen[w] = true
+			words = append(words, w)
+		}
+	}
+	if len(n.Regions) == 0 {
+		add(n)
+	} else {
+		nodes := n.Regions[0].Nodes()
+		for _, pick := range []func(n *Node) bool{
+			func(n *Node) bool {
+				return n.Op.Class == ClassDot || n.Op.Class == ClassReduce || n.Op.Class == ClassOther
+			},
+			func(n *Node) bool { return n.Op.Class == ClassElementwise },
+			func(n *Node) bool { return n.Op.Class == ClassMovement || n.Op.Class == ClassLeaf && n.Op != OpParam },
+		} {
+			for _, x := range nodes {
+				if len(words) < 3 && pick(x) {
+					add(x)
+				}
+			}
+			if len(words) > 0 && len(words) >= 2 {
+				break
+			}
+		}
+	}
+	if len(words) == 0 {
+		words = []string{"copy"}
+	}
+	title := strings.Join(words, "_")
+	if n.Pos.Line > 0 {
+		title += fmt.Sprintf("_%d", n.Pos.Line)
+	}
+	return title
+}

@@ -54,6 +54,7 @@ func (b *Builder) fail(what, format string, args ...any) {
 
 // unique makes a name that no axis or buffer has and that is no word of the text form.
 func (b *Builder) unique(name string) string {
+	name = clean(name)
 	out := name
 	for n := 1; b.names[out] || reserved(out); n++ {
 		out = name + "_" + strconv.Itoa(n)

@@ -1,0 +1,351 @@
+package loop
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// EvalOptions says how a kernel is evaluated.
+type EvalOptions struct {
+	Typed bool   // each op rounded to its element type; otherwise floats are float64
+	Seed  uint64 // of the order of par points
+}
+
+// Eval runs k on args, by buffer name. Out and Work buffers are made (poison
+// where nothing is written); InOut ones are updated in place. Races between par
+// points, accesses out of bounds and poison that reaches a store, a branch, a
+// guard or an address are errors.
+func Eval(k *Kernel, args map[string]*Data, opt EvalOptions) (err error) {
+	m := &machine{k: k, typed: opt.Typed, order: axisOrder(k), rng: rand.New(rand.NewPCG(opt.Seed, 0)),
+		env: make([]int, len(k.Axes)), bound: make([]bool, len(k.Axes)), mem: map[*Buffer]*memory{},
+		nodes: map[*Value]*node{}, sets: map[string]int{}, limit: len(k.Axes)}
+	for _, b := range k.Bufs {
+		d := NewData(b.Elem, b.Dims...)
+		if b.Mode != Local {
+			if d, err = argument(b, args); err != nil {
+				return fmt.Errorf("kernel %s: %w", k.Name, err)
+			}
+			if m.typed {
+				d.Round()
+			}
+		}
+		m.mem[b] = newMemory(b, d)
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(*evalError)
+			if !ok {
+				panic(r)
+			}
+			err = e
+		}
+	}()
+	m.liveness()
+	m.scopes = []map[*Value]*tile{{}}
+	m.clear()
+	m.phases(k.Body)
+	return nil
+}
+
+// evalError is what a kernel did wrong.
+type evalError struct{ kernel, stmt, pos, msg string }
+
+func (e *evalError) Error() string {
+	s := "kernel " + e.kernel
+	if e.stmt != "" {
+		s += ": " + e.stmt
+	}
+	if e.pos != "" {
+		s += " (" + e.pos + ")"
+	}
+	return s + ": " + e.msg
+}
+
+// machine evaluates one kernel.
+type machine struct {
+	k     *Kernel
+	typed bool
+	order map[*Axis]int
+	rng   *rand.Rand
+	mem   map[*Buffer]*memory
+
+	env   []int  // indices of bound axes, in the kernel's order
+	bound []bool // which axes have one
+
+	nodes  map[*Value]*node
+	sets   map[string]int // sets of axes, numbered
+	checks []*check       // by axis; nil: always live
+	limit  int            // axes before it count for liveness
+
+	scopes []map[*Value]*tile // values of Lets and carries, by block
+	memo   map[memoKey]*tile  // of the statement at hand
+	masks  map[[2]int][]bool  // likewise
+
+	point, phase, stamp int32
+	at                  string // the statement at hand, for messages
+	atPos               Pos
+}
+
+type memoKey struct {
+	v     *Value
+	limit int
+}
+
+// tile is the value of a node at every point of its axes, row-major.
+type tile struct {
+	f   []float64
+	i   []int64
+	bad []bool // poison; nil: none
+}
+
+func (t *tile) poison(i int) bool { return t.bad != nil && t.bad[i] }
+
+// node is what is known of a value before running.
+type node struct {
+	v    *Value
+	size int
+	set  int     // number of the set v.Axes
+	args [][]int // offsets of each argument's tile; nil: the same points
+}
+
+// check is the condition for an axis to be live.
+type check struct {
+	cond  *Value
+	open  []*Axis // open leaves that it needs
+	bound []int   // bound axes that it needs
+}
+
+func (m *machine) fail(v *Value, format string, args ...any) {
+	e := &evalError{kernel: m.k.Name, stmt: m.at, msg: fmt.Sprintf(format, args...)}
+	pos := m.atPos
+	if v != nil && v.Pos.Line > 0 {
+		pos = v.Pos
+	}
+	if pos.Line > 0 {
+		e.pos = pos.String()
+	}
+	panic(e)
+}
+
+// clear forgets the values of the last statement.
+func (m *machine) clear() {
+	m.memo = map[memoKey]*tile{}
+	m.masks = map[[2]int][]bool{}
+}
+
+// liveness makes the conditions of axes that can be dead.
+func (m *machine) liveness() {
+	b := Extend(m.k)
+	m.checks = make([]*check, len(m.k.Axes))
+	for i, a := range m.k.Axes {
+		if m.k.Guarded && a.Def != nil || alwaysLive(a) {
+			continue
+		}
+		x := a.Def
+		if x == nil {
+			x = b.Index(a)
+		}
+		cond := b.Op(Lt, x, a.Extent)
+		if a.Def != nil {
+			cond = b.Op(And, b.Op(Ge, x, b.Int(I64, 0)), cond)
+		}
+		c := &check{cond: cond}
+		for _, l := range m.k.LeafAxes(cond) {
+			if l.IsOpen() {
+				c.open = append(c.open, l)
+			} else {
+				c.bound = append(c.bound, m.order[l])
+			}
+		}
+		m.checks[i] = c
+	}
+}
+
+// alwaysLive: every point enumerated is inside the extent.
+func alwaysLive(a *Axis) bool {
+	n, constant := a.Extent.IntConst()
+	if a.Def == nil {
+		return constant
+	}
+	lo, hi, ok := Range(a.Def)
+	return ok && constant && lo >= 0 && int64(hi) < n
+}
+
+// mask tells the live points of a set of axes; nil: all.
+func (m *machine) mask(axes []*Axis) []bool {
+	key := [2]int{m.set(axes), m.limit}
+	if mask, ok := m.masks[key]; ok {
+		return mask
+	}
+	var mask []bool
+	for i, c := range m.checks[:m.limit] {
+		if c == nil || len(c.open) == 0 || !subset(c.open, axes) || !m.isBound(c.bound) {
+			continue
+		}
+		if mask == nil {
+			mask = make([]bool, points(axes))
+			for j := range mask {
+				mask[j] = true
+			}
+		}
+		t := m.limited(c.cond, i)
+		offs := m.offsets(c.cond.Axes, axes)
+		for j := range mask {
+			if !mask[j] {
+				continue
+			}
+			o := at(offs, j)
+			if t.poison(o) {
+				m.fail(c.cond, "poison reaches the extent or definition of axis %s", m.k.Axes[i].Name)
+			}
+			mask[j] = t.i[o] != 0
+		}
+	}
+	m.masks[key] = mask
+	return mask
+}
+
+// limited evaluates v with only the first limit axes telling what is dead.
+func (m *machine) limited(v *Value, limit int) *tile {
+	old := m.limit
+	m.limit = limit
+	t := m.eval(v)
+	m.limit = old
+	return t
+}
+
+func (m *machine) isBound(axes []int) bool {
+	for _, i := range axes {
+		if !m.bound[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// turnLive reports whether the bound axes are inside their extents.
+func (m *machine) turnLive() bool {
+	for i, c := range m.checks {
+		if c == nil || len(c.open) > 0 || !m.isBound(c.bound) {
+			continue
+		}
+		t := m.limited(c.cond, i)
+		if t.poison(0) {
+			m.fail(c.cond, "poison reaches the extent or definition of axis %s", m.k.Axes[i].Name)
+		}
+		if t.i[0] == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func points(axes []*Axis) int {
+	n := 1
+	for _, a := range axes {
+		n *= a.Max
+	}
+	return n
+}
+
+func at(offs []int, i int) int {
+	if offs == nil {
+		return i
+	}
+	return offs[i]
+}
+
+// set numbers a set of axes.
+func (m *machine) set(axes []*Axis) int {
+	key := make([]byte, len(axes))
+	for i, a := range axes {
+		key[i] = byte(m.order[a])
+	}
+	id, ok := m.sets[string(key)]
+	if !ok {
+		id = len(m.sets)
+		m.sets[string(key)] = id
+	}
+	return id
+}
+
+// offsets gives, for each point of the axes over (row-major in that order), the
+// place in a tile of the axes in; nil where it is the same.
+func (m *machine) offsets(in, over []*Axis) []int {
+	if slices.Equal(in, over) {
+		return nil
+	}
+	stride := make([]int, len(over))
+	for i, a := range over {
+		s := 1
+		for j := len(in) - 1; j >= 0; j-- {
+			if in[j] == a {
+				stride[i] = s
+			}
+			s *= in[j].Max
+		}
+	}
+	out := make([]int, points(over))
+	n := 1
+	for d := len(over) - 1; d >= 0; d-- {
+		// out[:n] holds the inner axes: repeat it for each index of this one.
+		for x := 1; x < over[d].Max; x++ {
+			for i := range n {
+				out[x*n+i] = out[i] + x*stride[d]
+			}
+		}
+		n *= over[d].Max
+	}
+	return out
+}
+
+func (m *machine) node(v *Value) *node {
+	n := m.nodes[v]
+	if n == nil {
+		n = &node{v: v, size: points(v.Axes), set: m.set(v.Axes), args: make([][]int, len(v.Args))}
+		for i, a := range v.Args {
+			if subset(a.Axes, v.Axes) {
+				n.args[i] = m.offsets(a.Axes, v.Axes)
+			}
+		}
+		m.nodes[v] = n
+	}
+	return n
+}
+
+// eval gives v at the indices of the bound axes: from a Let in scope, else computed.
+func (m *machine) eval(v *Value) *tile {
+	if m.limit == len(m.k.Axes) {
+		for i := len(m.scopes) - 1; i >= 0; i-- {
+			if t := m.scopes[i][v]; t != nil {
+				return t
+			}
+		}
+	}
+	key := memoKey{v, m.limit}
+	if t := m.memo[key]; t != nil {
+		return t
+	}
+	n := m.node(v)
+	var t *tile
+	if f := evaluators[v.Op]; f != nil {
+		t = f(m, n)
+	} else {
+		t = m.elementwise(n)
+	}
+	m.memo[key] = t
+	return t
+}
+
+// scalar evaluates a value without open axes that decides something.
+func (m *machine) scalar(v *Value, what string) int64 {
+	if len(v.Axes) > 0 {
+		m.fail(v, "%s depends on open axes [%s]", what, axisNames(v.Axes))
+	}
+	t := m.eval(v)
+	if t.poison(0) {
+		m.fail(v, "poison reaches %s", what)
+	}
+	return t.i[0]
+}

@@ -1,0 +1,275 @@
+package loop
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// partials is the number of partial results of a row reduction, registers of lanes each.
+const partials, lanes = 64, 16
+
+// folding walks a reduction: each point of the result, each live point of what is reduced.
+type folding struct {
+	m         *machine
+	n         *node
+	arg       *tile
+	out, over []int // offsets into the argument
+	numbers   []int64
+	mask      []bool
+}
+
+// overOrder is the leaves summed over, in the order of the text, last fastest.
+func overOrder(v *Value) []*Axis {
+	var out []*Axis
+	for _, a := range v.Over {
+		for _, l := range a.Leaves() {
+			if !slices.Contains(out, l) {
+				out = append(out, l)
+			}
+		}
+	}
+	return out
+}
+
+func (m *machine) folding(n *node) *folding {
+	v, arg := n.v, n.v.Args[0]
+	over := overOrder(v)
+	return &folding{m: m, n: n, arg: m.eval(arg), out: m.indexes(arg.Axes, v.Axes), over: m.indexes(arg.Axes, over),
+		numbers: m.numbers(v.Over, over), mask: m.mask(arg.Axes)}
+}
+
+// indexes is offsets, written out.
+func (m *machine) indexes(in, over []*Axis) []int {
+	if o := m.offsets(in, over); o != nil {
+		return o
+	}
+	o := make([]int, points(over))
+	for i := range o {
+		o[i] = i
+	}
+	return o
+}
+
+// numbers gives each point of the leaves its number along the axes summed over, last fastest.
+func (m *machine) numbers(axes, leaves []*Axis) []int64 {
+	out := make([]int64, points(leaves))
+	for _, a := range axes {
+		x := a.Def
+		for j := range out {
+			out[j] *= int64(a.Max)
+		}
+		if x == nil {
+			for j, o := range m.indexes([]*Axis{a}, leaves) {
+				out[j] += int64(o)
+			}
+			continue
+		}
+		t := m.eval(x)
+		for j, o := range m.indexes(x.Axes, leaves) {
+			out[j] += t.i[o]
+		}
+	}
+	return out
+}
+
+// each calls f for the live elements that make up result point j, in order; poison spoils t.
+func (s *folding) each(t *tile, j int, f func(element int, number int64)) {
+	for k, o := range s.over {
+		e := s.out[j] + o
+		if s.mask != nil && !s.mask[e] {
+			continue
+		}
+		if s.arg.poison(e) {
+			t.spoil(j, s.n.size)
+			return
+		}
+		f(e, s.numbers[k])
+	}
+}
+
+// reduceFold reduces in ascending order.
+func (m *machine) reduceFold(n *node) *tile {
+	v, r := n.v, n.v.Op.Info()
+	s := m.folding(n)
+	t := newTile(n.size, v.Elem)
+	e := m.rounding(v.Elem)
+	for j := range n.size {
+		if t.f != nil {
+			acc := r.unitF
+			s.each(t, j, func(i int, _ int64) { acc = round(e, r.f2(acc, s.arg.f[i])) })
+			t.f[j] = acc
+			continue
+		}
+		acc := r.unitI(v.Elem)
+		s.each(t, j, func(i int, _ int64) {
+			x, _ := r.i2(acc, s.arg.i[i])
+			acc = wrap(v.Elem, x)
+		})
+		t.i[j] = acc
+	}
+	return t
+}
+
+// rounding is the type that results are rounded to.
+func (m *machine) rounding(e Elem) Elem {
+	if m.typed {
+		return e
+	}
+	return F64
+}
+
+// reduceTree reduces floats in the order of rows: 64 partials, registers of 16
+// lanes in order, lanes by xor-halving.
+func (m *machine) reduceTree(n *node) *tile {
+	v, r := n.v, n.v.Op.Info()
+	if !v.Elem.IsFloat() {
+		return m.reduceFold(n)
+	}
+	s := m.folding(n)
+	t := newTile(n.size, v.Elem)
+	e := m.rounding(v.Elem)
+	for j := range n.size {
+		var p [partials]float64
+		for i := range p {
+			p[i] = r.unitF
+		}
+		s.each(t, j, func(i int, number int64) {
+			q := &p[uint64(number)%partials]
+			*q = round(e, r.f2(*q, s.arg.f[i]))
+		})
+		for reg := lanes; reg < partials; reg += lanes {
+			for l := range lanes {
+				p[l] = round(e, r.f2(p[l], p[reg+l]))
+			}
+		}
+		for half := lanes / 2; half > 0; half /= 2 {
+			for l := range half {
+				p[l] = round(e, r.f2(p[l], p[l+half]))
+			}
+		}
+		t.f[j] = p[0]
+	}
+	return t
+}
+
+// reduceArg finds the first of the largest or smallest; NaN counts as largest.
+func (m *machine) reduceArg(n *node) *tile {
+	sign := n.v.Op.Info().arg
+	s := m.folding(n)
+	t := newTile(n.size, I32)
+	for j := range n.size {
+		best, where := -1, int64(0)
+		s.each(t, j, func(i int, number int64) {
+			if best < 0 || s.arg.order(i, best)*sign > 0 {
+				best, where = i, number
+			}
+		})
+		t.i[j] = where
+	}
+	return t
+}
+
+// order compares two elements, NaN above all.
+func (t *tile) order(i, j int) int {
+	if t.f == nil {
+		return compare(t.i[i], t.i[j])
+	}
+	x, y := t.f[i], t.f[j]
+	switch nx, ny := math.IsNaN(x), math.IsNaN(y); {
+	case nx && ny:
+		return 0
+	case nx:
+		return 1
+	case ny:
+		return -1
+	}
+	return compare(x, y)
+}
+
+func compare[T int64 | float64](x, y T) int {
+	switch {
+	case x < y:
+		return -1
+	case x > y:
+		return 1
+	}
+	return 0
+}
+
+// dot sums products in ascending order, each step one fused multiply-add.
+func (m *machine) dot(n *node) *tile {
+	v := n.v
+	a, b := v.Args[0], v.Args[1]
+	over := overOrder(v)
+	x, y := m.eval(a), m.eval(b)
+	xo, yo := m.indexes(a.Axes, v.Axes), m.indexes(b.Axes, v.Axes)
+	xk, yk := m.indexes(a.Axes, over), m.indexes(b.Axes, over)
+	xm, ym := m.mask(a.Axes), m.mask(b.Axes)
+	joint, jo, jk := m.jointMask(v, over)
+	t := newTile(n.size, v.Elem)
+	if len(v.Args) == 3 {
+		c := m.eval(v.Args[2])
+		for j := range n.size {
+			i := at(n.args[2], j)
+			if c.poison(i) {
+				t.spoil(j, n.size)
+			} else if t.f != nil {
+				t.f[j] = c.f[i]
+			} else {
+				t.i[j] = c.i[i]
+			}
+		}
+	}
+	e := m.rounding(v.Elem)
+	for j := range n.size {
+		for k := range xk {
+			p, q := xo[j]+xk[k], yo[j]+yk[k]
+			switch {
+			case xm != nil && !xm[p] || ym != nil && !ym[q] || joint != nil && !joint[jo[j]+jk[k]]:
+			case x.poison(p) || y.poison(q):
+				t.spoil(j, n.size)
+			case t.f == nil:
+				t.i[j] = wrap(v.Elem, t.i[j]+x.i[p]*y.i[q])
+			case m.typed:
+				t.f[j] = fmaRound(x.f[p], y.f[q], t.f[j], e)
+			default:
+				t.f[j] += x.f[p] * y.f[q]
+			}
+		}
+	}
+	return t
+}
+
+// jointMask is the mask over rows, columns and contracted axes together, where some
+// axis depends on axes of both operands; nil where the operands' masks say it all.
+func (m *machine) jointMask(v *Value, over []*Axis) (mask []bool, out, k []int) {
+	a, b := v.Args[0].Axes, v.Args[1].Axes
+	all := union(m.order, a, b)
+	for _, c := range m.checks[:m.limit] {
+		if c != nil && len(c.open) > 0 && subset(c.open, all) && !subset(c.open, a) && !subset(c.open, b) {
+			return m.mask(all), m.indexes(all, v.Axes), m.indexes(all, over)
+		}
+	}
+	return nil, nil, nil
+}
+
+// pointText names a point of open and bound axes.
+func (m *machine) pointText(axes []*Axis, j int) string {
+	var s []string
+	for i := len(axes) - 1; i >= 0; i-- {
+		s = append(s, fmt.Sprintf("%s=%d", axes[i].Name, j%axes[i].Max))
+		j /= axes[i].Max
+	}
+	slices.Reverse(s)
+	for i, a := range m.k.Axes {
+		if m.bound[i] {
+			s = append(s, fmt.Sprintf("%s=%d", a.Name, m.env[i]))
+		}
+	}
+	if len(s) == 0 {
+		return ""
+	}
+	return " at " + strings.Join(s, ", ")
+}

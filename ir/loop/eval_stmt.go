@@ -1,0 +1,204 @@
+package loop
+
+// phases runs a body phase by phase: each over its par points, in random order.
+func (m *machine) phases(body []Stmt) {
+	for _, s := range Segments(body) {
+		if s.Loop != nil {
+			m.phaseLoop(s.Loop)
+			continue
+		}
+		m.phase++
+		m.par(s.Body, m.k.ParAxes(s.Body))
+	}
+}
+
+// phaseLoop is a loop around phases: every worker takes part in each of them.
+func (m *machine) phaseLoop(f *For) {
+	m.at, m.atPos = "for "+f.Axis.Name, Pos{}
+	if len(f.Carry) > 0 {
+		m.fail(nil, "a loop around phases carries no values")
+	}
+	m.turns(f, func() { m.phases(f.Body) })
+}
+
+// turns runs f's live turns.
+func (m *machine) turns(f *For, turn func()) {
+	i := m.order[f.Axis]
+	lo, hi := int64(0), int64(f.Axis.Max)
+	m.clear()
+	if f.Lo != nil {
+		lo = m.scalar(f.Lo, "the start of the loop")
+	}
+	if f.Hi != nil {
+		hi = m.scalar(f.Hi, "the end of the loop")
+	}
+	if lo < hi && (lo < 0 || hi > int64(f.Axis.Max)) {
+		m.fail(f.Hi, "the loop over %s runs from %d to %d, outside 0..%d", f.Axis.Name, lo, hi, f.Axis.Max)
+	}
+	if m.bound[i] {
+		m.fail(nil, "axis %s is already bound", f.Axis.Name)
+	}
+	m.bound[i] = true
+	for x := lo; x < hi; x++ {
+		m.env[i] = int(x)
+		m.clear()
+		if m.turnLive() {
+			turn()
+		}
+	}
+	m.bound[i] = false
+	m.clear()
+}
+
+// par runs the statements at every par point.
+func (m *machine) par(body []Stmt, axes []*Axis) {
+	n := points(axes)
+	for _, p := range m.rng.Perm(n) {
+		m.point++
+		for d := len(axes) - 1; d >= 0; d-- {
+			i := m.order[axes[d]]
+			m.env[i], m.bound[i] = p%axes[d].Max, true
+			p /= axes[d].Max
+		}
+		m.clear()
+		if m.turnLive() {
+			m.block(body)
+		}
+	}
+	for _, a := range axes {
+		m.bound[m.order[a]] = false
+	}
+}
+
+// block runs statements in a scope of their own.
+func (m *machine) block(body []Stmt) {
+	m.scopes = append(m.scopes, map[*Value]*tile{})
+	for _, s := range body {
+		m.stmt(s)
+	}
+	m.scopes = m.scopes[:len(m.scopes)-1]
+}
+
+func (m *machine) stmt(s Stmt) {
+	m.clear()
+	switch s := s.(type) {
+	case *Let:
+		m.at, m.atPos = "value "+s.Val.Name, s.Val.Pos
+		m.scopes[len(m.scopes)-1][s.Val] = m.eval(s.Val)
+	case *Store:
+		m.at, m.atPos = "store to "+s.Buf.Name, s.Val.Pos
+		m.store(s)
+	case *If:
+		m.at, m.atPos = "if", s.Cond.Pos
+		if m.scalar(s.Cond, "a branch") != 0 {
+			m.block(s.Body)
+		}
+	case *For:
+		m.at, m.atPos = "for "+s.Axis.Name, Pos{}
+		m.loop(s)
+	case *Phase:
+		m.fail(nil, "phase inside a block that is no loop around phases")
+	}
+}
+
+func (m *machine) store(s *Store) {
+	axes := union(m.order, s.Val.Axes)
+	var index []*Axis
+	for _, x := range s.Index {
+		index = union(m.order, index, x.Axes)
+	}
+	if !subset(s.Val.Axes, index) || s.Guard != nil && !subset(s.Guard.Axes, index) {
+		m.fail(s.Val, "the value has axes [%s], the index only [%s]", axisNames(axes), axisNames(index))
+	}
+	val := m.eval(s.Val)
+	offs := m.offsets(s.Val.Axes, index)
+	mem := m.mem[s.Buf]
+	m.stamp++
+	m.access(s.Val, s.Buf, s.Index, s.Guard, index, func(int) {}, func(int) {}, func(j, e int) {
+		o := at(offs, j)
+		if val.poison(o) {
+			m.fail(s.Val, "poison is stored in %s[%s]%s", s.Buf.Name, mem.place(e), m.pointText(index, j))
+		}
+		if err := mem.write(e, m.point, m.phase, m.stamp); err != nil {
+			m.fail(s.Val, "%v%s", err, m.pointText(index, j))
+		}
+		if val.f != nil {
+			mem.F[e] = val.f[o]
+		} else {
+			mem.I[e] = val.i[o]
+		}
+	})
+}
+
+func (m *machine) loop(f *For) {
+	at, pos := m.at, m.atPos
+	carried := make([]*tile, len(f.Carry))
+	for i, c := range f.Carry {
+		carried[i] = m.spread(m.eval(c.Init), c.Init, c.In.Axes)
+	}
+	m.turns(f, func() {
+		scope := map[*Value]*tile{}
+		for i, c := range f.Carry {
+			scope[c.In] = carried[i]
+		}
+		m.scopes = append(m.scopes, scope)
+		for _, s := range f.Body {
+			m.stmt(s)
+		}
+		m.clear()
+		m.at, m.atPos = at, pos
+		next := make([]*tile, len(f.Carry))
+		for i, c := range f.Carry {
+			next[i] = m.keep(carried[i], m.spread(m.eval(c.Next), c.Next, c.In.Axes), c.In)
+		}
+		carried = next
+		m.scopes = m.scopes[:len(m.scopes)-1]
+	})
+	for i, c := range f.Carry {
+		m.scopes[len(m.scopes)-1][c.Out] = carried[i]
+	}
+}
+
+// spread repeats t, the value of v, over axes.
+func (m *machine) spread(t *tile, v *Value, axes []*Axis) *tile {
+	offs := m.offsets(v.Axes, axes)
+	if offs == nil {
+		return t
+	}
+	out := newTile(len(offs), v.Elem)
+	for j, o := range offs {
+		if t.poison(o) {
+			out.spoil(j, len(offs))
+		}
+		if t.f != nil {
+			out.f[j] = t.f[o]
+		} else {
+			out.i[j] = t.i[o]
+		}
+	}
+	return out
+}
+
+// keep is next where a point is live and old where it is dead.
+func (m *machine) keep(old, next *tile, v *Value) *tile {
+	mask := m.mask(v.Axes)
+	if mask == nil {
+		return next
+	}
+	out := newTile(len(mask), v.Elem)
+	for j, live := range mask {
+		t := old
+		if live {
+			t = next
+		}
+		if t.poison(j) {
+			out.spoil(j, len(mask))
+		}
+		if t.f != nil {
+			out.f[j] = t.f[j]
+		} else {
+			out.i[j] = t.i[j]
+		}
+	}
+	return out
+}

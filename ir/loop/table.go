@@ -105,7 +105,7 @@ const (
 	precAtom
 )
 
-var one int64 = 1
+var truth int64 = 1
 
 var table = [NumOps]Info{
 	Invalid:   {Name: "invalid"},
@@ -149,7 +149,7 @@ var table = [NumOps]Info{
 	Ge: compareRow("ge", ">=", number, func(x, y float64) bool { return x >= y }, func(x, y int64) bool { return x >= y }),
 
 	And:   {Name: "and", Infix: "&", Prec: precAnd, Arity: 2, Class: ClassArith, Cost: 0.5, Rule: same(bitsElem), i2: total(func(x, y int64) int64 { return x & y }), decides: new(int64)},
-	Or:    {Name: "or", Infix: "|", Prec: precOr, Arity: 2, Class: ClassArith, Cost: 0.5, Rule: same(bitsElem), i2: total(func(x, y int64) int64 { return x | y }), decides: &one},
+	Or:    {Name: "or", Infix: "|", Prec: precOr, Arity: 2, Class: ClassArith, Cost: 0.5, Rule: same(bitsElem), i2: total(func(x, y int64) int64 { return x | y }), decides: &truth},
 	Xor:   {Name: "xor", Infix: "^", Prec: precXor, Arity: 2, Class: ClassArith, Cost: 0.5, Rule: same(bitsElem), i2: total(func(x, y int64) int64 { return x ^ y })},
 	Not:   {Name: "not", Infix: "!", Prec: precUnary, Arity: 1, Class: ClassArith, Cost: 0.5, Rule: same(bitsElem), i1: func(x int64) int64 { return ^x }},
 	Shl:   {Name: "shl", Infix: "<<", Prec: precShift, Arity: 2, Class: ClassArith, Cost: 1, Rule: same(integer), i2: func(x, y int64) (int64, bool) { return x << uint64(y&63), y >= 0 && y < 64 }},

@@ -68,7 +68,7 @@ func CheckTarget(t program.Target) error {
 	}
 	var missing []string
 	for _, f := range t.Features {
-		if id, known := features[f]; !known || !cpuid.CPU.Supports(id) {
+		if !hasFeature(f) {
 			missing = append(missing, f)
 		}
 	}
@@ -76,6 +76,15 @@ func CheckTarget(t program.Target) error {
 		return fmt.Errorf("this program needs %s, which this CPU (%s) lacks: compile the model on this machine", strings.Join(missing, ", "), CPUName())
 	}
 	return nil
+}
+
+// hasFeature knows a feature by LLVM's name or by the name of the manuals.
+func hasFeature(name string) bool {
+	id, known := features[strings.ToLower(name)]
+	if !known {
+		id = cpuid.ParseFeature(strings.ToUpper(name))
+	}
+	return id != cpuid.UNKNOWN && cpuid.CPU.Supports(id)
 }
 
 // CPUName is the processor's own name.

@@ -27,6 +27,7 @@ type Options struct {
 	Show     io.Writer    // what a sample shows
 	Progress *Progress    // nil: quiet
 	Stop     *atomic.Bool // set to end early, with everything saved
+	Export   string       // a folder for the first weights and all batches of training; "": none
 	Version  string
 }
 
@@ -111,6 +112,7 @@ func (r *Runner) source(name string) (*source, error) {
 type inputs struct {
 	feeds []*feed
 	into  [][]byte // where each feed's batch goes
+	bufs  []int    // and that buffer's place in the block
 	steps [][]byte
 }
 
@@ -131,6 +133,7 @@ func (r *Runner) inputs(b *block, inOrder bool) (*inputs, error) {
 			}
 			in.feeds = append(in.feeds, f)
 			in.into = append(in.into, mem)
+			in.bufs = append(in.bufs, src.Buf)
 		case program.InputStep:
 			in.steps = append(in.steps, mem)
 		case program.InputSeed:

@@ -100,6 +100,9 @@ func (t *training) run() error {
 	if err != nil {
 		return err
 	}
+	if err := t.export(in); err != nil {
+		return err
+	}
 	feed := startPrefetch(in, t.at.step, t.count)
 	defer feed.stop()
 	t.r.o.Progress.start(t.at.step)
@@ -152,16 +155,11 @@ func (t *training) after() error {
 		}
 	}
 	r.o.Progress.step(&t.rec, t.count)
-	for i := range t.every {
-		if step%t.every[i].n == 0 {
-			err := t.runEvery(&t.every[i])
-			if errors.Is(err, ErrStopped) {
-				return t.stop()
-			}
-			if err != nil {
-				return err
-			}
+	if err := t.runEvery(); err != nil {
+		if errors.Is(err, ErrStopped) {
+			return t.stop()
 		}
+		return err
 	}
 	if r.o.Stop != nil && r.o.Stop.Load() && step < t.count {
 		return t.stop()
@@ -183,7 +181,30 @@ func (t *training) stop() error {
 	return ErrStopped
 }
 
-func (t *training) runEvery(v *everyRun) error {
+// runEvery runs what is due after this step: first the blocks, which read values
+// of the step from the arena, then the evals, which overwrite it.
+func (t *training) runEvery() error {
+	for i := range t.every {
+		if v := &t.every[i]; t.at.step%v.n == 0 {
+			if err := t.runBlock(v); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range t.every {
+		if v := &t.every[i]; t.at.step%v.n == 0 {
+			for _, e := range v.evals {
+				if err := t.r.evaluate(e, t.at.step); err != nil {
+					return err
+				}
+				t.evaluated[e.e] = t.at.step
+			}
+		}
+	}
+	return nil
+}
+
+func (t *training) runBlock(v *everyRun) error {
 	r, step := t.r, t.at.step
 	v.in.fill(v.in.into, step/v.n-1)
 	v.in.setStep(step)
@@ -197,16 +218,7 @@ func (t *training) runEvery(v *everyRun) error {
 		}
 		r.o.Progress.record(&v.rec)
 	}
-	if err := r.showAll(t.e.title(), v.block, step, nil); err != nil {
-		return err
-	}
-	for _, e := range v.evals {
-		if err := r.evaluate(e, step); err != nil {
-			return err
-		}
-		t.evaluated[e.e] = step
-	}
-	return nil
+	return r.showAll(t.e.title(), v.block, step, nil)
 }
 
 // finalEvals runs the evals that did not run after the last step anyway.

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mdlc/ir/index"
+	"mdlc/ir/loop"
 )
 
 func seed(n uint64) *uint64 { return &n }
@@ -237,4 +238,18 @@ func TestLogIsCutBackToTheCheckpoint(t *testing.T) {
 	require.Equal(t, two, (&logCut{"train two", 1}).keep([]byte(log)))
 	require.Equal(t, one, (&logCut{"train one", 2}).keep([]byte(log)))
 	require.Equal(t, len(log)-len(`{"block":"tra`), (&logCut{"train two", 9}).keep([]byte(log)))
+}
+
+func TestExportRepeatsTheBatches(t *testing.T) {
+	dir := t.TempDir()
+	_, err := trainLearner(t, digitRows(t, 33), index.C(3), 1, Options{Out: dir + "/run", Export: dir + "/export", Seed: seed(4)})
+	require.NoError(t, err)
+	f, err := parseTensors(readFile(t, dir+"/export/batches.safetensors"))
+	require.NoError(t, err)
+	require.Len(t, f.tensors, 3)
+	require.Equal(t, "x.0", f.tensors[0].name)
+	require.Equal(t, []int{4, 8}, f.tensors[0].dims)
+	first, err := parseTensors(readFile(t, dir+"/export/weights.safetensors"))
+	require.NoError(t, err)
+	require.Equal(t, 4.0+7, readElem(loop.F32, first.tensors[0].data, 7)) // seed + i: before any step
 }

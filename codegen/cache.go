@@ -42,6 +42,9 @@ func OpenCache(dir string) (*Cache, error) {
 	return &Cache{dir: dir}, nil
 }
 
+// Dir is the folder.
+func (c *Cache) Dir() string { return c.dir }
+
 // cacheKey hashes a list of strings; their lengths keep neighbours apart.
 func cacheKey(parts ...string) string {
 	h := sha256.New()

@@ -1,0 +1,138 @@
+// Command mdlc compiles, trains and samples models written in mdl.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"mdlc/runtime"
+)
+
+// Exit codes.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// commands is the command line.
+type commands struct {
+	Run     runCommand     `cmd:"" help:"Train, evaluate or sample a model; without a word after the file: train if there are no weights yet, then the first sample."`
+	Compile compileCommand `cmd:"" help:"Compile a model to a bundle, or print one stage of the compilation."`
+	Check   checkCommand   `cmd:"" help:"Report mistakes and doubtful places of a model file."`
+	Doctor  doctorCommand  `cmd:"" help:"Say what this machine has and what is missing."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// terminal is where a command writes, and whether it should stop early.
+type terminal struct {
+	stdout, stderr io.Writer
+	live           bool // stderr is a terminal
+	stop           atomic.Bool
+	stoppable      atomic.Bool // a first interrupt has something to save
+}
+
+// usageError is a command line that cannot be carried out.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// reported is an error that the user has been told of already.
+type reported struct{ error }
+
+func main() {
+	live := term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"
+	t := &terminal{stdout: os.Stdout, stderr: os.Stderr, live: live}
+	go t.watchInterrupts()
+	os.Exit(execute(os.Args[1:], t))
+}
+
+// watchInterrupts lets a first Ctrl-C end a run in good order; a second one, or
+// one where nothing needs saving, quits at once.
+func (t *terminal) watchInterrupts() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	for range signals {
+		if t.stop.Swap(true) || !t.stoppable.Load() {
+			fmt.Fprintln(t.stderr)
+			os.Exit(exitFailure)
+		}
+		fmt.Fprintln(t.stderr, "\nsaving after this step; once more quits at once")
+	}
+}
+
+// execute runs one command line and returns the exit code.
+func execute(args []string, t *terminal) int {
+	c := &commands{}
+	exit := -1
+	parser, err := kong.New(c, kong.Name("mdlc"), kong.Description("A compiler that trains and samples models written in mdl."),
+		kong.Writers(t.stdout, t.stderr), kong.Exit(func(code int) { exit = code }), kong.UsageOnError())
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	args, flags := splitSampleFlags(parser, args)
+	ctx, err := parser.Parse(args)
+	if exit >= 0 { // --help
+		return exit
+	}
+	if err == nil {
+		c.Run.flags = flags
+		err = ctx.Run(t)
+	}
+	return t.conclude(err)
+}
+
+// conclude tells of an error and picks the exit code.
+func (t *terminal) conclude(err error) int {
+	var parse *kong.ParseError
+	var usage *usageError
+	var flag *runtime.FlagError
+	var told reported
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &told), errors.Is(err, runtime.ErrStopped):
+		return exitFailure
+	case errors.As(err, &parse), errors.As(err, &usage), errors.As(err, &flag):
+		fmt.Fprintf(t.stderr, "mdlc: %v\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(t.stderr, "%v\n", err)
+	return exitFailure
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(t *terminal) error {
+	_, err := fmt.Fprintln(t.stdout, "mdlc", version())
+	return err
+}
+
+// version is the release, or the commit that the command was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v, dirty := info.Main.Version, ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && (v == "" || v == "(devel)"):
+			v = s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+changes"
+		}
+	}
+	if v == "(devel)" || v == "" {
+		return "development"
+	}
+	return v + dirty
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"mdlc/runtime"
+	"mdlc/runtime/program"
+)
+
+// modelFlags are the flags of every command that compiles a model.
+type modelFlags struct {
+	Set     map[string]string `help:"Change an entry of config." placeholder:"KEY=VALUE" mapsep:"none"`
+	Quiet   bool              `short:"q" help:"Print results and errors only."`
+	Verbose bool              `short:"v" help:"Print more."`
+}
+
+type runCommand struct {
+	File  string   `arg:"" help:"The model, or a bundle made by compile."`
+	Words []string `arg:"" optional:"" name:"what" help:"train, eval [NAME] or sample [NAME] [--FLAG VALUE …]."`
+
+	modelFlags
+	Data      map[string]string `help:"Take data NAME from PATH." placeholder:"NAME=PATH" mapsep:"none"`
+	Seed      *uint64           `help:"The number that all random numbers follow from (0)."`
+	Threads   int               `help:"Threads that work at once (as many as this process may use)."`
+	Steps     int               `help:"Train for this many steps, whatever the model file says."`
+	Out       string            `help:"The run folder (runs/MODEL)." type:"path"`
+	Resume    bool              `help:"Go on from the run folder's last checkpoint."`
+	SaveEvery string            `help:"Steps (500) or time (30s) between checkpoints." default:"30s" placeholder:"N|TIME"`
+	JSON      bool              `name:"json" help:"Print a JSON object for every report and eval on stdout."`
+	Export    string            `help:"Write the first weights and all training batches into DIR, for other tools." placeholder:"DIR" type:"path"`
+
+	flags []runtime.FlagValue // of the sample
+}
+
+func (c *runCommand) Run(t *terminal) error {
+	if err := c.checkWords(); err != nil {
+		return err
+	}
+	o, err := c.options(t)
+	if err != nil {
+		return err
+	}
+	p, err := c.load(t)
+	if err != nil {
+		return err
+	}
+	if err := c.replaceData(p); err != nil {
+		return err
+	}
+	m, err := runtime.Load(p, c.Threads)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	o.Progress.Line("cpu: %s, %s, threads: %d, memory: %.1f MiB", runtime.CPUName(), strings.Join(p.Target.Features, " "), m.Workers(), float64(m.Memory())/(1<<20))
+	return c.carryOut(t, m, o)
+}
+
+// verb is the first word; checkWords has checked it.
+func (c *runCommand) verb() (word, name string) {
+	if len(c.Words) > 0 {
+		word = c.Words[0]
+	}
+	if len(c.Words) > 1 {
+		name = c.Words[1]
+	}
+	return word, name
+}
+
+func (c *runCommand) checkWords() error {
+	word, _ := c.verb()
+	switch word {
+	case "", "train", "eval", "sample":
+	default:
+		return &usageError{fmt.Sprintf("`%s` is nothing to run: train, eval [NAME] or sample [NAME]", word)}
+	}
+	if len(c.Words) > 2 || word == "train" && len(c.Words) > 1 {
+		return &usageError{fmt.Sprintf("too many words: %s", strings.Join(c.Words, " "))}
+	}
+	if len(c.flags) > 0 && word != "sample" && word != "" {
+		return &usageError{fmt.Sprintf("unknown flag --%s", c.flags[0].Name)}
+	}
+	if c.Steps < 0 || c.Threads < 0 {
+		return &usageError{"--steps and --threads are positive numbers"}
+	}
+	return nil
+}
+
+func (c *runCommand) options(t *terminal) (runtime.Options, error) {
+	o := runtime.Options{Dir: filepath.Dir(c.File), Out: c.Out, Seed: c.Seed, Steps: c.Steps, Resume: c.Resume,
+		Show: t.stdout, Stop: &t.stop, Version: version(), Export: c.Export}
+	if o.Out == "" {
+		o.Out = filepath.Join("runs", modelName(c.File))
+	}
+	if c.JSON {
+		o.JSON = t.stdout
+	}
+	if !c.Quiet {
+		o.Progress = runtime.NewProgress(t.stderr, t.live)
+	}
+	if n, err := strconv.Atoi(c.SaveEvery); err == nil && n > 0 {
+		o.Save.Steps = n
+	} else if d, err := time.ParseDuration(c.SaveEvery); err == nil && d > 0 {
+		o.Save.Time = d
+	} else {
+		return o, &usageError{fmt.Sprintf("--save-every %s: a number of steps (500) or a time (30s, 5m) is expected", c.SaveEvery)}
+	}
+	return o, nil
+}
+
+// modelName is a model file's name without folder and ending.
+func modelName(file string) string {
+	return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+}
+
+// load reads a bundle, or compiles a model.
+func (c *runCommand) load(t *terminal) (*program.Program, error) {
+	f, err := os.Open(c.File)
+	if err != nil {
+		return nil, fmt.Errorf("no model: %w", err)
+	}
+	defer f.Close()
+	if filepath.Ext(c.File) != ".mdl" {
+		p, err := program.Load(f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.File, err)
+		}
+		if len(c.Set) > 0 {
+			return nil, &usageError{"--set changes a model file; a bundle is compiled already"}
+		}
+		return p, nil
+	}
+	began := time.Now()
+	p, err := compileFile(t, c.File, c.modelFlags, c.flags)
+	if err == nil && !c.Quiet {
+		fmt.Fprintf(t.stderr, "compiled %s in %.2f s\n", c.File, time.Since(began).Seconds())
+	}
+	return p, err
+}
+
+// replaceData carries out --data.
+func (c *runCommand) replaceData(p *program.Program) error {
+	for name, path := range c.Data {
+		found := false
+		var names []string
+		for i := range p.Sources {
+			names = append(names, p.Sources[i].Name)
+			if p.Sources[i].Name == name {
+				abs, err := filepath.Abs(path)
+				if err != nil {
+					return err
+				}
+				p.Sources[i].Path, found = abs, true
+			}
+		}
+		if !found {
+			return &usageError{fmt.Sprintf("--data %s: %s has %s", name, p.Source, strings.Join(names, ", "))}
+		}
+	}
+	return nil
+}
+
+func (c *runCommand) carryOut(t *terminal, m *runtime.Model, o runtime.Options) error {
+	r := runtime.NewRunner(m, o)
+	word, name := c.verb()
+	switch word {
+	case "eval":
+		return r.Evaluate(name)
+	case "sample":
+		return r.Sample(name, c.flags)
+	}
+	if word == "train" || !r.HasWeights() || c.Resume {
+		t.stoppable.Store(true)
+		err := c.train(r, o.Out)
+		t.stoppable.Store(false)
+		if err != nil || word == "train" {
+			return err
+		}
+	}
+	return r.Sample("", c.flags)
+}
+
+// train trains, and keeps a copy of the model file in the run folder.
+func (c *runCommand) train(r *runtime.Runner, out string) error {
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(out, filepath.Base(c.File)), text, 0o644); err != nil {
+		return err
+	}
+	err = r.Train()
+	if errors.Is(err, runtime.ErrStopped) {
+		return reported{err}
+	}
+	return err
+}

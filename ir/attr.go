@@ -149,7 +149,11 @@ func (a IotaAttr) Text() string { return dimsText(a.Dims) + " axis " + strconv.I
 func (a BitsAttr) Text() string { return strconv.Quote(a.Site) + " " + dimsText(a.Shape) }
 func (a TopKAttr) Text() string { return strconv.Itoa(a.K) }
 func (a GetAttr) Text() string  { return strconv.Itoa(a.I) }
-func (a DotAttr) Text() string  { return a.A + "," + a.B + "->" + a.Out }
+func (a DotAttr) Text() string  { return "{" + a.Spec() + "}" }
+
+// Spec is the einsum spec: ik,kj->ij.
+func (d DotAttr) Spec() string { return d.A + "," + d.B + "->" + d.Out }
+
 func (a ReduceAttr) Text() string {
 	return a.Kind.String() + " " + intsText(a.Axes)
 }

@@ -3,7 +3,6 @@ package ir
 import (
 	"fmt"
 
-	"mdlc/ir/index"
 	"mdlc/ir/loop"
 )
 
@@ -113,8 +112,8 @@ func inferLoop(s *Scope, n *Node) (Type, error) {
 	for i, x := range n.Args {
 		t := x.Type
 		if i >= a.Carry && i < a.Carry+a.Xs {
-			if t.IsTuple() || t.Rank() == 0 || !index.Equal(t.Dims[0].Length(), a.Count) {
-				return Type{}, fmt.Errorf("stacked input %d is %s, its first axis must have length %s", i-a.Carry, t, a.Count)
+			if t.IsTuple() || t.Rank() == 0 || !t.Dims[0].Equal(turns) {
+				return Type{}, fmt.Errorf("stacked input %d is %s, its first axis must be %s", i-a.Carry, t, turns)
 			}
 			t = OfDims(t.Elem, t.Dims[1:])
 		}

@@ -27,7 +27,7 @@ func inferDot(_ *Scope, n *Node) (Type, error) {
 	}
 	t := Type{Elem: dotElem(x.Elem)}
 	if len(d.A) != x.Rank() || len(d.B) != y.Rank() {
-		return t, fmt.Errorf("%s for %s and %s", d.Text(), x, y)
+		return t, fmt.Errorf("%s for %s and %s", d.Spec(), x, y)
 	}
 	dims := map[rune]Dim{}
 	for side, s := range []string{d.A, d.B} {
@@ -48,13 +48,13 @@ func inferDot(_ *Scope, n *Node) (Type, error) {
 	}
 	for _, l := range d.A + d.B {
 		if !strings.ContainsRune(d.Out, l) && !(strings.ContainsRune(d.A, l) && strings.ContainsRune(d.B, l)) {
-			return t, fmt.Errorf("label %c of one operand is not in the result of %s", l, d.Text())
+			return t, fmt.Errorf("label %c of one operand is not in the result of %s", l, d.Spec())
 		}
 	}
 	for _, l := range d.Out {
 		dim, ok := dims[l]
 		if !ok || strings.Count(d.Out, string(l)) != 1 {
-			return t, fmt.Errorf("label %c of the result of %s", l, d.Text())
+			return t, fmt.Errorf("label %c of the result of %s", l, d.Spec())
 		}
 		t.Dims = append(t.Dims, dim)
 	}

@@ -3,6 +3,7 @@ package ir
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -80,26 +81,18 @@ func parseReduce(p *AttrParser) (Attr, error) {
 	return ReduceAttr{k, p.ints()}, p.err
 }
 
-// parseDot reads a,b->c; an operand without axes has no labels.
 func parseDot(p *AttrParser) (Attr, error) {
-	labels := func() string {
-		p.space()
-		end := p.at
-		for end < len(p.text) && letter(rune(p.text[end])) {
-			end++
-		}
-		s := p.text[p.at:end]
-		p.at = end
-		return s
+	p.want("{")
+	end := p.at
+	for end < len(p.text) && strings.IndexByte("}\n", p.text[end]) < 0 {
+		end++
 	}
-	var a DotAttr
-	a.A = labels()
-	p.want(",")
-	a.B = labels()
-	p.want("->")
-	if p.at < len(p.text) && letter(rune(p.text[p.at])) {
-		a.Out = labels()
+	a, err := ParseDot(p.text[p.at:end])
+	if err != nil {
+		p.fail("%s", err)
 	}
+	p.at = end
+	p.want("}")
 	return a, p.err
 }
 

@@ -1,0 +1,225 @@
+package passes
+
+import (
+	"fmt"
+
+	"mdlc/ir"
+)
+
+// Grad expands grad ops by reverse mode, inner ones and those of inner loops
+// first, so that a gradient of a gradient is an ordinary gradient:
+//
+//	%1 = mul %0, %0 : f32[3]
+//	%2 = reduce %1 sum [0] : f32[]
+//	%3 = grad %2, %0 : (f32[3])
+//	%4 = get %3 0 : f32[3]
+//
+// becomes
+//
+//	%1 = const f32[] 1
+//	%2 = index %1 {(i0) -> ()} [3] : f32[3]
+//	%3 = mul %2, %0 : f32[3]
+//	%4 = add %3, %3 : f32[3]
+//
+// Cotangents add up in the order of the users, last user first. A gradient
+// of a loop is a loop in reverse that reads what the loop saved (grad_loop.go).
+// It is an error where no gradient flows from the scalar to a value.
+func Grad(g *ir.Graph) (*ir.Graph, error) { return expandGrads(g, nil) }
+
+func expandGrads(g *ir.Graph, outer *ir.Builder) (*ir.Graph, error) {
+	if !holdsGrad(g) {
+		return g, nil
+	}
+	g, err := ir.Rewrite(g, outer, func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error) {
+		if len(n.Regions) == 0 {
+			return nil, nil
+		}
+		regions, err := ir.RewriteRegions(b, n, expandGrads)
+		if err != nil {
+			return nil, err
+		}
+		return b.TryMakeWith(n.Op, n.Attr, regions, args...)
+	})
+	for err == nil {
+		grad := firstGrad(g)
+		if grad == nil {
+			return g, nil
+		}
+		g, err = expandGrad(g, outer, grad)
+	}
+	return nil, err
+}
+
+func holdsGrad(g *ir.Graph) bool {
+	for _, n := range g.Nodes() {
+		if n.Op == ir.OpGrad {
+			return true
+		}
+		for _, r := range n.Regions {
+			if holdsGrad(r) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// firstGrad is the first grad op in topological order: no other one is below it.
+func firstGrad(g *ir.Graph) *ir.Node {
+	for _, n := range g.Nodes() {
+		if n.Op == ir.OpGrad {
+			return n
+		}
+	}
+	return nil
+}
+
+// expandGrad rebuilds g with the gradients in place of grad's values.
+func expandGrad(g *ir.Graph, outer *ir.Builder, grad *ir.Node) (*ir.Graph, error) {
+	b := ir.Reopen(g, outer)
+	m := ir.Mapping{}
+	for i, p := range g.Params {
+		m[p] = b.Params()[i]
+	}
+	r := newReverse(b)
+	var dx []*ir.Node
+	for _, n := range g.Nodes() {
+		switch {
+		case m[n] != nil:
+		case n == grad:
+			args := m.Args(n)
+			b.Pos = grad.Pos
+			if err := r.run(args[:1], []*ir.Node{b.Like(args[0], 1)}, args[1:]); err != nil {
+				return nil, err
+			}
+			for _, x := range args[1:] {
+				d := r.cot[x]
+				if d == nil {
+					return nil, noGradient(grad, args[0], x)
+				}
+				dx = append(dx, d)
+			}
+		case n.Op == ir.OpGet && n.Args[0] == grad:
+			m[n] = dx[n.Attr.(ir.GetAttr).I]
+			ir.Named(m[n], n.Name)
+		default:
+			if _, err := m.Copy(b, n, nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	results := append([]ir.Result(nil), g.Results...)
+	for i := range results {
+		results[i].Value = m[results[i].Value]
+	}
+	return r.lengthen(b.Finish(results...), outer)
+}
+
+// noGradient says why no gradient flows from s to x.
+func noGradient(grad, s, x *ir.Node) error {
+	name := "the value"
+	if x.Name != "" {
+		name = "`" + x.Name + "`"
+	}
+	if ir.Reaches(s, x) {
+		return fmt.Errorf("%s: grad: the scalar of %s depends on %s of %s only through operations without gradient (stop, comparisons, integers)",
+			grad.Pos, s.Pos, name, x.Pos)
+	}
+	return fmt.Errorf("%s: grad: the scalar of %s does not depend on %s of %s", grad.Pos, s.Pos, name, x.Pos)
+}
+
+// reverse is one run of reverse mode over the nodes of a builder.
+type reverse struct {
+	b      *ir.Builder
+	active map[*ir.Node]bool       // depends on one of the values asked for
+	cot    map[*ir.Node]*ir.Node   // cotangents so far
+	tuple  map[*ir.Node][]*ir.Node // cotangents of the values of a tuple
+	longer map[*ir.Node]*ir.Node   // a loop that also saves what its gradient reads, for each loop
+}
+
+func newReverse(b *ir.Builder) *reverse {
+	return &reverse{b: b, active: map[*ir.Node]bool{}, cot: map[*ir.Node]*ir.Node{},
+		tuple: map[*ir.Node][]*ir.Node{}, longer: map[*ir.Node]*ir.Node{}}
+}
+
+// run hands the cotangents of outputs down to wrt; those that arrive are in cot.
+func (r *reverse) run(outputs, cots, wrt []*ir.Node) error {
+	for _, x := range wrt {
+		r.active[x] = true
+	}
+	g := &ir.Graph{}
+	for _, y := range outputs {
+		g.Results = append(g.Results, ir.Result{Value: y})
+	}
+	nodes := g.Nodes()
+	for _, n := range nodes {
+		for _, a := range n.Args {
+			r.active[n] = r.active[n] || r.active[a]
+		}
+	}
+	for i, y := range outputs {
+		r.add(y, cots[i])
+	}
+	pos := r.b.Pos
+	defer func() { r.b.Pos = pos }()
+	for i := len(nodes) - 1; i >= 0; i-- {
+		if err := r.node(nodes[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add adds d (nil: nothing) to the cotangent of n.
+func (r *reverse) add(n, d *ir.Node) {
+	if d == nil || !r.active[n] || !n.Type.Elem.IsFloat() {
+		return
+	}
+	if old := r.cot[n]; old != nil {
+		d = r.b.Add(old, d)
+	}
+	r.cot[n] = d
+}
+
+func (r *reverse) node(n *ir.Node) error {
+	dy, parts := r.cot[n], r.tuple[n]
+	if !r.active[n] || dy == nil && parts == nil {
+		return nil
+	}
+	r.b.Pos = n.Pos
+	switch {
+	case n.Op == ir.OpGet:
+		t := n.Args[0]
+		if r.tuple[t] == nil {
+			r.tuple[t] = make([]*ir.Node, len(t.Type.Tuple))
+		}
+		i := n.Attr.(ir.GetAttr).I
+		if old := r.tuple[t][i]; old != nil { // of another generation
+			dy = r.b.Add(old, dy)
+		}
+		r.tuple[t][i] = dy
+	case n.Op == ir.OpLoop:
+		return r.loop(n, parts)
+	case n.Op.Grad != nil:
+		for i, d := range n.Op.Grad(r.b, n, dy) {
+			r.add(n.Args[i], d)
+		}
+	case n.Op.Class == ir.ClassControl:
+		return fmt.Errorf("%s: grad: %s has no gradient: %s", n.Pos, n.Op.Name, n.Op.NoGrad)
+	}
+	return nil
+}
+
+// lengthen puts the loops that save more in place of those that they extend.
+func (r *reverse) lengthen(g *ir.Graph, outer *ir.Builder) (*ir.Graph, error) {
+	if len(r.longer) == 0 {
+		return g, nil
+	}
+	return ir.Rewrite(g, outer, func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error) {
+		l := r.longer[n]
+		if l == nil {
+			return nil, nil
+		}
+		return b.TryMakeWith(l.Op, l.Attr, l.Regions, args...)
+	})
+}

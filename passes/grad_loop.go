@@ -1,0 +1,411 @@
+package passes
+
+import (
+	"fmt"
+
+	"mdlc/ir"
+)
+
+// The gradient of a loop is a loop in reverse. It carries the cotangents of the
+// carries and the sums of those of the invariants, and its outputs are the
+// cotangents of the stacked inputs:
+//
+//	%2 = loop %c, %xs, %w count(12) carry 1 xs 1 { turn, c, x, w: next }
+//
+// becomes, where the gradient of the body reads h,
+//
+//	%2 = loop %c, %xs, %w count(12) carry 1 xs 1 { turn, c, x, w: next, h }
+//	%4 = loop %dc, %0, %xs, %h, %w count(12) carry 2 xs 2 reverse { turn, dc, sum, x, h, w: dc', sum + dw, dx }
+//
+// Of the values that the gradient of the body reads, cheap ones are computed again where what they
+// need is at hand (saved, a stacked input or an invariant); the others are saved.
+
+// loopGrad is the gradient of one loop being made.
+type loopGrad struct {
+	loop   *ir.Node
+	attr   ir.LoopAttr
+	region *ir.Graph
+	dys    []*ir.Node // cotangents of the loop's values, nil: none
+	active []bool     // by parameter of the region
+	live   []bool     // by carry: a cotangent flows
+
+	joint  *ir.Graph // forward and backward body in one graph
+	seeds  []*ir.Node
+	seedOf []int      // value of the loop for each seed
+	dp     []*ir.Node // cotangents of the parameters, in joint
+
+	depends map[*ir.Node]bool // on a seed
+	saved   []*ir.Node
+	isSaved map[*ir.Node]bool
+}
+
+func (r *reverse) loop(n *ir.Node, dys []*ir.Node) error {
+	l := &loopGrad{loop: n, attr: n.Attr.(ir.LoopAttr), region: n.Regions[0], dys: dys}
+	l.spread(func(arg *ir.Node) bool { return r.active[arg] && arg.Type.Elem.IsFloat() })
+	l.live = make([]bool, l.attr.Carry)
+	for i := range l.live {
+		l.live[i] = dys[i] != nil && l.active[1+i]
+	}
+	for again := true; again; {
+		again = false
+		if err := l.differentiate(r.b); err != nil {
+			return err
+		}
+		for i := range l.live {
+			if l.dp[1+i] != nil && !l.live[i] {
+				l.live[i], again = true, true
+			}
+		}
+	}
+	l.choose()
+	longer, saves, err := l.forward(r.b)
+	if err != nil {
+		return err
+	}
+	if longer != n {
+		r.longer[n] = longer
+	}
+	return l.backward(r, longer, saves)
+}
+
+// spread finds the parameters of the region through which gradients may flow.
+func (l *loopGrad) spread(active func(arg *ir.Node) bool) {
+	l.active = make([]bool, len(l.region.Params))
+	for i, arg := range l.loop.Args {
+		l.active[1+i] = active(arg)
+	}
+	for again := true; again; {
+		again = false
+		reach := map[*ir.Node]bool{}
+		for i, p := range l.region.Params {
+			reach[p] = l.active[i]
+		}
+		for _, n := range l.region.Nodes() {
+			for _, a := range n.Args {
+				reach[n] = reach[n] || reach[a]
+			}
+		}
+		for i := range l.attr.Carry {
+			next := l.region.Results[i].Value
+			if reach[next] && next.Type.Elem.IsFloat() && !l.active[1+i] {
+				l.active[1+i], again = true, true
+			}
+		}
+	}
+}
+
+// differentiate makes the joint body: the region, and its gradient for the
+// cotangents (seeds) of live carries and of outputs that have one.
+func (l *loopGrad) differentiate(outer *ir.Builder) error {
+	b := ir.Reopen(l.region, outer)
+	m := ir.Mapping{}
+	var wrt []*ir.Node
+	for i, p := range l.region.Params {
+		m[p] = b.Params()[i]
+		if l.active[i] {
+			wrt = append(wrt, m[p])
+		}
+	}
+	for _, n := range l.region.Nodes() {
+		if m[n] == nil {
+			if _, err := m.Copy(b, n, nil); err != nil {
+				return err
+			}
+		}
+	}
+	var outputs, seeds []*ir.Node
+	l.seedOf = nil
+	results := append([]ir.Result(nil), l.region.Results...)
+	for i := range results {
+		results[i].Value = m[results[i].Value]
+		flows := l.dys[i] != nil
+		if i < l.attr.Carry {
+			flows = l.live[i]
+		}
+		if flows {
+			outputs = append(outputs, results[i].Value)
+			seeds = append(seeds, b.Param(ir.ParamValue, "d", results[i].Value.Type))
+			l.seedOf = append(l.seedOf, i)
+		}
+	}
+	r := newReverse(b)
+	if err := r.run(outputs, seeds, wrt); err != nil {
+		return err
+	}
+	for _, p := range b.Params()[:len(l.region.Params)] {
+		if d := r.cot[p]; d != nil {
+			results = append(results, ir.Result{Value: d})
+		}
+	}
+	joint, err := r.lengthen(b.Finish(results...), outer)
+	if err != nil {
+		return err
+	}
+	l.joint, l.seeds = joint, joint.Params[len(l.region.Params):]
+	l.dp = make([]*ir.Node, len(l.region.Params))
+	k := len(l.region.Results)
+	for i, p := range b.Params()[:len(l.region.Params)] {
+		if r.cot[p] != nil {
+			l.dp[i] = joint.Results[k].Value
+			k++
+		}
+	}
+	return nil
+}
+
+// choose picks what the forward loop saves.
+func (l *loopGrad) choose() {
+	l.depends, l.isSaved = map[*ir.Node]bool{}, map[*ir.Node]bool{}
+	for _, s := range l.seeds {
+		l.depends[s] = true
+	}
+	needed := map[*ir.Node]bool{}
+	nodes := l.joint.Nodes()
+	for _, n := range nodes {
+		for _, a := range n.Args {
+			l.depends[n] = l.depends[n] || l.depends[a]
+		}
+		if !l.depends[n] {
+			continue
+		}
+		for _, a := range n.Args {
+			needed[a] = needed[a] || !l.depends[a]
+		}
+	}
+	for _, d := range l.dp {
+		if d != nil && !l.depends[d] {
+			needed[d] = true
+		}
+	}
+	for _, n := range nodes {
+		if needed[n] && !l.atHand(n, map[*ir.Node]bool{}) {
+			l.saved = append(l.saved, n)
+			l.isSaved[n] = true
+		}
+	}
+}
+
+// atHand reports whether the backward body has n or computes it cheaply from what it has.
+func (l *loopGrad) atHand(n *ir.Node, known map[*ir.Node]bool) bool {
+	if l.isSaved[n] {
+		return true
+	}
+	if n.Op == ir.OpParam {
+		return !l.isCarry(n)
+	}
+	if has, ok := known[n]; ok {
+		return has
+	}
+	has := cheapToRepeat(n)
+	for _, a := range n.Args {
+		has = has && l.atHand(a, known)
+	}
+	known[n] = has
+	return has
+}
+
+func cheapToRepeat(n *ir.Node) bool {
+	switch n.Op.Class {
+	case ir.ClassElementwise, ir.ClassMovement, ir.ClassLeaf:
+		return true
+	}
+	return n.Op == ir.OpBits
+}
+
+func (l *loopGrad) isCarry(p *ir.Node) bool {
+	for i := range l.attr.Carry {
+		if l.joint.Params[1+i] == p {
+			return true
+		}
+	}
+	return false
+}
+
+// forward is the loop that saves, and which of its values each saved one is.
+func (l *loopGrad) forward(outer *ir.Builder) (longer *ir.Node, saves []int, err error) {
+	results := append([]ir.Result(nil), l.joint.Results[:len(l.region.Results)]...)
+	scope := outer.Scope()
+	for _, n := range l.saved {
+		at := -1
+		for i := l.attr.Carry; i < len(results); i++ {
+			if results[i].Value == n {
+				at = i
+			}
+		}
+		if at < 0 {
+			if name := innerLength(scope, n.Type); name != "" {
+				return nil, nil, fmt.Errorf("%s: grad: the loop has to save a value of type %s, whose length changes from turn to turn with %s", n.Pos, n.Type, name)
+			}
+			at = len(results)
+			results = append(results, ir.Result{Kind: ir.ResultValue, Value: n, Pos: n.Pos})
+		}
+		saves = append(saves, at)
+	}
+	g := &ir.Graph{Name: l.region.Name, Params: l.joint.Params[:len(l.region.Params)], Results: results, Syms: l.joint.Syms}
+	region, err := ir.Rewrite(g, outer, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	gen := outer.Gen
+	outer.Gen = l.loop.Gen
+	defer func() { outer.Gen = gen }()
+	longer, err = outer.TryMakeWith(ir.OpLoop, l.attr, []*ir.Graph{region}, l.loop.Args...)
+	if err == nil {
+		ir.Named(longer, l.loop.Name)
+	}
+	return longer, saves, err
+}
+
+// innerLength is a symbol of the region that a length of t depends on, or "".
+func innerLength(outer *ir.Scope, t ir.Type) string {
+	found := ""
+	for _, d := range t.Dims {
+		if d.Len != nil {
+			d.Len.Vars(func(name string) {
+				if _, ok := outer.Lookup(name); !ok {
+					found = name
+				}
+			})
+		}
+	}
+	return found
+}
+
+// backward makes the reversed loop and hands its values to the arguments.
+func (l *loopGrad) backward(r *reverse, longer *ir.Node, saves []int) error {
+	b, a := r.b, l.attr
+	region := b.Region(l.region.Name)
+	for _, y := range l.region.Syms {
+		region.Sym(y.Name, y.Max, y.Def)
+	}
+	m := ir.Mapping{}
+	param := func(n *ir.Node, name string) {
+		region.Pos = n.Pos
+		m[n] = region.Param(ir.ParamValue, name, n.Type)
+	}
+	param(l.joint.Params[0], paramName(l.joint.Params[0]))
+
+	// Carries: cotangents of live carries, sums for invariants.
+	var carry, xs, invariants []*ir.Node // arguments
+	var dcarry []int                     // parameter of the region for each
+	for k, i := range l.seedOf {
+		if i < a.Carry {
+			param(l.seeds[k], "d")
+			carry = append(carry, l.dys[i])
+			dcarry = append(dcarry, 1+i)
+			if l.dys[i] == nil {
+				carry[len(carry)-1] = b.Like(l.loop.Args[i], 0)
+			}
+		}
+	}
+	lives := len(carry)
+	var sums []*ir.Node
+	for i := 1 + a.Carry + a.Xs; i < len(l.dp); i++ {
+		if l.dp[i] != nil {
+			sums = append(sums, region.Param(ir.ParamValue, "sum", l.dp[i].Type))
+			carry = append(carry, b.Like(l.loop.Args[i-1], 0))
+			dcarry = append(dcarry, i)
+		}
+	}
+	// Stacked inputs: those of the loop, saved values, cotangents of outputs.
+	used := l.usedParams()
+	for i := 1 + a.Carry; i <= a.Carry+a.Xs; i++ {
+		if p := l.joint.Params[i]; used[p] {
+			param(p, paramName(p))
+			xs = append(xs, l.loop.Args[i-1])
+		}
+	}
+	for k, n := range l.saved {
+		param(n, n.Name)
+		b.Pos = n.Pos
+		xs = append(xs, b.Get(longer, saves[k]))
+	}
+	b.Pos = l.loop.Pos
+	for k, i := range l.seedOf {
+		if i >= a.Carry {
+			param(l.seeds[k], "dy")
+			xs = append(xs, l.dys[i])
+		}
+	}
+	for i := 1 + a.Carry + a.Xs; i < len(l.region.Params); i++ {
+		if p := l.joint.Params[i]; used[p] {
+			param(p, paramName(p))
+			invariants = append(invariants, l.loop.Args[i-1])
+		}
+	}
+	// Body.
+	value := func(n *ir.Node) (*ir.Node, error) { return copyBelow(region, m, n) }
+	var results []*ir.Node
+	for k, i := range dcarry {
+		if l.dp[i] == nil { // the carry is overwritten
+			results = append(results, region.Const(l.joint.Params[i].Type, 0))
+			continue
+		}
+		d, err := value(l.dp[i])
+		if err != nil {
+			return err
+		}
+		if k >= lives {
+			d = region.Add(sums[k-lives], d)
+		}
+		results = append(results, d)
+	}
+	var dxs []int
+	for i := 1 + a.Carry; i <= a.Carry+a.Xs; i++ {
+		if l.dp[i] == nil {
+			continue
+		}
+		d, err := value(l.dp[i])
+		if err != nil {
+			return err
+		}
+		results = append(results, d)
+		dxs = append(dxs, i)
+	}
+	attr := ir.LoopAttr{Count: a.Count, Carry: len(carry), Xs: len(xs), Reverse: !a.Reverse, Sym: a.Sym}
+	args := append(append(carry, xs...), invariants...)
+	back, err := b.TryMakeWith(ir.OpLoop, attr, []*ir.Graph{region.FinishValues(results...)}, args...)
+	if err != nil {
+		return fmt.Errorf("%s: grad of loop: %w", l.loop.Pos, err)
+	}
+	for k, i := range append(dcarry, dxs...) {
+		r.add(l.loop.Args[i-1], b.Get(back, k))
+	}
+	return nil
+}
+
+// usedParams is the parameters that the backward body reads.
+func (l *loopGrad) usedParams() map[*ir.Node]bool {
+	seen := map[*ir.Node]bool{}
+	var visit func(n *ir.Node)
+	visit = func(n *ir.Node) {
+		if seen[n] || l.isSaved[n] {
+			return
+		}
+		seen[n] = true
+		for _, a := range n.Args {
+			visit(a)
+		}
+	}
+	for _, d := range l.dp {
+		if d != nil {
+			visit(d)
+		}
+	}
+	return seen
+}
+
+// copyBelow copies n and what it needs into b; m holds what b has.
+func copyBelow(b *ir.Builder, m ir.Mapping, n *ir.Node) (*ir.Node, error) {
+	if m[n] != nil {
+		return m[n], nil
+	}
+	for _, a := range n.Args {
+		if _, err := copyBelow(b, m, a); err != nil {
+			return nil, err
+		}
+	}
+	return m.Copy(b, n, nil)
+}
+
+func paramName(p *ir.Node) string { return p.Attr.(ir.ParamAttr).Name }

@@ -1,0 +1,145 @@
+package codegen
+
+import (
+	"fmt"
+	"strings"
+
+	"mdlc/codegen/schedule"
+	"mdlc/ir"
+	"mdlc/ir/loop"
+	"mdlc/runtime/program"
+)
+
+// Built is a program and the kernels that it was made from.
+type Built struct {
+	Program *program.Program
+	Kernels []*BuiltKernel // of Program.Kernels
+}
+
+// BuiltKernel is a kernel on its way from equations to code.
+type BuiltKernel struct {
+	Page      *loop.Kernel // as lowered: every axis open
+	Scheduled *loop.Kernel // nil before Schedule
+	Emitted   *Emitted     // nil before Emit
+	args      []pageArg
+	work      []int // offsets of Scheduled's Work buffers, in order
+}
+
+// Build makes the program of a module that all passes went over.
+func Build(m *ir.Module, machine *schedule.Machine, o Options) (*Built, error) {
+	b, err := Pages(m)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Schedule(machine); err != nil {
+		return nil, err
+	}
+	if err := b.Emit(o.Target); err != nil {
+		return nil, err
+	}
+	if b.Program.Object, err = Compile(b.emitted(), o); err != nil {
+		return nil, err
+	}
+	return b, b.Program.Check()
+}
+
+// Pages lowers the clusters of a planned module. The program lacks only what code decides:
+// phases, scratch and the object.
+func Pages(m *ir.Module) (*Built, error) {
+	p := &program.Program{Source: m.Source}
+	b := &builder{Built: &Built{Program: p}, byText: map[string]int{}, names: map[string]int{}}
+	for _, s := range m.Settings {
+		p.Settings = append(p.Settings, program.KV{Key: s.Name, Value: s.Value})
+	}
+	for _, s := range m.States {
+		p.States = append(p.States, program.State{Name: s.Name, Elem: s.Type.Elem, Dims: sizes(s.Type), Stack: s.Stack, Kind: stateKinds[s.Kind]})
+	}
+	for _, s := range m.Sources {
+		p.Sources = append(p.Sources, program.Source{Name: s.Name, Kind: s.Kind, Path: s.Path, Bits: s.Bits, Split: s.Split, Holdout: s.Holdout, Pos: s.Pos})
+	}
+	for _, e := range m.Entries {
+		out, err := b.entry(e)
+		if err != nil {
+			return nil, err
+		}
+		p.Entries = append(p.Entries, out)
+	}
+	return b.Built, nil
+}
+
+var stateKinds = map[ir.StateKind]program.StateKind{ir.KindParam: program.Param, ir.KindState: program.Plain, ir.KindMoment: program.Moment}
+
+// builder fills a program.
+type builder struct {
+	*Built
+	byText map[string]int // kernels by canonical text
+	names  map[string]int // of kernels, and how many have each
+}
+
+func (b *builder) entry(e *ir.Entry) (program.Entry, error) {
+	out := program.Entry{Kind: string(e.Kind), Name: e.Name, Count: e.Count}
+	for _, f := range e.Flags {
+		out.Flags = append(out.Flags, program.Flag{Name: f.Name, Kind: f.Kind, Default: f.Default, Doc: f.Doc, Static: f.Static})
+	}
+	var err error
+	if out.Block, err = b.block(blockName(string(e.Kind), e.Name), e.Graph, e.Feeds, e.Flags); err != nil {
+		return out, err
+	}
+	for _, v := range e.Every {
+		every := program.Every{N: v.N, Evals: v.Evals}
+		name := fmt.Sprintf("%s every %d", out.Block.Name, v.N)
+		if v.Graph == nil {
+			every.Block = program.Block{Name: name}
+		} else if every.Block, err = b.block(name, v.Graph, v.Feeds, nil); err != nil {
+			return out, err
+		}
+		out.Every = append(out.Every, every)
+	}
+	return out, nil
+}
+
+func blockName(kind, name string) string { return strings.TrimSpace(kind + " " + name) }
+
+// kernel gives the number of the kernel of a page: of an equal one, if there is one already.
+func (b *builder) kernel(p *page) int {
+	text := canonical(p.kernel)
+	if k, ok := b.byText[text]; ok {
+		return k
+	}
+	k := len(b.Kernels)
+	b.byText[text] = k
+	if b.names[p.kernel.Name]++; b.names[p.kernel.Name] > 1 {
+		p.kernel.Name = fmt.Sprintf("%s_v%d", p.kernel.Name, b.names[p.kernel.Name])
+	}
+	b.Kernels = append(b.Kernels, &BuiltKernel{Page: p.kernel, args: p.args})
+	b.Program.Kernels = append(b.Program.Kernels, program.Kernel{Name: p.kernel.Name, Pos: p.kernel.Pos, Args: len(p.args)})
+	return k
+}
+
+// canonical is the text of a kernel in which names are places, so that kernels
+// that differ in names and positions only have the same.
+func canonical(k *loop.Kernel) string {
+	var restore []func()
+	rename := func(name *string, stem string, i int) {
+		old := *name
+		restore = append(restore, func() { *name = old })
+		*name = fmt.Sprintf("%s%d", stem, i)
+	}
+	rename(&k.Name, "kernel", 0)
+	for i, a := range k.Axes {
+		rename(&a.Name, "axis", i)
+	}
+	for i, x := range k.Bufs {
+		rename(&x.Name, "buf", i)
+	}
+	for i, s := range k.Body {
+		if l, ok := s.(*loop.Let); ok {
+			rename(&l.Val.Name, "let", i)
+		}
+	}
+	text := k.String()
+	for _, f := range restore {
+		f()
+	}
+	return text
+}

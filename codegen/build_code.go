@@ -1,0 +1,205 @@
+package codegen
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"mdlc/codegen/schedule"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+	"mdlc/runtime/program"
+)
+
+// each calls f with every kernel, several at a time, and joins the errors in order.
+func (b *Built) each(f func(k *BuiltKernel) error) error {
+	errs := make([]error, len(b.Kernels))
+	todo := make(chan int)
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range todo {
+				errs[i] = f(b.Kernels[i])
+			}
+		}()
+	}
+	for i := range b.Kernels {
+		todo <- i
+	}
+	close(todo)
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Schedule schedules every kernel and gives the launches the scratch that their kernels ask for.
+func (b *Built) Schedule(m *schedule.Machine) error {
+	err := b.each(func(k *BuiltKernel) error {
+		steps, err := schedule.Run(k.Page, m)
+		if err != nil {
+			return err
+		}
+		k.Scheduled = steps[len(steps)-1].Kernel
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, k := range b.Kernels {
+		size := 0
+		args := 0
+		for _, buf := range k.Scheduled.Bufs {
+			if buf.Mode != loop.Local {
+				args++
+			}
+			if buf.Mode == loop.Work {
+				k.work = append(k.work, size)
+				size += (bufferBytes(buf) + 63) / 64 * 64
+			}
+		}
+		b.Program.Kernels[i].Args = args
+		b.Program.Work = max(b.Program.Work, int64(size))
+	}
+	for i := range b.Program.Entries {
+		e := &b.Program.Entries[i]
+		b.scratch(&e.Block)
+		for j := range e.Every {
+			b.scratch(&e.Every[j].Block)
+		}
+	}
+	return nil
+}
+
+// scratch adds the Work buffers of kernels to the launches of a block.
+func (b *Built) scratch(block *program.Block) {
+	type place struct{ kernel, i int }
+	made := map[place]int{}
+	var walk func(code []program.Instr)
+	walk = func(code []program.Instr) {
+		for _, in := range code {
+			if in.Loop != nil {
+				walk(in.Loop.Code)
+				continue
+			}
+			l := in.Launch
+			k := b.Kernels[l.Kernel]
+			byName := map[string]program.Ref{}
+			for i, buf := range params(k.Page) {
+				byName[buf.Name] = l.Args[i]
+			}
+			l.Args = nil
+			work := 0
+			for _, buf := range params(k.Scheduled) {
+				if buf.Mode != loop.Work {
+					l.Args = append(l.Args, byName[buf.Name])
+					continue
+				}
+				at := place{l.Kernel, work}
+				if _, ok := made[at]; !ok {
+					block.Bufs = append(block.Bufs, program.Buffer{Name: k.Page.Name + "." + buf.Name, Elem: buf.Elem, Dims: buf.Dims, Home: program.HomeWork, Offset: int64(k.work[work])})
+					made[at] = len(block.Bufs) - 1
+				}
+				l.Args = append(l.Args, program.Ref{Buf: made[at]})
+				work++
+			}
+		}
+	}
+	walk(block.Code)
+}
+
+// params are the buffers that a launch of k gives.
+func params(k *loop.Kernel) []*loop.Buffer {
+	var out []*loop.Buffer
+	for _, b := range k.Bufs {
+		if b.Mode != loop.Local {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// Emit writes every scheduled kernel as LLVM text and fills in its phases.
+func (b *Built) Emit(t *Target) error {
+	err := b.each(func(k *BuiltKernel) error {
+		var err error
+		k.Emitted, err = Emit(k.Scheduled, t)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	b.Program.Target = program.Target{Triple: "x86_64-linux", Features: t.Features()}
+	for i, k := range b.Kernels {
+		out := &b.Program.Kernels[i]
+		out.Local = int64(k.Emitted.Scratch)
+		out.Phases = nil
+		for _, ph := range k.Emitted.Phases {
+			points, err := k.points(ph)
+			if err != nil {
+				return err
+			}
+			out.Phases = append(out.Phases, program.Phase{Symbol: ph.Symbol, Points: points})
+		}
+	}
+	return nil
+}
+
+func (b *Built) emitted() []*Emitted {
+	var out []*Emitted
+	for _, k := range b.Kernels {
+		out = append(out, k.Emitted)
+	}
+	return out
+}
+
+// points is the number of points of a phase over the kernel's lengths n0, n1, ….
+func (k *BuiltKernel) points(ph EmittedPhase) (*index.Expr, error) {
+	lens := map[string]*index.Expr{}
+	for i, buf := range params(k.Page) {
+		if k.args[i].role == symbol {
+			lens[buf.Name] = index.V(fmt.Sprintf("n%d", len(lens)))
+		}
+	}
+	total := index.C(1)
+	for _, v := range ph.Points() {
+		e, err := lengthExpr(v, lens)
+		if err != nil {
+			return nil, fmt.Errorf("kernel %s: phase %s: %w", k.Page.Name, ph.Symbol, err)
+		}
+		total = index.Prod(total, e)
+	}
+	return total, nil
+}
+
+var lengthOps = map[loop.Op]func(a, b *index.Expr) *index.Expr{
+	loop.Add: func(a, b *index.Expr) *index.Expr { return index.Sum(a, b) },
+	loop.Sub: index.Sub, loop.Mul: index.Prod, loop.Div: index.Quo, loop.Mod: index.Rem, loop.Min: index.Least, loop.Max: index.Most,
+}
+
+// lengthExpr is the extent of a par axis as an expression over the kernel's lengths.
+func lengthExpr(v *loop.Value, lens map[string]*index.Expr) (*index.Expr, error) {
+	if c, ok := v.IntConst(); ok {
+		return index.C(int(c)), nil
+	}
+	if v.Op == loop.Load {
+		if e := lens[v.Buf.Name]; e != nil {
+			return e, nil
+		}
+		return nil, fmt.Errorf("the number of points depends on data in %s", v.Buf.Name)
+	}
+	f := lengthOps[v.Op]
+	if f == nil || len(v.Args) != 2 {
+		return nil, fmt.Errorf("the number of points is no expression over lengths: %s", v.Op)
+	}
+	a, err := lengthExpr(v.Args[0], lens)
+	if err != nil {
+		return nil, err
+	}
+	b, err := lengthExpr(v.Args[1], lens)
+	if err != nil {
+		return nil, err
+	}
+	return f(a, b), nil
+}

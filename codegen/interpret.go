@@ -1,0 +1,282 @@
+package codegen
+
+import (
+	"fmt"
+
+	"mdlc/ir/loop"
+	"mdlc/runtime/program"
+)
+
+// Machine runs the launches of a program by the kernel IR's evaluator: what
+// lowering, plan and schedules mean, without code. Memory is the program's own
+// layout; bytes that nothing wrote are poison.
+type Machine struct {
+	Built     *Built
+	Scheduled bool // run scheduled kernels instead of pages
+	Typed     bool // round as declared; otherwise floats are float64
+	States    []*loop.Data
+	Lens      map[string]int // lengths that are inputs
+
+	arena []cell
+	work  []cell
+}
+
+// cell is the value that starts at a byte.
+type cell struct {
+	set  bool
+	elem loop.Elem
+	f    float64
+	i    int64
+}
+
+// NewMachine has poisoned memory; states are zero where they are not set.
+func NewMachine(b *Built) *Machine {
+	m := &Machine{Built: b, Lens: map[string]int{}, arena: make([]cell, b.Program.Arena), work: make([]cell, b.Program.Work)}
+	for _, s := range b.Program.States {
+		m.States = append(m.States, loop.NewData(s.Elem, s.Dims...))
+	}
+	return m
+}
+
+// run is a block being run.
+type run struct {
+	*Machine
+	block  *program.Block
+	inputs map[string]*loop.Data
+	syms   map[string]int
+}
+
+// Run runs a block with inputs by name (step, seed and the names of feeds and
+// flags) and returns its outputs in order.
+func (m *Machine) Run(b *program.Block, inputs map[string]*loop.Data) (out []*loop.Data, err error) {
+	r := &run{m, b, inputs, map[string]int{}}
+	for i := range m.arena {
+		m.arena[i] = cell{}
+	}
+	if err := r.define(b.Lens); err != nil {
+		return nil, err
+	}
+	if err := r.code(b.Code); err != nil {
+		return nil, fmt.Errorf("block %s: %w", b.Name, err)
+	}
+	for _, o := range b.Outputs {
+		d, err := r.read(program.Ref{Buf: o.Buf}, b.Bufs[o.Buf].Elem, b.Bufs[o.Buf].Dims)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (r *run) define(lens []program.Len) error {
+	for _, l := range lens {
+		v, ok := r.Lens[l.Name]
+		if l.Def != nil {
+			v = l.Def.Eval(r.sym)
+		} else if !ok {
+			return fmt.Errorf("no value for length %s", l.Name)
+		}
+		if v < 0 || v > l.Max {
+			return fmt.Errorf("length %s is %d, at most %d", l.Name, v, l.Max)
+		}
+		r.syms[l.Name] = v
+	}
+	return nil
+}
+
+func (r *run) sym(name string) int {
+	v, ok := r.syms[name]
+	if !ok {
+		panic("codegen: interpret: unknown symbol " + name)
+	}
+	return v
+}
+
+func (r *run) code(code []program.Instr) error {
+	for _, in := range code {
+		if in.Launch != nil {
+			if err := r.launch(in.Launch); err != nil {
+				return err
+			}
+			continue
+		}
+		l := in.Loop
+		for turn := range l.Count.Eval(r.sym) {
+			r.syms[l.Turn] = turn
+			if err := r.define(l.Lens); err != nil {
+				return err
+			}
+			if err := r.code(l.Code); err != nil {
+				return fmt.Errorf("%s = %d: %w", l.Turn, turn, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) launch(l *program.Launch) error {
+	k := r.Built.Kernels[l.Kernel].Page
+	if r.Scheduled {
+		k = r.Built.Kernels[l.Kernel].Scheduled
+	}
+	args := map[string]*loop.Data{}
+	bufs := params(k)
+	for i, b := range bufs {
+		if b.Mode != loop.In && b.Mode != loop.InOut {
+			continue
+		}
+		d, err := r.read(l.Args[i], b.Elem, b.Dims)
+		if err != nil {
+			return fmt.Errorf("kernel %s: %s: %w", k.Name, b.Name, err)
+		}
+		args[b.Name] = d
+	}
+	if err := loop.Eval(k, args, loop.EvalOptions{Typed: r.Typed}); err != nil {
+		return err
+	}
+	for i, b := range bufs {
+		if b.Mode == loop.In {
+			continue
+		}
+		if err := r.write(l.Args[i], args[b.Name]); err != nil {
+			return fmt.Errorf("kernel %s: %s: %w", k.Name, b.Name, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) offset(ref program.Ref) int {
+	if ref.Offset == nil {
+		return 0
+	}
+	return ref.Offset.Eval(r.sym)
+}
+
+// memory is the data that a buffer lies in, or the cells.
+func (r *run) memory(b *program.Buffer) (*loop.Data, []cell, error) {
+	switch b.Home {
+	case program.HomeArena:
+		return nil, r.arena[b.Offset:], nil
+	case program.HomeWork:
+		return nil, r.work[b.Offset:], nil
+	case program.HomeState:
+		return r.States[b.State], nil, nil
+	case program.HomeConst:
+		return constData(b), nil, nil
+	case program.HomeLen:
+		return loop.Ints(loop.I64, []int64{int64(r.sym(b.Name))}), nil, nil
+	}
+	for _, in := range r.block.Inputs {
+		if &r.block.Bufs[in.Buf] != b {
+			continue
+		}
+		name := map[program.InputKind]string{program.InputStep: "step", program.InputSeed: "seed"}[in.Kind]
+		if name == "" {
+			name = in.Name
+		}
+		if d := r.inputs[name]; d != nil && d.Elem == b.Elem {
+			return d, nil, nil
+		}
+		return nil, nil, fmt.Errorf("no %s value for input %s", b.Elem, name)
+	}
+	return nil, nil, fmt.Errorf("buffer %s is no input", b.Name)
+}
+
+// read takes a tensor out of memory: elements that nothing wrote, or another type, are poison.
+func (r *run) read(ref program.Ref, elem loop.Elem, dims []int) (*loop.Data, error) {
+	b := &r.block.Bufs[ref.Buf]
+	data, cells, err := r.memory(b)
+	if err != nil {
+		return nil, err
+	}
+	out := loop.NewData(elem, dims...)
+	out.Poison = make([]bool, out.Len())
+	at := r.offset(ref)
+	for i := range out.Len() {
+		var c cell
+		if data != nil {
+			c = dataCell(data, at/elem.Size()+i)
+		} else if p := at + i*elem.Size(); p < len(cells) {
+			c = cells[p]
+		}
+		switch {
+		case !c.set || c.elem != elem:
+			out.Poison[i] = true
+		case elem.IsFloat():
+			out.F[i] = c.f
+		default:
+			out.I[i] = c.i
+		}
+	}
+	return out, nil
+}
+
+func dataCell(d *loop.Data, i int) cell {
+	if i < 0 || i >= d.Len() || d.Poison != nil && d.Poison[i] {
+		return cell{}
+	}
+	if d.Elem.IsFloat() {
+		return cell{true, d.Elem, d.F[i], 0}
+	}
+	return cell{true, d.Elem, 0, d.I[i]}
+}
+
+// write puts a tensor into memory. Elements that are poison stay what they were
+// in a state, and poison what they cover elsewhere.
+func (r *run) write(ref program.Ref, d *loop.Data) error {
+	b := &r.block.Bufs[ref.Buf]
+	data, cells, err := r.memory(b)
+	if err != nil {
+		return err
+	}
+	size := d.Elem.Size()
+	at := r.offset(ref)
+	if n, _ := b.Bytes(); at < 0 || int64(at+d.Len()*size) > n {
+		return fmt.Errorf("writes bytes %d..%d of %d", at, at+d.Len()*size, n)
+	}
+	for i := range d.Len() {
+		c := dataCell(d, i)
+		if data == nil {
+			for k := range size {
+				cells[at+i*size+k] = cell{}
+			}
+			cells[at+i*size] = c
+			continue
+		}
+		j := at/size + i
+		if !c.set {
+			continue
+		}
+		if data.Poison != nil {
+			data.Poison[j] = false
+		}
+		if d.Elem.IsFloat() {
+			data.F[j] = c.f
+		} else {
+			data.I[j] = c.i
+		}
+	}
+	return nil
+}
+
+// constData is the values of a constant buffer.
+func constData(b *program.Buffer) *loop.Data {
+	d := loop.NewData(b.Elem, b.Dims...)
+	size := b.Elem.Size()
+	for i := range d.Len() {
+		var bits uint64
+		for k := range size {
+			bits |= uint64(b.Data[i*size+k]) << (8 * k)
+		}
+		if b.Elem.IsFloat() {
+			d.F[i] = loop.FromBits(b.Elem, bits)
+			continue
+		}
+		d.I[i] = int64(bits)
+		if shift := 64 - 8*size; b.Elem == loop.I8 || b.Elem == loop.I32 {
+			d.I[i] = int64(bits<<shift) >> shift
+		}
+	}
+	return d
+}

@@ -1,0 +1,212 @@
+package codegen
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"os"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/codegen/schedule"
+	"mdlc/ir/loop"
+)
+
+const mathChunk = 4096
+
+func mathText(name, elem, call string) string {
+	return fmt.Sprintf(`kernel %s(in X: %[2]s[4096], in Z: %[2]s[4096], out Y: %[2]s[4096]) guarded {
+  axis i0: 512 loop, il: 8 lane, i: 4096 = i0*8 + il
+  for i0 { x = X[i]   z = Z[i]   Y[i] = %[3]s }
+}`, name, elem, call)
+}
+
+// mathFuncs are the functions with float64 references, which are exact enough to judge f32.
+var mathFuncs = []struct {
+	name string
+	call string
+	f    func(x, z float64) float64
+}{
+	{"fexp", "exp(x)", func(x, _ float64) float64 { return math.Exp(x) }},
+	{"flog", "log(x)", func(x, _ float64) float64 { return math.Log(x) }},
+	{"flog1p", "log1p(x)", func(x, _ float64) float64 { return math.Log1p(x) }},
+	{"fexpm1", "expm1(x)", func(x, _ float64) float64 { return math.Expm1(x) }},
+	{"ftanh", "tanh(x)", func(x, _ float64) float64 { return math.Tanh(x) }},
+	{"fsigmoid", "sigmoid(x)", func(x, _ float64) float64 { return 1 / (1 + math.Exp(-x)) }},
+	{"ferf", "erf(x)", func(x, _ float64) float64 { return math.Erf(x) }},
+	{"fsin", "sin(x)", func(x, _ float64) float64 { return exactSin(x) }},
+	{"fcos", "cos(x)", func(x, _ float64) float64 { return exactCos(x) }},
+	{"frsqrt", "rsqrt(x)", func(x, _ float64) float64 { return 1 / math.Sqrt(x) }},
+	{"fpow", "pow(x, z)", math.Pow},
+}
+
+// piText is pi to 60 digits, enough to reduce every f32.
+var pi, _, _ = big.ParseFloat("3.14159265358979323846264338327950288419716939937510582097494459230781640628620899", 10, 300, big.ToNearestEven)
+
+// reduced is x minus the nearest multiple n of pi/2, exactly enough for f32.
+func reduced(x float64) (r float64, n int64) {
+	half := new(big.Float).SetPrec(300).Quo(pi, big.NewFloat(2))
+	v := new(big.Float).SetPrec(300).SetFloat64(x)
+	q := new(big.Float).SetPrec(300).Quo(v, half)
+	if q.Sign() < 0 {
+		q.Sub(q, big.NewFloat(0.5))
+	} else {
+		q.Add(q, big.NewFloat(0.5))
+	}
+	k, _ := q.Int(nil)
+	r, _ = v.Sub(v, half.Mul(half, new(big.Float).SetPrec(300).SetInt(k))).Float64()
+	return r, new(big.Int).And(k, big.NewInt(3)).Int64()
+}
+
+func exactSin(x float64) float64 {
+	if math.Abs(x) < 0.5 || math.IsNaN(x) || math.IsInf(x, 0) {
+		return math.Sin(x)
+	}
+	r, n := reduced(x)
+	return [4]float64{math.Sin(r), math.Cos(r), -math.Sin(r), -math.Cos(r)}[n]
+}
+
+func exactCos(x float64) float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return math.NaN()
+	}
+	r, n := reduced(x)
+	return [4]float64{math.Cos(r), -math.Sin(r), -math.Cos(r), math.Sin(r)}[n]
+}
+
+// ulps is the distance of got from want in units of the f32 nearest to want.
+func ulps(got float32, want float64) float64 {
+	w := float32(want)
+	switch {
+	case got == w || got != got && w != w:
+		if got == 0 && math.Signbit(float64(got)) != math.Signbit(want) {
+			return 1
+		}
+		return math.Abs(float64(got)-want) / unit(w) * b2f(!math.IsInf(want, 0) && !math.IsInf(float64(got), 0) && got == got)
+	case got != got || w != w:
+		return math.Inf(1)
+	case math.IsInf(float64(w), 0) || math.IsInf(float64(got), 0):
+		return math.Abs(clampInf(float64(got))-clampInf(want)) / math.Ldexp(1, 104)
+	}
+	return math.Abs(float64(got)-want) / unit(w)
+}
+
+func b2f(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// clampInf takes an infinity of f32 as the number after the largest.
+func clampInf(x float64) float64 { return max(-0x1p128, min(x, 0x1p128)) }
+
+func unit(w float32) float64 {
+	return math.Ldexp(1, max(math.Ilogb(float64(w)), -126)-23)
+}
+
+var edges = []float32{0, float32(math.Copysign(0, -1)), 1, -1, 2, -2, 0.5, -0.5, 3, -3, 1e-40, -1e-40, 1e-45, math.MaxFloat32, -math.MaxFloat32, 88.72283, 88.72284, 88.8, 89, 104, -87.33655, -103.27893, -103.97, -104, -150,
+	float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), 0.99999994, 1.0000001, -0.99999994, 1e10, 16777216, 16777215, 0.7853982, 1.5707964, 3.1415927, 6.2831855, 8388608, 1.70141e38}
+
+// TestMathFunctions checks every function within 2 units of the exact value: on
+// a sample of all f32, or on all of them with MDLC_ALL_FLOATS=1.
+func TestMathFunctions(t *testing.T) {
+	target := hostTarget(t)
+	step := uint64(9973 * 17)
+	if os.Getenv("MDLC_ALL_FLOATS") != "" {
+		step = 1
+	}
+	var kernels []*loop.Kernel
+	for _, f := range mathFuncs {
+		kernels = append(kernels, schedule.Expand(parseKernel(t, mathText(f.name, "f32", f.call))))
+	}
+	machines := load(t, target, kernels...)
+	x, z, y := aligned(4*mathChunk), aligned(4*mathChunk), aligned(4*mathChunk)
+	for i, f := range mathFuncs {
+		worst, at, atZ := 0.0, float32(0), float32(0)
+		check := func(n int) {
+			machines[i].run([][]byte{x, z, y})
+			for j := range n {
+				a, b := f32s(x)[j], f32s(z)[j]
+				if u := ulps(f32s(y)[j], f.f(float64(a), float64(b))); u > worst {
+					worst, at, atZ = u, a, b
+				}
+			}
+		}
+		for _, b := range edges {
+			copy(f32s(x), edges)
+			for j := range edges {
+				f32s(z)[j] = b
+			}
+			check(len(edges))
+			if f.name != "fpow" {
+				break
+			}
+		}
+		n := 0
+		for bits := uint64(0); bits < 1<<32; bits += step {
+			f32s(x)[n] = math.Float32frombits(uint32(bits))
+			f32s(z)[n] = float32(math.Sin(float64(bits))) * 40
+			if n++; n == mathChunk {
+				check(n)
+				n = 0
+			}
+		}
+		check(n)
+		t.Logf("%s: %.3f units at %g, %g", f.name, worst, at, atZ)
+		require.LessOrEqual(t, worst, 2.0, "%s at %g, %g", f.name, at, atZ)
+	}
+}
+
+// TestMathBitsEqualEvaluator: the machine and the typed evaluator agree bit for bit.
+func TestMathBitsEqualEvaluator(t *testing.T) {
+	target := hostTarget(t)
+	for _, elem := range []loop.Elem{loop.F32, loop.F64} {
+		var kernels []*loop.Kernel
+		for _, f := range mathFuncs {
+			kernels = append(kernels, schedule.Expand(parseKernel(t, mathText(f.name, elem.String(), f.call))))
+		}
+		machines := load(t, target, kernels...)
+		size := elem.Size() * mathChunk
+		x, z, y := aligned(size), aligned(size), aligned(size)
+		var xs, zs []float64
+		for i := range mathChunk {
+			a, b := float64(math.Float32frombits(uint32(i)*1048583)), math.Sin(float64(i))*40
+			if i < len(edges) {
+				a, b = float64(edges[i]), float64(edges[(i*7)%len(edges)])
+			}
+			b = float64(float32(b))
+			xs, zs = append(xs, a), append(zs, b)
+			if elem == loop.F32 {
+				f32s(x)[i], f32s(z)[i] = float32(a), float32(b)
+			} else {
+				f64s(x)[i], f64s(z)[i] = a, b
+			}
+		}
+		for i, f := range mathFuncs {
+			machines[i].run([][]byte{x, z, y})
+			out := loop.NewData(elem, mathChunk)
+			args := map[string]*loop.Data{"X": loop.Floats(elem, xs, mathChunk), "Z": loop.Floats(elem, zs, mathChunk), "Y": out}
+			require.NoError(t, loop.Eval(kernels[i], args, loop.EvalOptions{Typed: true}))
+			for j := range mathChunk {
+				var got float64
+				if elem == loop.F32 {
+					got = float64(f32s(y)[j])
+				} else {
+					got = f64s(y)[j]
+				}
+				want := out.F[j]
+				if math.IsNaN(got) && math.IsNaN(want) {
+					continue
+				}
+				require.Equal(t, math.Float64bits(want), math.Float64bits(got), "%s %s(%g, %g): evaluator %g, machine %g", elem, f.name, xs[j], zs[j], want, got)
+			}
+		}
+	}
+}
+
+func f64s(b []byte) []float64 {
+	return unsafe.Slice((*float64)(unsafe.Pointer(&b[0])), len(b)/8)
+}

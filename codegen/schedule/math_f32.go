@@ -1,0 +1,210 @@
+package schedule
+
+import (
+	"math"
+
+	"mdlc/ir/loop"
+)
+
+// The functions of f32. Each is within 2 units in the last place of the exact
+// value over all arguments; expand_test.go measures them. Coefficients are
+// minimax fits of our own.
+
+// expTail32 is (exp(r) - 1 - r) / r² on |r| <= ln2/2.
+var expTail32 = []float64{0.5, 0.1666666716337204, 0.04166625812649727, 0.00833326019346714, 0.001394731691107154, 0.00019920754129998386}
+
+// exp32 is within 1 unit.
+func exp32(a arith, x val) val {
+	r, n := a.reduceExp(a.atLeast(a.atMost(x, 89), -105))
+	return a.scale(a.expReduced(r), n)
+}
+
+func (a arith) expReduced(r val) val {
+	return a.add(a.fma(a.mul(r, r), a.poly(r, expTail32...), r), a.c(1))
+}
+
+// expNormal is exp(x) for arguments whose result is a normal number.
+func (a arith) expNormal(x val) val {
+	r, n := a.reduceExp(x)
+	return a.mul(a.expReduced(r), a.pow2(n))
+}
+
+func expm132(a arith, x val) val {
+	r, n := a.reduceExp(a.atLeast(a.atMost(x, 89), -18))
+	p := a.fma(a.mul(r, r), a.poly(r, expTail32...), r)
+	// 2*(2^(n-1)*p + (2^(n-1) - 1/2)): 2^n itself may overflow.
+	s := a.pow2(a.b.Op(loop.Sub, n, a.i(1)))
+	y := a.fma(s, p, a.sub(s, a.c(0.5)))
+	return a.where(a.eq(x, a.c(0)), x, a.add(y, y))
+}
+
+// logTail32 is (ln(1+f) - f + f²/2) / f³.
+var logTail32 = []float64{0.3333331346511841, -0.24999986588954926, 0.2000199258327484, -0.16669146716594696, 0.14222653210163116,
+	-0.1238793134689331, 0.11849906295537949, -0.11762735247612, 0.06931910663843155}
+
+func log32(a arith, x val) val {
+	m, e := a.frexp(x)
+	return a.logEnds(x, a.logOf(a.sub(m, a.c(1)), e, logTail32), x)
+}
+
+// log1p32 adds what 1+x lost to the reduced argument.
+func log1p32(a arith, x val) val {
+	u := a.add(x, a.c(1))
+	lost := a.sub(x, a.sub(u, a.c(1)))
+	m, e := a.frexp(u)
+	// 2^-e, or 0 where u is so large that nothing of the 1 is left.
+	power := a.b.Op(loop.Sub, a.i(127), a.b.Cast(loop.I32, e))
+	power = a.where(a.gt(power, a.i(0)), power, a.i(0))
+	f := a.fma(lost, a.fromBits(a.shl(power, 23)), a.sub(m, a.c(1)))
+	y := a.logEnds(x, a.logOf(f, e, logTail32), u)
+	return a.where(a.eq(x, a.c(0)), x, y)
+}
+
+// tanhTail32 is (tanh(x) - x) / x³ in x², |x| < 5/8.
+var tanhTail32 = []float64{-0.3333333134651184, 0.13333232700824738, -0.053949687629938126, 0.021714763715863228, -0.008208622224628925, 0.002169049112126231}
+
+func tanh32(a arith, x val) val {
+	ax := a.abs(x)
+	z := a.mul(x, x)
+	small := a.fma(a.mul(z, x), a.poly(z, tanhTail32...), x)
+	e := a.expNormal(a.mul(a.atMost(ax, 10), a.c(2)))
+	large := a.sub(a.c(1), a.div(a.c(2), a.add(e, a.c(1))))
+	return a.where(a.lt(ax, a.c(0.625)), small, a.copySign(large, x))
+}
+
+// sigmoid32 uses exp of a negative number only, so that small results keep their digits.
+func sigmoid32(a arith, x val) val {
+	e := exp32(a, a.neg(a.abs(x)))
+	return a.div(a.where(a.lt(x, a.c(0)), e, a.c(1)), a.add(e, a.c(1)))
+}
+
+// erfSmall32 is erf(x)/x in x², |x| < 1; erfcLog32 is -ln(1 - erf(x)) on 1..4.
+var (
+	erfSmall32 = []float64{1.128379225730896, -0.37612637877464294, 0.11283782124519348, -0.0268654003739357, 0.005220945458859205, -0.0008482828852720559, 0.0001125694761867635, -9.641515134717338e-06}
+	erfcLog32  = []float64{-0.00018803596321959049, 1.1295783519744873, 0.6332199573516846, 0.1084185391664505, -0.025208234786987305, 0.0042045540176332, -0.00044133487972430885, 2.1686728359782137e-05}
+)
+
+func erf32(a arith, x val) val {
+	ax := a.abs(x)
+	z := a.mul(x, x)
+	small := a.mul(x, a.poly(z, erfSmall32...))
+	g := a.poly(a.atMost(ax, 4), erfcLog32...)
+	large := a.sub(a.c(1), a.expNormal(a.neg(g)))
+	return a.where(a.lt(ax, a.c(1)), small, a.copySign(large, x))
+}
+
+func rsqrt32(a arith, x val) val { return a.div(a.c(1), a.b.Op(loop.Sqrt, x)) }
+func rsqrt64(a arith, x val) val { return a.div(a.c(1), a.b.Op(loop.Sqrt, x)) }
+
+// sinTail32 is (sin(r) - r) / r³ and cosTail32 (cos(r) - 1 + r²/2) / r⁴, in r², |r| <= pi/4.
+var (
+	sinTail32 = []float64{-0.1666666716337204, 0.008333329111337662, -0.00019839376909658313, 2.7186247280042153e-06}
+	cosTail32 = []float64{0.0416666679084301, -0.0013888885732740164, 2.4799935999908485e-05, -2.724040371049341e-07}
+)
+
+func sin32(a arith, x val) val {
+	r, q := a.reduceTrig(x)
+	return a.where(a.eq(x, a.c(0)), x, a.quadrant(r, q))
+}
+
+func cos32(a arith, x val) val {
+	r, q := a.reduceTrig(x)
+	return a.quadrant(r, a.b.Op(loop.Add, q, a.i(1)))
+}
+
+// quadrant is sin(r + q*pi/2).
+func (a arith) quadrant(r, q val) val {
+	z := a.mul(r, r)
+	sin := a.fma(a.mul(z, r), a.poly(z, sinTail32...), r)
+	cos := a.fma(a.mul(z, z), a.poly(z, cosTail32...), a.fma(z, a.c(-0.5), a.c(1)))
+	odd := a.eq(a.and(q, a.i(1)), a.i(1))
+	sign := a.shl(a.and(q, a.i(2)), 30)
+	return a.fromBits(a.b.Op(loop.Xor, a.toBits(a.where(odd, cos, sin)), sign))
+}
+
+// twoOverPi are the bits of 2/pi after the point, behind a word of zeros.
+var twoOverPi = []int64{0, 0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab}
+
+// reduceTrig writes x as r + q*pi/2 with |r| <= pi/4, for every finite x: the
+// significand times the 96 bits of 2/pi that matter at x's exponent, modulo 4
+// (Payne and Hanek's method). inf and NaN give NaN.
+func (a arith) reduceTrig(x val) (r, q val) {
+	b := a.b
+	u := func(k int64) val { return b.Int(loop.U32, k) }
+	op := func(o loop.Op, x, y val) val { return b.Op(o, x, y) }
+	bits := b.Bitcast(loop.U32, a.abs(x))
+	m := op(loop.Or, op(loop.And, bits, u(0x7fffff)), u(0x800000))
+	// The window starts exponent+7 bits into twoOverPi; arguments below pi/4 do not come here.
+	exp := op(loop.Shr, bits, u(23))
+	exp = b.Where(op(loop.Lt, exp, u(126)), u(126), exp)
+	start := op(loop.Sub, exp, u(120))
+	word, shift := op(loop.Shr, start, u(5)), op(loop.And, start, u(31))
+	var words [4]val
+	for i := range words {
+		words[i] = u(twoOverPi[i])
+		for j := 1; j <= 4 && i+j < len(twoOverPi); j++ {
+			words[i] = b.Where(op(loop.Ge, word, u(int64(j))), u(twoOverPi[i+j]), words[i])
+		}
+	}
+	var w [3]val
+	back := op(loop.Sub, u(31), shift)
+	for i := range w {
+		w[i] = op(loop.Or, op(loop.Shl, words[i], shift), op(loop.Shr, op(loop.Shr, words[i+1], u(1)), back))
+	}
+	// The product modulo 2^96; its lowest word is of no account.
+	low := op(loop.Mul, m, w[1])
+	mid := op(loop.Add, low, op(loop.MulHi, m, w[2]))
+	carry := b.Cast(loop.U32, op(loop.Lt, mid, low))
+	high := op(loop.Add, op(loop.Add, op(loop.Mul, m, w[0]), op(loop.MulHi, m, w[1])), carry)
+	turn := op(loop.Shr, op(loop.Add, high, u(1<<29)), u(30))
+	rest := b.Bitcast(loop.I32, op(loop.Sub, high, op(loop.Shl, turn, u(30))))
+	wide := b.Op(loop.FMA, b.Cast(loop.F64, rest), b.Float(loop.F64, 1<<32), b.Cast(loop.F64, mid))
+	reduced := b.Cast(loop.F32, b.Op(loop.Mul, wide, b.Float(loop.F64, math.Pi/2/(1<<62))))
+	negative := a.lt(x, a.c(0))
+	q = b.Bitcast(loop.I32, turn)
+	small := a.lt(a.abs(x), a.c(math.Pi/4))
+	q = a.where(small, a.i(0), a.where(negative, b.Op(loop.Sub, a.i(0), q), q))
+	r = a.where(small, x, a.where(negative, a.neg(reduced), reduced))
+	finite := a.lt(a.abs(x), a.c(math.Inf(1)))
+	return a.where(finite, r, a.c(math.NaN())), q
+}
+
+// log2Of is log2((1+s)/(1-s)) / s in s²; exp2Of is 2^t on |t| <= 1/2.
+var (
+	log2Of = []float64{2.885390081777927, 0.9617966939242147, 0.5770780172994028, 0.41219839355561827, 0.32061699640382274, 0.2614243314174248, 0.24315900504373705}
+	exp2Of = []float64{1.0000000000000275, 0.6931471805457042, 0.24022650695460007, 0.05550410942118044, 0.00961812923000524, 0.0013333449695789147, 0.00015403410658001353, 1.5310311222551898e-05, 1.326426622000414e-06}
+)
+
+// pow32 computes 2^(y*log2|x|) in f64 and then mends signs and special cases.
+func pow32(a arith, x, y val) val {
+	w := arith{a.b, loop.F64, loop.I64}
+	wide := func(v val) val { return a.b.Cast(loop.F64, v) }
+	ax := a.abs(x)
+	m, e := a.frexp(ax)
+	f := w.sub(wide(m), w.c(1))
+	s := w.div(f, w.add(f, w.c(2)))
+	log := w.fma(s, w.poly(w.mul(s, s), log2Of...), wide(e))
+	inf := a.c(math.Inf(1))
+	log = w.where(a.lt(ax, inf), log, wide(ax))
+	log = w.where(a.eq(ax, a.c(0)), w.c(math.Inf(-1)), log)
+	t := w.mul(wide(y), log)
+	t = w.atLeast(w.atMost(t, 200), -200)
+	k := a.b.Op(loop.Round, t)
+	p := a.b.Cast(loop.F32, w.poly(w.sub(t, k), exp2Of...))
+	n := a.b.Op(loop.Sub, a.toBits(a.add(a.b.Cast(loop.F32, k), a.c(single.magic))), a.i(a.magicBits()))
+	return a.powEnds(x, y, a.scale(p, n))
+}
+
+// powEnds mends signs and special cases of |x|^y, given as mag.
+func (a arith) powEnds(x, y, mag val) val {
+	zero, one := a.c(0), a.c(1)
+	mag = a.where(a.eq(a.abs(x), one), one, mag)
+	whole := a.eq(a.b.Op(loop.Floor, y), y)
+	half := a.mul(y, a.c(0.5))
+	odd := a.and(whole, a.b.Op(loop.Ne, a.b.Op(loop.Floor, half), half))
+	negative := a.lt(a.toBits(x), a.i(0))
+	r := a.where(a.and(negative, odd), a.neg(mag), mag)
+	impossible := a.and(a.and(a.lt(x, zero), a.gt(x, a.c(math.Inf(-1)))), a.not(whole))
+	r = a.where(impossible, a.c(math.NaN()), r)
+	return a.where(a.or(a.eq(y, zero), a.eq(x, one)), one, r)
+}

@@ -257,7 +257,7 @@ func (m *machine) philox(n *node) *tile {
 		for i := range a {
 			a[i] = uint32(args[i].i[at(n.args[i], j)])
 		}
-		t.i[j] = int64(philox4x32([2]uint32{a[0], a[1]}, [4]uint32{a[2], a[3], a[4], a[5]})[a[6]&3])
+		t.i[j] = int64(Philox4x32([2]uint32{a[0], a[1]}, [4]uint32{a[2], a[3], a[4], a[5]})[a[6]&3])
 	}
 	return t
 }

@@ -17,7 +17,9 @@ type folding struct {
 	arg       *tile
 	out, over []int // offsets into the argument
 	numbers   []int64
-	mask      []bool
+	mask      []bool // over the argument's axes and those summed over
+	mout      []int  // offsets into mask
+	mover     []int
 }
 
 // overOrder is the leaves summed over, in the order of the text, last fastest.
@@ -36,8 +38,9 @@ func overOrder(v *Value) []*Axis {
 func (m *machine) folding(n *node) *folding {
 	v, arg := n.v, n.v.Args[0]
 	over := overOrder(v)
+	all := union(m.order, arg.Axes, overLeaves(m.order, v))
 	return &folding{m: m, n: n, arg: m.eval(arg), out: m.indexes(arg.Axes, v.Axes), over: m.indexes(arg.Axes, over),
-		numbers: m.numbers(v.Over, over), mask: m.mask(arg.Axes)}
+		numbers: m.numbers(v.Over, over), mask: m.mask(all), mout: m.indexes(all, v.Axes), mover: m.indexes(all, over)}
 }
 
 // indexes is offsets, written out.
@@ -78,7 +81,7 @@ func (m *machine) numbers(axes, leaves []*Axis) []int64 {
 func (s *folding) each(t *tile, j int, f func(element int, number int64)) {
 	for k, o := range s.over {
 		e := s.out[j] + o
-		if s.mask != nil && !s.mask[e] {
+		if s.mask != nil && !s.mask[s.mout[j]+s.mover[k]] {
 			continue
 		}
 		if s.arg.poison(e) {

@@ -3,7 +3,6 @@ package loop
 import (
 	"fmt"
 	"math"
-	"math/bits"
 )
 
 // Class says what kind of row an op is.
@@ -295,16 +294,4 @@ func floorDiv(a, b int64) (int64, bool) {
 func floorMod(a, b int64) (int64, bool) {
 	q, ok := floorDiv(a, b)
 	return a - b*q, ok
-}
-
-// philox4x32 is Philox4x32-10.
-func philox4x32(key [2]uint32, c [4]uint32) [4]uint32 {
-	for range 10 {
-		h0, l0 := bits.Mul32(0xD2511F53, c[0])
-		h1, l1 := bits.Mul32(0xCD9E8D57, c[2])
-		c = [4]uint32{h1 ^ c[1] ^ key[0], l1, h0 ^ c[3] ^ key[1], l0}
-		key[0] += 0x9E3779B9
-		key[1] += 0xBB67AE85
-	}
-	return c
 }

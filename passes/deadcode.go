@@ -112,7 +112,11 @@ func (d *deadLoops) loop(b *ir.Builder, n *ir.Node, a ir.LoopAttr, args []*ir.No
 			results = append(results, res)
 		}
 	}
-	ng, err := regraft(r, g, inner, results)
+	to := map[*ir.Node]*ir.Node{}
+	for i, p := range g.Params {
+		to[p] = inner[i]
+	}
+	ng, err := regraft(r, g, to, results)
 	if err != nil {
 		return nil, err
 	}
@@ -153,36 +157,16 @@ func (d *deadLoops) needed(n *ir.Node, a ir.LoopAttr, g *ir.Graph, invariant []b
 	return need, live
 }
 
-// regraft rebuilds the nodes that the results reach in r, over new parameters.
-func regraft(r *ir.Builder, g *ir.Graph, inner []*ir.Node, results []ir.Result) (*ir.Graph, error) {
-	to := map[*ir.Node]*ir.Node{}
-	for i, p := range g.Params {
-		to[p] = inner[i]
-	}
-	part := &ir.Graph{Name: g.Name, Results: results}
-	for _, n := range order(part) {
-		if to[n] != nil {
-			continue
-		}
-		args := make([]*ir.Node, len(n.Args))
-		for i, x := range n.Args {
-			args[i] = to[x]
-		}
-		r.Pos, r.Gen = n.Pos, n.Gen
-		m, err := keep(r, n, args, nothing)
+// regraft rebuilds in r the nodes that the results reach, down to those that `to` holds already.
+func regraft(r *ir.Builder, g *ir.Graph, to map[*ir.Node]*ir.Node, results []ir.Result) (*ir.Graph, error) {
+	out := make([]ir.Result, len(results))
+	for i, res := range results {
+		v, err := graft(r, res.Value, to)
 		if err != nil {
 			return nil, err
 		}
-		if m.Name == "" {
-			m.Name = n.Name
-		}
-		to[n] = m
-	}
-	r.Gen = 0
-	out := make([]ir.Result, len(results))
-	for i, res := range results {
 		out[i] = res
-		out[i].Value = to[res.Value]
+		out[i].Value = v
 	}
 	return r.Finish(out...), nil
 }

@@ -1,0 +1,42 @@
+package passes
+
+import (
+	"mdlc/ir"
+	"mdlc/ir/loop"
+)
+
+// fold evaluates element-wise ops of splat constants with the op's reference:
+//
+//	add (const f32[8] 2) (const f32[8] 3)  →  const f32[8] 5
+//
+// f32 is rounded once from float64. Floats narrower than f32 stay: their constants are not rounded here.
+func (s *simplifier) fold(n *ir.Node) *ir.Node {
+	if n.Op.Class != ir.ClassElementwise || len(n.Args) == 0 || narrowFloat(n.Type.Elem) {
+		return nil
+	}
+	b := ir.NewBuilder("fold")
+	args := make([]*ir.Node, len(n.Args))
+	for i, x := range n.Args {
+		a, ok := x.Attr.(ir.ConstAttr)
+		if !ok || len(a.Bits) != 1 || narrowFloat(a.Type.Elem) {
+			return nil
+		}
+		a.Type = ir.OfDims(a.Type.Elem, nil)
+		args[i] = b.Make(ir.OpConst, a)
+	}
+	var e ir.Evaluator
+	out, err := e.Run(b.FinishValues(b.Make(n.Op, n.Attr, args...)))
+	if err != nil {
+		return nil
+	}
+	t := out[0]
+	var bits uint64
+	if t.F != nil {
+		bits = ir.FloatBits(n.Type.Elem, t.F[0])
+	} else {
+		bits = uint64(t.I[0])
+	}
+	return s.b.Make(ir.OpConst, ir.ConstAttr{Type: n.Type, Bits: []uint64{bits}})
+}
+
+func narrowFloat(e ir.Elem) bool { return e.IsFloat() && e != loop.F32 && e != loop.F64 }

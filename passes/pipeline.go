@@ -1,0 +1,161 @@
+// Package passes rewrites the graph IR: one pass a file, each a function from
+// graph to graph. Pipeline is their order.
+package passes
+
+import (
+	"fmt"
+	"math/rand"
+	"time"
+
+	"mdlc/ir"
+)
+
+// Pass is one rewriting of a graph.
+type Pass struct {
+	Name string
+	Fn   func(*ir.Graph) (*ir.Graph, error)
+	Why  string // it stands where it stands
+}
+
+// Pipeline is the passes in order. Pass plan comes after it: it needs whole entries.
+func Pipeline() []Pass {
+	return []Pass{
+		{"simplify", Simplify, "first: what the front end spells out should not be differentiated or matched"},
+		{"contract", Contract, "before grad, so that matrix products are differentiated as matrix products"},
+		{"grad", Grad, "while the graph is what the user wrote, and in few ops"},
+		{"unstop", Unstop, "after grad, which alone reads stop; before anything that stop would be in the way of"},
+		{"simplify.grad", Simplify, "turns the scatters of gradients into index and reduce"},
+		{"contract.grad", Contract, "gradients of element-wise products become matrix products"},
+		{"expand", Expand, "after grad, which knows argsort and top_k; before what needs kernels' ops only"},
+		{"unloop", Unloop, "after grad, whose loops over stacked parameters are often element-wise"},
+		{"hoist", Hoist, "what a turn does not change leaves the loop, before fusion puts it into the body's kernels"},
+		{"simplify.last", Simplify, "cleans up after expand, unloop and hoist"},
+		{"decompose", Decompose, "after the last simplify: it fixes the order of additions that kernels keep"},
+		{"deadcode", DeadCode, "last before fusion: dead loop values would be stored"},
+		{"fuse", Fuse, "one kernel each; nothing but plan knows clusters"},
+	}
+}
+
+// Options of Run. The zero value runs everything.
+type Options struct {
+	NoFusion  bool                               // every computed value gets its own kernel; the bits are the same
+	StopAfter string                             // the name of a pass, or "": run all
+	Dump      func(pass string, g *ir.Graph)     // called with every graph after every pass, where not nil
+	Shuffle   *rand.Rand                         // for tests: shuffles the construction order of nodes before each pass
+	Timing    func(pass string, d time.Duration) // called once a pass, where not nil
+}
+
+// Run runs the pipeline over all graphs of a module, in place.
+func Run(m *ir.Module, opt Options) error {
+	stopped := opt.StopAfter == ""
+	for _, p := range Pipeline() {
+		if p.Name == "fuse" && opt.NoFusion {
+			p.Fn = Separate
+		}
+		start := time.Now()
+		for _, g := range graphs(m) {
+			out, err := runPass(p, *g, opt)
+			if err != nil {
+				return err
+			}
+			*g = out
+		}
+		if opt.Timing != nil {
+			opt.Timing(p.Name, time.Since(start))
+		}
+		if p.Name == opt.StopAfter {
+			return nil
+		}
+	}
+	if !stopped {
+		return fmt.Errorf("there is no pass %q; the passes are %v", opt.StopAfter, PassNames())
+	}
+	return nil
+}
+
+// PassNames is the names of the pipeline's passes, in order.
+func PassNames() []string {
+	var names []string
+	for _, p := range Pipeline() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// graphs are the places of a module's graphs.
+func graphs(m *ir.Module) []**ir.Graph {
+	var out []**ir.Graph
+	for _, e := range m.Entries {
+		if e.Graph != nil {
+			out = append(out, &e.Graph)
+		}
+		for _, v := range e.Every {
+			if v.Graph != nil {
+				out = append(out, &v.Graph)
+			}
+		}
+	}
+	return out
+}
+
+// runPass runs and verifies one pass. A graph that does not verify is a bug of the pass.
+func runPass(p Pass, g *ir.Graph, opt Options) (*ir.Graph, error) {
+	if opt.Shuffle != nil {
+		g = shuffle(g, opt.Shuffle)
+	}
+	out, err := p.Fn(g)
+	if err != nil {
+		return nil, err
+	}
+	if err := ir.Verify(out); err != nil {
+		panic(fmt.Sprintf("passes: after pass %s: %v\n%s", p.Name, err, out))
+	}
+	if opt.Dump != nil {
+		opt.Dump(p.Name, out)
+	}
+	return out, nil
+}
+
+// shuffle rebuilds a graph in a random order of construction. No pass may depend on it.
+func shuffle(g *ir.Graph, r *rand.Rand) *ir.Graph {
+	b := ir.Reopen(g, nil)
+	m := ir.Mapping{}
+	for i, p := range g.Params {
+		m[p] = b.Params()[i]
+	}
+	left := map[*ir.Node]int{} // arguments not made yet
+	users := map[*ir.Node][]*ir.Node{}
+	var ready []*ir.Node
+	for _, n := range order(g) {
+		if m[n] != nil {
+			continue
+		}
+		for _, a := range n.Args {
+			if m[a] == nil {
+				left[n]++
+				users[a] = append(users[a], n)
+			}
+		}
+		if left[n] == 0 {
+			ready = append(ready, n)
+		}
+	}
+	for len(ready) > 0 {
+		i := r.Intn(len(ready))
+		n := ready[i]
+		ready = append(ready[:i], ready[i+1:]...)
+		if _, err := m.Copy(b, n, nil); err != nil {
+			panic(fmt.Sprintf("passes: shuffle: %v", err))
+		}
+		for _, u := range users[n] {
+			if left[u]--; left[u] == 0 {
+				ready = append(ready, u)
+			}
+		}
+	}
+	results := append([]ir.Result(nil), g.Results...)
+	for i := range results {
+		results[i].Value = m[results[i].Value]
+	}
+	return b.Finish(results...)
+}

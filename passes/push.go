@@ -1,0 +1,171 @@
+package passes
+
+import (
+	"strings"
+
+	"mdlc/ir"
+	"mdlc/ir/index"
+)
+
+// pushIndex moves an index that reads a part of a value to the operands of what
+// computes it, if nothing else reads the value:
+//
+//	%1 = dot ab,bc->ac %x, %w                  of f32[64, 512], f32[512, 256]
+//	%2 = index %1 {(i0) -> (63, i0)} [256]     →  %2 = dot b,bc->c (row 63 of %x), %w
+func (s *simplifier) pushIndex(n *ir.Node) *ir.Node {
+	a, ok := n.Attr.(ir.IndexAttr)
+	if !ok || n.Op.Class != ir.ClassMovement || a.Outside != nil || len(n.Args) > 1 {
+		return nil
+	}
+	x := n.Args[0]
+	if !s.single(x) || n.Type.Size() >= x.Type.Size() {
+		return nil
+	}
+	switch x.Op.Class {
+	case ir.ClassElementwise:
+		if len(x.Args) == 0 {
+			return nil
+		}
+		args := make([]*ir.Node, len(x.Args))
+		for i, y := range x.Args {
+			args[i] = s.indexOf(y, a.Shape, a.Out, nil)
+		}
+		return s.make(x.Op, x.Attr, args...)
+	case ir.ClassReduce:
+		return s.pushReduce(a, x)
+	case ir.ClassDot:
+		spec, l, r, ok := s.pushDot(a, x)
+		if !ok {
+			return nil
+		}
+		return s.make(ir.OpDot, spec, l, r)
+	}
+	return nil
+}
+
+// pushReduce reads a part of a reduction: the reduced axes come after the others, in order.
+func (s *simplifier) pushReduce(a ir.IndexAttr, x *ir.Node) *ir.Node {
+	r := x.Attr.(ir.ReduceAttr)
+	y := x.Args[0]
+	shape := append([]ir.Dim(nil), a.Shape...)
+	out := make([]*index.Expr, y.Type.Rank())
+	var cut []int
+	kept := 0
+	for k, d := range y.Type.Dims {
+		if holdsInt(r.Axes, k) {
+			out[k] = ir.Var(len(shape))
+			cut = append(cut, len(shape))
+			shape = append(shape, d)
+			continue
+		}
+		out[k] = a.Out[kept]
+		kept++
+	}
+	if r.Axes[len(r.Axes)-1] != y.Type.Rank()-1 {
+		return nil // a column would become a row: another order of additions, and a worse one
+	}
+	return s.make(x.Op, ir.ReduceAttr{Kind: r.Kind, Axes: cut}, s.indexOf(y, shape, out, nil))
+}
+
+// pushDot moves a map of a dot's result to its operands: each takes the
+// variables that its labels read. A variable that both read is a batch axis.
+func (s *simplifier) pushDot(a ir.IndexAttr, x *ir.Node) (spec ir.DotAttr, l, r *ir.Node, ok bool) {
+	d := x.Attr.(ir.DotAttr)
+	const letters = "abcdefghijklmnopqrstuvwxyz"
+	sum := map[rune]string{} // the letter of a contracted label
+	rank := len(a.Shape)
+	for _, c := range d.Contracted() {
+		if rank+len(sum) >= len(letters) {
+			return spec, nil, nil, false
+		}
+		sum[c] = string(letters[rank+len(sum)])
+	}
+	operand := func(x *ir.Node, labels string) (string, *ir.Node) {
+		var reads axes
+		for _, c := range labels {
+			if k := strings.IndexRune(d.Out, c); k >= 0 {
+				a.Out[k].Vars(func(name string) {
+					if v, ok := mapVar(name); ok {
+						reads |= axesOf(v)
+					}
+				})
+			}
+		}
+		list := reads.list(rank)
+		shape := pick(a.Shape, list)
+		text := ""
+		for _, v := range list {
+			text += string(letters[v])
+		}
+		out := make([]*index.Expr, len(labels))
+		for i, c := range labels {
+			if k := strings.IndexRune(d.Out, c); k >= 0 {
+				out[i] = a.Out[k].Subst(func(name string) *index.Expr {
+					if v, ok := mapVar(name); ok {
+						return ir.Var(position(list, v))
+					}
+					return nil
+				})
+				continue
+			}
+			out[i] = ir.Var(len(shape))
+			shape = append(shape, x.Type.Dims[i])
+			text += sum[c]
+		}
+		return text, s.indexOf(x, shape, out, a.Outside)
+	}
+	spec.A, l = operand(x.Args[0], d.A)
+	spec.B, r = operand(x.Args[1], d.B)
+	for k := range a.Shape {
+		c := string(letters[k])
+		if !strings.Contains(spec.A, c) && !strings.Contains(spec.B, c) {
+			return spec, nil, nil, false
+		}
+		spec.Out += c
+	}
+	return spec, l, r, true
+}
+
+// sumOfDot contracts what is summed after a dot over axes that both operands
+// have. The gradient of a convolution's input, a window of a product, becomes one dot:
+//
+//	%1 = dot … %dy, %w : f32[y, x, di, dj]
+//	%2 = index %1 {(i, j, di, dj) -> ((i - di)/s, (j - dj)/s, di, dj)} outside 0
+//	%3 = reduce sum[2, 3] %2
+//
+// becomes a dot over o, di and dj of a window of %dy and %w.
+func (s *simplifier) sumOfDot(n *ir.Node) *ir.Node {
+	a, ok := n.Attr.(ir.ReduceAttr)
+	if !ok || a.Kind != ir.Sum || !n.Type.Elem.IsFloat() {
+		return nil
+	}
+	x := n.Args[0]
+	spec, l, r := ir.DotAttr{}, (*ir.Node)(nil), (*ir.Node)(nil)
+	switch {
+	case x.Op.Class == ir.ClassDot:
+		spec, l, r = x.Attr.(ir.DotAttr), x.Args[0], x.Args[1]
+	case x.Op.Class == ir.ClassMovement && x.Args[0].Op.Class == ir.ClassDot && len(x.Args) == 1:
+		at := x.Attr.(ir.IndexAttr)
+		if at.Outside != nil && *at.Outside != 0 || !s.single(x.Args[0]) {
+			return nil
+		}
+		if spec, l, r, ok = s.pushDot(at, x.Args[0]); !ok {
+			return nil
+		}
+	default:
+		return nil
+	}
+	if !s.single(x) {
+		return nil
+	}
+	out := ""
+	for k, c := range spec.Out {
+		if !holdsInt(a.Axes, k) {
+			out += string(c)
+		} else if !strings.ContainsRune(spec.A, c) || !strings.ContainsRune(spec.B, c) {
+			return nil // summed over an axis of one operand: not a contraction
+		}
+	}
+	spec.Out = out
+	return s.make(ir.OpDot, spec, l, r)
+}

@@ -1,0 +1,132 @@
+package passes
+
+import (
+	"fmt"
+
+	"mdlc/ir"
+	"mdlc/ir/index"
+)
+
+// invertScatter turns a scatter whose map is known at compile time into what
+// each result gathers. The gradient of a window, which overlaps:
+//
+//	%1 = scatter %dy {(i0, i1) -> (i0*2 + i1)} [9]                     of f32[4, 3]
+//
+// becomes
+//
+//	%1 = index %dy {(i0, i1) -> ((i0 - i1)/2 + 4*((i0 - i1)%2), i1)} [9, 3] outside 0
+//	%2 = reduce sum[1] %1
+//
+// Permutations, slices, reshapes, strides, reversals and broadcasts are cases of
+// the same inversion (invert.go). Indices that are data stay a scatter.
+func (s *simplifier) invertScatter(n *ir.Node) *ir.Node {
+	a, ok := n.Attr.(ir.IndexAttr)
+	if !ok || n.Op != ir.OpScatter || len(n.Args) > 1 {
+		return nil
+	}
+	x := n.Args[0]
+	vars := make([]variable, a.Vars)
+	for k, d := range x.Type.Dims {
+		vars[k] = variable{name: ir.Var(k).Name, size: d.Size, whole: d.Len != nil}
+		if d.Size == 0 {
+			return nil
+		}
+	}
+	at, sizes := make([]string, len(a.Shape)), make([]int, len(a.Shape))
+	for k, d := range a.Shape {
+		at[k], sizes[k] = fmt.Sprintf("at.%d", k), d.Size
+	}
+	in, ok := invert(a.Out, vars, sizes, at)
+	if !ok {
+		return nil
+	}
+	return s.gather(n, in, at)
+}
+
+// gather reads the preimage and sums over its free variables. The axes are in
+// the order in which the source has them, so that what is not moved needs no index.
+func (s *simplifier) gather(n *ir.Node, in *inverse, at []string) *ir.Node {
+	a, x := n.Attr.(ir.IndexAttr), n.Args[0]
+	dims := map[string]ir.Dim{}
+	for k, name := range at {
+		dims[name] = a.Shape[k]
+	}
+	var free []string
+	for k, f := range in.free {
+		dims[f.name] = ir.Dim{Size: f.size}
+		if in.of[k] >= 0 {
+			dims[f.name] = x.Type.Dims[in.of[k]]
+		}
+		free = append(free, f.name)
+	}
+	var names []string
+	add := func(name string) {
+		for _, x := range names {
+			if x == name {
+				return
+			}
+		}
+		if _, ok := dims[name]; ok {
+			names = append(names, name)
+		}
+	}
+	for _, e := range in.source {
+		if e.Op == index.Var {
+			add(e.Name)
+			continue
+		}
+		e.Vars(add)
+	}
+	for _, name := range at {
+		add(name)
+	}
+	for _, name := range free {
+		add(name)
+	}
+	place := map[string]int{}
+	shape := make([]ir.Dim, len(names))
+	for k, name := range names {
+		place[name], shape[k] = k, dims[name]
+	}
+	out := make([]*index.Expr, len(in.source))
+	for k, e := range in.source {
+		out[k] = e.Subst(func(name string) *index.Expr {
+			if p, ok := place[name]; ok {
+				return ir.Var(p)
+			}
+			return nil
+		})
+	}
+	zero := 0.0
+	y := s.indexOf(x, shape, out, &zero)
+	var cut, back []int
+	for k, name := range names {
+		if holdsName(free, name) {
+			cut = append(cut, k)
+		}
+	}
+	if len(cut) > 0 {
+		y = s.make(ir.OpReduce, ir.ReduceAttr{Kind: ir.Sum, Axes: cut}, y)
+	}
+	kept := 0
+	order := map[string]int{}
+	for _, name := range names {
+		if !holdsName(free, name) {
+			order[name] = kept
+			kept++
+		}
+	}
+	for _, name := range at {
+		back = append(back, order[name])
+	}
+	return s.simplify(s.b.Permute(y, back...))
+}
+
+func holdsName(list []string, name string) bool {
+	for _, x := range list {
+		if x == name {
+			return true
+		}
+	}
+	return false
+}

@@ -78,16 +78,16 @@ func sigmoid32(a arith, x val) val {
 	return a.div(a.where(a.lt(x, a.c(0)), e, a.c(1)), a.add(e, a.c(1)))
 }
 
-// erfSmall32 is erf(x)/x in x², |x| < 1; erfcLog32 is -ln(1 - erf(x)) on 1..4.
+// erfSmall32 is erf(x)/x - 1 in x², |x| < 1; erfcLog32 is -ln(1 - erf(x)) on 1..4.
 var (
-	erfSmall32 = []float64{1.128379225730896, -0.37612637877464294, 0.11283782124519348, -0.0268654003739357, 0.005220945458859205, -0.0008482828852720559, 0.0001125694761867635, -9.641515134717338e-06}
+	erfSmall32 = []float64{0.1283791670580234, -0.37612637877464294, 0.11283782124519348, -0.0268654003739357, 0.005220945458859205, -0.0008482828852720559, 0.0001125694761867635, -9.641515134717338e-06}
 	erfcLog32  = []float64{-0.00018803596321959049, 1.1295783519744873, 0.6332199573516846, 0.1084185391664505, -0.025208234786987305, 0.0042045540176332, -0.00044133487972430885, 2.1686728359782137e-05}
 )
 
 func erf32(a arith, x val) val {
 	ax := a.abs(x)
 	z := a.mul(x, x)
-	small := a.mul(x, a.poly(z, erfSmall32...))
+	small := a.fma(x, a.poly(z, erfSmall32...), x)
 	g := a.poly(a.atMost(ax, 4), erfcLog32...)
 	large := a.sub(a.c(1), a.expNormal(a.neg(g)))
 	return a.where(a.lt(ax, a.c(1)), small, a.copySign(large, x))

@@ -1,7 +1,7 @@
 package codegen
 
 import (
-	"encoding/binary"
+	bytesof "encoding/binary"
 	"fmt"
 
 	"mdlc/ir"
@@ -99,7 +99,7 @@ func tableData(a ir.ConstAttr) []byte {
 			bits = loop.ToBits(a.Type.Elem, a.Float(i))
 		}
 		var b [8]byte
-		binary.LittleEndian.PutUint64(b[:], bits)
+		bytesof.LittleEndian.PutUint64(b[:], bits)
 		out = append(out, b[:a.Type.Elem.Size()]...)
 	}
 	return out

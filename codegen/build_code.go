@@ -130,7 +130,7 @@ func (b *Built) Emit(t *Target) error {
 	if err != nil {
 		return err
 	}
-	b.Program.Target = program.Target{Triple: "x86_64-linux", Features: t.Features()}
+	b.Program.Target = program.Target{Triple: "x86_64-linux", Features: features(t)}
 	for i, k := range b.Kernels {
 		out := &b.Program.Kernels[i]
 		out.Local = int64(k.Emitted.Scratch)
@@ -144,6 +144,15 @@ func (b *Built) Emit(t *Target) error {
 		}
 	}
 	return nil
+}
+
+// features names what t needs of the CPU.
+func features(t *Target) []string {
+	var out []string
+	for _, f := range t.needs {
+		out = append(out, f.String())
+	}
+	return out
 }
 
 func (b *Built) emitted() []*Emitted {

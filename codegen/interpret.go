@@ -38,8 +38,8 @@ func NewMachine(b *Built) *Machine {
 	return m
 }
 
-// run is a block being run.
-type run struct {
+// execution is a block being run.
+type execution struct {
 	*Machine
 	block  *program.Block
 	inputs map[string]*loop.Data
@@ -49,7 +49,7 @@ type run struct {
 // Run runs a block with inputs by name (step, seed and the names of feeds and
 // flags) and returns its outputs in order.
 func (m *Machine) Run(b *program.Block, inputs map[string]*loop.Data) (out []*loop.Data, err error) {
-	r := &run{m, b, inputs, map[string]int{}}
+	r := &execution{m, b, inputs, map[string]int{}}
 	for i := range m.arena {
 		m.arena[i] = cell{}
 	}
@@ -69,7 +69,7 @@ func (m *Machine) Run(b *program.Block, inputs map[string]*loop.Data) (out []*lo
 	return out, nil
 }
 
-func (r *run) define(lens []program.Len) error {
+func (r *execution) define(lens []program.Len) error {
 	for _, l := range lens {
 		v, ok := r.Lens[l.Name]
 		if l.Def != nil {
@@ -85,7 +85,7 @@ func (r *run) define(lens []program.Len) error {
 	return nil
 }
 
-func (r *run) sym(name string) int {
+func (r *execution) sym(name string) int {
 	v, ok := r.syms[name]
 	if !ok {
 		panic("codegen: interpret: unknown symbol " + name)
@@ -93,7 +93,7 @@ func (r *run) sym(name string) int {
 	return v
 }
 
-func (r *run) code(code []program.Instr) error {
+func (r *execution) code(code []program.Instr) error {
 	for _, in := range code {
 		if in.Launch != nil {
 			if err := r.launch(in.Launch); err != nil {
@@ -115,7 +115,7 @@ func (r *run) code(code []program.Instr) error {
 	return nil
 }
 
-func (r *run) launch(l *program.Launch) error {
+func (r *execution) launch(l *program.Launch) error {
 	k := r.Built.Kernels[l.Kernel].Page
 	if r.Scheduled {
 		k = r.Built.Kernels[l.Kernel].Scheduled
@@ -146,7 +146,7 @@ func (r *run) launch(l *program.Launch) error {
 	return nil
 }
 
-func (r *run) offset(ref program.Ref) int {
+func (r *execution) offset(ref program.Ref) int {
 	if ref.Offset == nil {
 		return 0
 	}
@@ -154,7 +154,7 @@ func (r *run) offset(ref program.Ref) int {
 }
 
 // memory is the data that a buffer lies in, or the cells.
-func (r *run) memory(b *program.Buffer) (*loop.Data, []cell, error) {
+func (r *execution) memory(b *program.Buffer) (*loop.Data, []cell, error) {
 	switch b.Home {
 	case program.HomeArena:
 		return nil, r.arena[b.Offset:], nil
@@ -184,7 +184,7 @@ func (r *run) memory(b *program.Buffer) (*loop.Data, []cell, error) {
 }
 
 // read takes a tensor out of memory: elements that nothing wrote, or another type, are poison.
-func (r *run) read(ref program.Ref, elem loop.Elem, dims []int) (*loop.Data, error) {
+func (r *execution) read(ref program.Ref, elem loop.Elem, dims []int) (*loop.Data, error) {
 	b := &r.block.Bufs[ref.Buf]
 	data, cells, err := r.memory(b)
 	if err != nil {
@@ -224,7 +224,7 @@ func dataCell(d *loop.Data, i int) cell {
 
 // write puts a tensor into memory. Elements that are poison stay what they were
 // in a state, and poison what they cover elsewhere.
-func (r *run) write(ref program.Ref, d *loop.Data) error {
+func (r *execution) write(ref program.Ref, d *loop.Data) error {
 	b := &r.block.Bufs[ref.Buf]
 	data, cells, err := r.memory(b)
 	if err != nil {

@@ -1,7 +1,7 @@
 package codegen
 
 import (
-	"encoding/binary"
+	bytesof "encoding/binary"
 	"fmt"
 	"slices"
 
@@ -299,12 +299,12 @@ func (w *lowering) length(name string) *loop.Value {
 }
 
 func (w *lowering) key(n *ir.Node, idx []*loop.Value, guard *loop.Value) string {
-	k := binary.LittleEndian.AppendUint32(nil, w.id(n))
+	k := bytesof.LittleEndian.AppendUint32(nil, w.id(n))
 	for _, x := range idx {
-		k = binary.LittleEndian.AppendUint32(k, w.id(x))
+		k = bytesof.LittleEndian.AppendUint32(k, w.id(x))
 	}
 	if guard != nil {
-		k = binary.LittleEndian.AppendUint32(append(k, ';'), w.id(guard))
+		k = bytesof.LittleEndian.AppendUint32(append(k, ';'), w.id(guard))
 	}
 	return string(k)
 }

@@ -6,11 +6,13 @@ import "mdlc/ir/loop"
 // machine has. The polynomials are our own; math_f32.go states their bounds.
 func Expand(k *loop.Kernel) *loop.Kernel {
 	k = clone(k)
+	k.Refresh()
 	x := &expander{b: loop.Extend(k), done: map[*loop.Value]*loop.Value{}}
 	for _, a := range k.Axes {
 		a.Extent, a.Def = x.value(a.Extent), x.value(a.Def)
 	}
 	x.block(k.Body)
+	k.Refresh()
 	return k
 }
 

@@ -32,6 +32,7 @@ type step struct {
 }
 
 type launch struct {
+	fault  []byte // what to say if the kernel faults
 	args   []uintptr
 	moving []movingArg
 	phases []phase
@@ -51,7 +52,8 @@ type phase struct {
 type turns struct {
 	count code
 	slot  int
-	turn  []byte // i32, nil: none
+	turn  []byte   // i32, nil: none
+	out   [][]byte // i64 buffers that hold the turn, as a symbol
 	defs  []lengthDef
 	steps []step
 }
@@ -144,14 +146,20 @@ func (x *binder) lengths(lens []program.Len) ([]lengthDef, error) {
 			return nil, err
 		}
 		d.slot = x.newSlot(l.Name)
-		for i := range x.b.Bufs {
-			if buf := &x.b.Bufs[i]; buf.Home == program.HomeLen && x.lengthName(buf) == l.Name {
-				d.out = append(d.out, x.b.bufs[i])
-			}
-		}
+		d.out = x.holders(l.Name)
 		defs = append(defs, d)
 	}
 	return defs, nil
+}
+
+// holders are the buffers that hold the value of a symbol.
+func (x *binder) holders(symbol string) (out [][]byte) {
+	for i := range x.b.Bufs {
+		if buf := &x.b.Bufs[i]; buf.Home == program.HomeLen && x.lengthName(buf) == symbol {
+			out = append(out, x.b.bufs[i])
+		}
+	}
+	return out
 }
 
 // lengthName is the symbol whose value a HomeLen buffer holds.
@@ -182,7 +190,7 @@ func (x *binder) steps(instrs []program.Instr) ([]step, error) {
 
 func (x *binder) launch(src *program.Launch) (*launch, error) {
 	k := &x.m.program.Kernels[src.Kernel]
-	l := &launch{args: make([]uintptr, max(len(src.Args), 1))}
+	l := &launch{fault: x.m.faults[src.Kernel], args: make([]uintptr, max(len(src.Args), 1))}
 	for i, r := range src.Args {
 		base := addressOf(x.b.bufs[r.Buf])
 		l.args[i] = base
@@ -224,6 +232,7 @@ func (x *binder) loop(src *program.Loop) (*turns, error) {
 		t.turn = x.b.bufs[src.Turns]
 	}
 	t.slot = x.newSlot(src.Turn)
+	t.out = x.holders(src.Turn)
 	if t.defs, err = x.lengths(src.Lens); err != nil {
 		return nil, err
 	}
@@ -268,6 +277,9 @@ func (b *block) exec(steps []step, p *pool, stop *atomic.Bool) error {
 			if t.turn != nil {
 				binary.LittleEndian.PutUint32(t.turn, uint32(turn))
 			}
+			for _, mem := range t.out {
+				binary.LittleEndian.PutUint64(mem, uint64(turn))
+			}
 			b.define(t.defs)
 			if err := b.exec(t.steps, p, stop); err != nil {
 				return err
@@ -283,6 +295,7 @@ func (b *block) launch(l *launch, p *pool) {
 		l.args[m.arg] = m.base + uintptr(m.offset.eval(b.slots))
 	}
 	args := uintptr(unsafe.Pointer(unsafe.SliceData(l.args)))
+	announce(l.fault)
 	for i := range l.phases {
 		p.launch(l.phases[i].fn, args, l.phases[i].points.eval(b.slots))
 	}

@@ -49,6 +49,29 @@ func TestLoopsMoveOffsetsAndSetTheTurn(t *testing.T) {
 	}
 }
 
+// A kernel may read the turn as a length: turn i of 4 reverses i numbers.
+func TestTurnIsASymbolToo(t *testing.T) {
+	p := &program.Program{Source: "t.mdl", Object: testObject(t), Arena: 128,
+		Kernels: []program.Kernel{kernel("reverse", 3, index.V("n0"))},
+		Entries: []program.Entry{{Kind: "sample", Block: program.Block{
+			Bufs: []program.Buffer{
+				{Name: "y", Elem: loop.F32, Dims: []int{8}}, {Name: "x", Elem: loop.F32, Dims: []int{8}, Offset: 64},
+				{Name: "i", Elem: loop.I64, Home: program.HomeLen, State: -1},
+			},
+			Code: []program.Instr{{Loop: &program.Loop{Turn: "i", Count: index.C(4), Turns: -1,
+				Code: []program.Instr{launchOf(0, []*index.Expr{index.V("i")}, 0, 1, 2)}}}},
+		}}}}
+	m := load(t, p, 1)
+	b := m.entries[0].block
+	for i := range 8 {
+		writeElem(loop.F32, b.bufs[1], i, float64(i+1))
+	}
+	require.NoError(t, b.run(m.pool, nil))
+	for i, want := range []float64{3, 2, 1, 0} {
+		require.Equal(t, want, readElem(loop.F32, b.bufs[0], i))
+	}
+}
+
 func TestRunAllocatesNothing(t *testing.T) {
 	for _, threads := range []int{1, 2} {
 		m := load(t, incrementer(t, 50), threads)

@@ -34,7 +34,7 @@ func loadObject(code []byte) (*object, error) {
 		o.file.Close()
 		return nil, fmt.Errorf("cannot load the program's code: %w", err)
 	}
-	return o, nil
+	return o, o.watchFaults()
 }
 
 func (o *object) symbol(name string) (uintptr, error) {

@@ -18,6 +18,7 @@ type Model struct {
 	arena   []byte
 	work    []byte
 	states  [][]byte
+	faults  [][]byte // of each kernel: what to say if it faults
 	entries []*entry
 }
 
@@ -66,8 +67,9 @@ func (m *Model) load(need int64, threads int) (err error) {
 		m.states = append(m.states, m.memory.take(s.Elem.Size()*product(s.Dims)))
 	}
 	local := int64(0)
-	for _, k := range p.Kernels {
-		local = max(local, k.Local)
+	for i := range p.Kernels {
+		local = max(local, p.Kernels[i].Local)
+		m.faults = append(m.faults, faultMessage(&p.Kernels[i]))
 	}
 	if m.pool, err = newPool(Threads(threads), local); err != nil {
 		return err

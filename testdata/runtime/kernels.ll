@@ -147,3 +147,9 @@ define void @half(ptr %args, i64 %lo, i64 %hi, ptr %scratch) {
   store float %h, ptr %x
   ret void
 }
+
+; args: x. Writes where nothing is.
+define void @crash(ptr %args, i64 %lo, i64 %hi, ptr %scratch) {
+  store i64 1, ptr inttoptr (i64 64 to ptr)
+  ret void
+}

@@ -174,7 +174,7 @@ func TestConv(t *testing.T) {
 
 func attentionArgs() buffers {
 	s := newSource(5)
-	return buffers{"Q": s.floats(BF16, 2, 7, 4, 3), "K": s.floats(BF16, 2, 7, 2, 3), "V": s.floats(BF16, 2, 7, 2, 3), "len": Ints(I32, []int64{4, 7}, 2)}
+	return buffers{"Q": s.floats(BF16, 2, 7, 4, 3), "K": s.floats(BF16, 2, 7, 2, 3), "V": s.floats(BF16, 2, 7, 2, 3), "len": Ints(I32, []int64{5, 7}, 2)}
 }
 
 func TestAttention(t *testing.T) {
@@ -186,7 +186,7 @@ func TestAttention(t *testing.T) {
 		for h := range 4 {
 			for i := range 7 {
 				sum, out := 0.0, [3]float64{}
-				for s := 0; s <= i && s < int(args["len"].I[b]); s++ {
+				for s := max(0, i-3); s <= i && s < int(args["len"].I[b]); s++ {
 					z := 0.0
 					for d := range 3 {
 						z += q[((b*7+i)*4+h)*3+d] * key[((b*7+s)*2+h/2)*3+d]

@@ -154,7 +154,7 @@ func ToBits(e Elem, x float64) uint64 {
 	switch {
 	case math.IsNaN(x):
 		if !f.inf {
-			return sign | expMask<<man | 1<<man - 1
+			return sign | expMask<<man | (1<<man - 1)
 		}
 		return sign | expMask<<man | 1<<(man-1)
 	case math.IsInf(x, 0):

@@ -20,7 +20,7 @@
 //
 //   - Guarded is true. Only the extents of leaf axes count; every load is inside
 //     its buffer or has a guard, every store that may be dead has one.
-//   - Each leaf axis is Par, Loop, Unroll, Reg or Lane. The par points of a phase
+//   - Each leaf axis is Par, Loop, Unroll, Reg or Lane, but for those a dot sums over. The par points of a phase
 //     are the product of the par axes that its statements mention, in the order
 //     of Kernel.Axes. At most one Lane axis occurs in a value; its extent is the
 //     number of lanes of the machine. A value without the lane axis is a scalar
@@ -30,8 +30,8 @@
 //   - Reductions are over Reg and Lane axes only, at most 64 points: Over lists the
 //     Reg axis before the Lane axis, so the flat index of a point is its partial.
 //   - A dot has Instr "fma", its c operand is given or zero. Its rows are Reg axes,
-//     its columns Reg and Lane axes, Over are Loop axes that no For binds:
-//     the row emits the loop, from 0 to their extents, which may be data
+//     its columns Reg and Lane axes, Over is one Open axis:
+//     the row emits the loop, from 0 to its extent, which may be data
 //     (min(256, K - k0*256)). Its operands are loads (of f32, possibly guarded on rows or
 //     columns) or, where they are cheap, small expressions of loads.
 //   - For loops have explicit bounds where they are not the whole extent. A loop over

@@ -72,10 +72,16 @@ func tanh32(a arith, x val) val {
 	return a.where(a.lt(ax, a.c(0.625)), small, a.copySign(large, x))
 }
 
-// sigmoid32 uses exp of a negative number only, so that small results keep their digits.
+// sigmoid32 uses exp of a negative number only, so that small results keep
+// their digits, and makes up for the rounding of 1+e.
 func sigmoid32(a arith, x val) val {
 	e := exp32(a, a.neg(a.abs(x)))
-	return a.div(a.where(a.lt(x, a.c(0)), e, a.c(1)), a.add(e, a.c(1)))
+	sum := a.add(e, a.c(1))
+	lost := a.sub(e, a.sub(sum, a.c(1)))
+	negative := a.lt(x, a.c(0))
+	y := a.div(a.where(negative, e, a.c(1)), sum)
+	inverse := a.where(negative, a.sub(a.c(1), y), y)
+	return a.fma(a.mul(y, inverse), a.neg(lost), y)
 }
 
 // erfSmall32 is erf(x)/x - 1 in x², |x| < 1; erfcLog32 is -ln(1 - erf(x)) on 1..4.

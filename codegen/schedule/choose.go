@@ -1,0 +1,417 @@
+package schedule
+
+import (
+	"slices"
+
+	"mdlc/ir/loop"
+)
+
+// Costs that decide, in multiplications: what a chunk of the parallel axes should
+// hold (some 50 µs of one core), what makes a second phase worth its start, from where on
+// storing and loading a value is cheaper than computing it again.
+const (
+	chunkCost   = 1 << 18
+	maxChunks   = 256
+	splitCost   = 1 << 14
+	spillCost   = 10
+	sumPartials = 64 // of the numeric contract
+)
+
+// Choose decides the schedule of k on m. It is a function of the kernel's text and the machine only.
+func Choose(k *loop.Kernel, m *Machine) ([]loop.Opt, error) {
+	c := &chooser{k: clone(k), m: m}
+	for c.split() {
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	for _, page := range pages(c.k.Body) {
+		if stores, ok := equations(page); ok && len(stores) > 0 {
+			c.page(stores)
+		} else {
+			c.scheduled(page)
+		}
+	}
+	return c.opts, c.err
+}
+
+// chooser collects opts, applying those of the steps split and axes to its copy as it goes.
+type chooser struct {
+	k    *loop.Kernel
+	m    *Machine
+	opts []loop.Opt
+	err  error
+}
+
+func (c *chooser) do(kind, axis string, arg int, word string) {
+	o := opt(kind, axis, arg, word)
+	c.opts = append(c.opts, o)
+	if c.err != nil {
+		return
+	}
+	switch kind {
+	case Split, Pack, Fuse, Swap:
+		if c.err = applySplit(c.k, o); c.err == nil {
+			finish(c.k)
+		}
+	case Cut, Bind:
+		c.err = applyAxes(c.k, o)
+	}
+}
+
+// split makes one more page, if some page needs it.
+func (c *chooser) split() bool {
+	if c.err != nil {
+		return false
+	}
+	for _, page := range pages(c.k.Body) {
+		stores, ok := equations(page)
+		if !ok {
+			continue
+		}
+		if c.fuse(stores) || c.splitDots(stores) || c.splitSums(stores) || c.splitRows(stores) {
+			return c.err == nil
+		}
+	}
+	return false
+}
+
+// splitSums gives long column sums a second phase.
+func (c *chooser) splitSums(stores []*loop.Store) bool {
+	deps := newDepends()
+	var at *loop.Axis
+	walk(roots(stores), func(v *loop.Value) {
+		if v.Op != loop.ReduceSeq || len(v.Over) != 1 || v.Args[0].Op != loop.ReduceSeq || at != nil {
+			return
+		}
+		if p := v.Over[0]; p.Def == nil && p.Bind == loop.Open && p.Max > 1 && pointsOf(deps, v.Args[0].Args[0])*4 > splitCost {
+			at = p
+		}
+	})
+	if at == nil {
+		return false
+	}
+	c.do(Split, at.Name, 0, "")
+	return true
+}
+
+// splitRows puts row sums over different axes in pages of their own: a page has one lane axis.
+func (c *chooser) splitRows(stores []*loop.Store) bool {
+	var sums []*loop.Value
+	walk(roots(stores), func(v *loop.Value) {
+		if isRowSum(v) {
+			sums = append(sums, v)
+		}
+	})
+	for _, v := range sums {
+		last := sums[len(sums)-1]
+		if !slices.Equal(v.Over, last.Over) && !isOnlyStored(stores, v) {
+			c.do(Pack, v.Name, 0, "phase")
+			return true
+		}
+	}
+	return false
+}
+
+// isOnlyStored reports whether v is all that a page computes.
+func isOnlyStored(stores []*loop.Store, v *loop.Value) bool {
+	return len(stores) == 1 && stores[0].Val == v
+}
+
+// isRowSum reports whether the order of v's additions needs its axis on lanes.
+func isRowSum(v *loop.Value) bool { return v.Op == loop.ReduceSum || v.Op == loop.ReduceProd }
+
+func pointsOf(deps *depends, v *loop.Value) int {
+	n := 1
+	for _, a := range append(slices.Clone(deps.value(v)), deps.over(v)...) {
+		n *= max(a.Max, 1)
+	}
+	return n
+}
+
+// costOf is the modelled work of a page.
+func costOf(stores []*loop.Store) float64 {
+	deps := newDepends()
+	total := 0.0
+	walk(roots(stores), func(v *loop.Value) {
+		if v.Elem == loop.I64 && v.Op != loop.Load {
+			return
+		}
+		total += v.Op.Info().Cost * float64(pointsOf(deps, v))
+	})
+	for _, s := range stores {
+		n := 1.0
+		for _, a := range deps.store(s) {
+			n *= float64(max(a.Max, 1))
+		}
+		total += n
+	}
+	return total
+}
+
+// nest is a page without dot.
+type nest struct {
+	stores   []*loop.Store
+	free     []*loop.Axis // in all stores and not reduced: these may be parallel
+	other    []*loop.Axis // in some stores only
+	reduced  []*loop.Axis // not on lanes
+	lane     *loop.Axis
+	row      bool // lane is reduced
+	sequence []string
+}
+
+func (c *chooser) page(stores []*loop.Store) {
+	if c.err != nil {
+		return
+	}
+	if d := dotIn(stores); d != nil {
+		c.gemm(stores, d)
+		return
+	}
+	n := c.nest(stores)
+	c.chunks(n)
+	c.lanes(n)
+	for i, name := range n.sequence {
+		c.do(Order, name, i, "")
+	}
+	c.spills(n)
+}
+
+func dotIn(stores []*loop.Store) *loop.Value {
+	var d *loop.Value
+	walk(roots(stores), func(v *loop.Value) {
+		if v.Op == loop.Dot {
+			d = v
+		}
+	})
+	return d
+}
+
+// leafAxes are the free leaves of the stores: those of stores' indices in their order first.
+func leafAxes(stores []*loop.Store) (free, reduced []*loop.Axis) {
+	deps := newDepends()
+	walk(roots(stores), func(v *loop.Value) {
+		for _, a := range deps.over(v) {
+			if !loop.Has(reduced, a) {
+				reduced = append(reduced, a)
+			}
+		}
+	})
+	for _, s := range stores {
+		for _, v := range append(slices.Clone(s.Index), s.Val) {
+			for _, a := range deps.value(v) {
+				if !loop.Has(free, a) {
+					free = append(free, a)
+				}
+			}
+		}
+	}
+	return free, reduced
+}
+
+func (c *chooser) nest(stores []*loop.Store) *nest {
+	n := &nest{stores: stores}
+	deps := newDepends()
+	free, reduced := leafAxes(stores)
+	n.lane = c.laneAxis(stores, free, reduced)
+	n.row = loop.Has(reduced, n.lane)
+	for _, a := range free {
+		everywhere := !loop.Has(reduced, a)
+		for _, s := range stores {
+			everywhere = everywhere && loop.Has(deps.store(s), a)
+		}
+		switch {
+		case a == n.lane:
+		case everywhere:
+			n.free = append(n.free, a)
+		case !loop.Has(reduced, a):
+			n.other = append(n.other, a)
+		}
+	}
+	if n.lane != nil && !n.row {
+		everywhere := true
+		for _, s := range stores {
+			everywhere = everywhere && loop.Has(deps.store(s), n.lane)
+		}
+		if everywhere {
+			n.free = append(n.free, n.lane)
+		}
+	}
+	for _, a := range inOrder(c.k, reduced) {
+		if a != n.lane {
+			n.reduced = append(n.reduced, a)
+		}
+	}
+	return n
+}
+
+// laneAxis is the axis of the row sums, or the one along which most accesses are contiguous.
+func (c *chooser) laneAxis(stores []*loop.Store, free, reduced []*loop.Axis) *loop.Axis {
+	deps := newDepends()
+	var row *loop.Axis
+	sequential := map[*loop.Axis]bool{}
+	walk(roots(stores), func(v *loop.Value) {
+		over := deps.over(v)
+		if isRowSum(v) {
+			row = over[len(over)-1]
+		}
+		if v.Op == loop.ReduceSeq {
+			for _, a := range over {
+				sequential[a] = true
+			}
+		}
+	})
+	if row != nil {
+		return row
+	}
+	var best *loop.Axis
+	most := -1.0
+	for _, a := range append(slices.Clone(free), reduced...) {
+		if sequential[a] || a.Bind != loop.Open {
+			continue
+		}
+		score := contiguity(stores, a)
+		if score > most || score == most && a.Max > best.Max {
+			best, most = a, score
+		}
+	}
+	return best
+}
+
+// contiguity counts the accesses along a that touch neighbours, stores more than loads.
+func contiguity(stores []*loop.Store, a *loop.Axis) float64 {
+	x := newIndices()
+	score := 0.0
+	look := func(buf *loop.Buffer, at []*loop.Value, weight float64) {
+		_, terms := affine(address(x, buf, at))
+		if terms[a.Name] == 1 {
+			score += weight
+		}
+	}
+	for _, s := range stores {
+		look(s.Buf, s.Index, 1.5)
+	}
+	walk(roots(stores), func(v *loop.Value) {
+		if v.Op == loop.Load {
+			look(v.Buf, v.Args, 1)
+		}
+	})
+	return score
+}
+
+// chunks binds parallel axes so that a point has some chunkCost of work, at most maxChunks points.
+func (c *chooser) chunks(n *nest) {
+	want := min(int(costOf(n.stores)/chunkCost), maxChunks)
+	block := c.laneBlock(n)
+	points := 1
+	var loops []string
+	for _, a := range n.free {
+		if a.Bind != loop.Open {
+			continue
+		}
+		need := (want + points - 1) / points
+		size := 1
+		if need > 0 {
+			size = max((a.Max+need-1)/need, 1)
+		}
+		if a == n.lane {
+			size = (size + block - 1) / block * block
+		}
+		switch {
+		case points >= want || need <= 1 || size >= a.Max:
+			if a != n.lane {
+				c.do(Bind, a.Name, 0, "loop")
+				loops = append(loops, a.Name)
+			}
+		case size == 1:
+			c.do(Bind, a.Name, 0, "par")
+			points *= a.Max
+		default:
+			c.do(Cut, a.Name, size, "")
+			outer, inner := piecesNamed(c.k, a)
+			c.do(Bind, outer.Name, 0, "par")
+			points *= outer.Max
+			if a == n.lane {
+				n.lane = inner
+			} else {
+				c.do(Bind, inner.Name, 0, "loop")
+				loops = append(loops, inner.Name)
+			}
+		}
+	}
+	for _, a := range n.other {
+		if a.Bind == loop.Open {
+			c.do(Bind, a.Name, 0, "loop")
+			loops = append(loops, a.Name)
+		}
+	}
+	n.sequence = loops
+}
+
+// piecesNamed are the two pieces of an axis that was cut just now.
+func piecesNamed(k *loop.Kernel, a *loop.Axis) (outer, inner *loop.Axis) {
+	if a.Def == nil {
+		return a, k.Axes[len(k.Axes)-1]
+	}
+	p := newDepends().axis(a)
+	return p[0], p[len(p)-1]
+}
+
+// laneBlock is how many elements of the lane axis are in registers at a time.
+func (c *chooser) laneBlock(n *nest) int {
+	if n.lane == nil {
+		return 1
+	}
+	l := c.m.Lanes
+	most := 4 * l
+	if n.row {
+		most = sumPartials
+	}
+	return min(most, (n.lane.Max+l-1)/l*l)
+}
+
+// lanes cuts the lane axis and orders the loops.
+func (c *chooser) lanes(n *nest) {
+	var reduced []string
+	for _, a := range n.reduced {
+		if a.Bind == loop.Open {
+			c.do(Bind, a.Name, 0, "loop")
+			reduced = append(reduced, a.Name)
+		}
+	}
+	if n.lane == nil {
+		n.sequence = append(n.sequence, reduced...)
+		return
+	}
+	block := c.laneBlock(n)
+	lane := n.lane
+	var blocks []string
+	if _, constant := lane.Extent.IntConst(); !constant || lane.Max != block {
+		c.do(Cut, lane.Name, block, "")
+		outer, inner := piecesNamed(c.k, lane)
+		if outer != inner {
+			c.do(Bind, outer.Name, 0, "loop")
+			blocks = append(blocks, outer.Name)
+		}
+		lane = inner
+	}
+	c.do(Vec, lane.Name, c.m.Lanes, "")
+	if n.row {
+		n.sequence = append(append(n.sequence, reduced...), blocks...)
+	} else {
+		n.sequence = append(append(n.sequence, blocks...), reduced...)
+	}
+}
+
+// spills proposes what is dearer to compute again than to store and load.
+func (c *chooser) spills(n *nest) {
+	if !n.row {
+		return
+	}
+	deps := newDepends()
+	walk(roots(n.stores), func(v *loop.Value) {
+		if v.Name != "" && v.Op.Info().Cost >= spillCost && !isReduction(v) && overlaps(deps.value(v), deps.axis(n.lane)) {
+			c.do(Spill, v.Name, 0, "")
+		}
+	})
+}

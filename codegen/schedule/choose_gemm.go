@@ -1,0 +1,307 @@
+package schedule
+
+import (
+	"slices"
+
+	"mdlc/ir/loop"
+)
+
+// Products. The schedule is that of example (c): the column operand in panels of the row's
+// width, packed in a phase of its own; the row operand read in place by scalars; blocks of
+// rows and columns parallel; per point a loop over column panels around one over row tiles, so
+// that a panel stays in L1; long contractions in blocks with the accumulators in a panel.
+
+const (
+	packRows  = 32      // rows from which on packing the columns pays even where they are contiguous
+	blockRows = 96      // rows of a parallel block
+	gemmChunk = 4 << 20 // operations of a parallel point
+)
+
+// splitDots puts into pages of their own: all dots but the last, what reduces a dot's result,
+// and operands that must be packed.
+func (c *chooser) splitDots(stores []*loop.Store) bool {
+	last := dotIn(stores)
+	if last == nil || last.Instr != "" {
+		return false
+	}
+	deps := newDepends()
+	shape := shapeOf(last)
+	var pack *loop.Value
+	walk(roots(stores), func(v *loop.Value) {
+		switch {
+		case pack != nil || v == last:
+		case v.Op == loop.Dot:
+			pack = v
+		case isReduction(v) && overlaps(deps.over(v), slices.Concat(shape.rows, shape.cols, shape.batch)):
+			pack = last
+		}
+	})
+	if pack != nil {
+		if pack == last && isOnlyStored(stores, last) {
+			return false
+		}
+		c.do(Pack, pack.Name, 0, "phase")
+		return true
+	}
+	return c.packOperands(stores, last)
+}
+
+// product is what the schedule of a dot rests on.
+type product struct {
+	dot      *loop.Value
+	shape    dotShape
+	row, col *loop.Axis // the axes of the register block; nil where there is none
+	tile     Row
+}
+
+func (p *product) rows() int { return maxOf(p.row) }
+func (p *product) cols() int { return maxOf(p.col) }
+
+func maxOf(a *loop.Axis) int {
+	if a == nil {
+		return 1
+	}
+	return a.Max
+}
+
+func (c *chooser) product(stores []*loop.Store, d *loop.Value) *product {
+	p := &product{dot: d, shape: shapeOf(d)}
+	p.row = widest(p.shape.rows)
+	p.col = widest(p.shape.cols)
+	if u := unitAxis(stores, d); u != nil && loop.Has(p.shape.cols, u) {
+		p.col = u
+	}
+	p.tile = c.tile(p.rows(), p.cols())
+	return p
+}
+
+// widest is the axis with the most indices, the last of equals.
+func widest(axes []*loop.Axis) *loop.Axis {
+	var best *loop.Axis
+	for _, a := range axes {
+		if best == nil || a.Max >= best.Max {
+			best = a
+		}
+	}
+	return best
+}
+
+// unitAxis is the axis along which the store of a product is contiguous.
+func unitAxis(stores []*loop.Store, d *loop.Value) *loop.Axis {
+	x := newIndices()
+	for _, s := range stores {
+		if !uses([]*loop.Store{s}, d) {
+			continue
+		}
+		_, terms := affine(address(x, s.Buf, s.Index))
+		for _, a := range newDepends().store(s) {
+			if terms[a.Name] == 1 {
+				return a
+			}
+		}
+	}
+	return nil
+}
+
+// tile is the row of the machine that takes the least time for m × n results: per
+// contracted index it makes two multiplications and two loads of registers in a cycle.
+func (c *chooser) tile(m, n int) Row {
+	best, least := Row{}, 0
+	for _, r := range c.m.Rows {
+		if r.Rows > 2*m && r.Rows > 1 && best.Rows > 0 {
+			continue
+		}
+		vectors := r.Cols / c.m.Lanes
+		tiles := ((m + r.Rows - 1) / r.Rows) * ((n + r.Cols - 1) / r.Cols)
+		time := tiles * max(r.Rows*vectors, r.Rows+vectors)
+		if least == 0 || time < least {
+			best, least = r, time
+		}
+	}
+	best.Rows = min(best.Rows, m)
+	best.Cols = min(best.Cols, (n+c.m.Lanes-1)/c.m.Lanes*c.m.Lanes)
+	return best
+}
+
+// packOperands exchanges rows and columns where the result is contiguous along rows, and packs
+// what the row of the dot would read badly or compute again.
+func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
+	shape := shapeOf(d)
+	if u := unitAxis(stores, d); loop.Has(shape.rows, u) || len(shape.cols) == 0 && len(shape.rows) > 0 {
+		if !loop.Has(shape.cols, u) {
+			c.do(Swap, d.Name, 0, "")
+			return true
+		}
+	}
+	p := c.product(stores, d)
+	a, b := d.Args[0], d.Args[1]
+	if !isSimple(a) {
+		c.do(Pack, a.Name, 0, "phase")
+		return true
+	}
+	if isPacked(b) || p.col == nil || p.rows() <= p.tile.Rows {
+		return false
+	}
+	x := newIndices()
+	contiguous := false
+	if isSimple(b) {
+		_, terms := affine(address(x, b.Buf, b.Args))
+		contiguous = terms[p.col.Name] == 1
+	}
+	if contiguous && p.rows() < packRows || len(p.shape.cols) > 1 {
+		return false
+	}
+	c.do(Pack, b.Name, p.tile.Cols, "phase")
+	return true
+}
+
+// isSimple reports whether a row can read v in place.
+func isSimple(v *loop.Value) bool { return v.Op == loop.Load }
+
+func isPacked(v *loop.Value) bool { return v.Op == loop.Load && v.Buf.Mode == loop.Work }
+
+// gemm cuts and binds the axes of a page with one dot.
+func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
+	p := c.product(stores, d)
+	deps := newDepends()
+	everywhere := func(a *loop.Axis) bool {
+		for _, s := range stores {
+			if !loop.Has(deps.store(s), a) {
+				return false
+			}
+		}
+		return true
+	}
+	rowTiles := (p.rows() + p.tile.Rows - 1) / p.tile.Rows
+	colTiles := (p.cols() + p.tile.Cols - 1) / p.tile.Cols
+	contracted := 1
+	for _, a := range p.shape.over {
+		contracted *= a.Max
+	}
+	want := min(2*contracted*p.rows()*p.cols()*extents(p.shape, p.row, p.col)/gemmChunk, maxChunks)
+	var outer []string
+	points := 1
+	for _, a := range slices.Concat(p.shape.batch, p.shape.rows, p.shape.cols) {
+		if a == p.row || a == p.col || a.Bind != loop.Open {
+			continue
+		}
+		if everywhere(a) && points < max(want, 2) {
+			c.do(Bind, a.Name, 0, "par")
+			points *= a.Max
+			continue
+		}
+		c.do(Bind, a.Name, 0, "loop")
+		outer = append(outer, a.Name)
+	}
+	rowBlocks, colBlocks := 1, 1
+	if p.row != nil && everywhere(p.row) {
+		rowBlocks = (p.rows() + blockRows - 1) / blockRows
+		if p.col == nil || colTiles == 1 {
+			rowBlocks = max(rowBlocks, want/points)
+		}
+		rowBlocks = min(rowBlocks, rowTiles)
+		if want/points <= 1 {
+			rowBlocks = 1
+		}
+		points *= rowBlocks
+	}
+	if p.col != nil && everywhere(p.col) && want > points {
+		colBlocks = min((want+points-1)/points, colTiles)
+	}
+	if p.col != nil {
+		outer = append(outer, c.kBlocks(p)...)
+		outer = append(outer, c.tiles(p.col, p.tile.Cols, colTiles, colBlocks, true)...)
+	} else {
+		outer = append(outer, c.kBlocks(p)...)
+	}
+	if p.row != nil {
+		outer = append(outer, c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks, false)...)
+	}
+	for _, a := range p.shape.over[:len(p.shape.over)-1] {
+		c.do(Bind, a.Name, 0, "loop")
+		outer = append(outer, a.Name)
+	}
+	for i, name := range outer {
+		c.do(Order, name, i, "")
+	}
+	c.do(Mma, d.Name, 0, p.tile.String())
+}
+
+func extents(s dotShape, without ...*loop.Axis) int {
+	n := 1
+	for _, a := range slices.Concat(s.batch, s.rows, s.cols) {
+		if !loop.Has(without, a) {
+			n *= a.Max
+		}
+	}
+	return n
+}
+
+// tiles cuts an axis in parallel blocks of tiles of n and returns the loop over tiles.
+func (c *chooser) tiles(a *loop.Axis, n, tiles, blocks int, vector bool) []string {
+	if blocks > 1 {
+		c.do(Cut, a.Name, (tiles+blocks-1)/blocks*n, "")
+		outer, inner := piecesNamed(c.k, a)
+		if outer != inner {
+			c.do(Bind, outer.Name, 0, "par")
+		}
+		a = inner
+	}
+	var loops []string
+	_, constant := a.Extent.IntConst()
+	if !constant || a.Max != n {
+		c.do(Cut, a.Name, n, "")
+		outer, inner := piecesNamed(c.k, a)
+		if outer != inner {
+			c.do(Bind, outer.Name, 0, "loop")
+			loops = append(loops, outer.Name)
+		}
+		a = inner
+	}
+	if vector {
+		c.do(Vec, a.Name, c.m.Lanes, "")
+	}
+	return loops
+}
+
+// kBlocks cuts a long contracted axis and returns the loop over its blocks.
+func (c *chooser) kBlocks(p *product) []string {
+	k := p.shape.over[len(p.shape.over)-1]
+	if k.Max <= c.m.Block*3/2 {
+		return nil
+	}
+	blocks := (k.Max + c.m.Block - 1) / c.m.Block
+	c.do(Cut, k.Name, (k.Max+blocks-1)/blocks, "tight")
+	outer, _ := piecesNamed(c.k, k)
+	c.do(Bind, outer.Name, 0, "loop")
+	return []string{outer.Name}
+}
+
+// scheduled gives lanes to a page that came with loops.
+func (c *chooser) scheduled(page []loop.Stmt) {
+	if c.err != nil || len(page) == 0 {
+		return
+	}
+	var stores []*loop.Store
+	loop.Walk(page, func(s loop.Stmt) {
+		if s, ok := s.(*loop.Store); ok {
+			stores = append(stores, s)
+		}
+	})
+	free, _ := leafAxes(stores)
+	var lane *loop.Axis
+	most := -1.0
+	for _, a := range free {
+		if score := contiguity(stores, a); a.Bind == loop.Open && score > most {
+			lane, most = a, score
+		}
+	}
+	if lane == nil {
+		return
+	}
+	if lane.Max%c.m.Lanes != 0 {
+		c.do(Cut, lane.Name, (lane.Max+c.m.Lanes-1)/c.m.Lanes*c.m.Lanes, "")
+		_, lane = piecesNamed(c.k, lane)
+	}
+	c.do(Vec, lane.Name, c.m.Lanes, "")
+}

@@ -1,0 +1,344 @@
+package schedule
+
+import (
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// Step edge, before: axis j: 100 = j0*64 + j1, j0: 2 loop, j1: 64
+//
+//	for j0 { Y[j] = X[j] + 1 }
+//
+// after, the kernel being guarded:
+//
+//	for j0 in 0..1 { Y[j] = X[j] + 1 }   for j0 in 1..2 { Y[j; j < 100] = X[j; j < 100] + 1 }
+//
+// Until here a point is live if every axis that it determines is inside its
+// extent. A limit is an axis that leaf extents alone do not keep inside.
+
+// limit is the condition at < extent of an axis at = def.
+type limit struct {
+	axis   *loop.Axis
+	leaves []*loop.Axis
+	def    *index.Expr
+	extent *index.Expr
+}
+
+// place is a position in the loops.
+type place struct {
+	memo  map[*loop.Value]*loop.Value
+	bound map[*loop.Axis]bool // enumerated around here
+	holds map[*loop.Axis]bool // limits that hold here
+}
+
+func (p *place) inner() *place {
+	n := &place{map[*loop.Value]*loop.Value{}, map[*loop.Axis]bool{}, map[*loop.Axis]bool{}}
+	for v, x := range p.memo {
+		n.memo[v] = x
+	}
+	for a := range p.bound {
+		n.bound[a] = true
+	}
+	for a := range p.holds {
+		n.holds[a] = true
+	}
+	return n
+}
+
+type edger struct {
+	x      *indices
+	deps   *depends
+	limits []*limit
+}
+
+// edge makes guards and loop bounds explicit.
+func edge(k *loop.Kernel) *loop.Kernel {
+	if k.Guarded {
+		return k
+	}
+	k = clone(k)
+	e := &edger{x: newIndices(), deps: newDepends()}
+	e.findLimits(k)
+	var out [][]loop.Stmt
+	for _, page := range pages(k.Body) {
+		p := &place{map[*loop.Value]*loop.Value{}, map[*loop.Axis]bool{}, map[*loop.Axis]bool{}}
+		for _, a := range k.Axes {
+			if a.Bind == loop.Par || a.Bind == loop.Grid {
+				p.bound[a] = true
+			}
+		}
+		out = append(out, e.body(page, p))
+	}
+	k.Body = bind(out)
+	k.Guarded = true
+	return finish(k)
+}
+
+func (e *edger) findLimits(k *loop.Kernel) {
+	for _, a := range k.Axes {
+		if a.Def == nil || isFusedPart(a) || e.isTight(a) {
+			continue
+		}
+		l := &limit{axis: a, leaves: e.deps.axis(a), def: e.x.axis(a), extent: e.x.of(a.Extent)}
+		_, hi := e.x.rng(l.def)
+		if n, ok := l.extent.Const(); ok && hi < n {
+			continue
+		}
+		e.limits = append(e.limits, l)
+	}
+}
+
+// isFusedPart reports whether a is a quotient or remainder of one axis, and so inside where that is.
+func isFusedPart(a *loop.Axis) bool {
+	op := a.Def.Op
+	return (op == loop.Div || op == loop.Mod) && a.Def.Args[0].Op == loop.AxisIndex
+}
+
+// isTight reports whether the innermost piece of a ends where a does.
+func (e *edger) isTight(a *loop.Axis) bool {
+	for _, l := range e.deps.axis(a) {
+		if _, ok := l.Extent.IntConst(); !ok && l.Extent.Op == loop.Min {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *edger) body(body []loop.Stmt, p *place) []loop.Stmt {
+	var out []loop.Stmt
+	for _, s := range body {
+		switch s := s.(type) {
+		case *loop.Let:
+			v := e.value(s.Val, p)
+			out = append(out, &loop.Let{Val: v})
+		case *loop.Store:
+			out = append(out, e.store(s, p))
+		case *loop.If:
+			out = append(out, &loop.If{Cond: e.value(s.Cond, p), Body: e.body(s.Body, p.inner())})
+		case *loop.For:
+			out = append(out, e.loop(s, p)...)
+		}
+	}
+	return out
+}
+
+func (e *edger) store(s *loop.Store, p *place) loop.Stmt {
+	n := &loop.Store{Buf: s.Buf, Val: e.value(s.Val, p), Guard: e.value(s.Guard, p)}
+	for _, x := range s.Index {
+		n.Index = append(n.Index, e.value(x, p))
+	}
+	if s.Buf.Mode != loop.Local || !e.inside(s.Buf, s.Index, nil) {
+		n.Guard = both(e.live(e.deps.store(s), p, nil), n.Guard)
+	}
+	return n
+}
+
+// live is the condition that the limits hold that a point with these leaves determines, and
+// that involve axis a (nil: any). nil where they hold anyway.
+func (e *edger) live(leaves []*loop.Axis, p *place, involving []*loop.Axis) *loop.Value {
+	var cond *loop.Value
+	for _, l := range e.limits {
+		if p.holds[l.axis] || !overlaps(l.leaves, leaves) {
+			continue
+		}
+		if involving != nil && !overlaps(l.leaves, involving) {
+			continue
+		}
+		determined := true
+		for _, x := range l.leaves {
+			determined = determined && (p.bound[x] || x.IsOpen() && loop.Has(leaves, x))
+		}
+		if determined {
+			cond = both(cond, binary(loop.Lt, axisValue(l.axis), l.axis.Extent))
+		}
+	}
+	return cond
+}
+
+// inside reports whether an access is inside the buffer at dead points too. need, if
+// given, collects the leaves of indices that may be outside.
+func (e *edger) inside(buf *loop.Buffer, at []*loop.Value, need *[]*loop.Axis) bool {
+	ok := true
+	for i, v := range at {
+		lo, hi := e.x.rng(e.x.of(v).SimplifyIn(e.x.bound))
+		if lo >= 0 && hi < buf.Dims[i] {
+			continue
+		}
+		ok = false
+		if need != nil {
+			*need = append(*need, e.deps.value(v)...)
+		}
+	}
+	return ok
+}
+
+// value rewrites v with the guards that it needs at p.
+func (e *edger) value(v *loop.Value, p *place) *loop.Value {
+	if v == nil {
+		return nil
+	}
+	if n, ok := p.memo[v]; ok {
+		return n
+	}
+	n := *v
+	p.memo[v] = &n
+	n.Args = nil
+	for _, a := range v.Args {
+		n.Args = append(n.Args, e.value(a, p))
+	}
+	n.Guard = e.value(v.Guard, p)
+	switch {
+	case v.Op == loop.Load:
+		var need []*loop.Axis
+		if !e.inside(v.Buf, v.Args, &need) {
+			n.Guard = both(e.live(e.deps.value(v), p, need), n.Guard)
+		}
+	case v.Op.Info().Class == loop.ClassReduce:
+		over := e.deps.over(v)
+		leaves := append(append([]*loop.Axis(nil), over...), e.deps.value(v.Args[0])...)
+		if c := e.live(leaves, p, over); c != nil {
+			n.Args[0] = where(c, n.Args[0], start(v))
+		}
+	}
+	return &n
+}
+
+// loop bounds a loop and peels the turns that are dead in part.
+func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
+	a := f.Axis
+	lo, hi := index.C(0), e.x.of(a.Extent)
+	if f.Lo != nil {
+		lo = e.x.of(e.value(f.Lo, p))
+	}
+	if f.Hi != nil {
+		hi = e.x.of(e.value(f.Hi, p))
+	}
+	full := hi
+	settled, partial := map[*loop.Axis]bool{}, map[*loop.Axis]bool{}
+	for _, l := range e.limits {
+		if p.holds[l.axis] || !loop.Has(l.leaves, a) {
+			continue
+		}
+		rest, s, inner, ok := e.along(l, a, p)
+		if !ok {
+			continue
+		}
+		end := func(extra int) *index.Expr {
+			n := index.Sum(l.extent, index.Prod(rest, index.C(-1)), index.C(s-1-extra))
+			return index.Quo(n, index.C(s)).SimplifyIn(e.x.bound)
+		}
+		hi = index.Least(hi, end(0)).SimplifyIn(e.x.bound)
+		if inner.loops {
+			full = index.Least(full, end(0)).SimplifyIn(e.x.bound)
+			continue
+		}
+		full = index.Least(full, end(inner.max)).SimplifyIn(e.x.bound)
+		if inner.max == 0 {
+			settled[l.axis] = true
+		} else {
+			partial[l.axis] = true
+		}
+	}
+	full = index.Least(full, hi).SimplifyIn(e.x.bound)
+	if len(partial) == 0 || index.Equal(full, hi) {
+		for x := range partial {
+			settled[x] = true
+		}
+		return []loop.Stmt{e.turns(f, lo, hi, settled, p, nil)}
+	}
+	full = index.Most(full, lo).SimplifyIn(e.x.bound)
+	if index.Equal(full, lo) {
+		return []loop.Stmt{e.turns(f, lo, hi, settled, p, nil)}
+	}
+	all := map[*loop.Axis]bool{}
+	for x := range settled {
+		all[x] = true
+	}
+	for x := range partial {
+		all[x] = true
+	}
+	main := e.turns(f, lo, full, all, p, nil)
+	rest := e.turns(f, full, hi, settled, p, main)
+	return []loop.Stmt{main, rest}
+}
+
+// spread is how far an index reaches beyond its value at 0 of the axes inside.
+type spread struct {
+	max   int
+	loops bool // along loops inside
+}
+
+// along writes the index of l as rest + s*a + what is inside, a being the loop axis.
+func (e *edger) along(l *limit, a *loop.Axis, p *place) (rest *index.Expr, s int, inner spread, ok bool) {
+	terms := []*index.Expr{l.def}
+	if l.def.Op == index.Add {
+		terms = l.def.Args
+	}
+	rest = index.C(0)
+	for _, t := range terms {
+		k, x := coefficient(t)
+		switch {
+		case x != nil && x.Op == index.Var && x.Name == a.Name:
+			s = k
+			continue
+		case x == nil:
+			rest = index.Sum(rest, t)
+			continue
+		}
+		bound, open := true, true
+		x.Vars(func(name string) {
+			v := e.x.vars[name]
+			if v.Op != loop.AxisIndex {
+				return
+			}
+			bound = bound && p.bound[v.Axis]
+			open = open && v.Axis.IsOpen()
+		})
+		if bound {
+			rest = index.Sum(rest, t)
+			continue
+		}
+		lo, hi := e.x.rng(t)
+		if lo != 0 {
+			return nil, 0, inner, false
+		}
+		inner.max += hi
+		inner.loops = inner.loops || !open
+	}
+	return rest, s, inner, s > 0
+}
+
+// turns is f from lo to hi with limits that hold there. before, if given, is the loop over
+// the turns before these.
+func (e *edger) turns(f *loop.For, lo, hi *index.Expr, holds map[*loop.Axis]bool, p *place, before *loop.For) *loop.For {
+	q := p.inner()
+	q.bound[f.Axis] = true
+	for x := range holds {
+		q.holds[x] = true
+	}
+	n := &loop.For{Axis: f.Axis}
+	whole := index.Equal(lo, index.C(0)) && index.Equal(hi, e.x.of(f.Axis.Extent))
+	if !whole {
+		n.Lo, n.Hi = e.x.value(lo), e.x.value(hi)
+	}
+	for i, c := range f.Carry {
+		in := *c.In
+		q.memo[c.In] = &in
+		init := e.value(c.Init, p)
+		if before != nil {
+			init = before.Carry[i].Out
+		}
+		n.Carry = append(n.Carry, &loop.Carry{Name: c.Name, Init: init, In: &in})
+	}
+	n.Body = e.body(f.Body, q)
+	for i, c := range f.Carry {
+		next := e.value(c.Next, q)
+		if cond := e.live(e.deps.value(c.Next), q, []*loop.Axis{f.Axis}); cond != nil {
+			next = where(cond, next, n.Carry[i].In)
+		}
+		out := *c.Out
+		n.Carry[i].Next, n.Carry[i].Out = next, &out
+		p.memo[c.Out] = &out
+	}
+	return n
+}

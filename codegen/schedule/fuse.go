@@ -1,0 +1,140 @@
+package schedule
+
+import (
+	"slices"
+
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// Fusing a and b (a = f/|b|, b = f%|b|) pays where every access and every other use of an
+// index sees them as one: a's coefficient is |b| times b's. Then no division is left.
+
+// fuse fuses two axes of a page, if that is free.
+func (c *chooser) fuse(stores []*loop.Store) bool {
+	a, b := fusablePair(c.k, stores)
+	if a != nil {
+		c.do(Fuse, a.Name, 0, b.Name)
+	}
+	return a != nil
+}
+
+func fusablePair(k *loop.Kernel, stores []*loop.Store) (a, b *loop.Axis) {
+	free, reduced := leafAxes(stores)
+	axes := append(slices.Clone(free), minus(reduced, free)...)
+	uses := indexUses(stores)
+	overs := overLists(stores)
+	for _, a := range axes {
+		for _, b := range axes {
+			if a != b && canFuse(k, a, b, uses, overs) {
+				return a, b
+			}
+		}
+	}
+	return nil, nil
+}
+
+func canFuse(k *loop.Kernel, a, b *loop.Axis, uses []*index.Expr, overs [][]*loop.Axis) bool {
+	n, constant := b.Extent.IntConst()
+	if a.Def != nil || b.Def != nil || a.Bind != loop.Open || b.Bind != loop.Open || !constant || definesOthers(k, a) || definesOthers(k, b) {
+		return false
+	}
+	for _, over := range overs {
+		i, j := slices.Index(over, a), slices.Index(over, b)
+		if (i < 0) != (j < 0) || i >= 0 && j != i+1 {
+			return false
+		}
+	}
+	seen := false
+	for _, e := range uses {
+		_, terms := affine(e)
+		ca, cb := terms[a.Name], terms[b.Name]
+		if ca != cb*int(n) || inTerms(e, a.Name) || inTerms(e, b.Name) {
+			return false
+		}
+		seen = seen || cb != 0
+	}
+	return seen
+}
+
+func definesOthers(k *loop.Kernel, a *loop.Axis) bool {
+	for _, p := range k.Axes {
+		if p.Def != nil && loop.Has(newDepends().axis(p), a) {
+			return true
+		}
+		if p != a && loop.Has(newDepends().value(p.Extent), a) {
+			return true
+		}
+	}
+	return false
+}
+
+// inTerms reports whether e has a variable inside a term that is not linear.
+func inTerms(e *index.Expr, name string) bool {
+	args := []*index.Expr{e}
+	if e.Op == index.Add {
+		args = e.Args
+	}
+	found := false
+	for _, t := range args {
+		if _, x := coefficient(t); x != nil && x.Op != index.Var {
+			x.Vars(func(n string) { found = found || n == name })
+		}
+	}
+	return found
+}
+
+// overLists are the axes of each reduction.
+func overLists(stores []*loop.Store) [][]*loop.Axis {
+	var out [][]*loop.Axis
+	deps := newDepends()
+	walk(roots(stores), func(v *loop.Value) {
+		if len(v.Over) > 0 {
+			out = append(out, deps.over(v))
+		}
+		if v.Op == loop.At {
+			out = append(out, []*loop.Axis{v.Axis})
+		}
+	})
+	return out
+}
+
+// indexUses are the addresses of all accesses and the index expressions used as numbers.
+func indexUses(stores []*loop.Store) []*index.Expr {
+	x := newIndices()
+	var out []*index.Expr
+	for _, s := range stores {
+		out = append(out, address(x, s.Buf, s.Index))
+	}
+	walk(roots(stores), func(v *loop.Value) {
+		if v.Op == loop.Load {
+			out = append(out, address(x, v.Buf, v.Args))
+			return
+		}
+		if v.Elem == loop.I64 && isIndexOp[v.Op] {
+			return
+		}
+		for _, a := range v.Args {
+			if a.Elem == loop.I64 && a.Op != loop.Load {
+				out = append(out, x.of(a))
+			}
+		}
+	})
+	return out
+}
+
+var isIndexOp = map[loop.Op]bool{loop.Add: true, loop.Sub: true, loop.Neg: true, loop.Mul: true, loop.Div: true, loop.Mod: true, loop.Min: true, loop.Max: true}
+
+// address is the place of an access in elements.
+func address(x *indices, buf *loop.Buffer, at []*loop.Value) *index.Expr {
+	out := index.C(0)
+	stride := 1
+	for i := len(at) - 1; i >= 0; i-- {
+		if buf.Strides != nil {
+			stride = buf.Strides[i]
+		}
+		out = index.Sum(out, index.Prod(x.of(at[i]), index.C(stride)))
+		stride *= buf.Dims[i]
+	}
+	return out.SimplifyIn(x.bound)
+}

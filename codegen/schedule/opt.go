@@ -1,0 +1,141 @@
+package schedule
+
+import (
+	"fmt"
+
+	"mdlc/ir/loop"
+)
+
+// The kinds of opts that a CPU has. Axis names an axis, a value or a buffer.
+const (
+	Split = "Split" // Split p: the sums over p have partials and a second phase
+	Pack  = "Pack"  // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns
+	Cut   = "Cut"   // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
+	Fuse  = "Fuse"  // Fuse i j: i and the faster j become one axis
+	Swap  = "Swap"  // Swap z: rows and columns of a dot exchanged
+	Bind  = "Bind"  // Bind i par
+	Order = "Order" // Order i n: the loop over i is the n-th of its page, outermost first
+	Vec   = "Vec"   // Vec i n: the innermost n of i on lanes
+	Spill = "Spill" // Spill v: a value needed in a later sweep is kept in a panel, not computed again
+	Mma   = "Mma"   // Mma z: the instruction row of a dot
+)
+
+func opt(kind, axis string, arg int, word string) loop.Opt {
+	return loop.Opt{Kind: kind, Axis: axis, Arg: arg, Word: word}
+}
+
+// axisNamed finds an axis.
+func axisNamed(k *loop.Kernel, name string) (*loop.Axis, error) {
+	for _, a := range k.Axes {
+		if a.Name == name {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no axis %s", name)
+}
+
+// valueNamed finds a named value.
+func valueNamed(k *loop.Kernel, name string) (*loop.Value, error) {
+	var found *loop.Value
+	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
+		walk(vs, func(v *loop.Value) {
+			if v.Name == name {
+				found = v
+			}
+		})
+	})
+	if found == nil {
+		return nil, fmt.Errorf("there is no value %s", name)
+	}
+	return found, nil
+}
+
+// applySplit applies an opt of the step split to k in place.
+func applySplit(k *loop.Kernel, o loop.Opt) error {
+	switch o.Kind {
+	case Split, Fuse:
+		a, err := axisNamed(k, o.Axis)
+		if err != nil {
+			return err
+		}
+		if o.Kind == Split {
+			return splitSums(k, a)
+		}
+		b, err := axisNamed(k, o.Word)
+		if err != nil {
+			return err
+		}
+		return fuse(k, a, b)
+	}
+	v, err := valueNamed(k, o.Axis)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.Kind == Swap && v.Op != loop.Dot:
+		return fmt.Errorf("%s is no dot", o.Axis)
+	case o.Kind == Swap:
+		v.Args[0], v.Args[1] = v.Args[1], v.Args[0]
+		return nil
+	case o.Arg == 0:
+		return packValue(k, v)
+	}
+	d := dotOf(k, v)
+	if d == nil {
+		return fmt.Errorf("%s is no operand of a dot", o.Axis)
+	}
+	s := shapeOf(d)
+	if len(s.cols) != 1 || d.Args[1] != v {
+		return fmt.Errorf("%s is no operand with one column axis", o.Axis)
+	}
+	return packPanels(k, v, s.cols[0], o.Arg)
+}
+
+// applyAxes applies Cut or Bind to k in place.
+func applyAxes(k *loop.Kernel, o loop.Opt) error {
+	a, err := axisNamed(k, o.Axis)
+	if err != nil {
+		return err
+	}
+	if o.Kind == Cut {
+		return cut(k, a, o.Arg, o.Word == "tight")
+	}
+	return bindAxis(a, o.Word)
+}
+
+// dotOf is the dot that has v as an operand.
+func dotOf(k *loop.Kernel, v *loop.Value) *loop.Value {
+	var found *loop.Value
+	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
+		walk(vs, func(d *loop.Value) {
+			if d.Op == loop.Dot && (d.Args[0] == v || d.Args[1] == v) {
+				found = d
+			}
+		})
+	})
+	return found
+}
+
+// dotShape sorts the axes of a product.
+type dotShape struct{ batch, rows, cols, over []*loop.Axis }
+
+func shapeOf(d *loop.Value) dotShape {
+	deps := newDepends()
+	a, b := deps.value(d.Args[0]), deps.value(d.Args[1])
+	s := dotShape{over: deps.over(d)}
+	for _, x := range a {
+		switch {
+		case loop.Has(s.over, x):
+		case loop.Has(b, x):
+			s.batch = append(s.batch, x)
+		default:
+			s.rows = append(s.rows, x)
+		}
+	}
+	for _, x := range b {
+		if !loop.Has(s.over, x) && !loop.Has(a, x) {
+			s.cols = append(s.cols, x)
+		}
+	}
+	return s
+}

@@ -1,0 +1,93 @@
+package schedule
+
+import (
+	"math"
+
+	"mdlc/ir/loop"
+)
+
+// prepare copies a kernel, names what opts may name (dots and their operands) and
+// writes argmax and argmin as a max and a min of indices, so that they need no loop of
+// their own: m = max[j](x), least j where x == m, or x is NaN.
+func prepare(k *loop.Kernel) (*loop.Kernel, error) {
+	k = clone(k)
+	var out [][]loop.Stmt
+	for _, page := range pages(k.Body) {
+		stores, ok := equations(page)
+		if !ok {
+			out = append(out, page)
+			continue
+		}
+		c := newCloner()
+		walk(roots(stores), func(v *loop.Value) {
+			if v.Op == loop.ReduceArgMax || v.Op == loop.ReduceArgMin {
+				c.values[v] = argExtreme(v, c.value(v.Args[0]))
+			} else {
+				c.value(v)
+			}
+		})
+		out = append(out, c.body(stmts(stores)))
+	}
+	k.Body = bind(out)
+	number := 0
+	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
+		walk(vs, func(v *loop.Value) {
+			switch {
+			case v.Op == loop.Dot && v.Instr == "":
+				nameDot(k, v, &number)
+			case v.Name == "" && (isRowSum(v) || v.Op.Info().Cost >= spillCost && !isReduction(v)):
+				v.Name = freshValue(k, "v")
+			}
+		})
+	})
+	nameShared(k)
+	return finish(k), nil
+}
+
+func nameDot(k *loop.Kernel, v *loop.Value, number *int) {
+	name := func(v *loop.Value, stem string) {
+		if v.Name == "" || *number > 0 {
+			v.Name = freshValue(k, stem)
+		}
+	}
+	name(v, "z")
+	name(v.Args[0], v.Name+"_a")
+	name(v.Args[1], v.Name+"_b")
+	*number++
+}
+
+// freshValue is stem, or stem with the first number that no value, axis or buffer of k has.
+func freshValue(k *loop.Kernel, stem string) string {
+	used := usedNames(k)
+	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
+		walk(vs, func(v *loop.Value) { used[v.Name] = true })
+	})
+	return unused(used, stem)
+}
+
+func argExtreme(v, x *loop.Value) *loop.Value {
+	extreme := loop.ReduceMax
+	if v.Op == loop.ReduceArgMin {
+		extreme = loop.ReduceMin
+	}
+	m := &loop.Value{Op: extreme, Elem: x.Elem, Over: v.Over, Args: []*loop.Value{x}}
+	hit := binary(loop.Eq, x, m)
+	if x.Elem.IsFloat() {
+		hit = binary(loop.Or, hit, binary(loop.Ne, x, x))
+	}
+	at := &loop.Value{Op: loop.Cast, Elem: loop.I32, Args: []*loop.Value{axisValue(v.Over[0])}}
+	found := where(hit, at, &loop.Value{Op: loop.Const, Elem: loop.I32, Bits: math.MaxInt32})
+	return &loop.Value{Op: loop.ReduceMin, Elem: loop.I32, Over: v.Over, Args: []*loop.Value{found}, Name: v.Name, Pos: v.Pos}
+}
+
+// nameShared gives the values of equations that are used more than once a Let.
+func nameShared(k *loop.Kernel) {
+	var out [][]loop.Stmt
+	for _, page := range pages(k.Body) {
+		if stores, ok := equations(page); ok {
+			page = bodyLets(stmts(stores), nil, map[*loop.Value]bool{})
+		}
+		out = append(out, page)
+	}
+	k.Body = bind(out)
+}

@@ -1,0 +1,203 @@
+package schedule
+
+import (
+	"fmt"
+	"slices"
+
+	"mdlc/ir/loop"
+)
+
+// Step split, before: DG[j] = seqsum[p](seqsum[r](dy*h))
+// after Split p:      PG[p,j] = seqsum[r](dy*h)   phase   DG[j] = seqsum[q](PG[q,c])
+//
+// before: z = dot[k](X[i,k], bf(W[k,j]))
+// after Pack z_b phase: WP[v,r,c] = where(v*16+c < N, bf(W[r,v*16+c]), 0)   phase   z = dot[k](X[i,k], WP[j/16,k,j%16])
+
+// splitSums gives the partials of every seqsum over axis a to a work buffer and the
+// sum of them to a page of its own.
+func splitSums(k *loop.Kernel, a *loop.Axis) error {
+	return inPage(k, func(page []loop.Stmt) ([][]loop.Stmt, error) {
+		stores, ok := equations(page)
+		if !ok {
+			return nil, nil
+		}
+		deps := newDepends()
+		var sums []*loop.Value
+		walk(roots(stores), func(v *loop.Value) {
+			if v.Op == loop.ReduceSeq && loop.Has(deps.over(v), a) {
+				sums = append(sums, v)
+			}
+		})
+		if len(sums) == 0 {
+			return nil, nil
+		}
+		second := freshAxes(k)
+		var first, last []loop.Stmt
+		for _, v := range sums {
+			if len(v.Over) != 1 {
+				return nil, fmt.Errorf("the sum is over other axes too")
+			}
+			first = append(first, materialise(k, v.Args[0], deps, second, []*loop.Axis{a}, "part"))
+		}
+		late := map[*loop.Value]bool{}
+		for _, v := range sums {
+			late[v] = true
+		}
+		walk(roots(stores), func(v *loop.Value) {
+			for _, x := range slices.Concat(v.Args, []*loop.Value{v.Guard}) {
+				late[v] = late[v] || late[x]
+			}
+		})
+		for _, s := range stores {
+			if slices.ContainsFunc(operands(s), func(v *loop.Value) bool { return late[v] }) {
+				last = append(last, second.store(s))
+			} else {
+				first = append(first, s)
+			}
+		}
+		return [][]loop.Stmt{first, last}, nil
+	})
+}
+
+// packValue gives value v to a work buffer in a page of its own, before the page that uses it.
+func packValue(k *loop.Kernel, v *loop.Value) error {
+	return inPage(k, func(page []loop.Stmt) ([][]loop.Stmt, error) {
+		stores, ok := equations(page)
+		if !ok || !uses(stores, v) {
+			return nil, nil
+		}
+		first := freshAxes(k)
+		same := newCloner()
+		store := materialise(k, v, newDepends(), same, nil, "pack")
+		return [][]loop.Stmt{{first.store(store)}, same.body(stmts(stores))}, nil
+	})
+}
+
+// packPanels gives the column operand v of a product to a work buffer in panels of width
+// columns, zero beyond the last column. col is its column axis.
+func packPanels(k *loop.Kernel, v *loop.Value, col *loop.Axis, width int) error {
+	return inPage(k, func(page []loop.Stmt) ([][]loop.Stmt, error) {
+		stores, ok := equations(page)
+		if !ok || !uses(stores, v) {
+			return nil, nil
+		}
+		first, same := freshAxes(k), newCloner()
+		count := (col.Max + width - 1) / width
+		panel := addAxis(k, "v", count)
+		lane := addAxis(k, "c", width)
+		n := addAxis(k, freshName(k, "n"), count*width)
+		n.Def = binary(loop.Add, binary(loop.Mul, axisValue(panel), intValue(width)), axisValue(lane))
+		first.axes[col] = n
+
+		buf := &loop.Buffer{Name: freshName(k, "pack"), Elem: v.Elem, Mode: loop.Work}
+		var put, get []*loop.Value
+		for _, a := range inOrder(k, newDepends().value(v)) {
+			if a == col {
+				continue
+			}
+			put, get = append(put, axisValue(first.axis(a))), append(get, axisValue(a))
+			buf.Dims = append(buf.Dims, a.Max)
+		}
+		at := len(put) - 1 // the panel goes before the last contracted axis
+		put = append(slices.Insert(put, at, axisValue(panel)), axisValue(lane))
+		get = append(slices.Insert(get, at, binary(loop.Div, axisValue(col), intValue(width))), binary(loop.Mod, axisValue(col), intValue(width)))
+		buf.Dims = append(slices.Insert(buf.Dims, at, count), width)
+		addWork(k, buf)
+
+		packed := first.value(v)
+		if extent, ok := col.Extent.IntConst(); !ok || int(extent) < count*width {
+			packed = padColumns(packed, n, binary(loop.Lt, axisValue(n), first.value(col.Extent)))
+		}
+		same.values[v] = load(buf, get, nil)
+		return [][]loop.Stmt{{&loop.Store{Buf: buf, Index: put, Val: packed}}, same.body(stmts(stores))}, nil
+	})
+}
+
+// padColumns is v where live and 0 elsewhere, without access beyond the last column.
+func padColumns(v *loop.Value, n *loop.Axis, live *loop.Value) *loop.Value {
+	deps := newDepends()
+	walk([]*loop.Value{v}, func(x *loop.Value) {
+		if x.Op == loop.Load && overlaps(deps.value(x), deps.axis(n)) {
+			x.Guard = both(x.Guard, live)
+		}
+	})
+	if v.Op == loop.Load {
+		return v
+	}
+	return where(live, v, number(v.Elem, 0, 0))
+}
+
+func overlaps(a, b []*loop.Axis) bool {
+	return slices.ContainsFunc(a, func(x *loop.Axis) bool { return loop.Has(b, x) })
+}
+
+func uses(stores []*loop.Store, v *loop.Value) bool {
+	found := false
+	walk(roots(stores), func(x *loop.Value) { found = found || x == v })
+	return found
+}
+
+func stmts(stores []*loop.Store) []loop.Stmt {
+	var out []loop.Stmt
+	for _, s := range stores {
+		out = append(out, s)
+	}
+	return out
+}
+
+// inPage lets f replace the first page that it wants to by several.
+func inPage(k *loop.Kernel, f func(page []loop.Stmt) ([][]loop.Stmt, error)) error {
+	var out [][]loop.Stmt
+	changed := false
+	for _, p := range pages(k.Body) {
+		if changed {
+			out = append(out, p)
+			continue
+		}
+		ps, err := f(p)
+		if err != nil {
+			return err
+		}
+		if ps == nil {
+			out = append(out, p)
+			continue
+		}
+		changed = true
+		out = append(out, ps...)
+	}
+	if !changed {
+		return fmt.Errorf("nothing to do")
+	}
+	k.Body = bind(out)
+	return nil
+}
+
+// materialise makes a work buffer for v, over the axes of lead and then v's others, and
+// returns the store; in user, v becomes a load of it.
+func materialise(k *loop.Kernel, v *loop.Value, deps *depends, user *cloner, lead []*loop.Axis, stem string) *loop.Store {
+	axes := append(slices.Clone(lead), inOrder(k, minus(deps.value(v), lead))...)
+	buf := &loop.Buffer{Name: freshName(k, stem), Elem: v.Elem, Mode: loop.Work}
+	addWork(k, buf)
+	var put, get []*loop.Value
+	for _, a := range axes {
+		buf.Dims = append(buf.Dims, a.Max)
+		put, get = append(put, axisValue(a)), append(get, axisValue(user.axis(a)))
+	}
+	user.values[v] = load(buf, get, nil)
+	return &loop.Store{Buf: buf, Index: put, Val: v}
+}
+
+// addAxis declares a leaf axis with a name like stem.
+func addAxis(k *loop.Kernel, stem string, extent int) *loop.Axis {
+	a := &loop.Axis{Name: freshName(k, stem), Extent: intValue(extent), Max: extent}
+	k.Axes = append(k.Axes, a)
+	return a
+}
+
+func addWork(k *loop.Kernel, buf *loop.Buffer) {
+	at := len(k.Bufs)
+	for at > 0 && k.Bufs[at-1].Mode == loop.Local {
+		at--
+	}
+	k.Bufs = slices.Insert(k.Bufs, at, buf)
+}

@@ -1,0 +1,680 @@
+package schedule
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"mdlc/ir/loop"
+)
+
+// Step sweep, before (i1, j0 are loops, j1 is open):
+//
+//	x = X[i,j]   m = max[j0,j1](x)   Y[i,j] = exp(x - m)
+//
+// after: one loop over j0 for each level of reductions over it:
+//
+//	for i1 { a = for j0 carry c = -inf { yield max(c, X[i,j]) }   m = max[j1](a)
+//	  for j0 { Y[i,j] = exp(X[i,j] - m) } }
+//
+// level(v) along a loop axis a is 1 + the highest level of a reduction over a that
+// v needs. A reduction whose result varies along loops inside a cannot stay in
+// registers: it accumulates in a panel (or in the work buffer that it is for).
+
+// task is what a block of loops has to do: a store, or one accumulation.
+type task struct {
+	store *loop.Store
+	last  *loop.Value // final condition under which the store runs, nil: always
+	acc   *acc
+}
+
+// acc is the accumulation of a reduction along the loops of over.
+type acc struct {
+	red    *loop.Value
+	over   []*loop.Axis
+	init   *loop.Value // final
+	mem    *loop.Buffer
+	idx    []*loop.Value // of mem
+	passed []*loop.Axis  // loops over which mem accumulates
+	part   bool          // of an accumulation around this loop
+	skip   *loop.Value   // final condition under which mem is not stored
+	out    *loop.Value   // final, when generated
+}
+
+// scope is what is computed at a place in the loops.
+type scope struct {
+	final map[*loop.Value]*loop.Value // source value: its value here
+	known map[*loop.Value]bool        // final values with a Let
+}
+
+func (s *scope) inner() *scope {
+	n := &scope{map[*loop.Value]*loop.Value{}, map[*loop.Value]bool{}}
+	for v, f := range s.final {
+		n.final[v] = f
+	}
+	for v := range s.known {
+		n.known[v] = true
+	}
+	return n
+}
+
+type sweeper struct {
+	k     *loop.Kernel
+	deps  *depends
+	spill []string
+}
+
+// sweep makes loops of every page of equations.
+func sweep(k *loop.Kernel, order, spill []string) (*loop.Kernel, error) {
+	k = clone(k)
+	var out [][]loop.Stmt
+	for _, page := range pages(k.Body) {
+		stores, ok := equations(page)
+		if !ok {
+			out = append(out, page)
+			continue
+		}
+		w := &sweeper{k: k, deps: newDepends(), spill: spill}
+		var tasks []*task
+		for _, s := range stores {
+			tasks = append(tasks, &task{store: s})
+		}
+		out = append(out, w.gen(tasks, loopsOf(k, stores, order), &scope{map[*loop.Value]*loop.Value{}, map[*loop.Value]bool{}}))
+	}
+	k.Body = bind(out)
+	return finish(k), nil
+}
+
+// loopsOf are the loop axes of a page, outermost first, without those that a dot's row enumerates.
+func loopsOf(k *loop.Kernel, stores []*loop.Store, order []string) []*loop.Axis {
+	deps := newDepends()
+	var all, inner []*loop.Axis
+	add := func(axes []*loop.Axis) {
+		for _, a := range axes {
+			if (a.Bind == loop.Loop || a.Bind == loop.Unroll) && !loop.Has(all, a) {
+				all = append(all, a)
+			}
+		}
+	}
+	for _, s := range stores {
+		add(deps.store(s))
+	}
+	walk(roots(stores), func(v *loop.Value) {
+		over := deps.over(v)
+		add(over)
+		if v.Op == loop.Dot {
+			inner = append(inner, over[len(over)-1])
+		}
+	})
+	all = inOrder(k, minus(all, inner))
+	slices.SortStableFunc(all, func(a, b *loop.Axis) int {
+		return slices.Index(order, a.Name) - slices.Index(order, b.Name)
+	})
+	return all
+}
+
+// gen makes the statements of tasks inside the loops that are to come.
+func (w *sweeper) gen(tasks []*task, loops []*loop.Axis, s *scope) []loop.Stmt {
+	if len(loops) == 0 {
+		return w.leaf(tasks, s)
+	}
+	a, rest := loops[0], loops[1:]
+	p := w.plan(tasks, loops, s)
+	if !p.mentions {
+		return w.gen(tasks, rest, s)
+	}
+	var out []loop.Stmt
+	for level := 0; level <= p.max; level++ {
+		outside, inside := p.at(level)
+		if len(outside) > 0 {
+			out = append(out, w.gen(outside, rest, s)...)
+		}
+		if len(inside) > 0 {
+			inside = append(inside, p.fuseLast(w, rest, level, inside)...)
+			out = append(out, w.pass(a, rest, inside, p, level, s)...)
+		}
+	}
+	return out
+}
+
+// plan is the levels of tasks along the outermost loop.
+type plan struct {
+	a        *loop.Axis
+	tasks    []*task // given ones, then accumulations that they need
+	levels   map[*task]int
+	out      map[*task]bool // not along a
+	max      int
+	mentions bool
+	value    func(v *loop.Value) int
+	fused    map[*task]bool
+	needed   map[*loop.Value]int // the last level that evaluates a value
+}
+
+func (w *sweeper) plan(tasks []*task, loops []*loop.Axis, s *scope) *plan {
+	a := loops[0]
+	p := &plan{a: a, levels: map[*task]int{}, out: map[*task]bool{}, fused: map[*task]bool{}, needed: map[*loop.Value]int{}}
+	memo := map[*loop.Value]int{}
+	p.value = func(v *loop.Value) int {
+		if v == nil || s.final[v] != nil {
+			return 0
+		}
+		if l, ok := memo[v]; ok {
+			return l
+		}
+		l := p.value(v.Guard)
+		for _, x := range v.Args {
+			l = max(l, p.value(x))
+		}
+		if loop.Has(w.deps.over(v), a) && isReduction(v) {
+			l++
+		}
+		memo[v] = l
+		return l
+	}
+	pending := map[*loop.Value]bool{}
+	for _, t := range tasks {
+		if t.acc != nil {
+			pending[t.acc.red] = true
+		}
+	}
+	var found []*task
+	for _, t := range tasks {
+		w.walkTask(t, s, func(v *loop.Value) {
+			over := common(w.deps.over(v), loops)
+			if !isReduction(v) || len(over) == 0 || pending[v] {
+				return
+			}
+			pending[v] = true
+			if loop.Has(over, a) || !loop.Has(w.deps.value(v), a) {
+				found = append(found, &task{acc: &acc{red: v, over: over, init: first(v)}})
+			}
+			p.mentions = p.mentions || loop.Has(over, a)
+		})
+	}
+	p.tasks = append(found, tasks...)
+	for _, t := range p.tasks {
+		along := w.along(t)
+		if !loop.Has(along, a) {
+			p.out[t] = true
+		} else {
+			p.mentions = true
+		}
+		p.levels[t] = p.level(w, t)
+		p.max = max(p.max, p.levels[t])
+	}
+	w.delayStores(p, s)
+	for _, t := range p.tasks {
+		w.walkTask(t, s, func(v *loop.Value) { p.needed[v] = max(p.needed[v], p.levels[t]) })
+	}
+	return p
+}
+
+// level of a task: the pass in which it runs.
+func (p *plan) level(w *sweeper, t *task) int {
+	l := 0
+	for _, v := range w.sources(t) {
+		l = max(l, p.value(v))
+	}
+	return l
+}
+
+// delayStores moves a store behind the passes that still read what it overwrites.
+func (w *sweeper) delayStores(p *plan, s *scope) {
+	for _, t := range p.tasks {
+		if t.store == nil {
+			continue
+		}
+		for _, u := range p.tasks {
+			w.walkTask(u, s, func(v *loop.Value) {
+				if v.Op != loop.Load || v.Buf != t.store.Buf {
+					return
+				}
+				p.levels[t] = max(p.levels[t], p.levels[u])
+				if p.out[t] && !p.out[u] { // those outside run first
+					p.levels[t] = max(p.levels[t], p.levels[u]+1)
+				}
+			})
+		}
+		p.max = max(p.max, p.levels[t])
+	}
+}
+
+// at gives the tasks of a level: those before the loop, and those in it.
+func (p *plan) at(level int) (outside, inside []*task) {
+	for _, t := range p.tasks {
+		switch {
+		case p.levels[t] != level || p.fused[t]:
+		case p.out[t]:
+			outside = append(outside, t)
+		default:
+			inside = append(inside, t)
+		}
+	}
+	return outside, inside
+}
+
+// fuseLast gives the stores that follow the last pass to its last turn, where a panel would
+// otherwise be written and read once more.
+func (p *plan) fuseLast(w *sweeper, rest []*loop.Axis, level int, inside []*task) []*task {
+	extent, ok := p.a.Extent.IntConst()
+	if level+1 != p.max || !ok {
+		return nil
+	}
+	for _, t := range inside {
+		if t.acc == nil || t.acc.red.Op != loop.Dot || len(w.varies(t.acc.red, rest)) == 0 {
+			return nil
+		}
+	}
+	var out []*task
+	for _, t := range p.tasks {
+		if p.levels[t] == p.max {
+			if !p.out[t] || t.store == nil {
+				return nil
+			}
+			out = append(out, t)
+		}
+	}
+	last := binary(loop.Eq, axisValue(p.a), intValue(int(extent)-1))
+	for _, t := range inside {
+		t.acc.skip = last
+	}
+	var late []*task
+	for _, t := range out {
+		p.fused[t] = true
+		late = append(late, &task{store: t.store, last: last})
+	}
+	return late
+}
+
+// pass makes one loop over a.
+func (w *sweeper) pass(a *loop.Axis, rest []*loop.Axis, inside []*task, p *plan, level int, s *scope) []loop.Stmt {
+	body := s.inner()
+	f := &loop.For{Axis: a}
+	var out, after []loop.Stmt
+	var inner, carried []*task
+	for _, t := range inside {
+		if t.acc == nil || !loop.Has(t.acc.over, a) {
+			inner = append(inner, t)
+			continue
+		}
+		n := *t.acc
+		n.part = true
+		n.over = minus(t.acc.over, []*loop.Axis{a})
+		nt := &task{acc: &n}
+		inner = append(inner, nt)
+		carried = append(carried, nt)
+		w.accumulate(a, rest, t, &n, f, p, &out, s)
+	}
+	inner = append(inner, w.spills(p, level, rest, body)...)
+	f.Body = w.gen(inner, rest, body)
+	i := 0
+	for _, t := range inside {
+		if t.acc == nil || !loop.Has(t.acc.over, a) {
+			continue
+		}
+		n := carried[i].acc
+		i++
+		w.conclude(t.acc, n, f, &after, s)
+	}
+	for _, t := range inner { // spilled values are loads from now on
+		if t.store != nil && t.store.Buf.Mode == loop.Local && t.store.Guard == nil && w.isSpilled(t.store.Val) {
+			s.final[t.store.Val] = load(t.store.Buf, t.store.Index, nil)
+		}
+	}
+	out = append(out, f)
+	return append(out, after...)
+}
+
+// varies are the loops inside along which the result of red varies.
+func (w *sweeper) varies(red *loop.Value, rest []*loop.Axis) []*loop.Axis {
+	return minus(common(w.deps.value(red), rest), w.deps.over(red))
+}
+
+// accumulate decides where the accumulation n of t lives during the loop over a: in
+// a carry, or, where its result varies along loops inside, in memory.
+func (w *sweeper) accumulate(a *loop.Axis, rest []*loop.Axis, t *task, n *acc, f *loop.For, p *plan, before *[]loop.Stmt, s *scope) {
+	varies := w.varies(n.red, rest)
+	if len(varies) == 0 {
+		in := &loop.Value{Op: loop.CarryIn, Elem: n.red.Elem, Name: "a"}
+		init := t.acc.init
+		if init == nil { // a dot's accumulator starts from 0
+			init = number(n.red.Elem, 0, 0)
+		}
+		f.Carry = append(f.Carry, &loop.Carry{Name: in.Name, Init: init, In: in})
+		n.init, n.mem = in, nil
+		return
+	}
+	if n.mem == nil {
+		w.memory(n, append(varies, openAxes(minus(w.deps.value(n.red), varies))...))
+		w.target(n, p)
+	}
+	n.passed = append(slices.Clone(n.passed), a)
+	for _, x := range n.passed {
+		if _, ok := x.Extent.IntConst(); !ok { // there may be no first turn
+			if len(n.passed) == 1 {
+				zero := &loop.Store{Buf: n.mem, Index: n.idx, Val: start(n.red)}
+				*before = append(*before, w.gen([]*task{{store: zero}}, rest, s.inner())...)
+			}
+			n.init = load(n.mem, n.idx, nil)
+			return
+		}
+	}
+	n.init = w.reload(n)
+}
+
+// target lets n accumulate where a store wants its result, if that is scratch memory.
+func (w *sweeper) target(n *acc, p *plan) {
+	for _, t := range p.tasks {
+		if st := t.store; st != nil && st.Val == n.red && st.Buf.Mode == loop.Work && st.Guard == nil {
+			w.k.Bufs = slices.DeleteFunc(w.k.Bufs, func(b *loop.Buffer) bool { return b == n.mem })
+			n.mem, n.idx = st.Buf, st.Index
+			p.fused[t] = true
+			return
+		}
+	}
+}
+
+// reload is the accumulator in memory, and the unit in the first turn of all loops.
+func (w *sweeper) reload(n *acc) *loop.Value {
+	var later *loop.Value
+	for _, a := range n.passed {
+		c := binary(loop.Gt, axisValue(a), intValue(0))
+		if later == nil {
+			later = c
+		} else {
+			later = binary(loop.Or, later, c)
+		}
+	}
+	u := start(n.red)
+	if isZero(u) { // what a guarded load gives
+		return load(n.mem, n.idx, later)
+	}
+	return where(later, load(n.mem, n.idx, later), u)
+}
+
+func isZero(v *loop.Value) bool { return v.Op == loop.Const && v.Bits == 0 }
+
+// memory makes the panel of an accumulation over axes.
+func (w *sweeper) memory(n *acc, axes []*loop.Axis) {
+	n.mem = &loop.Buffer{Name: freshName(w.k, "acc"), Elem: n.red.Elem, Mode: loop.Local}
+	w.k.Bufs = append(w.k.Bufs, n.mem)
+	for _, x := range inOrder(w.k, axes) {
+		n.mem.Dims = append(n.mem.Dims, x.Max)
+		n.idx = append(n.idx, axisValue(x))
+	}
+}
+
+// conclude takes over the result of the inner accumulation n after the loop.
+func (w *sweeper) conclude(outer, n *acc, f *loop.For, after *[]loop.Stmt, s *scope) {
+	if n.mem != nil {
+		outer.out = w.finalize(outer.red, load(n.mem, n.idx, nil))
+		s.final[outer.red] = outer.out
+		return
+	}
+	for _, c := range f.Carry {
+		if c.In == n.init {
+			c.Next = n.out
+			c.Out = &loop.Value{Op: loop.CarryOut, Elem: c.In.Elem, Name: "b"}
+			outer.out = c.Out
+		}
+	}
+	if outer.mem != nil {
+		*after = append(*after, w.memStore(outer))
+	}
+	if outer.part {
+		if outer.red.Op == loop.Dot {
+			s.final[outer.red] = outer.out
+		}
+		return
+	}
+	outer.out = w.finalize(outer.red, outer.out)
+	s.final[outer.red] = outer.out
+	if outer.red.Name != "" {
+		outer.out.Name = outer.red.Name
+	}
+	if outer.out.Op != loop.CarryOut {
+		s.known[outer.out] = true
+		*after = append(*after, &loop.Let{Val: outer.out})
+	}
+}
+
+func (w *sweeper) memStore(n *acc) loop.Stmt {
+	st := loop.Stmt(&loop.Store{Buf: n.mem, Index: n.idx, Val: n.out})
+	if n.skip == nil {
+		return st
+	}
+	return &loop.If{Cond: &loop.Value{Op: loop.Not, Elem: loop.Bool, Args: []*loop.Value{n.skip}}, Body: []loop.Stmt{st}}
+}
+
+// finalize reduces the partials v over the open axes of red.
+func (w *sweeper) finalize(red, v *loop.Value) *loop.Value {
+	open := openAxes(w.deps.over(red))
+	if len(open) == 0 || red.Op == loop.Dot {
+		return v
+	}
+	return &loop.Value{Op: red.Op, Elem: red.Elem, Over: open, Args: []*loop.Value{v}}
+}
+
+func openAxes(axes []*loop.Axis) []*loop.Axis {
+	var out []*loop.Axis
+	for _, a := range axes {
+		if a.IsOpen() {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// spills are stores of the spilled values that this pass computes and a later one needs.
+func (w *sweeper) spills(p *plan, level int, rest []*loop.Axis, s *scope) []*task {
+	var out []*task
+	seen := map[*loop.Value]bool{}
+	for _, t := range p.tasks {
+		w.walkTask(t, s, func(v *loop.Value) {
+			if seen[v] || !w.isSpilled(v) || p.value(v) != level || p.needed[v] <= level || !loop.Has(w.deps.value(v), p.a) {
+				return
+			}
+			seen[v] = true
+			n := &acc{red: v}
+			w.memory(n, append(common(w.deps.value(v), append([]*loop.Axis{p.a}, rest...)), openAxes(w.deps.value(v))...))
+			out = append(out, &task{store: &loop.Store{Buf: n.mem, Index: n.idx, Val: v}})
+		})
+	}
+	return out
+}
+
+func (w *sweeper) isSpilled(v *loop.Value) bool {
+	return v.Name != "" && slices.Contains(w.spill, v.Name)
+}
+
+// leaf makes the statements of tasks without further loops.
+func (w *sweeper) leaf(tasks []*task, s *scope) []loop.Stmt {
+	var plain, late []loop.Stmt
+	var results []*loop.Value
+	var cond *loop.Value
+	for _, t := range tasks {
+		if t.acc == nil {
+			continue
+		}
+		t.acc.out = w.combine(t.acc, s)
+		if t.acc.red.Op == loop.Dot {
+			s.final[t.acc.red] = t.acc.out
+		}
+		results = append(results, t.acc.out)
+		if t.acc.mem != nil {
+			plain = append(plain, w.memStore(t.acc))
+		}
+	}
+	for _, t := range tasks {
+		if t.store == nil {
+			continue
+		}
+		st := &loop.Store{Buf: t.store.Buf, Val: w.emit(t.store.Val, s), Guard: w.emit(t.store.Guard, s)}
+		for _, x := range t.store.Index {
+			st.Index = append(st.Index, w.emit(x, s))
+		}
+		if t.last != nil {
+			cond, late = t.last, append(late, st)
+		} else {
+			plain = append(plain, st)
+		}
+	}
+	out := w.lets(plain, results, s.known)
+	if len(late) > 0 {
+		inner := s.inner()
+		out = append(out, &loop.If{Cond: cond, Body: w.lets(late, nil, inner.known)})
+	}
+	return out
+}
+
+// lets is bodyLets, but what varies along the axis of a dot's row stays inside the dot.
+func (w *sweeper) lets(body []loop.Stmt, results []*loop.Value, known map[*loop.Value]bool) []loop.Stmt {
+	deps := newDepends()
+	all := slices.Clone(results)
+	for _, s := range body {
+		all = append(all, stmtValues(s)...)
+	}
+	inner := map[*loop.Axis]bool{}
+	walk(all, func(v *loop.Value) {
+		if v.Op == loop.Dot {
+			for _, a := range deps.over(v) {
+				inner[a] = true
+			}
+		}
+	})
+	kept := maps.Clone(known)
+	walk(all, func(v *loop.Value) {
+		for _, a := range deps.value(v) {
+			if inner[a] {
+				kept[v] = true // defined with the dot
+			}
+		}
+	})
+	out := bodyLets(body, results, kept)
+	for v := range kept {
+		known[v] = true
+	}
+	return out
+}
+
+// combine is one step of an accumulation.
+func (w *sweeper) combine(n *acc, s *scope) *loop.Value {
+	red := n.red
+	if red.Op == loop.Dot {
+		d := &loop.Value{Op: loop.Dot, Elem: red.Elem, Instr: red.Instr, Pos: red.Pos, Name: red.Name, Args: []*loop.Value{w.emit(red.Args[0], s), w.emit(red.Args[1], s)}}
+		over := w.deps.over(red)
+		d.Over = over[len(over)-1:]
+		if n.init != nil {
+			d.Args = append(d.Args, n.init)
+		}
+		return d
+	}
+	step, ok := steps[red.Op]
+	if !ok {
+		panic(fmt.Sprintf("schedule: step sweep: no loop for %s", red.Op))
+	}
+	return binary(step, n.init, w.emit(red.Args[0], s))
+}
+
+// steps are the two-operand forms of reductions.
+var steps = map[loop.Op]loop.Op{
+	loop.ReduceSum: loop.Add, loop.ReduceSeq: loop.Add, loop.ReduceProd: loop.Mul, loop.ReduceMin: loop.Min, loop.ReduceMax: loop.Max,
+}
+
+// first is start, and nothing for a dot, whose row starts from 0 by itself.
+func first(red *loop.Value) *loop.Value {
+	if red.Op == loop.Dot {
+		return nil
+	}
+	return start(red)
+}
+
+// start is what an accumulation of red starts from.
+func start(red *loop.Value) *loop.Value {
+	switch red.Op {
+	case loop.ReduceProd:
+		return number(red.Elem, 1, 1)
+	case loop.ReduceMin:
+		return number(red.Elem, math.Inf(1), largest(red.Elem))
+	case loop.ReduceMax:
+		return number(red.Elem, math.Inf(-1), smallest(red.Elem))
+	}
+	return number(red.Elem, 0, 0)
+}
+
+func largest(e loop.Elem) int64 {
+	switch e {
+	case loop.U8:
+		return math.MaxUint8
+	case loop.U32:
+		return math.MaxUint32
+	}
+	return 1<<(8*e.Size()-1) - 1
+}
+
+func smallest(e loop.Elem) int64 {
+	if e == loop.U8 || e == loop.U32 {
+		return 0
+	}
+	return -1 << (8*e.Size() - 1)
+}
+
+func isReduction(v *loop.Value) bool {
+	c := v.Op.Info().Class
+	return c == loop.ClassReduce || c == loop.ClassDot
+}
+
+// emit is source value v at a place where its reductions are known.
+func (w *sweeper) emit(v *loop.Value, s *scope) *loop.Value {
+	if v == nil {
+		return nil
+	}
+	if f := s.final[v]; f != nil {
+		return f
+	}
+	n := *v
+	n.Args = nil
+	for _, a := range v.Args {
+		n.Args = append(n.Args, w.emit(a, s))
+	}
+	n.Guard = w.emit(v.Guard, s)
+	s.final[v] = &n
+	return &n
+}
+
+// sources are the source values that a task evaluates.
+func (w *sweeper) sources(t *task) []*loop.Value {
+	if t.acc != nil {
+		return t.acc.red.Args
+	}
+	return operands(t.store)
+}
+
+// walkTask visits the source values of t that are not computed yet.
+func (w *sweeper) walkTask(t *task, s *scope, f func(v *loop.Value)) {
+	known := map[*loop.Value]bool{}
+	for v := range s.final {
+		known[v] = true
+	}
+	walkUnknown(w.sources(t), known, f)
+}
+
+// along are the leaves that a task runs over.
+func (w *sweeper) along(t *task) []*loop.Axis {
+	if t.acc != nil {
+		return append(slices.Clone(t.acc.over), w.deps.value(t.acc.red)...)
+	}
+	return w.deps.store(t.store)
+}
+
+// common are the axes of a that are in b.
+func common(a, b []*loop.Axis) []*loop.Axis {
+	var out []*loop.Axis
+	for _, x := range a {
+		if loop.Has(b, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}

@@ -1,0 +1,207 @@
+package codegen
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir"
+	"mdlc/ir/loop"
+	"mdlc/passes"
+)
+
+// moduleOf wraps a graph: its states, feeds and flags become declarations.
+func moduleOf(g *ir.Graph) *ir.Module {
+	e := &ir.Entry{Kind: ir.EntryTrain, Graph: g}
+	m := &ir.Module{Source: g.Name, Entries: []*ir.Entry{e}}
+	declared := map[string]bool{}
+	state := func(name string, t ir.Type) {
+		if !declared[name] {
+			declared[name] = true
+			m.States = append(m.States, &ir.State{Name: name, Type: t})
+		}
+	}
+	for _, p := range g.Params {
+		switch a := p.Attr.(ir.ParamAttr); a.Kind {
+		case ir.ParamState:
+			state(a.Name, a.Type)
+		case ir.ParamFeed:
+			e.Feeds = append(e.Feeds, ir.Feed{Name: a.Name})
+		case ir.ParamFlag:
+			e.Flags = append(e.Flags, ir.Flag{Name: a.Name})
+		}
+	}
+	for _, r := range g.Results {
+		if r.Kind == ir.ResultState {
+			state(r.Name, r.Value.Type)
+		}
+	}
+	return m
+}
+
+// randomTensor depends on the name, the turn and nothing else.
+func randomTensor(name string, turn int, e ir.Elem, dims []int) *ir.Tensor {
+	h := fnv.New64a()
+	fmt.Fprint(h, name, turn)
+	r := rand.New(rand.NewSource(int64(h.Sum64())))
+	x := ir.NewTensor(e, dims...)
+	for i := range x.F {
+		x.F[i] = r.NormFloat64()
+	}
+	for i := range x.I {
+		x.I[i] = int64(r.Intn(4))
+		if e == loop.Bool {
+			x.I[i] &= 1
+		}
+	}
+	return x
+}
+
+// comparison runs a graph by the reference evaluator and its program by the kernel evaluator.
+type comparison struct {
+	t      *testing.T
+	g      *ir.Graph // as written
+	built  *Built
+	lens   map[string]int
+	states map[string]*ir.Tensor
+	m      *Machine
+}
+
+func comparisonOf(t *testing.T, g *ir.Graph, m *ir.Module, lens map[string]int) *comparison {
+	require.NoError(t, passes.Plan(m))
+	b, err := Pages(m)
+	require.NoError(t, err)
+	require.NoError(t, b.Program.Check())
+	c := &comparison{t, g, b, lens, map[string]*ir.Tensor{}, NewMachine(b)}
+	c.m.Lens = lens
+	for i, s := range m.States {
+		c.states[s.Name] = randomTensor(s.Name, 0, s.Type.Elem, c.lengths(s.Type))
+		c.m.States[i] = spread(c.states[s.Name], s.Type)
+	}
+	return c
+}
+
+func (c *comparison) lengths(t ir.Type) []int {
+	out := make([]int, len(t.Dims))
+	for i, d := range t.Dims {
+		out[i] = d.Length().Eval(func(name string) int { return c.lens[name] })
+	}
+	return out
+}
+
+// step runs both once and compares results and states.
+func (c *comparison) step(turn int) {
+	t := c.t
+	inputs := map[string]*loop.Data{}
+	e := &ir.Evaluator{Lens: c.lens, Params: func(kind ir.ParamKind, name string) *ir.Tensor {
+		if kind == ir.ParamState {
+			return c.states[name]
+		}
+		for _, p := range c.g.Params {
+			if a := p.Attr.(ir.ParamAttr); a.Kind == kind && a.Name == name {
+				x := randomTensor(name, turn, a.Type.Elem, c.lengths(a.Type))
+				if kind == ir.ParamStep || kind == ir.ParamSeed {
+					name = kind.String()
+				}
+				inputs[name] = spread(x, a.Type)
+				return x
+			}
+		}
+		return nil
+	}}
+	want, err := e.Run(c.g)
+	require.NoError(t, err)
+	got, err := c.m.Run(&c.built.Program.Entries[0].Block, inputs)
+	require.NoError(t, err)
+	out := 0
+	for i, r := range c.g.Results {
+		if r.Kind == ir.ResultState {
+			c.states[r.Name] = want[i]
+			continue
+		}
+		same(t, want[i], gather(got[out], want[i].Dims), r.Name)
+		out++
+	}
+	for i, s := range c.built.Program.States {
+		same(t, c.states[s.Name], gather(c.m.States[i], c.states[s.Name].Dims), fmt.Sprintf("state %s after step %d", s.Name, turn))
+	}
+}
+
+// fusions are the ways to come to kernels: each op on its own, without and with cluster nodes, and fused.
+var fusions = []struct {
+	name string
+	pass func(*ir.Graph) (*ir.Graph, error)
+}{
+	{"bare", func(g *ir.Graph) (*ir.Graph, error) { return g, nil }},
+	{"separate", passes.Separate},
+	{"fused", passes.Fuse},
+}
+
+func graphOf(t *testing.T, file string) *ir.Graph {
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	g, err := ir.ParseGraph(string(text))
+	require.NoError(t, err, file)
+	require.NoError(t, ir.Verify(g), file)
+	return g
+}
+
+// lensOf are lengths below the bounds of the graph's symbols.
+func lensOf(g *ir.Graph) map[string]int {
+	lens := map[string]int{}
+	for k, y := range g.Syms {
+		if y.Def == nil {
+			lens[y.Name] = max(0, y.Max-k-1)
+		} else {
+			lens[y.Name] = y.Def.Eval(func(name string) int { return lens[name] })
+		}
+	}
+	return lens
+}
+
+// Whole graphs: plan and lowering against the reference, over several steps, in poisoned memory.
+func TestWholeGraphs(t *testing.T) {
+	files, err := filepath.Glob("../testdata/plan/*.graph")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		for _, f := range fusions {
+			t.Run(filepath.Base(file)+" "+f.name, func(t *testing.T) {
+				g := graphOf(t, file)
+				kernels, err := f.pass(g)
+				require.NoError(t, err)
+				c := comparisonOf(t, g, moduleOf(kernels), lensOf(g))
+				for turn := range 3 {
+					c.step(turn)
+				}
+			})
+		}
+	}
+}
+
+// Training steps through all passes, against the graph as pass grad left it.
+func TestWholePipeline(t *testing.T) {
+	files, err := filepath.Glob("../testdata/lower/*.graph")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		for _, noFusion := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s separate=%t", filepath.Base(file), noFusion), func(t *testing.T) {
+				reference := moduleOf(graphOf(t, file))
+				require.NoError(t, passes.Run(reference, passes.Options{StopAfter: "grad"}))
+				m := moduleOf(graphOf(t, file))
+				require.NoError(t, passes.Run(m, passes.Options{NoFusion: noFusion}))
+				g := reference.Entries[0].Graph
+				c := comparisonOf(t, g, m, lensOf(g))
+				for turn := range 3 {
+					c.step(turn)
+				}
+			})
+		}
+	}
+}

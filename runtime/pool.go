@@ -148,6 +148,7 @@ func (p *pool) spinWhile(busy func() bool) bool {
 		} else if now.After(limit) {
 			return false
 		}
+		unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // the thread that is waited for may need this CPU
 	}
 }
 

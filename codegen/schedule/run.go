@@ -72,6 +72,7 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	}
 	n.Opts = opts
 	put("layout", n)
+	put("expand", Expand(n))
 	return steps, nil
 }
 

@@ -148,12 +148,13 @@ type plan struct {
 	mentions bool
 	value    func(v *loop.Value) int
 	fused    map[*task]bool
-	needed   map[*loop.Value]int // the last level that evaluates a value
+	first    map[*loop.Value]int // the first level that evaluates a value
+	needed   map[*loop.Value]int // the last one
 }
 
 func (w *sweeper) plan(tasks []*task, loops []*loop.Axis, s *scope) *plan {
 	a := loops[0]
-	p := &plan{a: a, levels: map[*task]int{}, out: map[*task]bool{}, fused: map[*task]bool{}, needed: map[*loop.Value]int{}}
+	p := &plan{a: a, levels: map[*task]int{}, out: map[*task]bool{}, fused: map[*task]bool{}, first: map[*loop.Value]int{}, needed: map[*loop.Value]int{}}
 	memo := map[*loop.Value]int{}
 	p.value = func(v *loop.Value) int {
 		if v == nil || s.final[v] != nil {
@@ -205,7 +206,12 @@ func (w *sweeper) plan(tasks []*task, loops []*loop.Axis, s *scope) *plan {
 	}
 	w.delayStores(p, s)
 	for _, t := range p.tasks {
-		w.walkTask(t, s, func(v *loop.Value) { p.needed[v] = max(p.needed[v], p.levels[t]) })
+		w.walkTask(t, s, func(v *loop.Value) {
+			if l, ok := p.first[v]; !ok || p.levels[t] < l {
+				p.first[v] = p.levels[t]
+			}
+			p.needed[v] = max(p.needed[v], p.levels[t])
+		})
 	}
 	return p
 }
@@ -466,13 +472,13 @@ func openAxes(axes []*loop.Axis) []*loop.Axis {
 	return out
 }
 
-// spills are stores of the spilled values that this pass computes and a later one needs.
+// spills are stores of the spilled values that this pass uses first and a later one needs.
 func (w *sweeper) spills(p *plan, level int, rest []*loop.Axis, s *scope) []*task {
 	var out []*task
 	seen := map[*loop.Value]bool{}
 	for _, t := range p.tasks {
 		w.walkTask(t, s, func(v *loop.Value) {
-			if seen[v] || !w.isSpilled(v) || p.value(v) != level || p.needed[v] <= level || !loop.Has(w.deps.value(v), p.a) {
+			if seen[v] || !w.isSpilled(v) || p.first[v] != level || p.needed[v] <= level || !loop.Has(w.deps.value(v), p.a) {
 				return
 			}
 			seen[v] = true

@@ -139,27 +139,34 @@ func (n *Node) key() string {
 	return s.String()
 }
 
-// Param declares a parameter of the graph. Kind and name are unique; a region's
-// parameter of the same name as an earlier one is numbered.
+// Param declares a parameter of the graph. Kind and name are unique: the same
+// again is the same node, but a region's parameter of a name that is taken is numbered.
 func (b *Builder) Param(kind ParamKind, name string, t Type) *Node {
 	if kind == ParamValue {
 		name = b.freshParam(name)
 	}
+	return must(b.tryParam(kind, name, t))
+}
+
+func (b *Builder) tryParam(kind ParamKind, name string, t Type) (*Node, error) {
 	for _, p := range b.params {
 		if a := p.Attr.(ParamAttr); a.Kind == kind && a.Name == name {
 			if !a.Type.Equal(t) {
-				panic(fmt.Sprintf("ir: parameter %s %s is declared as %s and as %s", kind, name, a.Type, t))
+				return nil, fmt.Errorf("parameter %s %s is declared as %s and as %s", kind, name, a.Type, t)
 			}
-			return p
+			return p, nil
 		}
 	}
 	gen := b.Gen
 	b.Gen = 0
-	p := b.Make(OpParam, ParamAttr{kind, name, t})
+	p, err := b.TryMake(OpParam, ParamAttr{kind, name, t})
 	b.Gen = gen
+	if err != nil {
+		return nil, err
+	}
 	p.Name = name
 	b.params = append(b.params, p)
-	return p
+	return p, nil
 }
 
 func (b *Builder) freshParam(name string) string {

@@ -18,7 +18,7 @@ type AttrParser struct {
 
 // fail records an error at the cursor.
 func (p *AttrParser) fail(format string, args ...any) {
-	p.failAt(p.at, format, args...)
+	p.failAt(p.start(), format, args...)
 }
 
 func (p *AttrParser) failAt(at int, format string, args ...any) {
@@ -47,6 +47,12 @@ func (p *AttrParser) space() {
 			return
 		}
 	}
+}
+
+// start is the place of what comes next.
+func (p *AttrParser) start() int {
+	p.space()
+	return p.at
 }
 
 // peek reports whether s comes next.
@@ -143,22 +149,22 @@ func (p *AttrParser) number() string {
 
 // integer is a decimal integer.
 func (p *AttrParser) integer() int {
-	at := p.at
+	at := p.start()
 	s := p.number()
 	k, err := strconv.Atoi(s)
 	if err != nil && p.err == nil {
-		p.failAt(at+1, "%q is no integer", s)
+		p.failAt(at, "%q is no integer", s)
 	}
 	return k
 }
 
 // float is a float, nan and inf among them.
 func (p *AttrParser) float(width int) float64 {
-	at := p.at
+	at := p.start()
 	s := p.number()
 	f, err := strconv.ParseFloat(s, width)
 	if err != nil && p.err == nil {
-		p.failAt(at+1, "%q is no number", s)
+		p.failAt(at, "%q is no number", s)
 	}
 	return f
 }
@@ -224,11 +230,11 @@ func (p *AttrParser) dims() []Dim {
 }
 
 func (p *AttrParser) elem() Elem {
-	at := p.at
+	at := p.start()
 	s := p.word("element type")
 	e, err := parseElem(s)
 	if err != nil && p.err == nil {
-		p.failAt(at+1, "%s", err)
+		p.failAt(at, "%s", err)
 	}
 	return e
 }

@@ -59,7 +59,7 @@ type graphParser struct {
 }
 
 func (p *graphParser) symbol() {
-	at := p.at
+	at := p.start()
 	y := Sym{Name: p.name("symbol")}
 	p.want("<=")
 	y.Max = p.integer()
@@ -78,8 +78,7 @@ func (p *graphParser) symbol() {
 
 // value reads `%7` or `%7@1`: its text and generation.
 func (p *graphParser) value() (text string, gen int) {
-	p.space()
-	at := p.at
+	at := p.start()
 	p.want("%")
 	p.digits()
 	if strings.HasPrefix(p.text[p.at:], "@") && p.at+1 < len(p.text) && digit(p.text[p.at+1]) {
@@ -108,8 +107,7 @@ func (p *graphParser) digits() string {
 }
 
 func (p *graphParser) use() *Node {
-	p.space()
-	at := p.at
+	at := p.start()
 	text, _ := p.value()
 	n := p.values[text]
 	if n == nil && p.err == nil {
@@ -119,15 +117,13 @@ func (p *graphParser) use() *Node {
 }
 
 func (p *graphParser) node() {
-	p.space()
-	at := p.at
+	at := p.start()
 	text, gen := p.value()
 	if p.err == nil && p.values[text] != nil {
 		p.failAt(at, "value %s is defined twice", text)
 	}
 	p.want("=")
-	p.space()
-	opAt := p.at
+	opAt := p.start()
 	op := Lookup(p.word("op"))
 	if op == nil {
 		p.failAt(opAt, "there is no such op")
@@ -158,9 +154,9 @@ func (p *graphParser) node() {
 		return
 	}
 	if p.eat(":") {
-		typeAt := p.at
+		typeAt := p.start()
 		if t := p.typ(); p.err == nil && !t.Equal(n.Type) {
-			p.failAt(typeAt+1, "%s is %s, not %s", text, n.Type, t)
+			p.failAt(typeAt, "%s is %s, not %s", text, n.Type, t)
 		}
 	}
 	if p.peek(`"`) {
@@ -178,7 +174,11 @@ func (p *graphParser) make(at int, op *Op, attr Attr, regions []*Graph, args []*
 				return nil
 			}
 		}
-		return p.b.Param(a.Kind, a.Name, a.Type)
+		n, err := p.b.tryParam(a.Kind, a.Name, a.Type)
+		if err != nil {
+			p.failAt(at, "%s", err)
+		}
+		return n
 	}
 	p.b.Gen = gen
 	n, err := p.b.TryMakeWith(op, attr, regions, args...)
@@ -190,8 +190,7 @@ func (p *graphParser) make(at int, op *Op, attr Attr, regions []*Graph, args []*
 }
 
 func (p *graphParser) result() Result {
-	p.space()
-	at := p.at
+	at := p.start()
 	k := slices.Index(resultKinds, p.word("result or }"))
 	if k < 0 {
 		p.failAt(at, "a result starts with one of %s", strings.Join(resultKinds, ", "))

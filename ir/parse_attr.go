@@ -12,9 +12,10 @@ import (
 func parseElem(s string) (Elem, error) { return loop.ParseElem(s) }
 
 func parseParam(p *AttrParser) (Attr, error) {
+	at := p.start()
 	k := slices.Index(paramKinds, p.word("kind of parameter"))
 	if k < 0 {
-		p.fail("no such kind of parameter")
+		p.failAt(at, "no such kind of parameter")
 		k = 0
 	}
 	return ParamAttr{ParamKind(k), p.name("name"), p.typ()}, p.err
@@ -36,10 +37,10 @@ func (p *AttrParser) bits(e Elem) uint64 {
 	if e.IsFloat() {
 		return FloatBits(e, p.float(floatWidth(e)))
 	}
-	at, s := p.at, p.number()
+	at, s := p.start(), p.number()
 	v, err := strconv.ParseInt(s, 10, 64)
 	if err != nil && p.err == nil {
-		p.failAt(at+1, "%q is no %s", s, e)
+		p.failAt(at, "%q is no %s", s, e)
 	}
 	return uint64(v)
 }
@@ -57,8 +58,9 @@ func parseIndex(p *AttrParser) (Attr, error) {
 	a := IndexAttr{}
 	p.want("{")
 	p.list("(", ")", func() {
+		at := p.start()
 		if v := p.word("index variable"); v != "i"+strconv.Itoa(a.Vars) {
-			p.fail("index variable i%d expected, not %s", a.Vars, v)
+			p.failAt(at, "index variable i%d expected, not %s", a.Vars, v)
 		}
 		a.Vars++
 	})
@@ -74,9 +76,10 @@ func parseIndex(p *AttrParser) (Attr, error) {
 }
 
 func parseReduce(p *AttrParser) (Attr, error) {
+	at := p.start()
 	k, err := ParseReduceKind(p.word("kind of reduction"))
 	if err != nil {
-		p.fail("%s", err)
+		p.failAt(at, "%s", err)
 	}
 	return ReduceAttr{k, p.ints()}, p.err
 }

@@ -57,9 +57,10 @@ func (p *AttrParser) state() *State {
 }
 
 func (p *AttrParser) entry() *Entry {
+	at := p.start()
 	e := &Entry{Kind: EntryKind(p.word("kind of entry"))}
 	if !slices.Contains(entryKinds, e.Kind) {
-		p.fail("%q is no kind of entry", e.Kind)
+		p.failAt(at, "%q is no kind of entry", e.Kind)
 	}
 	e.Name = p.name("name of the entry")
 	if p.eatWord("count") {

@@ -143,7 +143,7 @@ func (r *span) limit2(e *index.Expr, up bool) *index.Expr {
 	case e.Op == index.Mul && isConst:
 		return index.Prod(r.limit(a, up == (k >= 0)), d)
 	case e.Op == index.Mul && r.nonNegative(a) && r.nonNegative(d):
-		return index.Prod(r.limit(a, up), r.limit(d, up))
+		return product(r.limit(a, up), r.limit(d, up))
 	case e.Op == index.Div && isConst && k > 0:
 		return index.Quo(r.limit(a, up), d)
 	case e.Op == index.Div && r.free(d) && r.positive(d):
@@ -162,6 +162,21 @@ func (r *span) limit2(e *index.Expr, up bool) *index.Expr {
 		return index.C(hi)
 	}
 	return index.C(lo)
+}
+
+// product is a*b as a sum of products, so that terms of different bounds cancel.
+func product(a, b *index.Expr) *index.Expr {
+	if b.Op == index.Add {
+		a, b = b, a
+	}
+	if a.Op != index.Add {
+		return index.Prod(a, b)
+	}
+	terms := make([]*index.Expr, len(a.Args))
+	for i, x := range a.Args {
+		terms[i] = product(x, b)
+	}
+	return index.Sum(terms...)
 }
 
 // free reports whether e has no index variables.

@@ -204,10 +204,11 @@ func checkKernel(t *testing.T, m *machine) {
 
 func TestKernelsEqualEvaluator(t *testing.T) {
 	target := hostTarget(t)
+	var kernels []*loop.Kernel
 	for _, c := range emitCases {
-		t.Run(c.name, func(t *testing.T) {
-			k := schedule.Expand(parseKernel(t, c.text))
-			checkKernel(t, load(t, target, k)[0])
-		})
+		kernels = append(kernels, schedule.Expand(parseKernel(t, c.text)))
+	}
+	for i, m := range load(t, target, kernels...) {
+		t.Run(emitCases[i].name, func(t *testing.T) { checkKernel(t, m) })
 	}
 }

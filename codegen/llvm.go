@@ -34,7 +34,9 @@ type Tools struct {
 // FindTools looks for LLVM 19: opt-19, llc-19 and ld.lld-19, or programs of that version without the suffix.
 func FindTools() (*Tools, error) { return findTools() }
 
-var findTools = sync.OnceValues(func() (*Tools, error) {
+var findTools = sync.OnceValues(lookForTools)
+
+func lookForTools() (*Tools, error) {
 	t := &Tools{}
 	var missing []string
 	for _, x := range []struct {
@@ -54,7 +56,7 @@ var findTools = sync.OnceValues(func() (*Tools, error) {
 			llvmMajor, strings.Join(missing, ", "), llvmMajor, llvmMajor)
 	}
 	return t, nil
-})
+}
 
 // findTool returns the path of a tool of the right version and its version line.
 func findTool(name string) (path, version string) {

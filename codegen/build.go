@@ -18,9 +18,10 @@ type Built struct {
 
 // BuiltKernel is a kernel on its way from equations to code.
 type BuiltKernel struct {
-	Page      *loop.Kernel // as lowered: every axis open
-	Scheduled *loop.Kernel // nil before Schedule
-	Emitted   *Emitted     // nil before Emit
+	Page      *loop.Kernel    // as lowered: every axis open
+	Steps     []schedule.Step // the page after each step of its schedule, nil before Schedule
+	Scheduled *loop.Kernel    // after the last
+	Emitted   *Emitted        // nil before Emit
 	args      []pageArg
 	work      []int // offsets of Scheduled's Work buffers, in order
 }

@@ -41,7 +41,8 @@ func (b *Built) Schedule(m *schedule.Machine) error {
 		if err != nil {
 			return err
 		}
-		k.Scheduled = steps[len(steps)-1].Kernel
+		k.Steps = append(steps, schedule.Step{Name: "expand", Kernel: schedule.Expand(steps[len(steps)-1].Kernel)})
+		k.Scheduled = k.Steps[len(steps)].Kernel
 		return nil
 	})
 	if err != nil {

@@ -287,6 +287,9 @@ func (m *machine) offsets(in, over []*Axis) []int {
 		}
 	}
 	out := make([]int, points(over))
+	if len(out) == 0 {
+		return out
+	}
 	n := 1
 	for d := len(over) - 1; d >= 0; d-- {
 		// out[:n] holds the inner axes: repeat it for each index of this one.

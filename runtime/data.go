@@ -36,19 +36,53 @@ func (s *split) slice(lo, hi int) *split {
 	return &t
 }
 
-// copyRow converts row r of s into elements at..at+width of dst.
-func (s *split) copyRow(r int, e loop.Elem, dst []byte, at int) {
-	row := s.data[r*s.rowBytes():][:s.rowBytes()]
-	switch {
-	case s.bits:
-		for i := range s.width {
-			writeElem(e, dst, at+i, float64(row[i/8]>>(7-i%8)&1))
+// converter writes rows of a split as elements of another type.
+type converter struct {
+	from  *split
+	elem  loop.Elem
+	table []byte // rows of bytes or bits: the elements that each of the 256 bytes stands for
+}
+
+func newConverter(from *split, elem loop.Elem) *converter {
+	c := &converter{from: from, elem: elem}
+	if from.elem.Size() > 1 || from.elem.IsFloat() {
+		return c
+	}
+	per := c.perByte()
+	c.table = make([]byte, 256*per*elem.Size())
+	for v := range 256 {
+		for i := range per {
+			x := readElem(from.elem, []byte{byte(v)}, 0)
+			if from.bits {
+				x = float64(v >> (7 - i) & 1)
+			}
+			writeElem(elem, c.table, v*per+i, x)
 		}
-	case e == s.elem:
-		copy(dst[at*e.Size():], row)
+	}
+	return c
+}
+
+// perByte is how many elements a byte of the source holds.
+func (c *converter) perByte() int {
+	if c.from.bits {
+		return 8
+	}
+	return 1
+}
+
+// convert writes the elements of row, all that dst has room for.
+func (c *converter) convert(dst, row []byte) {
+	switch {
+	case c.elem == c.from.elem && !c.from.bits:
+		copy(dst, row)
+	case c.table != nil:
+		each := c.perByte() * c.elem.Size()
+		for i, v := range row {
+			copy(dst[i*each:], c.table[int(v)*each:][:each])
+		}
 	default:
-		for i := range s.width {
-			writeElem(e, dst, at+i, readElem(s.elem, row, i))
+		for i := range len(row) / c.from.elem.Size() {
+			writeElem(c.elem, dst, i, readElem(c.from.elem, row, i))
 		}
 	}
 }

@@ -210,3 +210,14 @@ func FuzzNpy(f *testing.F) {
 		require.Equal(t, p.rows*p.rowBytes(), len(p.data))
 	})
 }
+
+func BenchmarkPackedRows(b *testing.B) {
+	s := &split{elem: loop.U8, width: 784, bits: true, data: make([]byte, 98*1000), rows: 1000}
+	f := &feed{data: s, elem: loop.F32, batch: 100, size: 100 * 784 * 4, epoch: -1, to: newConverter(s, loop.F32)}
+	dst := make([]byte, f.size)
+	n := 0
+	for b.Loop() {
+		f.fill(dst, n)
+		n++
+	}
+}

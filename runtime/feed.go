@@ -21,6 +21,7 @@ type feed struct {
 	window int // windows: bytes of one
 	step   int // windows in order: bytes from one to the next
 	key    [2]uint32
+	to     *converter
 
 	order []int // rows at random: the permutation of epoch
 	epoch int
@@ -36,7 +37,7 @@ func newFeed(in *program.Input, buf *program.Buffer, src *source, seed uint64, i
 	fault := func(format string, args ...any) (*feed, error) {
 		return nil, fmt.Errorf("%s: error: %s.%s cannot fill `%s: %s%v`: %s", src.Pos, src.Name, f.Split, in.Name, buf.Elem, buf.Dims, fmt.Sprintf(format, args...))
 	}
-	if len(buf.Dims) == 0 {
+	if len(buf.Dims) == 0 || buf.Dims[0] == 0 {
 		return fault("a batch needs a first axis")
 	}
 	if !canFeed(buf.Elem) {
@@ -46,6 +47,7 @@ func newFeed(in *program.Input, buf *program.Buffer, src *source, seed uint64, i
 		return fault("it has one array")
 	}
 	f.batch = buf.Dims[0]
+	f.to = newConverter(part, buf.Elem)
 	width := product(buf.Dims[1:])
 	switch f.Kind {
 	case "rows":
@@ -90,7 +92,7 @@ func (f *feed) fill(dst []byte, n int) {
 		case f.Kind == "windows":
 			f.copyWindow(dst, b, f.below(f.data.rows-f.window+1, n, b))
 		default:
-			f.data.copyRow(f.shuffled(n*f.batch+b), f.elem, dst, b*f.data.width)
+			f.copyRow(dst, b, f.shuffled(n*f.batch+b))
 		}
 	}
 }
@@ -103,14 +105,21 @@ func (f *feed) fillInOrder(dst []byte, lo, hi int) {
 		if f.Kind == "windows" {
 			f.copyWindow(dst, b, r*f.step)
 		} else {
-			f.data.copyRow(r, f.elem, dst, b*f.data.width)
+			f.copyRow(dst, b, r)
 		}
 	}
 }
 
+// copyRow makes row r of the data row b of the batch.
+func (f *feed) copyRow(dst []byte, b, r int) {
+	size, each := f.size/f.batch, f.data.rowBytes()
+	f.to.convert(dst[b*size:][:size], f.data.data[r*each:][:each])
+}
+
+// copyWindow makes the window that begins at element at row b of the batch.
 func (f *feed) copyWindow(dst []byte, b, at int) {
-	w := split{elem: f.data.elem, width: f.window, data: f.data.data[at*f.data.elem.Size():]}
-	w.copyRow(0, f.elem, dst, b*f.window)
+	size, each := f.size/f.batch, f.data.elem.Size()
+	f.to.convert(dst[b*size:][:size], f.data.data[at*each:][:f.window*each])
 }
 
 // below is draw number i of batch n, uniform below limit.

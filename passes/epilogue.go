@@ -24,7 +24,7 @@ func (f *fusion) epilogues() {
 			grown = false
 			for _, c := range f.candidates(k) {
 				t := f.towards(k, c)
-				if t != nil && f.pays(k, t) && f.dotKernel(t) && f.convex(t) {
+				if t != nil && f.pays(k, t, i) && f.dotKernel(t) && f.convex(t) {
 					f.join(t)
 					grown = true
 				}
@@ -127,15 +127,15 @@ func (f *fusion) reaches(k *group, i int) bool {
 
 // pays reports whether the kernel stores no more than before for the sake of
 // readers that could compute for themselves.
-func (f *fusion) pays(k *group, t *trial) bool {
-	return f.storedFor(t) <= f.storedFor(f.try(k))
+func (f *fusion) pays(k *group, t *trial, dot int) bool {
+	return f.storedFor(t, dot) <= f.storedFor(f.try(k), dot)
 }
 
-// storedFor is the bytes that a dot's kernel stores; values that have to be in memory anyway are free.
-func (f *fusion) storedFor(t *trial) float64 {
+// storedFor is the bytes that a dot's kernel stores, without values that are in memory anyway.
+func (f *fusion) storedFor(t *trial, dot int) float64 {
 	sum := 0.0
 	for _, i := range t.set {
-		if f.leaves(i, t) && !f.wanted(i) {
+		if f.leaves(i, t) && !f.wanted(i, dot) {
 			sum += f.bytes(i)
 		}
 	}
@@ -143,17 +143,24 @@ func (f *fusion) storedFor(t *trial) float64 {
 }
 
 // wanted reports whether a value has to be in memory whatever the clusters: a
-// result, or the operand of a dot or scatter.
-func (f *fusion) wanted(i int) bool {
+// result, the operand of a dot or scatter, or what is used both here and by a gradient behind
+// other dots. (What only the gradient uses had better be computed there.)
+func (f *fusion) wanted(i, dot int) bool {
 	if f.needed[i] {
 		return true
 	}
+	near, far := false, false
 	for _, r := range f.readers[i] {
 		if f.isClass(r, ir.ClassDot) || f.isScatter(r) || f.role[r] == inMemory {
 			return true
 		}
+		if f.late(dot, r) {
+			far = true
+		} else {
+			near = true
+		}
 	}
-	return false
+	return near && far
 }
 
 // dotKernel reports whether a trial is one dot with prologues and an epilogue.
@@ -223,7 +230,7 @@ func (f *fusion) epilogueFits(t *trial, dot int) bool {
 // element that the dot reads.
 func (f *fusion) prologueFits(t *trial, dot int) bool {
 	for _, r := range f.reads[dot] {
-		if t.has(r.from) && f.pointWork(t, r.from)*f.evaluations(dot, r) > pointBudget {
+		if t.has(r.from) && f.pointWork(t, r.from)*f.evaluations(dot, r) > dotBudget {
 			return false
 		}
 	}

@@ -35,14 +35,17 @@ func Fuse(g *ir.Graph) (*ir.Graph, error) { return fuseWith(g, true) }
 func Separate(g *ir.Graph) (*ir.Graph, error) { return fuseWith(g, false) }
 
 const (
-	launchBytes   = 4096 // a kernel's start, as memory traffic
-	costBytes     = 0.5  // of one unit of work
-	maxSweeps     = 3    // dependent row reductions of a nest
-	maxBuffers    = 40   // of a kernel
-	pointBudget   = 8    // work on a value that is computed again for each reader's element
-	rowBudget     = 16   // work on a value that is computed once a row
-	maxEpilogue   = 96   // nodes of an epilogue
-	rematMaxReads = 1    // full-size values that a recomputed value may read
+	launchBytes   = 4096    // a kernel's start, as memory traffic
+	costBytes     = 0.5     // of one unit of work, next to values in a cache
+	largeBytes    = 1 << 20 // a value that leaves the caches: its bytes cost twice as much
+	alikeBytes    = 1 << 16 // of values whose kernels are small
+	maxSweeps     = 3       // dependent row reductions of a nest
+	maxBuffers    = 40      // of a kernel
+	pointBudget   = 8       // work on a value that is computed again for each reader's element
+	dotBudget     = 2       // work on an element of an operand: a cast, a factor, a mask
+	rowBudget     = 16      // work on a value that is computed once a row
+	maxEpilogue   = 96      // nodes of an epilogue
+	rematMaxReads = 1       // full-size values that a recomputed value may read
 )
 
 func fuseWith(g *ir.Graph, merge bool) (*ir.Graph, error) {
@@ -84,6 +87,9 @@ type fusion struct {
 	readers [][]int    // computed nodes, or others, that read it, ascending
 	in      [][]*group // the groups that compute a node; the first stores it
 	groups  []*group   // in order of their smallest node at the start
+	walls   [][]uint64 // of each node: which dots, scatters and loops it depends on
+	wall    []int      // a node's place in walls' bits, -1: none
+	behind  [][]uint64 // of each node: which of them depend on it
 }
 
 // group is a cluster in the making.
@@ -93,8 +99,8 @@ type group struct {
 	glue    []glue
 }
 
-// glue says that two members, otherwise unrelated, read a common value at the same place.
-type glue struct{ a, b, from int }
+// glue says that two members, otherwise unrelated, of the same shape, run over the same axes.
+type glue struct{ a, b int }
 
 func (k *group) has(i int) bool { return holdsNode(k.members, i) }
 
@@ -143,7 +149,82 @@ func newFusion(g *ir.Graph) *fusion {
 		f.groups = append(f.groups, k)
 		f.in[i] = []*group{k}
 	}
+	f.findWalls()
 	return f
+}
+
+// findWalls finds for each node the dots, scatters and loops before and behind
+// it. What lies on both sides of one cannot be in one kernel.
+func (f *fusion) findWalls() {
+	n := len(f.nodes)
+	f.wall = make([]int, n)
+	count := 0
+	for i := range f.nodes {
+		f.wall[i] = -1
+		if f.isClass(i, ir.ClassDot) || f.isScatter(i) || f.role[i] == inMemory && len(f.nodes[i].Args) > 0 {
+			f.wall[i] = count
+			count++
+		}
+	}
+	words := (count + 63) / 64
+	f.walls, f.behind = make([][]uint64, n), make([][]uint64, n)
+	for i := range f.nodes {
+		f.walls[i], f.behind[i] = make([]uint64, words), make([]uint64, words)
+	}
+	mark := func(set []uint64, i int) {
+		if w := f.wall[i]; w >= 0 {
+			set[w/64] |= 1 << (w % 64)
+		}
+	}
+	merge := func(into, from []uint64) {
+		for w := range into {
+			into[w] |= from[w]
+		}
+	}
+	for i := range f.nodes {
+		for _, r := range f.reads[i] {
+			merge(f.walls[i], f.walls[r.from])
+			mark(f.walls[i], r.from)
+		}
+	}
+	for i := n - 1; i >= 0; i-- {
+		for _, r := range f.reads[i] {
+			merge(f.behind[r.from], f.behind[i])
+			mark(f.behind[r.from], i)
+		}
+	}
+}
+
+// late reports whether node r is of no use until something behind node i has run:
+// it depends on a dot, scatter or loop that depends on i, or all that read it do.
+func (f *fusion) late(i, r int) bool {
+	memo := map[int]bool{}
+	var visit func(r int) bool
+	visit = func(r int) bool {
+		if v, ok := memo[r]; ok {
+			return v
+		}
+		v := f.apart(i, r)
+		if !v && f.pointwise(r) && !f.needed[r] {
+			v = true
+			for _, x := range f.readers[r] {
+				v = v && visit(x)
+			}
+		}
+		memo[r] = v
+		return v
+	}
+	return visit(r)
+}
+
+// apart reports whether reader r of node i is behind a dot, scatter or loop that depends on i.
+func (f *fusion) apart(i, r int) bool {
+	for w := range f.walls[r] {
+		if f.walls[r][w]&f.behind[i][w] != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func roleOf(n *ir.Node) role {
@@ -219,6 +300,9 @@ func (t *trial) has(i int) bool { return holdsNode(t.set, i) }
 
 // leaves reports whether node i of the trial would have to be stored.
 func (f *fusion) leaves(i int, t *trial) bool {
+	if !holds(t.groups, f.in[i][0]) {
+		return false // a copy
+	}
 	if f.needed[i] {
 		return true
 	}

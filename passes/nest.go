@@ -2,6 +2,7 @@ package passes
 
 import (
 	"sort"
+	"strconv"
 
 	"mdlc/ir"
 )
@@ -9,20 +10,22 @@ import (
 // vertical merges nests of which one reads what the other computes, largest
 // saving first, until nothing changes.
 func (f *fusion) vertical() {
-	for f.mergeBest(f.handOvers(), nil) {
+	for f.mergeBest(f.handOvers()) {
 	}
 }
 
-// horizontal merges nests that read the same value at the same place.
+// horizontal merges nests that read the same value at the same place, and small
+// ones of the same shape.
 func (f *fusion) horizontal() {
-	f.mergeBest(f.commonReads(), f.glueFor)
+	f.mergeBest(f.commonReads())
+	f.mergeBest(f.alike())
 }
 
 // pairing is a merge that would save bytes.
 type pairing struct {
 	a, b  *group
-	from  int
 	saved float64
+	glue  []glue
 }
 
 // handOvers lists producers and consumers.
@@ -54,17 +57,9 @@ func (f *fusion) handOvers() []pairing {
 	return out
 }
 
-// commonReads lists nests that read one value of more than a few bytes; nests of
-// scalars as well.
+// commonReads lists nests that read one value of more than a few bytes.
 func (f *fusion) commonReads() []pairing {
 	var out []pairing
-	pair := func(from int, ks []*group, saved float64) {
-		for i, a := range ks {
-			for _, k := range ks[i+1:] {
-				out = append(out, pairing{a, k, from, saved})
-			}
-		}
-	}
 	for i := range f.nodes {
 		if f.role[i] == looked || f.bytes(i) < launchBytes/4 {
 			continue
@@ -77,31 +72,45 @@ func (f *fusion) commonReads() []pairing {
 				}
 			}
 		}
-		pair(i, ks, f.bytes(i))
-	}
-	var scalars []*group
-	for _, k := range f.groups {
-		if f.kind(k.members) == "nest" && f.scalar(k) {
-			scalars = append(scalars, k)
+		for at, a := range ks {
+			for _, k := range ks[at+1:] {
+				out = append(out, pairing{a: a, b: k, saved: f.bytes(i)})
+			}
 		}
 	}
-	pair(-1, scalars, launchBytes)
 	return out
 }
 
-// scalar reports whether all of a group is element-wise on scalars.
-func (f *fusion) scalar(k *group) bool {
-	for _, i := range k.members {
-		if !f.pointwise(i) || f.rank(i) != 0 {
-			return false
+// alike lists small element-wise nests of one shape: the updates of small parameters, the
+// arithmetic of scalars. Together they cost one start.
+func (f *fusion) alike() []pairing {
+	var out []pairing
+	last := map[string]*group{}
+	lastNode := map[string]int{}
+	for _, k := range f.groups {
+		if f.kind(k.members) != "nest" {
+			continue
 		}
+		n := f.nodes[k.members[len(k.members)-1]]
+		small := n.Type.Bytes() <= alikeBytes
+		for _, i := range k.members {
+			small = small && f.pointwise(i) && ir.SameDims(f.nodes[i].Type.Dims, n.Type.Dims)
+		}
+		if !small {
+			continue
+		}
+		shape := ir.OfDims(0, n.Type.Dims).String()
+		if a := last[shape]; a != nil {
+			out = append(out, pairing{a: a, b: k, saved: launchBytes, glue: []glue{{lastNode[shape], k.members[0]}}})
+		}
+		last[shape], lastNode[shape] = k, k.members[0]
 	}
-	return true
+	return out
 }
 
 // mergeBest makes the legal merges of a list, best first; of groups that merged
 // on the way it looks at what they became. It reports whether there was one.
-func (f *fusion) mergeBest(ps []pairing, glueFor func(p pairing, a, b *group) []glue) bool {
+func (f *fusion) mergeBest(ps []pairing) bool {
 	sort.SliceStable(ps, func(i, j int) bool { return ps[i].saved > ps[j].saved })
 	became := map[*group]*group{}
 	now := func(k *group) *group {
@@ -117,9 +126,7 @@ func (f *fusion) mergeBest(ps []pairing, glueFor func(p pairing, a, b *group) []
 			continue
 		}
 		t := f.try(a, k)
-		if glueFor != nil {
-			t.glue = append(t.glue, glueFor(p, a, k)...)
-		}
+		t.glue = append(t.glue, p.glue...)
 		if f.nest(t) && f.convex(t) {
 			f.join(t)
 			became[k] = a
@@ -127,27 +134,6 @@ func (f *fusion) mergeBest(ps []pairing, glueFor func(p pairing, a, b *group) []
 		}
 	}
 	return merged
-}
-
-// glueFor finds a pair of reads of the common value, whole and in place.
-func (f *fusion) glueFor(p pairing, a, b *group) []glue {
-	if p.from < 0 {
-		return nil
-	}
-	find := func(k *group) int {
-		for _, i := range k.members {
-			for _, r := range f.reads[i] {
-				if r.from == p.from && r.onto(f.rank(p.from)) && r.way == spread {
-					return i
-				}
-			}
-		}
-		return -1
-	}
-	if x, y := find(a), find(b); x >= 0 && y >= 0 {
-		return []glue{{x, y, p.from}}
-	}
-	return nil
 }
 
 // nest reports whether a trial is one nest: one space of rows times a last part,
@@ -281,9 +267,12 @@ func (s *space) align() bool {
 			return false
 		}
 	}
+	s.uniteReaders()
 	for _, g := range s.t.glue {
-		if !s.glued(g) {
-			return false
+		if s.aligned[g.a] && s.aligned[g.b] {
+			for k := range f.iterates(g.a) {
+				s.unite(s.first[g.a]+k, s.first[g.b]+k)
+			}
 		}
 	}
 	for _, i := range s.t.set {
@@ -321,26 +310,31 @@ func (s *space) valueFirst(i int) []int {
 
 func (s *space) unite(a, b int) { s.parent[s.find(a)] = s.find(b) }
 
-// glued unites the axes of two readers of one value.
-func (s *space) glued(g glue) bool {
-	var where [2][]int
-	for side, i := range []int{g.a, g.b} {
+// uniteReaders unites the axes of nodes that read a value from outside through the same map.
+func (s *space) uniteReaders() {
+	first := map[string]int{}
+	for _, i := range s.t.set {
+		if !s.aligned[i] {
+			continue
+		}
+		dims := s.f.iterates(i)
 		for _, r := range s.f.reads[i] {
-			if r.from == g.from && r.way == spread && r.onto(s.f.rank(g.from)) && s.aligned[i] {
-				for _, k := range r.axis {
-					where[side] = append(where[side], s.first[i]+k)
+			if s.t.has(r.from) || len(r.vars) == 0 {
+				continue
+			}
+			text := strconv.Itoa(r.from) + ": " + r.key
+			j, ok := first[text]
+			if !ok {
+				first[text] = i
+				continue
+			}
+			for _, k := range r.vars {
+				if other := s.f.iterates(j); k < len(other) && k < len(dims) && other[k].Equal(dims[k]) {
+					s.unite(s.first[j]+k, s.first[i]+k)
 				}
-				break
 			}
 		}
 	}
-	if where[0] == nil || len(where[0]) != len(where[1]) {
-		return false
-	}
-	for k := range where[0] {
-		s.unite(where[0][k], where[1][k])
-	}
-	return true
 }
 
 func repeated(labels []int) bool {

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"fmt"
 	"strings"
 
 	"mdlc/ir"
@@ -24,6 +25,7 @@ type read struct {
 	way  way
 	axis []int  // spread: the reader's axis for each axis of the value, -1 for an axis of one element
 	key  string // of the map, for comparing
+	vars []int  // the reader's axes that the map depends on
 }
 
 // same reports whether the value is read at the reader's own place.
@@ -68,6 +70,9 @@ func readsOf(n *ir.Node, at map[*ir.Node]int, free func(*ir.Node) bool) []read {
 			inner[i] = e.Subst(func(name string) *index.Expr {
 				if k, ok := mapVar(name); ok {
 					return place[k]
+				}
+				if k, ok := mapData(name); ok { // the same name for the same data only
+					return index.V(fmt.Sprintf("$%d.%d", at[x.Args[k]], k))
 				}
 				return nil
 			})
@@ -137,6 +142,13 @@ func classify(x *ir.Node, dims []ir.Dim, place []*index.Expr) read {
 		}
 	}
 	r.key = strings.Join(texts, ", ")
+	for _, e := range place {
+		e.Vars(func(name string) {
+			if k, ok := mapVar(name); ok && !holdsInt(r.vars, k) {
+				r.vars = append(r.vars, k)
+			}
+		})
+	}
 	if r.way == anywhere && bijective(place, dims, x.Type.Dims) {
 		r.way = bijection
 	}

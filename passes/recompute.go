@@ -19,7 +19,7 @@ func (f *fusion) stored(i int) bool { return f.leaves(i, f.try(f.in[i][0])) }
 
 func (f *fusion) recomputeNode(i int) {
 	home := f.in[i][0]
-	part := f.source(home, i)
+	part, edge := f.source(home, i)
 	if part == nil {
 		return
 	}
@@ -31,23 +31,39 @@ func (f *fusion) recomputeNode(i int) {
 			}
 		}
 	}
+	perWork := costBytes
+	if f.bytes(i) >= largeBytes {
+		perWork /= 2
+	}
 	saved := f.bytes(i)
+	far := f.farReader(home, i)
+	if far {
+		saved += f.bytes(i) // it would fill memory until then
+	}
 	if len(part) == len(home.members) {
 		saved += launchBytes
 	}
+	for _, m := range edge {
+		if home.has(m) && !f.stored(m) {
+			saved -= f.bytes(m)
+		}
+	}
 	size := float64(f.nodes[i].Type.Size())
 	for _, k := range into {
-		copyOf := &group{id: -1, members: part}
-		t := f.try(k, copyOf)
-		if !f.legal(t) {
+		if !f.legal(f.try(k, &group{members: part})) {
 			return
 		}
 		saved += f.bytes(i)
 		for _, m := range part {
-			saved -= f.cost(m) * size * costBytes
-			for _, r := range f.reads[m] {
-				if !holdsNode(part, r.from) && !f.readBy(k, r.from) {
-					saved -= f.bytes(r.from)
+			if !k.has(m) {
+				saved -= f.cost(m) * size * perWork
+			}
+		}
+		for _, m := range edge {
+			if !k.has(m) && !f.readBy(k, m) {
+				saved -= f.bytes(m)
+				if far && !f.farReader(home, m) {
+					saved -= f.bytes(m)
 				}
 			}
 		}
@@ -64,6 +80,18 @@ func (f *fusion) recomputeNode(i int) {
 		}
 	}
 	f.prune(home)
+}
+
+// farReader reports whether a reader of node i is behind a dot or loop that depends on group k.
+func (f *fusion) farReader(k *group, i int) bool {
+	for _, r := range f.readers[i] {
+		for _, m := range k.members {
+			if f.late(m, r) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // legal reports whether a trial is a kernel.
@@ -83,39 +111,50 @@ func (f *fusion) legal(t *trial) bool {
 	return false
 }
 
-// source is node i and what its home computes for it, if all is element-wise and
-// reads little.
-func (f *fusion) source(home *group, i int) []int {
-	var part []int
-	big := 0
+// source is node i and the element-wise nodes that its home computes for it (part), down to
+// values that are in memory or small enough to store (edge). nil where it would read more than rematMaxReads large values.
+func (f *fusion) source(home *group, i int) (part, edge []int) {
+	large := 0
 	seen := map[int]bool{}
-	var visit func(m int) bool
-	visit = func(m int) bool {
+	var visit func(m int)
+	visit = func(m int) {
 		if seen[m] {
-			return true
+			return
 		}
 		seen[m] = true
-		if !home.has(m) {
-			if f.bytes(m) >= f.bytes(i)/2 && f.bytes(m) > launchBytes {
-				big++
+		if !home.has(m) || !f.pointwise(m) || m != i && f.stored(m) || 8*f.bytes(m) <= f.bytes(i) && !f.pure(home, m) {
+			edge = append(edge, m)
+			if 2*f.bytes(m) >= f.bytes(i) && f.bytes(m) > launchBytes {
+				large++
 			}
-			return big <= rematMaxReads
-		}
-		if !f.pointwise(m) || f.needed[m] && m != i {
-			return false
+			return
 		}
 		for _, r := range f.reads[m] {
-			if !visit(r.from) {
-				return false
-			}
+			visit(r.from)
 		}
 		part = union(part, []int{m})
+	}
+	visit(i)
+	if len(part) == 0 || large > rematMaxReads {
+		return nil, nil
+	}
+	return part, edge
+}
+
+// pure reports whether home computes node m by element-wise ops alone.
+func (f *fusion) pure(home *group, m int) bool {
+	if !home.has(m) {
 		return true
 	}
-	if !visit(i) {
-		return nil
+	if !f.pointwise(m) {
+		return false
 	}
-	return part
+	for _, r := range f.reads[m] {
+		if !f.pure(home, r.from) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *fusion) readBy(k *group, from int) bool {

@@ -5,6 +5,7 @@ import (
 
 	"mdlc/ir"
 	"mdlc/ir/index"
+	"mdlc/ir/loop"
 )
 
 // invertScatter turns a scatter whose map is known at compile time into what
@@ -21,8 +22,11 @@ import (
 // the same inversion (invert.go). Indices that are data stay a scatter.
 func (s *simplifier) invertScatter(n *ir.Node) *ir.Node {
 	a, ok := n.Attr.(ir.IndexAttr)
-	if !ok || n.Op != ir.OpScatter || len(n.Args) > 1 {
+	if !ok || n.Op != ir.OpScatter {
 		return nil
+	}
+	if len(n.Args) > 1 {
+		return s.pickScatter(n, a)
 	}
 	x := n.Args[0]
 	vars := make([]variable, a.Vars)
@@ -129,4 +133,41 @@ func holdsName(list []string, name string) bool {
 		}
 	}
 	return false
+}
+
+// pickScatter turns a scatter that puts each element into a row of its own, at a
+// place that is data, into a comparison. The gradient of logits[b, target[b]]:
+//
+//	%1 = scatter %dy, %t {(i0) -> (i0, $1)} [64, 256]
+//
+// becomes
+//
+//	%1 = where (iota = broadcast %t) (broadcast %dy) 0
+//
+// which a kernel computes in passing.
+func (s *simplifier) pickScatter(n *ir.Node, a ir.IndexAttr) *ir.Node {
+	x := n.Args[0]
+	at := make([]int, a.Vars) // the result's axis of each variable
+	var seen axes
+	type datum struct{ axis, arg int }
+	var picked []datum
+	for axis, e := range a.Out {
+		if k, ok := mapVar(e.Name); ok && e.Op == index.Var && !seen.has(k) && x.Type.Dims[k].Equal(a.Shape[axis]) {
+			seen |= axesOf(k)
+			at[k] = axis
+			continue
+		}
+		k, ok := mapData(e.Name)
+		if !ok || e.Op != index.Var || n.Args[k].Type.Elem != loop.I32 {
+			return nil
+		}
+		picked = append(picked, datum{axis, k})
+	}
+	if seen != allAxes(a.Vars) || len(picked) != 1 {
+		return nil
+	}
+	p := picked[0]
+	spread := func(y *ir.Node) *ir.Node { return s.simplify(s.b.Broadcast(y, a.Shape, at...)) }
+	here := s.make(ir.OpEq, nil, s.b.Iota(a.Shape, p.axis), spread(n.Args[p.arg]))
+	return s.make(ir.OpWhere, nil, here, spread(x), s.b.Const(n.Type, 0))
 }

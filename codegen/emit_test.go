@@ -104,7 +104,8 @@ var emitCases = []struct{ name, text string }{
 }
 
 // fill gives a buffer values that suit its type, and its memory the same.
-func fill(r *rand.Rand, b *loop.Buffer) (*loop.Data, []byte) {
+// Integers are in -ints/2 … ints/2, or if ints is negative in 0 … -ints.
+func fill(r *rand.Rand, b *loop.Buffer, ints int64) (*loop.Data, []byte) {
 	n := 1
 	for _, d := range b.Dims {
 		n *= d
@@ -118,8 +119,10 @@ func fill(r *rand.Rand, b *loop.Buffer) (*loop.Data, []byte) {
 			d.I[i] = 70
 		case b.Elem == loop.Bool:
 			d.I[i] = r.Int64N(2)
+		case ints < 0:
+			d.I[i] = r.Int64N(-ints)
 		default:
-			d.I[i] = r.Int64N(200) - 100
+			d.I[i] = r.Int64N(ints) - ints/2
 		}
 	}
 	d.Round()
@@ -171,6 +174,12 @@ func equalBits(t *testing.T, name string, want *loop.Data, mem []byte) {
 // checkKernel runs k on the machine and in the typed evaluator.
 func checkKernel(t *testing.T, m *machine) {
 	t.Helper()
+	checkAgainst(t, m.k, m, 200)
+}
+
+// checkAgainst runs m and evaluates k, which has the same parameters but for Work buffers.
+func checkAgainst(t *testing.T, k *loop.Kernel, m *machine, ints int64) {
+	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
 	args := map[string]*loop.Data{}
 	var bufs [][]byte
@@ -178,7 +187,7 @@ func checkKernel(t *testing.T, m *machine) {
 		if b.Mode == loop.Local {
 			continue
 		}
-		d, mem := fill(r, b)
+		d, mem := fill(r, b, ints)
 		if b.Mode == loop.In || b.Mode == loop.InOut {
 			args[b.Name] = d
 		} else {
@@ -188,7 +197,7 @@ func checkKernel(t *testing.T, m *machine) {
 		}
 		bufs = append(bufs, mem)
 	}
-	require.NoError(t, loop.Eval(m.k, args, loop.EvalOptions{Typed: true, Seed: 1}))
+	require.NoError(t, loop.Eval(k, args, loop.EvalOptions{Typed: true, Seed: 1}))
 	m.run(bufs)
 	i := 0
 	for _, b := range m.k.Bufs {

@@ -119,6 +119,10 @@ func (p *parser) unary() operand {
 	t := p.peek()
 	if t.kind == tokSign && (t.text == "-" || t.text == "!") {
 		p.i++
+		if n := p.peek(); n.kind == tokInt && n.text == "9223372036854775808" && t.text == "-" {
+			p.i++
+			return operand{lit: true, n: math.MinInt64, x: math.MinInt64, pos: t.pos}
+		}
 		p.deeper()
 		o := p.unary()
 		p.depth--
@@ -140,9 +144,6 @@ func (p *parser) primary() operand {
 	case tokInt:
 		n, err := strconv.ParseUint(t.text, 10, 63)
 		if err != nil {
-			if t.text == "9223372036854775808" { // after a minus
-				return operand{lit: true, n: math.MinInt64, pos: t.pos}
-			}
 			p.fail(t.pos, "%s is too large", t.text)
 		}
 		return operand{lit: true, n: int64(n), x: float64(n), pos: t.pos}

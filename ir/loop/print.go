@@ -317,6 +317,10 @@ func (p *printer) form(v *Value) (string, int) {
 		return v.Axis.Name, precAtom
 	case v.Op == Load:
 		return p.access(v.Buf, v.Args, v.Guard), precAtom
+	case v.Op == Cast && v.Args[0].Op == Const && v.Args[0].Elem != Bool && p.name(v.Args[0]) == "":
+		// f16(0.1) is a constant: a conversion of one shows the constant's type.
+		a := v.Args[0]
+		return v.Elem.String() + "(" + a.Elem.String() + "(" + literal(a) + "))", precAtom
 	case v.Op == Cast:
 		return v.Elem.String() + "(" + p.expr(v.Args[0], 0) + ")", precAtom
 	case v.Op == Bitcast:
@@ -347,18 +351,20 @@ func (p *printer) form(v *Value) (string, int) {
 
 // constText prints a constant: i64 and f32 bare, others as elem(literal).
 func constText(v *Value) string {
-	var s string
+	if v.Elem == I64 || v.Elem == F32 || v.Elem == Bool {
+		return literal(v)
+	}
+	return v.Elem.String() + "(" + literal(v) + ")"
+}
+
+func literal(v *Value) string {
 	if x, ok := v.FloatConst(); ok {
-		s = floatText(x)
-	} else if x, ok := v.BoolConst(); ok {
+		return floatText(x)
+	}
+	if x, ok := v.BoolConst(); ok {
 		return strconv.FormatBool(x)
-	} else {
-		s = strconv.FormatInt(int64(v.Bits), 10)
 	}
-	if v.Elem == I64 || v.Elem == F32 {
-		return s
-	}
-	return v.Elem.String() + "(" + s + ")"
+	return strconv.FormatInt(int64(v.Bits), 10)
 }
 
 func floatText(x float64) string {

@@ -46,8 +46,7 @@ func cloneAll(in buffers) buffers {
 }
 
 // eval runs a kernel on copies of the arguments.
-func eval(t testing.TB, k *Kernel, args buffers, opt EvalOptions) buffers {
-	t.Helper()
+func eval(t require.TestingT, k *Kernel, args buffers, opt EvalOptions) buffers {
 	out := cloneAll(args)
 	require.NoError(t, Eval(k, out, opt), "%s", k)
 	return out

@@ -1,6 +1,9 @@
 package lang
 
-import "github.com/alecthomas/participle/v2/lexer"
+import (
+	"github.com/alecthomas/participle/v2"
+	"github.com/alecthomas/participle/v2/lexer"
+)
 
 // The grammar of expressions, loosest first. term.go turns it into the tree
 // that the builder walks.
@@ -143,13 +146,13 @@ type Index struct {
 type Primary struct {
 	Pos    lexer.Position
 	EndPos lexer.Position
-	Reduce *Reduce `parser:"  @@"`
-	Number string  `parser:"| @Number"`
-	String *string `parser:"| @String"`
-	Word   string  `parser:"| @('true' | 'false' | 'inf' | 'none')"`
-	Name   string  `parser:"| @Ident"`
-	Paren  *Expr   `parser:"| '(' @@ ')'"`
-	List   *List   `parser:"| @@"`
+	Reduce *Reduce  `parser:"  @@"`
+	Number string   `parser:"| @Number"`
+	String *string  `parser:"| @String"`
+	Word   string   `parser:"| @('true' | 'false' | 'inf' | 'none')"`
+	Name   string   `parser:"| @Ident"`
+	Paren  *Expr    `parser:"| '(' @@ ')'"`
+	List   *Listing `parser:"| @@"`
 }
 
 // Reduce is sum[i, j < n where c] body. The body is a product, so that
@@ -170,10 +173,16 @@ type Bound struct {
 	Below  *Sum   `parser:"  ('<' @@)?"`
 }
 
-// List is a list, or a comprehension: [e for n] or [e for i in n].
-type List struct {
+// Listing is a list, or a comprehension: [e for n] or [e for i in n].
+type Listing struct {
 	Open  string  `parser:"@'['"`
 	Items []*Expr `parser:"(@@ (',' @@)*)?"`
 	For   []*Expr `parser:"('for' @@ (',' @@)*"`
 	In    []*Expr `parser:"  ('in' @@ (',' @@)*)? )? ']'"`
 }
+
+var exprParser = participle.MustBuild[Expr](
+	participle.Lexer(tokens),
+	participle.Elide("Comment", "Space"),
+	participle.UseLookahead(1),
+)

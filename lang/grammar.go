@@ -26,7 +26,6 @@ var fileParser = participle.MustBuild[File](
 	participle.UseLookahead(1),
 )
 
-
 // File is one .mdl file.
 type File struct {
 	Items []*Item `parser:"@@*"`

@@ -1,0 +1,22 @@
+package lang
+
+import (
+	"os"
+	"testing"
+	"fmt"
+)
+
+func TestDump(t *testing.T) {
+	f := os.Getenv("MDL")
+	if f == "" {
+		t.Skip()
+	}
+	src, _ := os.ReadFile(f)
+	m, ds := Build(f, src, Options{})
+	for _, d := range ds {
+		fmt.Println(d.Text())
+	}
+	if m != nil {
+		fmt.Println(m.String())
+	}
+}

@@ -1,0 +1,289 @@
+package lang
+
+import (
+	"fmt"
+	"strconv"
+
+	"mdlc/ir"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// arg is an evaluated argument.
+type arg struct {
+	name  string // "": by place
+	value Value
+	span  Span
+}
+
+// call is a call of a builtin: arguments by place and by name.
+type call struct {
+	name  string
+	args  []Value
+	named map[string]Value
+	span  Span
+	spans []Span
+}
+
+func (b *builder) arguments(t *CallTerm) []arg {
+	h := b.home
+	defer func() { b.home = h }()
+	var out []arg
+	for i, a := range t.Args {
+		name := a.Name
+		if name == "" {
+			name = strconv.Itoa(i)
+		}
+		b.home = h.sub(name)
+		out = append(out, arg{a.Name, b.eval(a.Value), a.Value.Span()})
+	}
+	return out
+}
+
+func (b *builder) callTerm(t *CallTerm) Value {
+	f := b.eval(t.Fn)
+	args := b.arguments(t)
+	return b.apply(f, args, t.Span(), b.src.text(t.Fn.Span()))
+}
+
+// apply calls a function, a module, or makes an instance, optimizer or distribution.
+func (b *builder) apply(f Value, args []arg, at Span, name string) Value {
+	switch f := f.(type) {
+	case Func:
+		if f.Builtin != nil {
+			c := &call{name: f.Name, named: map[string]Value{}, span: at}
+			for _, a := range args {
+				if _, ok := a.value.(Poison); ok {
+					panic(silent{})
+				}
+				if a.name == "" {
+					c.args = append(c.args, a.value)
+					c.spans = append(c.spans, a.span)
+				} else {
+					c.named[a.name] = a.value
+				}
+			}
+			b.at(at)
+			return f.Builtin(b, c)
+		}
+		return b.callFn(f, args, at, name)
+	case InstanceRef:
+		v := f.Scope.vars[""]
+		fn, ok := v.(Func)
+		if !ok {
+			b.fail(at, "the module %s has no unnamed function, so it cannot be called", f.Unit.Decl.Name)
+		}
+		fn.Self = append(append(turns{}, f.Self...), fn.Self...)
+		return b.callFn(fn, args, at, name)
+	case *UnitValue:
+		switch f.Decl.Kind {
+		case "module":
+			return b.instantiate(f, args, at)
+		case "optimizer":
+			return Optimizer{f, args, at}
+		}
+		return Draw{Unit: f, Args: args, Span: at}
+	case Draw:
+		if f.Given && len(f.Args) == 0 {
+			f.Args = args
+			return f
+		}
+	case StackedList, List:
+		b.failHelp(at, "`for block in blocks { x = block(x) }`", "`%s` is a list and cannot be called", name)
+	case Poison:
+		panic(silent{})
+	}
+	b.fail(at, "`%s` is %s and cannot be called", name, describe(f))
+	return nil
+}
+
+const maxCalls = 64
+
+// callFn evaluates a function's body at the call.
+func (b *builder) callFn(f Func, args []arg, at Span, name string) Value {
+	for i := len(b.calls) - 1; i >= 0; i-- {
+		if b.calls[i].decl == f.Decl && len(b.calls) >= maxCalls {
+			b.fail(at, "`%s` calls itself: there is no recursion", name)
+		}
+	}
+	if len(b.calls) >= 4*maxCalls {
+		b.fail(at, "functions call each other more than %d deep", len(b.calls))
+	}
+	old, site := b.turns, b.site
+	b.calls = append(b.calls, activeCall{f.Decl, name, at})
+	b.site = append(append([]string{}, b.site...), name)
+	b.turns = append(append(turns{}, b.turns...), f.Self...)
+	sc := newScope(f.Scope, functionScope)
+	h := b.home
+	b.home = nil
+	b.bind(sc, f.Decl.Params, args, name, at)
+	in := b.in(sc)
+	var v Value
+	if f.Decl.Expr != nil {
+		v = in.eval(f.Decl.Expr.term())
+	} else {
+		r := in.block(f.Decl.Body)
+		if r == nil {
+			if f.Decl.Result != nil {
+				b.fail(at, "`%s` ends without `return`", name)
+			}
+			v = None{}
+		} else {
+			v = r
+		}
+	}
+	if f.Decl.Result != nil {
+		v = in.result(f.Decl.Result, v, name)
+	}
+	b.calls = b.calls[:len(b.calls)-1]
+	b.turns, b.site, b.home = old, site, h
+	b.at(at)
+	return v
+}
+
+// result checks what a function returns against its type.
+func (b *builder) result(t *Type, v Value, name string) Value {
+	if t.Tuple != nil {
+		tuple, ok := v.(Tuple)
+		if !ok || len(tuple.Items) != len(t.Tuple) {
+			b.fail(typeSpan(t), "`%s` returns %s, its type has %d values", name, describe(v), len(t.Tuple))
+		}
+		for i, x := range t.Tuple {
+			tuple.Items[i] = b.accept(x, tuple.Items[i], "result "+itoa(i+1)+" of "+name, typeSpan(x))
+		}
+		return tuple
+	}
+	if _, ok := v.(Tuple); ok {
+		b.fail(typeSpan(t), "`%s` returns several values, its type has one", name)
+	}
+	if t.Array {
+		if n, ok := v.(Num); ok && len(t.Dims) > 0 {
+			return b.convert(t, n, typeSpan(t))
+		}
+	}
+	return b.accept(t, v, "the result of "+name, typeSpan(t))
+}
+
+// bind gives parameters their arguments, in order; defaults may use earlier ones.
+func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at Span) {
+	given := map[string]arg{}
+	place := 0
+	var names []string
+	for _, p := range params {
+		names = append(names, p.Name)
+	}
+	for _, a := range args {
+		n := a.name
+		if n == "" {
+			if place >= len(params) {
+				b.fail(a.span, "`%s` takes %s, not %d", name, plural(len(params), "argument"), len(args))
+			}
+			n = params[place].Name
+			place++
+		} else if !contains(names, n) {
+			help := didYouMean(n, names)
+			if help == "" && len(names) > 0 {
+				help = "it has " + list(names)
+			}
+			b.failHelp(a.span, help, "`%s` has no parameter `%s`", name, n)
+		}
+		if _, twice := given[n]; twice {
+			b.fail(a.span, "the parameter `%s` of `%s` is given twice", n, name)
+		}
+		given[n] = a
+	}
+	in := b.in(sc)
+	for _, p := range params {
+		a, ok := given[p.Name]
+		if !ok {
+			if p.Default == nil {
+				b.fail(at, "`%s` needs an argument for `%s`", name, p.Name)
+			}
+			t := p.Default.term()
+			a = arg{p.Name, in.eval(t), t.Span()}
+		}
+		if _, poisoned := a.value.(Poison); poisoned {
+			panic(silent{})
+		}
+		if _, tuple := a.value.(Tuple); tuple {
+			b.fail(a.span, "several values arrive here: take them apart first, as in `a, b = f(x)`")
+		}
+		sc.define(p.Name, in.accept(p.Type, a.value, p.Name, a.span))
+	}
+}
+
+func plural(n int, what string) string {
+	switch n {
+	case 0:
+		return "no " + what
+	case 1:
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func contains(names []string, n string) bool {
+	for _, x := range names {
+		if x == n {
+			return true
+		}
+	}
+	return false
+}
+
+func list(names []string) string {
+	s := ""
+	for i, n := range names {
+		if i > 0 {
+			s += ", "
+		}
+		s += "`" + n + "`"
+	}
+	return s
+}
+
+// readState is the newest value of a state, at the turns by which its instance was reached.
+func (b *builder) readState(s *stateDecl, at Span) Value {
+	b.at(at)
+	if b.entry == nil {
+		b.failHelp(at, "a first value may use settings, not states", "`%s` has no value here", s.decl.Name)
+	}
+	v := b.entry.value(s)
+	if b.entry.local[s] {
+		return v
+	}
+	for _, level := range s.stack {
+		t, ok := b.turnAt(level)
+		if !ok {
+			b.failHelp(at, "`for m in "+level.name+" { … }`", "`%s` belongs to a list of %d modules: which one is not known here", s.decl.Name, level.n)
+		}
+		if t.loop != nil {
+			v = t.loop.slice(v)
+		} else {
+			v = b.pick(v, t.at)
+		}
+	}
+	v.One = make([]bool, len(v.N.Type.Dims))
+	return v
+}
+
+func (b *builder) turnAt(level *stackLevel) (turnOf, bool) {
+	for i := len(b.turns) - 1; i >= 0; i-- {
+		if b.turns[i].stack == level {
+			return b.turns[i], true
+		}
+	}
+	return turnOf{}, false
+}
+
+// elementsOf is the instances of a list, for unrolled loops and constant indices.
+func (l StackedList) at(i int) InstanceRef {
+	return InstanceRef{l.Proto, turns{{stack: l.Level, at: i}}}
+}
+
+func (b *builder) step(at Span) Value {
+	if b.entry == nil || b.entry.kind != ir.EntryTrain {
+		b.fail(at, "`step` is known only where a `train` runs")
+	}
+	return b.entry.step(b)
+}

@@ -1,0 +1,435 @@
+package lang
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"mdlc/ir"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// An entry is an item of the file that runs, being built.
+type entry struct {
+	kind     ir.EntryKind
+	name     string
+	f        *frame
+	current  map[*stateDecl]Tensor
+	changed  map[*stateDecl]Span // where a state was assigned last
+	results  []ir.Result
+	feeds    []ir.Feed
+	every    []*ir.Every
+	flags    []ir.Flag
+	groups   int
+	minimize int
+	local    map[*stateDecl]bool // states of the optimizer's copy that runs: as they are in this turn
+	stepped  bool                // inside `every`: values of the step are out of reach
+}
+
+func newEntry(kind ir.EntryKind, name string) *entry {
+	title := string(kind)
+	if name != "" {
+		title += " " + name
+	}
+	return &entry{kind: kind, name: name, f: newFrame(title), current: map[*stateDecl]Tensor{}, changed: map[*stateDecl]Span{}}
+}
+
+// value is the newest value of a state, with its stack axes.
+func (e *entry) value(s *stateDecl) Tensor {
+	v, ok := e.current[s]
+	if !ok {
+		n := e.f.b.Param(ir.ParamState, s.name, s.full())
+		v = Tensor{N: n, F: e.f}
+		e.current[s] = v
+	}
+	return v
+}
+
+func (e *entry) seed() Tensor {
+	return Tensor{N: e.f.b.Param(ir.ParamSeed, "seed", ir.TensorOf(loop.U32, 2)), F: e.f}
+}
+
+func (e *entry) step(b *builder) Tensor {
+	return Tensor{N: e.f.b.Param(ir.ParamStep, "step", ir.TensorOf(loop.I32)), F: e.f}
+}
+
+// stepOrZero is the step that keys random numbers.
+func (e *entry) stepOrZero(b *builder) Tensor {
+	if e.kind == ir.EntryTrain {
+		return e.step(b)
+	}
+	return b.tensor(b.f.b.I32(0))
+}
+
+// write assigns a state.
+func (e *entry) write(b *builder, s *stateDecl, v Value, at Span) {
+	if !e.local[s] && (b.f != e.f || len(s.stack) > 0) {
+		b.fail(at, "`<-` on a state inside a loop or a list of modules is not supported")
+	}
+	x, ok := b.tensorLike(v, s.typ.Elem)
+	if !ok {
+		b.fail(at, "the state `%s` cannot take %s", s.decl.Name, describe(v))
+	}
+	x = b.cast(x, s.typ.Elem)
+	y, why := b.broadcastTo(x, s.typ.Dims)
+	if why != "" {
+		b.fail(at, "the state `%s` is %s and cannot take %s: %s", s.decl.Name, typeText(s.typ), typeText(x.N.Type), why)
+	}
+	e.current[s] = y
+	if !e.local[s] {
+		e.changed[s] = at
+	}
+}
+
+// entries builds the train, eval and sample items, then init, which gives all
+// states that they brought their first values.
+func (b *builder) entries(f *File) {
+	b.checkEntries(f)
+	for _, it := range f.Items {
+		b.guard(func() {
+			switch {
+			case it.Train != nil:
+				b.train(it.Train)
+			case it.Eval != nil:
+				b.run(newEntry(ir.EntryEval, it.Eval.Name), it.Eval.Body, nil, nil, Span{it.Eval.Pos, it.Eval.EndPos})
+			case it.Sample != nil:
+				b.run(newEntry(ir.EntrySample, it.Sample.Name), it.Sample.Body, it.Sample.Params, nil, Span{it.Sample.Pos, it.Sample.EndPos})
+			}
+		}, func() {})
+		b.entry, b.f = nil, nil
+	}
+	b.guard(b.initEntry, func() {})
+	b.entry, b.f = nil, nil
+	for _, s := range b.states {
+		var stack []int
+		for _, l := range s.stack {
+			stack = append(stack, l.n)
+		}
+		b.module.States = append(b.module.States, &ir.State{Name: s.name, Type: s.full(), Stack: stack, Kind: s.kind, Pos: posOf(Span{s.decl.Pos, s.decl.EndPos})})
+	}
+}
+
+func posOf(s Span) ir.Pos {
+	return ir.Pos{File: s.Pos.Filename, Line: s.Pos.Line, Col: s.Pos.Column}
+}
+
+// checkEntries wants names to be unique, and every `eval name` to exist.
+func (b *builder) checkEntries(f *File) {
+	seen := map[string]bool{}
+	for _, it := range f.Items {
+		word, name := "", ""
+		switch {
+		case it.Train != nil:
+			word, name = "train", it.Train.Name
+		case it.Eval != nil:
+			word, name = "eval", it.Eval.Name
+		case it.Sample != nil:
+			word, name = "sample", it.Sample.Name
+		default:
+			continue
+		}
+		key := strings.TrimSpace(word + " " + name)
+		if seen[key] {
+			b.diags = append(b.diags, b.diagnostic(Span{it.Pos, it.EndPos}, "", "there are two `%s`", key))
+		}
+		seen[key] = true
+	}
+	for _, it := range f.Items {
+		if it.Eval != nil {
+			b.evals = append(b.evals, it.Eval.Name)
+		}
+	}
+}
+
+// run builds one entry.
+func (b *builder) run(e *entry, body *Block, params []*Param, count *index.Expr, at Span) {
+	b.entry, b.f = e, e.f
+	b.nth, b.turns, b.loops, b.runs = map[string]int{}, nil, nil, nil
+	b.site = []string{strings.TrimSpace(string(e.kind) + " " + e.name)}
+	b.at(at)
+	sc := newScope(b.sc, functionScope)
+	in := b.in(sc)
+	for _, p := range params {
+		in.flag(p)
+	}
+	in.block(body)
+	b.f = e.f
+	e.finishStates(b)
+	b.module.Entries = append(b.module.Entries, &ir.Entry{Kind: e.kind, Name: e.name, Count: count, Flags: e.flags,
+		Graph: e.f.b.Finish(e.results...), Feeds: e.feeds, Every: e.every, Pos: posOf(at)})
+}
+
+// finishStates makes results of the states that changed, in order of declaration.
+func (e *entry) finishStates(b *builder) {
+	var states []ir.Result
+	for _, s := range b.states {
+		if at, ok := e.changed[s]; ok {
+			states = append(states, ir.Result{Kind: ir.ResultState, Name: s.name, Value: e.current[s].N, Pos: posOf(at)})
+		}
+	}
+	e.results = append(states, e.results...)
+}
+
+func (b *builder) train(t *Train) {
+	at := Span{t.Pos, t.EndPos}
+	if t.Steps == nil {
+		b.failHelp(at, "`train for steps { … }`", "a train needs its number of steps")
+	}
+	v := b.eval(t.Steps.term())
+	count := exprOf(v)
+	if count == nil {
+		b.fail(t.Steps.term().Span(), "the number of steps is a whole number, not %s", describe(v))
+	}
+	b.run(newEntry(ir.EntryTrain, t.Name), t.Body, nil, count, at)
+}
+
+// flag declares a parameter of a sample: a text or tensor arrives at run time, a setting makes a new program.
+func (b *builder) flag(p *Param) {
+	at := Span{p.Pos, p.EndPos}
+	if p.Type == nil || p.Type.Tuple != nil {
+		b.failHelp(at, "`"+p.Name+": int = 1`", "a parameter of a sample needs a type")
+	}
+	if p.Default == nil {
+		b.failHelp(at, "`"+p.Name+": "+b.src.text(typeSpan(p.Type))+" = …`", "a parameter of a sample needs a default")
+	}
+	v := b.eval(p.Default.term())
+	e := b.entry
+	flag := ir.Flag{Name: p.Name, Kind: p.Type.Name, Default: settingText(v)}
+	switch {
+	case p.Type.Name == "text" && !p.Type.Array:
+		if _, ok := v.(Text); !ok {
+			b.fail(at, "the default of `%s` is %s, not a text", p.Name, describe(v))
+		}
+		length := e.f.b.Sym("len."+p.Name, promptCapacity, nil)
+		flag.Len = "len." + p.Name
+		typ := ir.OfDims(loop.I32, []ir.Dim{{Size: 1}, ir.DynDim(length, promptCapacity)})
+		b.sc.define(p.Name, b.tensor(e.f.b.Param(ir.ParamFlag, p.Name, typ)))
+	case p.Type.Array && len(p.Type.Dims) > 0:
+		b.fail(at, "a tensor as a parameter of a sample is not supported")
+	case elements[p.Type.Name] != loop.Bool:
+		n, ok := v.(Num)
+		if !ok {
+			b.fail(at, "the default of `%s` is %s, not a number", p.Name, describe(v))
+		}
+		b.accept(p.Type, n, p.Name, at)
+		b.sc.define(p.Name, b.tensor(e.f.b.Param(ir.ParamFlag, p.Name, ir.TensorOf(elements[p.Type.Name]))))
+	default:
+		flag.Static = true
+		if text, ok := b.opts.Flags[p.Name]; ok {
+			v = b.setting(p.Name, text, v)
+		}
+		b.sc.define(p.Name, b.accept(p.Type, v, p.Name, at))
+	}
+	e.flags = append(e.flags, flag)
+}
+
+// promptCapacity bounds the texts that a sample takes, in bytes.
+const promptCapacity = 1024
+
+// each binds names to the next batch.
+func (b *builder) each(s *Each, at Span) {
+	v := b.eval(s.From.term())
+	var feed FeedValue
+	switch v := v.(type) {
+	case Split:
+		feed = FeedValue{Split: v, Kind: "rows"}
+	case FeedValue:
+		feed = v
+	case DataSource:
+		b.failHelp(s.From.term().Span(), "`"+v.Source.Name+".train`", "batches come from a part of a data source")
+	default:
+		b.failHelp(s.From.term().Span(), "`windows(d.train)`, or `d.train` for its rows", "batches do not come from %s", describe(v))
+	}
+	if b.entry.kind == ir.EntrySample {
+		b.fail(at, "`each` stands in train and eval")
+	}
+	if feed.Kind == "rows" && feed.Split.Source.Kind == "bytes" {
+		b.failHelp(s.From.term().Span(), "`windows("+feed.Split.Source.Name+"."+feed.Split.Part+")`", "a text has no rows")
+	}
+	for column, x := range s.Vars {
+		typ := b.staticType(x.Type)
+		if len(typ.Dims) == 0 {
+			b.fail(typeSpan(x.Type), "a batch has at least one axis, the first")
+		}
+		if feed.Kind == "windows" && (len(typ.Dims) != 2 || typ.Elem != loop.I32) {
+			b.fail(typeSpan(x.Type), "windows of a text are i32[batch, length], not %s", typeText(typ))
+		}
+		name := x.Name
+		for n := 2; b.entry.hasFeed(name); n++ {
+			name = x.Name + strconv.Itoa(n)
+		}
+		b.entry.feeds = append(b.entry.feeds, ir.Feed{Name: name, Source: feed.Split.Source.Name, Split: feed.Split.Part, Kind: feed.Kind, Stride: feed.Stride,
+			Site: b.site[0] + "/" + name, Column: column, Group: b.entry.groups, Pos: posOf(at)})
+		b.sc.assign(x.Name, b.mark(b.tensor(b.entry.f.b.Param(ir.ParamFeed, name, typ)), x.Type))
+	}
+	b.entry.groups++
+}
+
+func (e *entry) hasFeed(name string) bool {
+	for _, f := range e.feeds {
+		if f.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// report records scalars and short vectors.
+func (b *builder) report(s *Report) {
+	for _, item := range s.Items {
+		b.guard(func() { b.reportItem(item) }, func() {})
+	}
+}
+
+func (b *builder) reportItem(item *ReportItem) {
+	at := Span{item.Pos, item.EndPos}
+	t := item.Value.term()
+	name := item.Name
+	if name == "" {
+		n, ok := t.(*NameTerm)
+		if !ok {
+			b.failHelp(at, "`report name = "+b.src.text(t.Span())+"`", "a reported expression needs a name")
+		}
+		name = n.Name
+	}
+	v := b.eval(t)
+	b.at(at)
+	x, ok := b.tensorLike(v, loop.F32)
+	if !ok {
+		b.fail(at, "a report is a number, not %s", describe(v))
+	}
+	if typ := x.N.Type; typ.Rank() > 1 || typ.Size() > 64 {
+		b.failHelp(at, "`mean(x)` reduces it", "a report is a scalar or a short vector, not %s", typeText(typ))
+	}
+	for i, r := range b.entry.results {
+		if r.Kind == ir.ResultReport && r.Name == name {
+			b.entry.results = append(b.entry.results[:i], b.entry.results[i+1:]...)
+			break
+		}
+	}
+	b.entry.results = append(b.entry.results, ir.Result{Kind: ir.ResultReport, Name: name, Value: b.node(x), Pos: posOf(at)})
+}
+
+var showFormats = []string{"images", "text", "audio", "points", "histogram", "table"}
+
+func (b *builder) show(s *Show, at Span) {
+	v := b.eval(s.Value.term())
+	b.at(at)
+	if text, ok := v.(Text); ok {
+		v = b.textTensor(string(text))
+	}
+	x, ok := b.tensorLike(v, loop.F32)
+	if !ok {
+		b.fail(at, "`show` shows tensors, not %s", describe(v))
+	}
+	if s.As != "" && !contains(showFormats, s.As) {
+		b.failHelp(at, didYouMean(s.As, showFormats), "`show` has no format `%s`", s.As)
+	}
+	if s.As == "text" && x.N.Type.Elem != loop.I32 {
+		b.fail(at, "a text is i32[B, T], not %s", typeText(x.N.Type))
+	}
+	if s.As == "images" && x.N.Type.Rank() != 4 {
+		b.fail(at, "images are f32[n, channels, height, width], not %s", typeText(x.N.Type))
+	}
+	name := s.As
+	if n, ok := s.Value.term().(*NameTerm); ok {
+		name = n.Name
+	}
+	b.entry.results = append(b.entry.results, ir.Result{Kind: ir.ResultShow, Name: name, As: s.As, Value: b.node(x), Pos: posOf(at)})
+}
+
+// every builds what runs at the end of every nth step: evals, and a graph of its own for the rest.
+func (b *builder) every(s *Every, at Span) {
+	if b.entry.kind != ir.EntryTrain || b.entry.stepped {
+		b.fail(at, "`every` stands in a train")
+	}
+	n, ok := b.static(s.Count.term(), "the count of `every`").(Num)
+	if !ok || !n.isWhole() || n.V < 1 {
+		b.fail(s.Count.term().Span(), "`every` wants a whole number of steps from 1 on")
+	}
+	out := &ir.Every{N: int(n.V)}
+	var rest []*Stmt
+	for _, x := range s.Body.Stmts {
+		if x.Eval == "" {
+			rest = append(rest, x)
+			continue
+		}
+		if !contains(b.evals, x.Eval) {
+			b.failHelp(stmtSpan(x), didYouMean(x.Eval, b.evals), "there is no `eval %s`", x.Eval)
+		}
+		out.Evals = append(out.Evals, x.Eval)
+	}
+	train, f := b.entry, b.f
+	train.every = append(train.every, out)
+	if len(rest) == 0 {
+		return
+	}
+	inner := newEntry(ir.EntryTrain, fmt.Sprintf("%s every %d", train.name, out.N))
+	inner.stepped = true
+	b.entry, b.f = inner, inner.f
+	site := b.site
+	b.site = append(append([]string{}, site...), "every "+strconv.Itoa(out.N))
+	b.in(newScope(b.sc, blockScope)).block(&Block{Stmts: rest})
+	if len(inner.changed) > 0 {
+		b.diags = append(b.diags, b.diagnostic(at, "", "states change in the step itself, not in `every`"))
+	}
+	out.Graph, out.Feeds = inner.f.b.Finish(inner.results...), inner.feeds
+	b.entry, b.f, b.site = train, f, site
+}
+
+// initEntry gives every state its first value. The instances of a stack are drawn in a loop, each with its turn.
+func (b *builder) initEntry() {
+	e := newEntry(ir.EntryInit, "")
+	b.entry, b.f = e, e.f
+	b.nth, b.turns, b.loops, b.runs = map[string]int{}, nil, nil, nil
+	for _, s := range b.states {
+		b.guard(func() {
+			at := Span{s.decl.Pos, s.decl.EndPos}
+			b.entry = nil // a first value reads no states
+			b.site = []string{"init"}
+			v := b.in(s.scope).eval(s.decl.Init.term())
+			b.entry = e
+			b.at(at)
+			e.results = append(e.results, ir.Result{Kind: ir.ResultState, Name: s.name, Value: b.firstValue(s, v, at), Pos: posOf(at)})
+		}, func() {})
+	}
+	b.module.Entries = append([]*ir.Entry{{Kind: ir.EntryInit, Graph: e.f.b.Finish(e.results...)}}, b.module.Entries...)
+}
+
+func (b *builder) firstValue(s *stateDecl, v Value, at Span) *ir.Node {
+	if s.decl.Op == "=" {
+		x, ok := b.tensorLike(v, s.typ.Elem)
+		if !ok {
+			b.fail(at, "the first value of `%s` is %s, not a tensor", s.decl.Name, describe(v))
+		}
+		x = b.cast(x, s.typ.Elem)
+		y, why := b.broadcastTo(x, s.typ.Dims)
+		if why != "" {
+			b.fail(at, "the first value of `%s` is %s and cannot be broadcast to %s: %s", s.decl.Name, typeText(x.N.Type), typeText(s.typ), why)
+		}
+		return b.node(b.stretch(Tensor{N: y.N, F: y.F}, s.full().Dims, nil))
+	}
+	if len(s.stack) == 0 {
+		return b.node(b.drawValue(v, &s.typ, s.name, at).(Tensor))
+	}
+	return b.drawStack(s, s.stack, v, at)
+}
+
+// drawStack draws one instance a turn.
+func (b *builder) drawStack(s *stateDecl, levels []*stackLevel, v Value, at Span) *ir.Node {
+	outer, loops := b.f, b.loops
+	f := outer.region("init", index.C(levels[0].n))
+	b.f = f
+	b.loops = append(append([]turnCount{}, loops...), turnCount{frame: f, count: levels[0].n})
+	b.at(at)
+	var n *ir.Node
+	if len(levels) > 1 {
+		n = b.drawStack(s, levels[1:], v, at)
+	} else {
+		n = b.node(b.drawValue(v, &s.typ, s.name, at).(Tensor))
+	}
+	b.f, b.loops = outer, loops
+	b.at(at)
+	return f.finish(nil, nil, []*ir.Node{n})[0]
+}

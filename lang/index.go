@@ -1,0 +1,629 @@
+package lang
+
+import (
+	"sort"
+
+	"mdlc/ir"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// Index notation. Every operand becomes a tensor whose axes are labelled with
+// the indices that it depends on; operands of an operator are aligned to the
+// union of their labels, so that element-wise operators and functions are the
+// array ones; a reducer removes the axes of its indices.
+
+// indexVar is one index: a free one of the left side, or bound by a reducer.
+type indexVar struct {
+	name string
+	dim  ir.Dim
+	set  bool // dim is known
+	id   int  // order: left side first, then reducers from outside in
+	span Span
+}
+
+func (v *indexVar) key() string { return "v" + itoa(v.id) }
+
+// indexScope is the indices in scope.
+type indexScope struct {
+	outer *indexScope
+	vars  []*indexVar
+	root  *statement
+}
+
+// statement is what an index statement shares: what `..` stands for, and evaluated bases.
+type statement struct {
+	rest  []*indexVar
+	sized bool
+	next  int
+	bases map[Term]Value
+}
+
+func (s *indexScope) find(name string) *indexVar {
+	for ; s != nil; s = s.outer {
+		for _, v := range s.vars {
+			if v.name == name {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+func (s *indexScope) byKey(key string) *indexVar {
+	for t := s; t != nil; t = t.outer {
+		for _, v := range t.vars {
+			if v.key() == key {
+				return v
+			}
+		}
+	}
+	for _, v := range s.root.rest {
+		if v.key() == key {
+			return v
+		}
+	}
+	return nil
+}
+
+// indexed is a value that depends on indices: axis k of the tensor runs over vars[k].
+type indexed struct {
+	v    Value
+	vars []*indexVar
+}
+
+func (b *builder) withIndices(ix *indexScope) *builder { return &builder{b.core, b.sc, ix} }
+
+// define evaluates the right side of `y[b, o] = e`, with the free indices of the left side.
+func (b *builder) defineIndexed(subs []Subscript, value Term, at Span) Tensor {
+	b.at(at)
+	b.needGraph(at)
+	root := &statement{bases: map[Term]Value{}}
+	ix := &indexScope{root: root}
+	var order []*indexVar
+	restAt := -1
+	in := b.withIndices(ix)
+	in.sizeRest(value)
+	for _, s := range subs {
+		if s.Rest {
+			if restAt >= 0 {
+				b.fail(s.Span, "`..` stands here twice")
+			}
+			restAt = len(order)
+			for _, v := range root.rest {
+				v.id = root.id()
+				order = append(order, v)
+			}
+			if !root.sized {
+				b.fail(s.Span, "`..` stands for nothing: no operand on the right has it")
+			}
+			continue
+		}
+		v := b.freeIndex(s)
+		if ix.find(v.name) != nil {
+			b.fail(s.Span, "the index `%s` stands here twice", v.name)
+		}
+		v.id = root.id()
+		ix.vars = append(ix.vars, v)
+		order = append(order, v)
+	}
+	in.ranges(ix.vars, []Term{value}, false)
+	r := in.indexed(value)
+	t := in.align(r, order, in.elemFor(r.v))
+	return t
+}
+
+func (s *statement) id() int { s.next++; return s.next }
+
+// freeIndex reads a free index of a left side, `i` or `i < n`.
+func (b *builder) freeIndex(s Subscript) *indexVar {
+	name, below := freeName(s)
+	v := &indexVar{name: name, span: s.Span}
+	if below != nil {
+		v.dim, v.set = b.dimOf(b.eval(below), below.Span()), true
+	}
+	return v
+}
+
+// freeName splits `i` and `i < n`; "" if s is of neither form.
+func freeName(s Subscript) (string, Term) {
+	switch t := s.At.(type) {
+	case *NameTerm:
+		return t.Name, nil
+	case *BinaryTerm:
+		if n, ok := t.L.(*NameTerm); ok && t.Op == "<" {
+			return n.Name, t.R
+		}
+	}
+	return "", nil
+}
+
+// indexed evaluates a term in index notation.
+func (b *builder) indexed(t Term) indexed {
+	switch t := t.(type) {
+	case *NameTerm:
+		if v := b.ix.find(t.Name); v != nil {
+			b.at(t.Span())
+			return indexed{b.tensor(b.f.b.Iota([]ir.Dim{v.dim}, 0)), []*indexVar{v}}
+		}
+	case *BinaryTerm:
+		l, r := b.indexed(t.L), b.indexed(t.R)
+		b.at(t.Span())
+		return b.together(t.Span(), []indexed{l, r}, func(vs []Value) Value {
+			return b.binary(t.Op, vs[0], vs[1], t.Span())
+		})
+	case *UnaryTerm:
+		return b.together(t.Span(), []indexed{b.indexed(t.X)}, func(vs []Value) Value { return b.unary(t.Op, vs[0], t.Span()) })
+	case *WhereTerm:
+		c := b.indexed(t.Cond)
+		if known, ok := c.v.(Bool); ok {
+			if known {
+				return b.indexed(t.Then)
+			}
+			return b.indexed(t.Else)
+		}
+		return b.together(t.Span(), []indexed{c, b.indexed(t.Then), b.indexed(t.Else)}, func(vs []Value) Value {
+			return b.where(vs[0], vs[1], vs[2], t.Span())
+		})
+	case *CallTerm:
+		if b.mentions(t) {
+			return b.indexedCall(t)
+		}
+	case *IndexTerm:
+		if v, ok := b.indexedAccess(t); ok {
+			return v
+		}
+	case *ReduceTerm:
+		return b.reduce(t)
+	}
+	return b.scalarOperand(t)
+}
+
+// scalarOperand evaluates an operand without indices: it must be a scalar.
+func (b *builder) scalarOperand(t Term) indexed {
+	v := b.base(t)
+	if x, ok := v.(Tensor); ok && x.N.Type.Rank() > 0 {
+		b.failHelp(t.Span(), "index all its axes, as in `"+b.src.text(t.Span())+"["+suggest(x.N.Type.Rank())+"]`", "in index notation every operand is a scalar, and `%s` has %s", b.src.text(t.Span()), axes(x.N.Type.Rank()))
+	}
+	return indexed{v, nil}
+}
+
+func suggest(rank int) string {
+	s := "i"
+	for k := 1; k < min(rank, 4); k++ {
+		s += ", " + string(rune('i'+k))
+	}
+	return s
+}
+
+// base evaluates a term without indices once a statement.
+func (b *builder) base(t Term) Value {
+	if v, ok := b.ix.root.bases[t]; ok {
+		return v
+	}
+	v := (&builder{b.core, b.sc, b.ix}).eval(t)
+	b.ix.root.bases[t] = v
+	return v
+}
+
+// together aligns tensors to the union of their indices and applies an array operation.
+func (b *builder) together(at Span, xs []indexed, f func([]Value) Value) indexed {
+	vars := union(xs)
+	vs := make([]Value, len(xs))
+	for i, x := range xs {
+		vs[i] = x.v
+		if t, ok := x.v.(Tensor); ok {
+			b.at(at)
+			vs[i] = b.align(x, vars, t.N.Type.Elem)
+		}
+	}
+	v := f(vs)
+	t, ok := v.(Tensor)
+	if !ok {
+		return indexed{v, nil}
+	}
+	if !ir.SameDims(t.N.Type.Dims, dimsOf(vars)) {
+		if t.N.Type.Rank() == 0 {
+			return indexed{t, nil}
+		}
+		b.fail(at, "in index notation a function must be element-wise: this gives %s for scalars", typeText(t.N.Type))
+	}
+	return indexed{t, vars}
+}
+
+func dimsOf(vars []*indexVar) []ir.Dim {
+	dims := make([]ir.Dim, len(vars))
+	for i, v := range vars {
+		dims[i] = v.dim
+	}
+	return dims
+}
+
+// union is the indices of all operands: where one has them all, in its order.
+func union(xs []indexed) []*indexVar {
+	seen := map[*indexVar]bool{}
+	var all []*indexVar
+	for _, x := range xs {
+		for _, v := range x.vars {
+			if !seen[v] {
+				seen[v] = true
+				all = append(all, v)
+			}
+		}
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].id < all[j].id })
+	same := true
+	var longest []*indexVar
+	for _, x := range xs {
+		if len(x.vars) == len(all) {
+			if longest != nil && !sameVars(longest, x.vars) {
+				same = false
+			}
+			longest = x.vars
+		}
+	}
+	if longest != nil && same {
+		return longest
+	}
+	return all
+}
+
+func sameVars(a, b []*indexVar) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// elemFor is the element type of a value on its own.
+func (b *builder) elemFor(v Value) ir.Elem {
+	switch v := v.(type) {
+	case Tensor:
+		return v.N.Type.Elem
+	case Num:
+		if v.Whole {
+			return loop.I32
+		}
+		return loop.F32
+	case Bool:
+		return loop.Bool
+	}
+	return loop.I32
+}
+
+// align gives x as a tensor over exactly these indices.
+func (b *builder) align(x indexed, vars []*indexVar, e ir.Elem) Tensor {
+	t, ok := b.tensorLike(x.v, e)
+	if !ok {
+		if _, poisoned := x.v.(Poison); poisoned {
+			panic(silent{})
+		}
+		b.fail(b.current, "in index notation every operand is a scalar, not %s", describe(x.v))
+	}
+	if sameVars(x.vars, vars) {
+		return t
+	}
+	dims := dimsOf(vars)
+	if len(x.vars) == 0 {
+		return b.stretch(t, dims, make([]bool, len(dims)))
+	}
+	where := map[*indexVar]int{}
+	for i, v := range vars {
+		where[v] = i
+	}
+	out := make([]*index.Expr, len(x.vars))
+	for k, v := range x.vars {
+		out[k] = ir.Var(where[v])
+	}
+	return b.tensor(b.f.b.Index(b.node(t), dims, out, nil))
+}
+
+// mentions reports whether an index in scope, or `..`, occurs in t.
+func (b *builder) mentions(t Term) bool {
+	found := false
+	walk(t, func(t Term) bool {
+		switch t := t.(type) {
+		case *NameTerm:
+			found = found || b.ix.find(t.Name) != nil
+		case *IndexTerm:
+			for _, s := range t.Indices {
+				found = found || s.Rest && b.ix.root.sized && !b.isShape(t)
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+// isShape: the bracket of a distribution is a shape, not an access.
+func (b *builder) isShape(t *IndexTerm) bool {
+	n, ok := t.X.(*NameTerm)
+	if !ok {
+		return false
+	}
+	v, _ := b.sc.find(n.Name)
+	switch v.(type) {
+	case Draw, *UnitValue:
+		return true
+	}
+	return false
+}
+
+// indexedCall applies a function to scalars that depend on indices.
+func (b *builder) indexedCall(t *CallTerm) indexed {
+	if b.mentions(t.Fn) {
+		b.fail(t.Fn.Span(), "the function that is called cannot depend on an index")
+	}
+	f := b.base(t.Fn)
+	var xs []indexed
+	for _, a := range t.Args {
+		xs = append(xs, b.indexed(a.Value))
+	}
+	return b.together(t.Span(), xs, func(vs []Value) Value {
+		args := make([]arg, len(vs))
+		for i, v := range vs {
+			args[i] = arg{t.Args[i].Name, v, t.Args[i].Value.Span()}
+		}
+		plain := &builder{b.core, b.sc, nil}
+		return plain.apply(f, args, t.Span(), b.src.text(t.Fn.Span()))
+	})
+}
+
+// indexedAccess is x[i, j + 1, tok[b]]; false: the base is not a tensor.
+func (b *builder) indexedAccess(t *IndexTerm) (indexed, bool) {
+	if b.mentions(t.X) {
+		b.failHelp(t.X.Span(), "name it first: `z[…] = …`", "the array that is indexed cannot itself depend on an index")
+	}
+	x, ok := b.base(t.X).(Tensor)
+	if !ok {
+		return indexed{}, false
+	}
+	subs := b.restSubscripts(t, x.N.Type.Rank())
+	acc := &indexedMap{b: b}
+	exprs := make([]*index.Expr, len(subs))
+	for k, s := range subs {
+		if s.rest != nil {
+			exprs[k] = acc.use(s.rest)
+			continue
+		}
+		exprs[k] = acc.expr(s.sub.At)
+	}
+	return acc.finish(x, exprs, subs, t), true
+}
+
+type subscriptOf struct {
+	sub  Subscript
+	rest *indexVar
+}
+
+// restSubscripts gives one subscript for each axis, `..` expanded.
+func (b *builder) restSubscripts(t *IndexTerm, rank int) []subscriptOf {
+	var out []subscriptOf
+	for _, s := range t.Indices {
+		switch {
+		case s.Rest:
+			for _, v := range b.ix.root.rest {
+				out = append(out, subscriptOf{s, v})
+			}
+		case s.At == nil:
+			b.failHelp(s.Span, "use an index", "in index notation every operand is a scalar: a slice cannot stand here")
+		default:
+			out = append(out, subscriptOf{s, nil})
+		}
+	}
+	if len(out) != rank {
+		b.fail(t.Span(), "`%s` has %s, and here are %d indices", b.src.text(t.X.Span()), axes(rank), len(out))
+	}
+	return out
+}
+
+// indexedMap collects the indices and data of one access.
+type indexedMap struct {
+	b    *builder
+	vars []*indexVar
+	data []indexed
+}
+
+func (m *indexedMap) use(v *indexVar) *index.Expr {
+	for _, u := range m.vars {
+		if u == v {
+			return index.V(v.key())
+		}
+	}
+	m.vars = append(m.vars, v)
+	return index.V(v.key())
+}
+
+// expr is a subscript as an index expression; what is not affine in the indices is data.
+func (m *indexedMap) expr(t Term) *index.Expr {
+	b := m.b
+	if n, ok := t.(*NameTerm); ok {
+		if v := b.ix.find(n.Name); v != nil {
+			return m.use(v)
+		}
+	}
+	if !b.mentions(t) {
+		v := b.base(t)
+		if e := exprOf(v); e != nil {
+			return e
+		}
+		return m.dataOperand(indexed{v, nil}, t)
+	}
+	switch t := t.(type) {
+	case *BinaryTerm:
+		switch t.Op {
+		case "+":
+			return index.Sum(m.expr(t.L), m.expr(t.R))
+		case "-":
+			return index.Sub(m.expr(t.L), m.expr(t.R))
+		case "*":
+			return index.Prod(m.expr(t.L), m.expr(t.R))
+		case "div", "%":
+			l, r := m.expr(t.L), m.expr(t.R)
+			if k, ok := r.Const(); ok && k <= 0 {
+				b.fail(t.Span(), "`%s` by %d in an index", t.Op, k)
+			}
+			if t.Op == "div" {
+				return index.Quo(l, r)
+			}
+			return index.Rem(l, r)
+		}
+	case *UnaryTerm:
+		if t.Op == "-" {
+			return index.Prod(m.expr(t.X), index.C(-1))
+		}
+	}
+	return m.dataOperand(b.indexed(t), t)
+}
+
+func (m *indexedMap) dataOperand(x indexed, t Term) *index.Expr {
+	v, ok := x.v.(Tensor)
+	if !ok || !v.N.Type.Elem.IsInt() {
+		m.b.failHelp(t.Span(), "`div` divides whole numbers, i32(x) converts", "an index is a whole number, and `%s` is %s", m.b.src.text(t.Span()), describe(x.v))
+	}
+	if v.N.Type.Rank() != len(x.vars) {
+		m.b.fail(t.Span(), "in index notation an index is a scalar, and `%s` has %s", m.b.src.text(t.Span()), axes(v.N.Type.Rank()))
+	}
+	for _, u := range x.vars {
+		m.use(u)
+	}
+	m.data = append(m.data, x)
+	return ir.Data(len(m.data))
+}
+
+// finish proves the access inside and makes the index op.
+func (m *indexedMap) finish(x Tensor, exprs []*index.Expr, subs []subscriptOf, t *IndexTerm) indexed {
+	b := m.b
+	b.at(t.Span())
+	var outside *float64
+	if t.Outside != nil {
+		v, ok := b.base(t.Outside).(Num)
+		if !ok {
+			b.failHelp(t.Outside.Span(), "`where` chooses between values", "the value outside must be a number known to the compiler")
+		}
+		outside = &v.V
+	}
+	if outside == nil {
+		for k, e := range exprs {
+			b.inside(e, x.N.Type.Dims[k], subs[k], t)
+		}
+	}
+	if len(m.data) == 0 && len(m.vars) == len(exprs) && outside == nil {
+		plain := true
+		for k, e := range exprs {
+			plain = plain && index.Equal(e, index.V(m.vars[k].key()))
+		}
+		if plain && ir.SameDims(dimsOf(m.vars), x.N.Type.Dims) {
+			return indexed{x, m.vars}
+		}
+	}
+	place := map[string]*index.Expr{}
+	for i, v := range m.vars {
+		place[v.key()] = ir.Var(i)
+	}
+	dims := dimsOf(m.vars)
+	bound := func(name string) (int, int) {
+		if v := b.ix.byKey(name); v != nil {
+			return 0, max(v.dim.Size-1, 0)
+		}
+		return b.bounds(name)
+	}
+	out := make([]*index.Expr, len(exprs))
+	for k, e := range exprs {
+		out[k] = e.SimplifyIn(bound).Subst(func(name string) *index.Expr { return place[name] })
+	}
+	args := []*ir.Node{b.node(x)}
+	for _, d := range m.data {
+		args = append(args, b.node(b.cast(b.align(d, m.vars, loop.I32), loop.I32)))
+	}
+	n, err := b.f.b.TryMake(ir.OpIndex, ir.IndexAttr{Vars: len(m.vars), Out: out, Outside: outside, Shape: dims}, args...)
+	if err != nil {
+		b.failHelp(t.Span(), "`"+b.outsideHelp(t)+"` reads 0 there", "`%s` can read outside: %v", b.src.text(t.Span()), err)
+	}
+	return indexed{b.tensor(n), m.vars}
+}
+
+func (b *builder) outsideHelp(t *IndexTerm) string {
+	s := b.src.text(t.Span())
+	return s[:max(len(s)-1, 0)] + " | 0]"
+}
+
+// inside proves an affine access of a static axis from the ranges alone.
+func (b *builder) inside(e *index.Expr, d ir.Dim, s subscriptOf, t *IndexTerm) {
+	data, runtime := false, d.Len != nil
+	e.Vars(func(name string) {
+		if name[0] == '$' {
+			data = true
+		} else if v := b.ix.byKey(name); v == nil || v.dim.Len != nil {
+			runtime = true
+		}
+	})
+	if data || runtime {
+		return // data is checked when it runs; runtime lengths are proved when the op is made
+	}
+	bound := func(name string) (int, int) { return 0, b.ix.byKey(name).dim.Size - 1 }
+	e = e.SimplifyIn(bound)
+	empty := false
+	e.Vars(func(name string) { empty = empty || b.ix.byKey(name).dim.Size == 0 })
+	lo, hi := e.Range(bound)
+	if lo >= 0 && hi < d.Size || empty {
+		return
+	}
+	at := s.sub.Span
+	if _, ok := e.Const(); ok {
+		b.failHelp(at, "negative numbers count from the end only outside index notation, as in `x[:, -1]`", "`%s` reads outside of %s: the axis has %s", b.src.text(t.Span()), b.src.text(t.X.Span()), dimText(d))
+	}
+	b.failHelp(at, "`"+b.outsideHelp(t)+"` reads 0 there", "`%s` can read outside of %s: %s is in %d .. %d, the axis has %s",
+		b.src.text(t.Span()), b.src.text(t.X.Span()), b.src.text(at), lo, hi, dimText(d))
+}
+
+// walk visits t and its parts while f says so.
+func walk(t Term, f func(Term) bool) {
+	if t == nil || !f(t) {
+		return
+	}
+	switch t := t.(type) {
+	case *BinaryTerm:
+		walk(t.L, f)
+		walk(t.R, f)
+	case *UnaryTerm:
+		walk(t.X, f)
+	case *WhereTerm:
+		walk(t.Cond, f)
+		walk(t.Then, f)
+		walk(t.Else, f)
+	case *FieldTerm:
+		walk(t.X, f)
+	case *CallTerm:
+		walk(t.Fn, f)
+		for _, a := range t.Args {
+			walk(a.Value, f)
+		}
+	case *IndexTerm:
+		walk(t.X, f)
+		for _, s := range t.Indices {
+			walk(s.At, f)
+			walk(s.From, f)
+			walk(s.To, f)
+		}
+		walk(t.Outside, f)
+	case *ReduceTerm:
+		for _, x := range t.Bounds {
+			walk(x.Below, f)
+		}
+		walk(t.Where, f)
+		walk(t.Body, f)
+	case *ListTerm:
+		for _, x := range t.Items {
+			walk(x, f)
+		}
+		for _, x := range t.Counts {
+			walk(x, f)
+		}
+	}
+}

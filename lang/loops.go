@@ -1,0 +1,480 @@
+package lang
+
+import (
+	"mdlc/ir"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// A loopRun is a `for` or `repeat` being built: as one loop op, or turn by turn.
+type loopRun struct {
+	frame    *frame // nil: unrolled
+	names    []string
+	scope    *scope // of the body
+	at       int    // the turn, unrolled
+	count    int
+	collects []*collect
+}
+
+const maxUnroll = 1024
+
+func (b *builder) forStmt(s *For, at Span) {
+	if len(s.Names) != len(s.In) {
+		b.fail(at, "%s and %s: each name runs over one", plural(len(s.Names), "name"), plural(len(s.In), "thing to run over"))
+	}
+	var over []Value
+	for _, e := range s.In {
+		v := b.eval(e.term())
+		if _, ok := v.(Poison); ok {
+			panic(silent{})
+		}
+		over = append(over, v)
+	}
+	b.runLoop(s.Names, over, s.Body, at)
+}
+
+func (b *builder) repeatStmt(s *Repeat, at Span) {
+	n := b.static(s.Count.term(), "the count of `repeat`")
+	if exprOf(n) == nil {
+		b.fail(at, "`repeat` wants a count, not %s", describe(n))
+	}
+	b.runLoop(nil, []Value{n}, s.Body, at)
+}
+
+// turnsOf is how often a loop over v runs.
+func (b *builder) turnsOf(v Value, at Span) *index.Expr {
+	switch v := v.(type) {
+	case List:
+		return index.C(len(v.Items))
+	case StackedList:
+		return index.C(v.Level.n)
+	case Range:
+		from, to := exprOf(v.From), exprOf(v.To)
+		if from != nil && to != nil {
+			n := index.Sub(to, from)
+			if k, ok := n.Const(); ok && k < 0 {
+				return index.C(0)
+			}
+			return n
+		}
+	case Num, Size:
+		if e := exprOf(v); e != nil {
+			if k, ok := e.Const(); ok && k < 0 {
+				b.fail(at, "a loop cannot run %d times", k)
+			}
+			return e
+		}
+		b.fail(at, "a loop runs a whole number of times, not %s", describe(v))
+	case Tensor:
+		b.needStatic(at, v, "the count of a loop")
+	}
+	b.failHelp(at, "a count, `range(a, b)`, `reverse(…)` or a list", "`for` cannot run over %s", describe(v))
+	return nil
+}
+
+func (b *builder) runLoop(names []string, over []Value, body *Block, at Span) {
+	var count *index.Expr
+	rolled := !effects(body)
+	for i, v := range over {
+		n := b.turnsOf(v, at)
+		if i > 0 && !index.Equal(n, count) {
+			b.fail(at, "these run %s and %s times", count, n)
+		}
+		count = n
+		if _, ok := v.(List); ok {
+			rolled = false
+		}
+	}
+	k, known := count.Const()
+	if known && k == 0 {
+		return
+	}
+	b.needGraph(at)
+	if known && k == 1 {
+		rolled = false
+	}
+	if rolled {
+		if !known {
+			b.rolled(names, over, count, body, at)
+			return
+		}
+		if b.tryRolled(names, over, count, body, at) {
+			return
+		}
+	}
+	if !known {
+		b.fail(at, "the count %s is known at run time only, and this loop must be unrolled", count)
+	}
+	if k > maxUnroll {
+		b.fail(at, "this loop changes from turn to turn and would be unrolled %d times, more than %d", k, maxUnroll)
+	}
+	b.unrolled(names, over, k, body)
+}
+
+// effects: batches and updates happen turn by turn.
+func effects(bl *Block) bool {
+	for _, s := range bl.Stmts {
+		switch {
+		case s.Each != nil || s.Minimize != nil || s.Report != nil || s.Show != nil || s.Assign != nil && s.Assign.Op == "<-":
+			return true
+		case s.If != nil && (effects(s.If.Then) || s.If.Else != nil && effects(s.If.Else)):
+			return true
+		case s.For != nil && effects(s.For.Body), s.Repeat != nil && effects(s.Repeat.Body):
+			return true
+		}
+	}
+	return false
+}
+
+// tryRolled makes one loop op; false: something must be known to the compiler turn by turn.
+func (b *builder) tryRolled(names []string, over []Value, count *index.Expr, body *Block, at Span) (ok bool) {
+	diags, calls, turns, loops, site, f := len(b.diags), len(b.calls), b.turns, b.loops, b.site, b.f
+	nth := map[string]int{}
+	for k, v := range b.nth {
+		nth[k] = v
+	}
+	saved := saveLocals(b.sc)
+	b.unrollable++
+	defer func() {
+		b.unrollable--
+		r := recover()
+		if r == nil {
+			return
+		}
+		if _, again := r.(notStatic); !again {
+			panic(r)
+		}
+		b.diags, b.calls, b.turns, b.loops, b.site, b.f, b.nth = b.diags[:diags], b.calls[:calls], turns, loops, site, f, nth
+		saved()
+		ok = false
+	}()
+	b.rolled(names, over, count, body, at)
+	return true
+}
+
+// saveLocals remembers the names of a function, to undo assignments.
+func saveLocals(s *scope) func() {
+	type kept struct {
+		s    *scope
+		vars map[string]Value
+	}
+	var all []kept
+	for ; s != nil; s = s.outer {
+		vars := map[string]Value{}
+		for n, v := range s.vars {
+			vars[n] = v
+		}
+		all = append(all, kept{s, vars})
+		if s.kind != blockScope {
+			break
+		}
+	}
+	return func() {
+		for _, k := range all {
+			k.s.vars = k.vars
+		}
+	}
+}
+
+// carried is a name that was bound before a loop and is assigned inside.
+type carried struct {
+	name    string
+	home    *scope
+	initial *ir.Node
+	param   Tensor
+}
+
+func (b *builder) carries(body *Block, f *frame, at Span) []*carried {
+	var out []*carried
+	for _, name := range assigned(body) {
+		v, home := b.sc.local(name)
+		if home == nil {
+			continue
+		}
+		t, ok := b.tensorLike(v, b.elemFor(v))
+		if !ok {
+			if _, poisoned := v.(Poison); poisoned {
+				panic(silent{})
+			}
+			d := b.diagnostic(at, "", "`%s` is %s and changes in this loop", name, describe(v))
+			if b.unrollable > 0 {
+				panic(notStatic{d})
+			}
+			panic(mistake{d})
+		}
+		c := &carried{name: name, home: home, initial: b.node(t)}
+		c.param = f.carry(name, c.initial.Type)
+		c.param.One = t.One
+		out = append(out, c)
+	}
+	return out
+}
+
+// rolled builds a loop op.
+func (b *builder) rolled(names []string, over []Value, count *index.Expr, body *Block, at Span) {
+	outer := b.f
+	f := outer.region("loop", count)
+	carried := b.carries(body, f, at)
+	for _, c := range carried {
+		c.home.define(c.name, c.param)
+	}
+	b.f = f
+	b.at(at)
+	run := &loopRun{frame: f, names: names, scope: newScope(b.sc, blockScope)}
+	for i, n := range names {
+		run.scope.define(n, b.turnValue(over[i]))
+	}
+	top, _ := count.Const()
+	b.enter(run, turnCount{frame: f, count: top})
+	r := b.in(run.scope).block(body)
+	b.leave()
+	if r != nil {
+		if _, poisoned := r.(Poison); poisoned {
+			panic(silent{})
+		}
+		b.fail(at, "`return` cannot stand in a loop")
+	}
+	var next, outputs, initial []*ir.Node
+	for _, c := range carried {
+		next = append(next, b.nextValue(c, at))
+		initial = append(initial, c.initial)
+	}
+	for _, c := range run.collects {
+		outputs = append(outputs, b.node(c.value))
+	}
+	b.f = outer
+	b.at(at)
+	results := f.finish(initial, next, outputs)
+	for i, c := range carried {
+		c.home.define(c.name, Tensor{N: ir.Named(results[i], c.name), F: outer, One: c.param.One})
+	}
+	for i, c := range run.collects {
+		n := results[len(next)+i]
+		order := make([]int, n.Type.Rank())
+		for k := range order {
+			switch {
+			case k == c.axis:
+				order[k] = 0
+			case k < c.axis:
+				order[k] = k + 1
+			default:
+				order[k] = k
+			}
+		}
+		b.sc.define(c.name, b.tensor(outer.b.Permute(n, order...)))
+	}
+}
+
+// turnValue is what a loop's name stands for in a turn of a loop op.
+func (b *builder) turnValue(over Value) Value {
+	turn := Tensor{N: b.f.turn, F: b.f}
+	switch v := over.(type) {
+	case StackedList:
+		return InstanceRef{v.Proto, turns{{stack: v.Level, loop: b.f}}}
+	case Range:
+		return b.binary("+", turn, v.From, b.current)
+	}
+	return turn
+}
+
+// nextValue is the value of a carried name at the end of a turn, in the type it had.
+func (b *builder) nextValue(c *carried, at Span) *ir.Node {
+	v := c.home.vars[c.name]
+	if _, poisoned := v.(Poison); poisoned {
+		panic(silent{})
+	}
+	want := c.param.N.Type
+	t, ok := b.tensorLike(v, want.Elem)
+	if ok && t.N.Type.Elem == want.Elem {
+		if fit, why := b.broadcastTo(t, want.Dims); why == "" {
+			return b.node(fit)
+		}
+	}
+	have := describe(v)
+	d := b.diagnostic(at, "give it its type before the loop, as in `"+c.name+": f32[…] = 0`", "`%s` is %s before this loop and %s after a turn", c.name, typeText(want), have)
+	if b.unrollable > 0 {
+		panic(notStatic{d})
+	}
+	panic(mistake{d})
+}
+
+// unrolled runs the body turn by turn.
+func (b *builder) unrolled(names []string, over []Value, count int, body *Block) {
+	run := &loopRun{names: names, count: count}
+	for i := range count {
+		run.at, run.scope = i, newScope(b.sc, blockScope)
+		for k, n := range names {
+			run.scope.define(n, b.item(over[k], i))
+		}
+		b.enter(run, turnCount{at: i, count: count})
+		r := b.in(run.scope).block(body)
+		b.leave()
+		if r != nil {
+			panic(silent{})
+		}
+	}
+	for _, c := range run.collects {
+		if len(c.values) != count {
+			b.fail(c.span, "the loop sets %d of %d elements of `%s`", len(c.values), count, c.name)
+		}
+		var items []Value
+		for _, v := range c.values {
+			items = append(items, v)
+		}
+		b.sc.define(c.name, stackBuiltin(b, &call{name: "stack", args: []Value{List{items}, whole(c.axis)}, span: c.span}))
+	}
+}
+
+func (b *builder) item(over Value, i int) Value {
+	switch v := over.(type) {
+	case List:
+		return v.Items[i]
+	case StackedList:
+		return v.at(i)
+	case Range:
+		return b.foldSizes("+", exprOf(v.From), index.C(i), b.current)
+	}
+	return whole(i)
+}
+
+func (b *builder) enter(run *loopRun, t turnCount) {
+	b.runs = append(append([]*loopRun{}, b.runs...), run)
+	b.loops = append(append([]turnCount{}, b.loops...), t)
+}
+
+func (b *builder) leave() {
+	b.runs = b.runs[:len(b.runs)-1]
+	b.loops = b.loops[:len(b.loops)-1]
+}
+
+// collect takes `y[:, t] = v`, where y does not exist and t is the loop's name.
+func (b *builder) collect(t *IndexTerm, name string, v Value, at Span) {
+	var run *loopRun
+	axis := -1
+	if len(b.runs) > 0 {
+		run = b.runs[len(b.runs)-1]
+	}
+	rank := 0
+	for i, s := range t.Indices {
+		n, _ := freeName(s)
+		switch {
+		case run != nil && contains(run.names, n) && axis < 0:
+			axis = i
+		case s.Slice && s.From == nil && s.To == nil:
+			rank++
+		default:
+			if n != "" && !s.Rest {
+				b.hidden(s)
+			}
+			b.failHelp(s.Span, "`"+name+": f32[…] = 0` before makes it", "`%s` does not exist, so this slot of it cannot be set", name)
+		}
+	}
+	if axis < 0 {
+		b.failHelp(at, "`"+name+": f32[…] = 0` before makes it", "`%s` does not exist, so no slot of it can be set", name)
+	}
+	x, ok := b.tensorLike(v, b.elemFor(v))
+	if !ok {
+		b.fail(at, "a loop collects tensors, not %s", describe(v))
+	}
+	if x.N.Type.Elem == loop.I32 {
+		if n, isNum := v.(Num); isNum && !n.Whole {
+			x = b.cast(x, loop.F32)
+		}
+	}
+	if x.N.Type.Rank() < axis {
+		b.fail(at, "`%s` is set to %s: that has too few axes for this bracket", b.src.text(t.Span()), describe(v))
+	}
+	for _, c := range run.collects {
+		if c.name == name {
+			if run.frame != nil || len(c.values) > run.at {
+				b.fail(at, "`%s` is set twice in a turn", name)
+			}
+			c.values = append(c.values, x)
+			return
+		}
+	}
+	run.collects = append(run.collects, &collect{name: name, value: Tensor{N: b.node(x), F: b.f, One: x.One}, values: []Tensor{x}, axis: axis, span: at})
+}
+
+// generation is a running `generate`.
+type generation struct {
+	name   string
+	buffer Tensor // i32[B, capacity]
+	length *index.Expr
+	set    bool
+}
+
+// generate binds a name to the prompt and appends n elements. Each turn computes from the whole prefix.
+func (b *builder) generate(g *Generate, at Span) {
+	if g.Until != nil {
+		b.failHelp(g.Until.term().Span(), "generate a fixed number of elements", "`until` is not supported")
+	}
+	if b.entry == nil || b.entry.kind == ir.EntryTrain {
+		b.fail(at, "`generate` stands in a sample")
+	}
+	from := b.eval(g.From.term())
+	if text, ok := from.(Text); ok {
+		from = b.textTensor(string(text))
+	}
+	prompt, ok := from.(Tensor)
+	if !ok || prompt.N.Type.Rank() != 2 || prompt.N.Type.Elem != loop.I32 {
+		b.fail(g.From.term().Span(), "a prompt is a text or i32[B, n], not %s", describe(from))
+	}
+	count := exprOf(b.static(g.Count.term(), "the count of `generate`"))
+	if count == nil {
+		b.fail(g.Count.term().Span(), "`generate` wants a whole number of elements")
+	}
+	if k, ok := count.Const(); ok && k < 0 {
+		b.fail(g.Count.term().Span(), "`generate` cannot add %d elements", k)
+	}
+	if len(g.Var.Type.Dims) != 2 {
+		b.failHelp(typeSpan(g.Var.Type), "`generate tok: i32[1, T] from …`", "what is generated has two axes, the batch and the length")
+	}
+	total := index.Sum(prompt.N.Type.Dims[1].Length(), count)
+	capacity := b.capacity(total)
+	zero := 0.0
+	shape := []ir.Dim{prompt.N.Type.Dims[0], {Size: capacity}}
+	buffer := b.f.b.Index(b.node(prompt), shape, []*index.Expr{ir.Var(0), ir.Var(1)}, &zero)
+	final := b.generateLoop(g, count, prompt, buffer, at)
+	view := b.f.b.Index(final, []ir.Dim{shape[0], ir.DynDim(total, capacity)}, []*index.Expr{ir.Var(0), ir.Var(1)}, nil)
+	b.sc.assign(g.Var.Name, b.tensor(view))
+}
+
+func (b *builder) generateLoop(g *Generate, count *index.Expr, prompt Tensor, buffer *ir.Node, at Span) *ir.Node {
+	outer, oldGen := b.f, b.gen
+	f := outer.region("generate", count)
+	turn := f.symbol()
+	carry := f.carry(g.Var.Name, buffer.Type)
+	b.f = f
+	b.at(at)
+	length := index.Sum(prompt.N.Type.Dims[1].Length(), turn)
+	top := b.capacity(length)
+	b.gen = &generation{name: g.Var.Name, buffer: carry, length: length}
+	run := &loopRun{frame: f, scope: newScope(b.sc, blockScope)}
+	prefix := f.b.Index(carry.N, []ir.Dim{buffer.Type.Dims[0], ir.DynDim(length, top)}, []*index.Expr{ir.Var(0), ir.Var(1)}, nil)
+	in := b.in(run.scope)
+	in.sc.define(g.Var.Name, in.accept(g.Var.Type, b.tensor(prefix), g.Var.Name, Span{g.Var.Pos, g.Var.EndPos}))
+	max, _ := count.Const()
+	b.enter(run, turnCount{frame: f, count: max})
+	in.block(g.Body)
+	b.leave()
+	if !b.gen.set && !HasErrors(b.diags) {
+		b.failHelp(at, "`"+g.Var.Name+"[:, T] ~ …`", "the body of `generate` must set the element past the end")
+	}
+	next := b.node(b.gen.buffer)
+	b.f, b.gen = outer, oldGen
+	b.at(at)
+	return f.finish([]*ir.Node{buffer}, []*ir.Node{next}, nil)[0]
+}
+
+// appendGenerated is `tok[:, T] = v`, the element past the end.
+func (b *builder) appendGenerated(t *IndexTerm, v Value, at Span) {
+	if len(t.Indices) != 2 || t.Indices[1].At == nil || !t.Indices[0].Slice {
+		b.failHelp(t.Span(), "`"+b.gen.name+"[:, T]`", "`generate` sets the element past the end")
+	}
+	e := exprOf(b.eval(t.Indices[1].At))
+	if e == nil || !index.Equal(e, b.gen.length) {
+		b.failHelp(t.Indices[1].Span, "`"+b.gen.name+"[:, T]`", "`generate` sets the element past the end, and no other")
+	}
+	b.gen.buffer, b.gen.set = b.put(b.gen.buffer, t, v, at), true
+}

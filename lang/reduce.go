@@ -1,0 +1,407 @@
+package lang
+
+import (
+	"math"
+
+	"mdlc/ir"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+var keepsAxis = map[string]bool{"softmax": true, "log_softmax": true, "cumsum": true}
+
+// reduceAlone is a reducer outside of an index statement, as in `mean[i] x[i]`.
+func (b *builder) reduceAlone(t *ReduceTerm) Value {
+	b.at(t.Span())
+	b.needGraph(t.Span())
+	if keepsAxis[t.Name] {
+		b.failHelp(t.Span(), "`y[i] = "+t.Name+"[i] x[i]`, or `"+t.Name+"(x, axis: -1)`", "`%s` keeps its axis, so its index must stand on the left", t.Name)
+	}
+	in := b.withIndices(&indexScope{root: &statement{bases: map[Term]Value{}}})
+	in.sizeRest(t)
+	r := in.reduce(t)
+	return r.v
+}
+
+// reduce evaluates a reducer in index notation.
+func (b *builder) reduce(t *ReduceTerm) indexed {
+	inner := &indexScope{outer: b.ix, root: b.ix.root}
+	var over, fresh []*indexVar
+	for _, x := range t.Bounds {
+		switch {
+		case x.Rest:
+			if !b.ix.root.sized {
+				b.fail(x.Span, "`..` stands for nothing: no operand has it")
+			}
+			over = append(over, b.ix.root.rest...)
+		case keepsAxis[t.Name]:
+			v := b.ix.find(x.Name)
+			if v == nil {
+				b.failHelp(x.Span, "put it on the left", "`%s` keeps its axis: the index `%s` must stand on the left", t.Name, x.Name)
+			}
+			over = append(over, v)
+		default:
+			v := b.boundIndex(x, t.Name)
+			v.id = b.ix.root.id()
+			fresh, over = append(fresh, v), append(over, v)
+		}
+	}
+	inner.vars = fresh
+	in := b.withIndices(inner)
+	parts := []Term{t.Body}
+	if t.Where != nil {
+		parts = append(parts, t.Where)
+	}
+	in.ranges(fresh, parts, true)
+	b.at(t.Span())
+	var mask *indexed
+	if t.Where != nil {
+		m := in.indexed(t.Where)
+		switch v := m.v.(type) {
+		case Bool, Tensor:
+			if x, ok := v.(Tensor); ok && x.N.Type.Elem != loop.Bool {
+				b.fail(t.Where.Span(), "`where` wants a condition, not %s", typeText(x.N.Type))
+			}
+		default:
+			b.fail(t.Where.Span(), "`where` wants a condition, not %s", describe(v))
+		}
+		mask = &m
+	}
+	if t.Name == "sum" || t.Name == "mean" {
+		return in.sumProduct(t, over, mask)
+	}
+	body := in.indexed(t.Body)
+	return in.reduceBody(t, body, over, mask)
+}
+
+// boundIndex makes the index of a reducer; it must hide nothing.
+func (b *builder) boundIndex(x BoundTerm, reducer string) *indexVar {
+	if b.ix.find(x.Name) != nil {
+		b.failHelp(x.Span, "rename it", "the index `%s` of %s is an index around it already", x.Name, reducer)
+	}
+	if v, home := b.sc.find(x.Name); v != nil && home.kind != libraryScope {
+		b.failHelp(x.Span, "rename it", "the index `%s` of %s hides %s of the same name", x.Name, reducer, describe(v))
+	}
+	v := &indexVar{name: x.Name, span: x.Span}
+	if x.Below != nil {
+		v.dim, v.set = b.dimOf((&builder{b.core, b.sc, b.ix}).eval(x.Below), x.Below.Span()), true
+	}
+	return v
+}
+
+// reduceBody reduces one value over indices, with what the mask leaves.
+func (b *builder) reduceBody(t *ReduceTerm, body indexed, over []*indexVar, mask *indexed) indexed {
+	all := []indexed{body, {vars: over}}
+	if mask != nil {
+		all = append(all, *mask)
+	}
+	vars := union(all)
+	e := b.elemFor(body.v)
+	x := b.align(body, vars, e)
+	var m *Tensor
+	if mask != nil {
+		mt := b.align(*mask, vars, loop.Bool)
+		m = &mt
+	}
+	var at []int
+	var left []*indexVar
+	for i, v := range vars {
+		if has(over, v) {
+			at = append(at, i)
+		} else {
+			left = append(left, v)
+		}
+	}
+	if keepsAxis[t.Name] {
+		left = vars
+	}
+	return indexed{b.reduceTensor(t.Name, x, at, m, t.Span()), left}
+}
+
+func has(vars []*indexVar, v *indexVar) bool {
+	for _, u := range vars {
+		if u == v {
+			return true
+		}
+	}
+	return false
+}
+
+// A factor of the product under a sum.
+type factor struct {
+	x       indexed
+	divisor bool
+	at      Span
+}
+
+func (b *builder) factors(t Term, divisor bool, out []factor) []factor {
+	if m, ok := t.(*BinaryTerm); ok && (m.Op == "*" || m.Op == "/") && !divisor {
+		out = b.factors(m.L, false, out)
+		return b.factors(m.R, m.Op == "/", out)
+	}
+	return append(out, factor{b.indexed(t), divisor, t.Span()})
+}
+
+func dependsOn(x indexed, over []*indexVar) bool {
+	for _, v := range x.vars {
+		if has(over, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// sumProduct is sum and mean of a product: factors that do not depend on the
+// summed indices multiply the sum, and a mask is put on the factor that has all its indices.
+func (b *builder) sumProduct(t *ReduceTerm, over []*indexVar, mask *indexed) indexed {
+	var inside, outside []factor
+	for _, f := range b.factors(t.Body, false, nil) {
+		if dependsOn(f.x, over) {
+			inside = append(inside, f)
+		} else {
+			outside = append(outside, f)
+		}
+	}
+	masked := mask == nil
+	if mask != nil && t.Name == "sum" && len(inside) > 1 {
+		for i := len(inside) - 1; i >= 0 && !masked; i-- {
+			f := &inside[i]
+			if !f.divisor && len(union([]indexed{f.x, *mask})) == len(f.x.vars) {
+				f.x = b.together(f.at, []indexed{*mask, f.x}, func(vs []Value) Value { return b.where(vs[0], vs[1], whole(0), f.at) })
+				masked = true
+			}
+		}
+	}
+	var body indexed
+	switch {
+	case len(inside) == 0:
+		body = indexed{Num{1, true}, nil}
+		if len(outside) > 0 && (outside[0].divisor || !isNumber1(outside)) {
+			body = indexed{Num{1, false}, nil}
+		}
+	case inside[0].divisor:
+		body = indexed{Num{1, true}, nil}
+		for _, f := range inside {
+			body = b.combine(body, f, t.Span())
+		}
+	default:
+		body = inside[0].x
+		for _, f := range inside[1:] {
+			body = b.combine(body, f, t.Span())
+		}
+	}
+	rest := mask
+	if mask != nil && masked {
+		rest = nil
+	}
+	if t.Name == "mean" {
+		rest = mask
+	}
+	r := b.reduceBody(t, body, over, rest)
+	for _, f := range outside {
+		r = b.combine(r, f, t.Span())
+	}
+	return r
+}
+
+// isNumber1 reports whether the factors are whole numbers only: a count.
+func isNumber1(fs []factor) bool {
+	for _, f := range fs {
+		n, ok := f.x.v.(Num)
+		if !ok || !n.Whole || f.divisor {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *builder) combine(x indexed, f factor, at Span) indexed {
+	op := "*"
+	if f.divisor {
+		op = "/"
+	}
+	return b.together(at, []indexed{x, f.x}, func(vs []Value) Value { return b.binary(op, vs[0], vs[1], at) })
+}
+
+// reduceTensor reduces axes of x; mask leaves elements out. Over nothing a sum is 0, a max
+// -inf, a softmax 0, a mean NaN.
+func (b *builder) reduceTensor(name string, x Tensor, axes []int, mask *Tensor, at Span) Tensor {
+	b.at(at)
+	e := x.N.Type.Elem
+	switch name {
+	case "sum", "mean", "prod":
+		if e == loop.Bool {
+			x, e = b.cast(x, loop.I32), loop.I32
+		}
+		if name == "mean" {
+			return b.mean(b.cast(x, floatOf(e)), axes, mask)
+		}
+		kind, empty := ir.Sum, 0.0
+		if name == "prod" {
+			kind, empty = ir.Prod, 1
+		}
+		return b.fold1(kind, b.masked(x, mask, empty), axes)
+	case "any", "all":
+		if e != loop.Bool {
+			b.fail(at, "`%s` wants truth values, not %s", name, typeText(x.N.Type))
+		}
+		if name == "any" {
+			return b.fold1(ir.Any, b.masked(x, mask, 0), axes)
+		}
+		return b.fold1(ir.All, b.masked(x, mask, 1), axes)
+	case "max", "min", "argmax", "argmin":
+		return b.extreme(name, x, axes, mask, at)
+	case "cumsum":
+		if len(axes) != 1 {
+			b.fail(at, "`cumsum` runs along one axis")
+		}
+		return b.cumsum(b.masked(x, mask, 0), axes[0])
+	}
+	if e == loop.Bool || e.IsInt() {
+		x = b.cast(x, loop.F32)
+	}
+	return b.soft(name, x, axes, mask)
+}
+
+func floatOf(e ir.Elem) ir.Elem {
+	if e.IsFloat() {
+		return e
+	}
+	return loop.F32
+}
+
+func (b *builder) fold1(kind ir.ReduceKind, x Tensor, axes []int) Tensor {
+	if len(axes) == 0 {
+		return x
+	}
+	t := b.tensor(b.f.b.Reduce(kind, axes, b.node(x)))
+	k := 0
+	for i := range x.N.Type.Dims {
+		if !hasAxis(axes, i) {
+			t.One[k] = x.isOne(i)
+			k++
+		}
+	}
+	return t
+}
+
+func hasAxis(axes []int, a int) bool {
+	for _, x := range axes {
+		if x == a {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *builder) masked(x Tensor, mask *Tensor, otherwise float64) Tensor {
+	if mask == nil {
+		return x
+	}
+	n := b.node(x)
+	return Tensor{N: b.f.b.Where(b.node(*mask), n, b.f.b.Like(n, otherwise)), F: b.f, One: x.One}
+}
+
+func (b *builder) mean(x Tensor, axes []int, mask *Tensor) Tensor {
+	total := b.fold1(ir.Sum, b.masked(x, mask, 0), axes)
+	n := b.node(total)
+	var count *ir.Node
+	if mask != nil {
+		count = b.node(b.fold1(ir.Sum, b.cast(*mask, x.N.Type.Elem), axes))
+	} else {
+		size, known := index.C(1), true
+		for _, a := range axes {
+			size = index.Prod(size, x.N.Type.Dims[a].Length())
+		}
+		k, known := size.Const()
+		if known {
+			count = b.f.b.Like(n, float64(k))
+		} else {
+			c := b.cast(b.length(size), n.Type.Elem)
+			count = b.node(b.stretch(c, n.Type.Dims, total.One))
+		}
+	}
+	return Tensor{N: b.f.b.Div(n, count), F: b.f, One: total.One}
+}
+
+func (b *builder) extreme(name string, x Tensor, axes []int, mask *Tensor, at Span) Tensor {
+	e := x.N.Type.Elem
+	if e == loop.Bool {
+		b.failHelp(at, "`any` and `all` reduce truth values", "`%s` wants numbers", name)
+	}
+	least := math.Inf(-1)
+	if e.IsInt() {
+		least = math.MinInt32
+		if e == loop.U32 || e == loop.U8 {
+			least = 0
+		}
+	}
+	kind := map[string]ir.ReduceKind{"max": ir.Max, "min": ir.Min, "argmax": ir.ArgMax, "argmin": ir.ArgMin}[name]
+	if name == "min" || name == "argmin" {
+		least = math.Inf(1)
+		switch e {
+		case loop.I32:
+			least = math.MaxInt32
+		case loop.U32:
+			least = math.MaxUint32
+		case loop.U8:
+			least = math.MaxUint8
+		}
+	}
+	if (kind == ir.ArgMax || kind == ir.ArgMin) && len(axes) != 1 {
+		b.fail(at, "`%s` looks along one axis, not along %d", name, len(axes))
+	}
+	return b.fold1(kind, b.masked(x, mask, least), axes)
+}
+
+// keep puts reduced axes back, for the three that keep theirs.
+func (b *builder) again(n *ir.Node, like *ir.Node, axes []int) *ir.Node {
+	var left []int
+	for i := range like.Type.Dims {
+		if !hasAxis(axes, i) {
+			left = append(left, i)
+		}
+	}
+	return b.f.b.Broadcast(n, like.Type.Dims, left...)
+}
+
+// soft is softmax, log_softmax and logsumexp. The largest element is taken off
+// first; where a mask may leave nothing, it is kept finite.
+func (b *builder) soft(name string, x Tensor, axes []int, mask *Tensor) Tensor {
+	g := b.f.b
+	x = b.masked(x, mask, math.Inf(-1))
+	n := b.node(x)
+	top := g.Stop(b.node(b.fold1(ir.Max, x, axes)))
+	if mask != nil {
+		top = g.Make(ir.OpMax, nil, top, g.Like(top, -math.MaxFloat32))
+	}
+	shifted := g.Sub(n, b.again(top, n, axes))
+	e := g.Op("exp", shifted)
+	sum := g.Reduce(ir.Sum, axes, e)
+	switch name {
+	case "logsumexp":
+		return b.tensor(g.Add(top, g.Op("log", sum)))
+	case "log_softmax":
+		return Tensor{N: g.Sub(shifted, b.again(g.Op("log", sum), n, axes)), F: b.f, One: x.One}
+	}
+	if mask != nil { // an empty row has sum 0; all others at least 1
+		sum = g.Make(ir.OpMax, nil, sum, g.Like(sum, 0.5))
+	}
+	return Tensor{N: g.Div(e, b.again(sum, n, axes)), F: b.f, One: x.One}
+}
+
+// cumsum adds what stands before, and the element itself.
+func (b *builder) cumsum(x Tensor, axis int) Tensor {
+	n := b.node(x)
+	dims := n.Type.Dims
+	shape := append(append([]ir.Dim{}, dims...), dims[axis])
+	out := make([]*index.Expr, len(dims))
+	for k := range dims {
+		out[k] = ir.Var(k)
+	}
+	out[axis] = ir.Var(len(dims))
+	wide := b.f.b.Index(n, shape, out, nil)
+	before := b.f.b.Make(ir.OpLe, nil, b.f.b.Iota(shape, len(dims)), b.f.b.Iota(shape, axis))
+	kept := b.f.b.Where(before, wide, b.f.b.Like(wide, 0))
+	return b.tensor(b.f.b.Reduce(ir.Sum, []int{len(dims)}, kept))
+}

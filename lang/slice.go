@@ -1,0 +1,369 @@
+package lang
+
+import (
+	"mdlc/ir"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// indexTerm is x[…] outside index notation.
+func (b *builder) indexTerm(t *IndexTerm) Value {
+	x := b.eval(t.X)
+	switch x := x.(type) {
+	case Tensor:
+		return b.slice(x, t)
+	case List:
+		return x.Items[b.listIndex(t, len(x.Items))]
+	case StackedList:
+		return x.at(b.listIndex(t, x.Level.n))
+	case *UnitValue:
+		if x.Decl.Kind == "distribution" {
+			return Draw{Unit: x, Shape: b.shape(t), Given: true, Span: t.Span()}
+		}
+	case Draw:
+		x.Shape, x.Given = b.shape(t), true
+		return x
+	case Poison:
+		panic(silent{})
+	}
+	b.fail(t.Span(), "%s cannot be indexed", describe(x))
+	return nil
+}
+
+// shape is the bracket of a draw.
+func (b *builder) shape(t *IndexTerm) []ir.Dim {
+	dims := []ir.Dim{}
+	for _, s := range t.Indices {
+		switch {
+		case s.Rest:
+			rest, ok := b.sc.bound("..").(Dims)
+			if !ok {
+				b.fail(s.Span, "`..` stands for nothing here")
+			}
+			dims = append(dims, rest.Dims...)
+		case s.At != nil:
+			dims = append(dims, b.dimOf(b.eval(s.At), s.Span))
+		default:
+			b.fail(s.Span, "the shape of a draw has sizes only")
+		}
+	}
+	return dims
+}
+
+func (b *builder) listIndex(t *IndexTerm, n int) int {
+	if len(t.Indices) != 1 || t.Indices[0].At == nil || t.Outside != nil {
+		b.fail(t.Span(), "a list takes one index")
+	}
+	v := b.static(t.Indices[0].At, "the index of a list")
+	k, ok := v.(Num)
+	if !ok || !k.isWhole() {
+		b.fail(t.Indices[0].Span, "the index of a list is a whole number, not %s", describe(v))
+	}
+	i := int(k.V)
+	if i < 0 {
+		i += n
+	}
+	if i < 0 || i >= n {
+		b.fail(t.Indices[0].Span, "the list has %s, there is no element %s", plural(n, "element"), k)
+	}
+	return i
+}
+
+// access is an index op in the making.
+type access struct {
+	shape []ir.Dim
+	one   []bool
+	out   []*index.Expr
+	data  []Tensor // with the place of their axes in shape
+	first []int
+	soft  bool // an end of a runtime length may be before the start
+}
+
+// slice is x[…] on a tensor: numbers and integer tensors, slices, `none`, `..`.
+func (b *builder) slice(x Tensor, t *IndexTerm) Value {
+	b.at(t.Span())
+	b.needGraph(t.Span())
+	dims := x.N.Type.Dims
+	used := 0
+	for _, s := range t.Indices {
+		if !s.Rest && !s.New {
+			used++
+		}
+	}
+	if used > len(dims) {
+		b.fail(t.Span(), "`%s` has %s, and here are %d indices", b.src.text(t.X.Span()), axes(len(dims)), used)
+	}
+	a := &access{}
+	axis := 0
+	for _, s := range t.Indices {
+		switch {
+		case s.New:
+			a.shape, a.one = append(a.shape, ir.Dim{Size: 1}), append(a.one, true)
+		case s.Rest:
+			for range len(dims) - used {
+				a.keep(dims[axis], x.isOne(axis))
+				axis++
+			}
+			used = len(dims)
+		case s.Slice:
+			b.cut(a, dims[axis], s)
+			axis++
+		default:
+			b.point(a, dims[axis], axis, s)
+			axis++
+		}
+	}
+	for ; axis < len(dims); axis++ {
+		a.keep(dims[axis], x.isOne(axis))
+	}
+	var outside *float64
+	if t.Outside != nil {
+		v, ok := b.static(t.Outside, "the value outside").(Num)
+		if !ok {
+			b.fail(t.Outside.Span(), "the value outside must be a number")
+		}
+		outside = &v.V
+	}
+	return b.access(x, a, outside, t.Span())
+}
+
+func (a *access) keep(d ir.Dim, one bool) {
+	a.out = append(a.out, ir.Var(len(a.shape)))
+	a.shape, a.one = append(a.shape, d), append(a.one, one)
+}
+
+// access makes the index op.
+func (b *builder) access(x Tensor, a *access, outside *float64, at Span) Tensor {
+	n := b.node(x)
+	identity := len(a.out) == len(a.shape) && ir.SameDims(a.shape, n.Type.Dims)
+	for k, e := range a.out {
+		identity = identity && index.Equal(e, ir.Var(k))
+	}
+	if identity {
+		return Tensor{N: n, F: b.f, One: a.one}
+	}
+	var data []*ir.Node
+	for k, d := range a.data {
+		axes := make([]int, d.N.Type.Rank())
+		for i := range axes {
+			axes[i] = a.first[k] + i
+		}
+		data = append(data, b.f.b.Broadcast(b.node(d), a.shape, axes...))
+	}
+	zero := 0.0
+	if outside == nil && a.soft {
+		outside = &zero
+	}
+	attr := ir.IndexAttr{Vars: len(a.shape), Out: a.out, Outside: outside, Shape: a.shape}
+	m, err := b.f.b.TryMake(ir.OpIndex, attr, append([]*ir.Node{n}, data...)...)
+	if err != nil {
+		b.failHelp(at, "`| v` behind the indices reads v there", "`%s` can read outside: %v", b.src.text(at), err)
+	}
+	return Tensor{N: m, F: b.f, One: a.one}
+}
+
+// end is a bound of a slice: negative numbers count from the end.
+func (b *builder) end(t Term, d ir.Dim, otherwise *index.Expr) *index.Expr {
+	if t == nil {
+		return otherwise
+	}
+	v := b.static(t, "the bound of a slice")
+	e := exprOf(v)
+	if e == nil {
+		b.fail(t.Span(), "the bound of a slice is a whole number, not %s", describe(v))
+	}
+	if _, hi := e.Range(b.bounds); hi < 0 {
+		return index.Most(index.Sum(d.Length(), e), index.C(0))
+	}
+	return e
+}
+
+func (b *builder) bounds(name string) (int, int) { return b.f.b.Scope().Bound(name) }
+
+// cut is a slice of an axis.
+func (b *builder) cut(a *access, d ir.Dim, s Subscript) {
+	from := b.end(s.From, d, index.C(0))
+	to := b.end(s.To, d, d.Length())
+	n := index.Sub(to, from)
+	n = trim(n)
+	lo, hi := n.Range(b.bounds)
+	if hi < 0 || lo < 0 && hi == lo {
+		b.fail(s.Span, "the slice ends before it starts: from %s to %s", from, to)
+	}
+	if _, over := index.Sub(to, d.Length()).Range(b.bounds); over > 0 {
+		if k, ok := to.Const(); ok {
+			b.fail(s.Span, "the slice ends at %d, the axis has %s", k, dimText(d))
+		}
+	}
+	a.out = append(a.out, index.Sum(from, ir.Var(len(a.shape))))
+	a.shape, a.one = append(a.shape, ir.DynDim(n, min(hi, d.Size))), append(a.one, false)
+}
+
+// trim writes T - max(T - c, 0) as min(T, c).
+func trim(n *index.Expr) *index.Expr {
+	if n.Op != index.Add {
+		return n
+	}
+	for i, part := range n.Args {
+		if part.Op != index.Mul || !part.Args[1].IsConst(-1) || part.Args[0].Op != index.Max {
+			continue
+		}
+		rest := append(append([]*index.Expr{}, n.Args[:i]...), n.Args[i+1:]...)
+		m := part.Args[0]
+		whole := index.Sum(rest...)
+		return index.Least(index.Sub(whole, m.Args[0]), index.Sub(whole, m.Args[1]))
+	}
+	return n
+}
+
+// point is a number or an integer tensor in a bracket.
+func (b *builder) point(a *access, d ir.Dim, axis int, s Subscript) {
+	v := b.eval(s.At)
+	if e := exprOf(v); e != nil {
+		a.out = append(a.out, b.checkedPoint(a, e, d, s))
+		return
+	}
+	t, ok := v.(Tensor)
+	if !ok {
+		b.fail(s.Span, "an index is a whole number, a slice or an integer tensor, not %s", describe(v))
+	}
+	if !t.N.Type.Elem.IsInt() {
+		b.failHelp(s.Span, "i32(x) converts", "an index is a whole number, not %s", typeText(t.N.Type))
+	}
+	t = b.cast(t, loop.I32)
+	a.data = append(a.data, t)
+	a.first = append(a.first, len(a.shape))
+	a.out = append(a.out, ir.Data(len(a.data)))
+	for i, x := range t.N.Type.Dims {
+		a.shape, a.one = append(a.shape, x), append(a.one, t.isOne(i))
+	}
+	_ = axis
+}
+
+func (b *builder) checkedPoint(a *access, e *index.Expr, d ir.Dim, s Subscript) *index.Expr {
+	_, hi := e.Range(b.bounds)
+	if hi < 0 {
+		if d.Len != nil {
+			a.soft = true
+		}
+		e = index.Sum(d.Length(), e)
+	}
+	if k, ok := e.Const(); ok && (k < 0 || k >= d.Size && d.Len == nil) {
+		if hi < 0 {
+			k = hi
+		}
+		b.fail(s.Span, "there is no element %d: the axis has %s", k, dimText(d))
+	}
+	if _, ok := e.Const(); !ok {
+		a.soft = a.soft || d.Len != nil
+	}
+	return e
+}
+
+// pick is element i of the first axis.
+func (b *builder) pick(x Tensor, i int) Tensor {
+	n := b.node(x)
+	dims := n.Type.Dims[1:]
+	out := []*index.Expr{index.C(i)}
+	for k := range dims {
+		out = append(out, ir.Var(k))
+	}
+	return b.tensor(b.f.b.Index(n, dims, out, nil))
+}
+
+// put is a copy of x that differs where the bracket points: v there.
+func (b *builder) put(x Tensor, t *IndexTerm, v Value, at Span) Tensor {
+	b.at(at)
+	dims := x.N.Type.Dims
+	subs := b.expandRest(t, len(dims), at)
+	var cond Tensor
+	has := false
+	var kept []int
+	for axis, s := range subs {
+		if s.Slice && s.From == nil && s.To == nil {
+			kept = append(kept, axis)
+			continue
+		}
+		if s.Slice || s.New || s.At == nil {
+			b.failHelp(s.Span, "number, loop variable, value, or `:` for the whole axis", "this cannot stand on the left")
+		}
+		c := b.isSlot(dims, axis, b.eval(s.At), s)
+		if has {
+			c = b.elementwise(ir.OpAnd, cond, c)
+		}
+		cond, has = c, true
+	}
+	part := make([]ir.Dim, len(kept))
+	for i, k := range kept {
+		part[i] = dims[k]
+	}
+	y, ok := b.tensorLike(v, x.N.Type.Elem)
+	if !ok {
+		b.fail(at, "%s cannot be set to %s", b.src.text(t.Span()), describe(v))
+	}
+	if y.N.Type.Elem != x.N.Type.Elem && !x.N.Type.Elem.IsFloat() && y.N.Type.Elem.IsFloat() {
+		y = b.cast(y, x.N.Type.Elem)
+	}
+	y, why := b.broadcastTo(b.cast(y, x.N.Type.Elem), part)
+	if why != "" {
+		b.fail(at, "%s has the shape %s and cannot take %s: %s", b.src.text(t.Span()), dimsText(part), describe(v), why)
+	}
+	z := b.f.b.Broadcast(b.node(y), dims, kept...)
+	if !has {
+		return b.tensor(z)
+	}
+	return b.tensor(b.f.b.Where(b.node(cond), z, b.node(x)))
+}
+
+// isSlot is the condition that an element lies in the slot of an axis.
+func (b *builder) isSlot(dims []ir.Dim, axis int, v Value, s Subscript) Tensor {
+	ramp := b.tensor(b.f.b.Iota(dims, axis))
+	var slot Tensor
+	switch v := v.(type) {
+	case Tensor:
+		if v.N.Type.Rank() != 0 || !v.N.Type.Elem.IsInt() {
+			b.fail(s.Span, "a slot is a whole number, not %s", typeText(v.N.Type))
+		}
+		slot = b.cast(v, loop.I32)
+	default:
+		e := exprOf(v)
+		if e == nil {
+			b.fail(s.Span, "a slot is a whole number, not %s", describe(v))
+		}
+		if k, ok := e.Const(); ok {
+			if k < 0 {
+				k += dims[axis].Size
+			}
+			if k < 0 || k >= dims[axis].Size {
+				b.fail(s.Span, "there is no element %s: the axis has %s", e, dimText(dims[axis]))
+			}
+			slot = b.constant(whole(k), loop.I32)
+		} else {
+			slot = b.length(e)
+		}
+	}
+	return b.elementwise(ir.OpEq, ramp, b.stretch(slot, dims, make([]bool, len(dims))))
+}
+
+// expandRest writes `..` and missing indices as whole axes.
+func (b *builder) expandRest(t *IndexTerm, rank int, at Span) []Subscript {
+	var out []Subscript
+	rest := rank - len(t.Indices)
+	for _, s := range t.Indices {
+		if s.Rest {
+			for range rest + 1 {
+				out = append(out, Subscript{Slice: true, Span: s.Span})
+			}
+			rest = -1
+			continue
+		}
+		out = append(out, s)
+	}
+	for len(out) < rank {
+		out = append(out, Subscript{Slice: true})
+	}
+	if len(out) > rank {
+		b.fail(at, "`%s` has %s, and here are %d indices", b.src.text(t.X.Span()), axes(rank), len(out))
+	}
+	return out
+}

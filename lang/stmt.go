@@ -1,0 +1,468 @@
+package lang
+
+import (
+	"mdlc/ir"
+)
+
+// block runs statements; it gives what a `return` in them returns, or nil.
+func (b *builder) block(bl *Block) Value {
+	for _, s := range bl.Stmts {
+		var r Value
+		b.guard(func() { r = b.stmt(s) }, func() {
+			for _, n := range assigned(&Block{Stmts: []*Stmt{s}}) {
+				b.sc.assign(n, Poison{})
+			}
+			if s.Return != nil {
+				r = Poison{}
+			}
+		})
+		if r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+func stmtSpan(s *Stmt) Span { return Span{s.Pos, s.EndPos} }
+
+func (b *builder) stmt(s *Stmt) Value {
+	at := stmtSpan(s)
+	b.at(at)
+	switch {
+	case s.Return != nil:
+		return b.returns(s.Return, at)
+	case s.If != nil:
+		return b.ifStmt(s.If)
+	case s.For != nil:
+		b.forStmt(s.For, at)
+	case s.Repeat != nil:
+		b.repeatStmt(s.Repeat, at)
+	case s.While != nil:
+		b.failHelp(at, "`for i in n` with a count", "`while` is not supported")
+	case s.Generate != nil:
+		b.generate(s.Generate, at)
+	case s.Assign != nil:
+		b.assign(s.Assign, at)
+	default:
+		b.entryStmt(s, at)
+	}
+	return nil
+}
+
+// entryStmt are the statements of train, eval and sample.
+func (b *builder) entryStmt(s *Stmt, at Span) {
+	word := map[bool]string{s.Each != nil: "each", s.Minimize != nil: "minimize", s.Report != nil: "report", s.Show != nil: "show", s.Every != nil: "every", s.Eval != "": "eval"}[true]
+	if len(b.calls) > 0 || b.entry == nil {
+		b.fail(at, "`%s` stands in train, eval or sample, not in a function", word)
+	}
+	if b.f.outer != nil {
+		b.fail(at, "`%s` inside a loop that runs as a loop is not supported", word)
+	}
+	switch {
+	case s.Each != nil:
+		b.each(s.Each, at)
+	case s.Minimize != nil:
+		b.minimize(s.Minimize, at)
+	case s.Report != nil:
+		b.report(s.Report)
+	case s.Show != nil:
+		b.show(s.Show, at)
+	case s.Every != nil:
+		b.every(s.Every, at)
+	default:
+		b.failHelp(at, "`every 100 { eval "+s.Eval+" }` in a train", "`eval %s` runs inside `every`", s.Eval)
+	}
+}
+
+func (b *builder) returns(r *Return, at Span) Value {
+	if len(b.calls) == 0 {
+		b.fail(at, "`return` stands in a function")
+	}
+	if r.Def != nil {
+		t, ok := r.Values[0].term().(*IndexTerm)
+		if !ok || len(r.Values) != 1 {
+			b.failHelp(at, "`return y[b, o] = e`", "`return … =` names the axes of the result")
+		}
+		name, _ := t.X.(*NameTerm)
+		if name == nil {
+			b.fail(t.X.Span(), "a name is expected before the bracket")
+		}
+		for _, s := range t.Indices {
+			if !b.isFree(s) {
+				b.hidden(s)
+			}
+		}
+		return b.defineIndexed(t.Indices, r.Def.term(), at)
+	}
+	if len(r.Values) == 1 {
+		return b.eval(r.Values[0].term())
+	}
+	var items []Value
+	for _, v := range r.Values {
+		items = append(items, b.eval(v.term()))
+	}
+	return Tuple{items}
+}
+
+func (b *builder) ifStmt(s *If) Value {
+	cond := s.Cond.term()
+	v := b.eval(cond)
+	known, ok := v.(Bool)
+	if !ok {
+		if t, isTensor := v.(Tensor); isTensor {
+			d := b.diagnostic(cond.Span(), "`where c then a else b` chooses between values", "this condition is known at run time only, and `if` must be decided by the compiler")
+			if b.unrollable > 0 && t.N.Type.Rank() == 0 {
+				panic(notStatic{d})
+			}
+			panic(mistake{d})
+		}
+		b.fail(cond.Span(), "`if` wants a truth value, not %s", describe(v))
+	}
+	switch {
+	case bool(known):
+		return b.block(s.Then)
+	case s.ElseIf != nil:
+		return b.ifStmt(s.ElseIf)
+	case s.Else != nil:
+		return b.block(s.Else)
+	}
+	return nil
+}
+
+// assign is `=`, `<-`, `~`, or a call for its effect.
+func (b *builder) assign(s *Assign, at Span) {
+	targets := make([]Term, len(s.Targets))
+	for i, t := range s.Targets {
+		targets[i] = t.term()
+	}
+	if s.Op == "" {
+		for _, t := range targets {
+			if _, ok := t.(*CallTerm); !ok {
+				b.failHelp(t.Span(), "`x = …` gives it a name", "this value is computed and dropped")
+			}
+			b.eval(t)
+		}
+		return
+	}
+	if s.Type != nil && len(targets) != 1 {
+		b.fail(at, "a typed binding has one name")
+	}
+	if len(targets) == 1 && len(s.Values) == 1 {
+		b.assignOne(targets[0], s.Op, s.Type, s.Values[0].term(), at)
+		return
+	}
+	if s.Op != "=" {
+		b.fail(at, "`%s` has one name on the left", s.Op)
+	}
+	var values []Value
+	for _, v := range s.Values {
+		values = append(values, b.eval(v.term()))
+	}
+	if len(values) == 1 {
+		t, ok := values[0].(Tuple)
+		if !ok {
+			b.fail(at, "%d names cannot take one value", len(targets))
+		}
+		values = t.Items
+	}
+	if len(values) != len(targets) {
+		b.fail(at, "%d names cannot take %d values", len(targets), len(values))
+	}
+	for i, t := range targets {
+		b.store(t, values[i], at)
+	}
+}
+
+func (b *builder) assignOne(target Term, op string, t *Type, value Term, at Span) {
+	switch op {
+	case "<-":
+		b.update(target, t, value, at)
+		return
+	case "~":
+		b.drawInto(target, t, value, at)
+		return
+	}
+	if x, ok := target.(*IndexTerm); ok {
+		if t != nil {
+			b.fail(at, "a type stands behind a name, not behind a bracket")
+		}
+		b.assignIndexed(x, value, at)
+		return
+	}
+	v := b.eval(value)
+	if tuple, ok := v.(Tuple); ok {
+		b.fail(at, "%d values arrive here: name each, as in `a, b = f(x)`", len(tuple.Items))
+	}
+	if t != nil {
+		v = b.convert(t, v, at)
+	}
+	b.store(target, v, at)
+}
+
+// store binds a name or sets a slot to a value.
+func (b *builder) store(target Term, v Value, at Span) {
+	switch t := target.(type) {
+	case *NameTerm:
+		b.assignable(t)
+		if x, ok := v.(Tensor); ok {
+			ir.Named(x.N, t.Name)
+		}
+		b.sc.assign(t.Name, v)
+		return
+	case *IndexTerm:
+		b.setSlot(t, v, at)
+		return
+	case *FieldTerm:
+		b.failHelp(target.Span(), "a module's states change by `<-` in its own functions", "a field cannot stand on the left")
+	}
+	b.fail(target.Span(), "this cannot stand on the left")
+}
+
+func (b *builder) assignable(t *NameTerm) {
+	v, home := b.sc.find(t.Name)
+	if _, ok := v.(StateRef); ok && home.kind == unitScope {
+		b.failHelp(t.Span(), "`"+t.Name+" <- …` changes it", "`%s` is a state: `=` cannot change it", t.Name)
+	}
+}
+
+// isFree: a subscript of a left side is a free index if it is `..`, `i` or `i < n` with a name that is not in scope.
+func (b *builder) isFree(s Subscript) bool {
+	if s.Rest {
+		return true
+	}
+	name, _ := freeName(s)
+	if name == "" {
+		return false
+	}
+	v, home := b.sc.find(name)
+	return v == nil || home.kind == libraryScope
+}
+
+// hidden refuses an index that would hide a value.
+func (b *builder) hidden(s Subscript) {
+	name, _ := freeName(s)
+	if name == "" {
+		b.fail(s.Span, "here stands a free index, a name of its own")
+	}
+	v, _ := b.sc.find(name)
+	b.failHelp(s.Span, "name the index otherwise", "`%s` is %s already, and an index hides nothing", name, describe(v))
+}
+
+// assignIndexed is `y[…] = e`: a new array, or a changed copy.
+func (b *builder) assignIndexed(t *IndexTerm, value Term, at Span) {
+	name, ok := t.X.(*NameTerm)
+	if !ok {
+		b.fail(t.X.Span(), "a name is expected before the bracket")
+	}
+	if t.Outside != nil {
+		b.fail(t.Outside.Span(), "`|` has no meaning on the left")
+	}
+	var free []Subscript
+	slots, rest := 0, false
+	for _, s := range t.Indices {
+		switch {
+		case s.Rest:
+			rest = true
+		case b.isFree(s):
+			free = append(free, s)
+		default:
+			slots++
+		}
+	}
+	if slots == 0 && (len(free) > 0 || rest) {
+		b.assignable(name)
+		y := b.defineIndexed(t.Indices, value, at)
+		ir.Named(y.N, name.Name)
+		b.sc.assign(name.Name, y)
+		return
+	}
+	if len(free) > 0 {
+		v := b.defineIndexed(free, value, at)
+		b.setSlot(&IndexTerm{place: t.place, X: t.X, Indices: b.wholeAxes(t.Indices)}, v, at)
+		return
+	}
+	b.setSlot(t, b.eval(value), at)
+}
+
+// wholeAxes writes free indices as `:`.
+func (b *builder) wholeAxes(subs []Subscript) []Subscript {
+	out := append([]Subscript{}, subs...)
+	for i, s := range out {
+		if b.isFree(s) && !s.Rest {
+			out[i] = Subscript{Slice: true, Span: s.Span}
+		}
+	}
+	return out
+}
+
+// setSlot changes a copy of an array; a loop collects an array that does not exist.
+func (b *builder) setSlot(t *IndexTerm, v Value, at Span) {
+	name, ok := t.X.(*NameTerm)
+	if !ok {
+		b.fail(t.X.Span(), "a name is expected before the bracket")
+	}
+	if b.gen != nil && b.gen.name == name.Name {
+		b.appendGenerated(t, v, at)
+		return
+	}
+	old, home := b.sc.local(name.Name)
+	if home == nil {
+		b.collect(t, name.Name, v, at)
+		return
+	}
+	x, ok := old.(Tensor)
+	if !ok {
+		if _, poisoned := old.(Poison); poisoned {
+			panic(silent{})
+		}
+		b.fail(at, "`%s` is %s: no slot of it can be set", name.Name, describe(old))
+	}
+	b.sc.assign(name.Name, b.put(x, t, v, at))
+}
+
+// update is `state <- e`.
+func (b *builder) update(target Term, t *Type, value Term, at Span) {
+	if t != nil {
+		b.fail(at, "the type of a state stands at its declaration")
+	}
+	base := target
+	index, isIndex := target.(*IndexTerm)
+	if isIndex {
+		base = index.X
+	}
+	name, ok := base.(*NameTerm)
+	if !ok {
+		b.failHelp(target.Span(), "a module's states change in its own functions", "`<-` wants the name of a state")
+	}
+	v, _ := b.sc.find(name.Name)
+	ref, ok := v.(StateRef)
+	if !ok {
+		if _, isModule := v.(InstanceRef); isModule {
+			b.fail(target.Span(), "`<-` on a whole module is not supported")
+		}
+		if v == nil {
+			b.unknown(name.Name, name.Span())
+		}
+		help := "`" + name.Name + " = …` binds a value; `x < -1` compares"
+		b.failHelp(target.Span(), help, "`%s` is %s: `<-` changes only params and states", name.Name, describe(v))
+	}
+	if b.entry == nil {
+		b.fail(at, "`<-` runs in a train only")
+	}
+	var w Value
+	switch {
+	case !isIndex:
+		w = b.eval(value)
+	default:
+		w = b.updateIndexed(index, ref, value, at)
+	}
+	if b.entry.kind != ir.EntryTrain {
+		return // left out in eval and sample
+	}
+	b.entry.write(b, ref.State, w, at)
+}
+
+func (b *builder) updateIndexed(t *IndexTerm, ref StateRef, value Term, at Span) Value {
+	allFree := true
+	for _, s := range t.Indices {
+		allFree = allFree && b.isFree(s)
+	}
+	if allFree {
+		return b.defineIndexed(t.Indices, value, at)
+	}
+	old := b.readState(ref.State, at).(Tensor)
+	return b.put(old, t, b.eval(value), at)
+}
+
+// drawInto is `x ~ d`.
+func (b *builder) drawInto(target Term, t *Type, value Term, at Span) {
+	d := b.eval(value)
+	switch x := target.(type) {
+	case *NameTerm:
+		var like *ir.Type
+		if t != nil {
+			typ := b.staticOrRuntime(t)
+			like = &typ
+		}
+		b.assignable(x)
+		v := b.drawValue(d, like, x.Name, at)
+		if y, ok := v.(Tensor); ok && t != nil {
+			v = b.mark(y, t)
+		}
+		b.sc.assign(x.Name, v)
+	case *IndexTerm:
+		name, ok := x.X.(*NameTerm)
+		if !ok {
+			b.fail(x.X.Span(), "a name is expected before the bracket")
+		}
+		b.setSlot(x, b.drawValue(d, b.slotType(x, name), name.Name, at), at)
+	default:
+		b.fail(target.Span(), "this cannot stand on the left of `~`")
+	}
+}
+
+// slotType is the type of the slot that a draw fills, where the array exists.
+func (b *builder) slotType(t *IndexTerm, name *NameTerm) *ir.Type {
+	old, home := b.sc.local(name.Name)
+	x, ok := old.(Tensor)
+	if home == nil || !ok {
+		return nil
+	}
+	typ := ir.OfDims(x.N.Type.Elem, nil)
+	for i, s := range b.expandRest(t, x.N.Type.Rank(), t.Span()) {
+		if s.Slice {
+			typ.Dims = append(typ.Dims, x.N.Type.Dims[i])
+		}
+	}
+	return &typ
+}
+
+// assigned lists the names that statements assign, in order.
+func assigned(bl *Block) []string {
+	var out []string
+	add := func(n string) {
+		if n != "_" && !contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	var visit func(bl *Block)
+	ifs := func(s *If) {}
+	ifs = func(s *If) {
+		visit(s.Then)
+		if s.ElseIf != nil {
+			ifs(s.ElseIf)
+		}
+		if s.Else != nil {
+			visit(s.Else)
+		}
+	}
+	visit = func(bl *Block) {
+		for _, s := range bl.Stmts {
+			switch {
+			case s.Assign != nil && s.Assign.Op != "" && s.Assign.Op != "<-":
+				for _, t := range s.Assign.Targets {
+					if t.Base.Name != "" {
+						add(t.Base.Name)
+					}
+				}
+			case s.If != nil:
+				ifs(s.If)
+			case s.For != nil:
+				visit(s.For.Body)
+			case s.Repeat != nil:
+				visit(s.Repeat.Body)
+			case s.While != nil:
+				visit(s.While.Body)
+			case s.Generate != nil:
+				add(s.Generate.Var.Name)
+				visit(s.Generate.Body)
+			case s.Each != nil:
+				for _, v := range s.Each.Vars {
+					add(v.Name)
+				}
+			}
+		}
+	}
+	visit(bl)
+	return out
+}

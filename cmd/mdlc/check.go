@@ -1,7 +1,5 @@
 package main
 
-import "fmt"
-
 type checkCommand struct {
 	File string `arg:"" help:"The model."`
 
@@ -9,5 +7,6 @@ type checkCommand struct {
 }
 
 func (c *checkCommand) Run(t *terminal) error {
-	return fmt.Errorf("%s: model files cannot be checked by this build", c.File)
+	_, err := readModel(t, c.File, c.modelFlags, nil)
+	return err
 }

@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
-	"mdlc/runtime"
+	"mdlc/codegen"
+	"mdlc/codegen/schedule"
+	"mdlc/ir"
+	"mdlc/passes"
 	"mdlc/runtime/program"
 )
 
@@ -14,40 +18,149 @@ type compileCommand struct {
 
 	modelFlags
 	Out       string `short:"o" help:"Write a bundle, which runs without compiler or LLVM." placeholder:"FILE" type:"path"`
+	Target    string `help:"The level of x86-64 to compile for: avx2 or avx512 (this machine's)."`
 	Emit      string `help:"Print a stage: graph, loops, llvm, asm or plan." enum:",graph,loops,llvm,asm,plan" default:""`
-	Dump      string `help:"Print the module after PASS, or the kernels after a step of the schedule (loops:STEP)." placeholder:"PASS"`
+	Dump      string `help:"Print the graphs after PASS, or the kernels after a step of the schedule (loops:STEP)." placeholder:"PASS"`
 	StopAfter string `help:"Stop after PASS and print the module." placeholder:"PASS"`
+	NoFusion  bool   `help:"Give each operation a kernel of its own; the results are the same bits."`
+	Time      bool   `help:"Tell on stderr what each pass takes."`
 }
 
 func (c *compileCommand) Run(t *terminal) error {
-	if c.Out == "" {
-		return &usageError{"nothing to do: -o FILE or --emit STAGE"}
+	if c.Out == "" && c.Emit == "" && c.Dump == "" && c.StopAfter == "" {
+		return &usageError{"nothing to do: -o FILE, --emit STAGE, --dump PASS or --stop-after PASS"}
 	}
-	p, err := compileFile(t, c.File, c.modelFlags, nil)
+	if err := c.checkNames(); err != nil {
+		return err
+	}
+	x, err := newCompilation(t, c.File, c.modelFlags, nil)
 	if err != nil {
 		return err
 	}
-	return writeBundle(c.Out, p)
+	if c.Target != "" {
+		if err := x.setTarget(c.Target); err != nil {
+			return &usageError{err.Error()}
+		}
+	}
+	x.options.NoFusion = c.NoFusion
+	done, err := c.graphs(t, x)
+	if done || err != nil {
+		return err
+	}
+	return c.kernels(t, x)
 }
 
-func writeBundle(path string, p *program.Program) (err error) {
+// checkNames refuses passes and steps that do not exist before anything is done.
+func (c *compileCommand) checkNames() error {
+	names := strings.Join(passes.PassNames(), ", ")
+	_, isStep := strings.CutPrefix(c.Dump, "loops:")
+	for _, name := range []string{c.Dump, c.StopAfter} {
+		if name == "" || isStep && name == c.Dump {
+			continue
+		}
+		known := false
+		for _, p := range passes.PassNames() {
+			known = known || p == name
+		}
+		if !known {
+			return &usageError{fmt.Sprintf("there is no pass %s: the passes are %s, and --dump loops:STEP prints kernels", name, names)}
+		}
+	}
+	return nil
+}
+
+// graphs runs the passes and prints what is asked for of the graph IR.
+func (c *compileCommand) graphs(t *terminal, x *compilation) (done bool, err error) {
+	if c.Emit == "graph" {
+		_, err := fmt.Fprint(t.stdout, x.module)
+		return true, err
+	}
+	_, isStep := strings.CutPrefix(c.Dump, "loops:")
+	dumping := c.Dump != "" && !isStep
+	if dumping {
+		x.options.Dump = func(pass string, g *ir.Graph) {
+			if pass == c.Dump {
+				fmt.Fprintln(t.stdout, g)
+			}
+		}
+	}
+	if c.Time {
+		x.options.Timing = x.timing
+	}
+	x.options.StopAfter = c.StopAfter
+	if err := x.optimize(); err != nil {
+		return true, err
+	}
+	if c.StopAfter != "" {
+		_, err := fmt.Fprint(t.stdout, x.module)
+		return true, err
+	}
+	if c.Emit == "plan" {
+		if err := x.plan(); err != nil {
+			return true, err
+		}
+		for _, e := range x.module.Entries {
+			fmt.Fprintln(t.stdout, e.Graph.Plan)
+			for _, v := range e.Every {
+				if v.Graph != nil {
+					fmt.Fprintln(t.stdout, v.Graph.Plan)
+				}
+			}
+		}
+		return true, nil
+	}
+	return dumping && c.Out == "" && c.Emit == "", nil
+}
+
+// kernels generates code and prints or writes it.
+func (c *compileCommand) kernels(t *terminal, x *compilation) error {
+	if err := x.plan(); err != nil {
+		return err
+	}
+	step, isStep := strings.CutPrefix(c.Dump, "loops:")
+	if c.Emit == "loops" || isStep {
+		return x.printKernels(t.stdout, step)
+	}
+	if c.Emit == "" {
+		p, err := x.build()
+		if err != nil {
+			return err
+		}
+		return writeBundle(c.Out, p)
+	}
+	emitted, err := x.emit()
+	if err != nil {
+		return err
+	}
+	text := codegen.ModuleText(emitted)
+	if c.Emit == "asm" {
+		if text, err = codegen.Assembly(emitted, x.codegen); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprint(t.stdout, text)
+	return err
+}
+
+func writeBundle(path string, p *program.Program) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if e := f.Close(); err == nil {
-			err = e
-		}
-		if err != nil {
-			err = errors.Join(fmt.Errorf("cannot write %s: %w", path, err), os.Remove(path))
-		}
-	}()
-	return program.Write(f, p)
+	if err = program.Write(f, p); err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("cannot write %s: %w", path, err), os.Remove(path))
+	}
+	return nil
 }
 
-// compileFile takes a model file all the way to a program. The flags are the
-// parameters of a sample; those that the compiler must know are compiled in.
-func compileFile(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*program.Program, error) {
-	return nil, fmt.Errorf("%s: model files cannot be compiled by this build", file)
+// stepNames are the steps of a schedule, for the message that an unknown one gets.
+func stepNames(steps []schedule.Step) string {
+	var names []string
+	for _, s := range steps {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, ", ")
 }

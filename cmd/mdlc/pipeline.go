@@ -1,0 +1,190 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"time"
+
+	"mdlc/codegen"
+	"mdlc/codegen/schedule"
+	"mdlc/ir"
+	"mdlc/lang"
+	"mdlc/passes"
+	"mdlc/runtime"
+	"mdlc/runtime/program"
+)
+
+// compilation is a model file on its way to a program.
+type compilation struct {
+	t       *terminal
+	module  *ir.Module
+	options passes.Options
+	codegen codegen.Options
+	machine *schedule.Machine
+}
+
+// compileFile takes a model file all the way to a program. The flags are the
+// parameters of a sample; those that the compiler must know are compiled in.
+func compileFile(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*program.Program, error) {
+	x, err := newCompilation(t, file, m, flags)
+	if err != nil {
+		return nil, err
+	}
+	if m.Verbose {
+		x.options.Timing = x.timing
+	}
+	if err := x.optimize(); err != nil {
+		return nil, err
+	}
+	if err := x.plan(); err != nil {
+		return nil, err
+	}
+	return x.build()
+}
+
+// newCompilation reads a model file into a module.
+func newCompilation(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*compilation, error) {
+	module, err := readModel(t, file, m, flags)
+	if err != nil {
+		return nil, err
+	}
+	x := &compilation{t: t, module: module}
+	target, err := codegen.HostTarget()
+	if err != nil {
+		return nil, err
+	}
+	if err := x.setTarget(target.Name); err != nil {
+		return nil, err
+	}
+	x.codegen.Cache, err = codegen.OpenCache("")
+	return x, err
+}
+
+// readModel runs the front end and prints what it says.
+func readModel(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*ir.Module, error) {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("no model: %w", err)
+	}
+	o := lang.Options{Set: settings(m.Set), Flags: map[string]string{}}
+	for _, f := range flags {
+		o.Flags[f.Name] = f.Value
+	}
+	module, diagnostics := lang.Build(file, src, o)
+	for _, d := range diagnostics {
+		if d.Severity == lang.Error || !m.Quiet {
+			fmt.Fprint(t.stderr, d.Text())
+		}
+	}
+	if lang.HasErrors(diagnostics) {
+		return nil, reported{fmt.Errorf("%s has errors", file)}
+	}
+	module.Source = filepath.Base(file)
+	return module, nil
+}
+
+func settings(set map[string]string) []ir.Setting {
+	var out []ir.Setting
+	for name, value := range set {
+		out = append(out, ir.Setting{Name: name, Value: value})
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
+// setTarget chooses the level of the instruction set, and with it the table of machine constants.
+func (x *compilation) setTarget(name string) (err error) {
+	if x.codegen.Target, err = codegen.TargetNamed(name); err != nil {
+		return err
+	}
+	x.machine = schedule.AVX2
+	if name == schedule.AVX512.Name {
+		x.machine = schedule.AVX512
+	}
+	return nil
+}
+
+func (x *compilation) timing(pass string, d time.Duration) {
+	fmt.Fprintf(x.t.stderr, "%-16s %8.1f ms\n", pass, float64(d.Microseconds())/1000)
+}
+
+// timed tells what f took, where timings are asked for.
+func (x *compilation) timed(name string, f func() error) error {
+	began := time.Now()
+	err := f()
+	if x.options.Timing != nil {
+		x.options.Timing(name, time.Since(began))
+	}
+	return err
+}
+
+// optimize runs the passes.
+func (x *compilation) optimize() error { return passes.Run(x.module, x.options) }
+
+// plan gives every buffer its place.
+func (x *compilation) plan() error {
+	return x.timed("plan", func() error { return passes.Plan(x.module) })
+}
+
+// build generates the program of a planned module.
+func (x *compilation) build() (p *program.Program, err error) {
+	err = x.timed("codegen", func() error {
+		built, err := codegen.Build(x.module, x.machine, x.codegen)
+		if err == nil {
+			p = built.Program
+		}
+		return err
+	})
+	return p, err
+}
+
+// emit generates the text of all kernels.
+func (x *compilation) emit() ([]*codegen.Emitted, error) {
+	built, err := codegen.Pages(x.module)
+	if err != nil {
+		return nil, err
+	}
+	if err := built.Schedule(x.machine); err != nil {
+		return nil, err
+	}
+	if err := built.Emit(x.codegen.Target); err != nil {
+		return nil, err
+	}
+	var out []*codegen.Emitted
+	for _, k := range built.Kernels {
+		out = append(out, k.Emitted)
+	}
+	return out, nil
+}
+
+// printKernels prints the kernels as they were lowered, or after a step of their schedules.
+func (x *compilation) printKernels(w io.Writer, step string) error {
+	built, err := codegen.Pages(x.module)
+	if err != nil {
+		return err
+	}
+	for _, k := range built.Kernels {
+		if step == "" {
+			fmt.Fprintln(w, k.Page)
+			continue
+		}
+		steps, err := schedule.Run(k.Page, x.machine)
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, s := range steps {
+			if s.Name == step {
+				fmt.Fprintln(w, s.Kernel)
+				found = true
+			}
+		}
+		if !found {
+			return &usageError{fmt.Sprintf("there is no step %s: the steps are %s", step, stepNames(steps))}
+		}
+	}
+	return nil
+}

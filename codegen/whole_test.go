@@ -70,6 +70,7 @@ type comparison struct {
 	lens   map[string]int
 	states map[string]*ir.Tensor
 	m      *Machine
+	what   string // for messages
 }
 
 func comparisonOf(t *testing.T, g *ir.Graph, m *ir.Module, lens map[string]int) *comparison {
@@ -77,7 +78,7 @@ func comparisonOf(t *testing.T, g *ir.Graph, m *ir.Module, lens map[string]int) 
 	b, err := Pages(m)
 	require.NoError(t, err)
 	require.NoError(t, b.Program.Check())
-	c := &comparison{t, g, b, lens, map[string]*ir.Tensor{}, NewMachine(b)}
+	c := &comparison{t, g, b, lens, map[string]*ir.Tensor{}, NewMachine(b), ""}
 	c.m.Lens = lens
 	for i, s := range m.States {
 		c.states[s.Name] = randomTensor(s.Name, 0, s.Type.Elem, c.lengths(s.Type))
@@ -115,20 +116,20 @@ func (c *comparison) step(turn int) {
 		return nil
 	}}
 	want, err := e.Run(c.g)
-	require.NoError(t, err)
+	require.NoError(t, err, c.what)
 	got, err := c.m.Run(&c.built.Program.Entries[0].Block, inputs)
-	require.NoError(t, err)
+	require.NoError(t, err, c.what)
 	out := 0
 	for i, r := range c.g.Results {
 		if r.Kind == ir.ResultState {
 			c.states[r.Name] = want[i]
 			continue
 		}
-		same(t, want[i], gather(got[out], want[i].Dims), r.Name)
+		same(t, want[i], gather(got[out], want[i].Dims), c.what+r.Name)
 		out++
 	}
 	for i, s := range c.built.Program.States {
-		same(t, c.states[s.Name], gather(c.m.States[i], c.states[s.Name].Dims), fmt.Sprintf("state %s after step %d", s.Name, turn))
+		same(t, c.states[s.Name], gather(c.m.States[i], c.states[s.Name].Dims), fmt.Sprintf("%sstate %s after step %d", c.what, s.Name, turn))
 	}
 }
 

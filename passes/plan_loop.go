@@ -184,8 +184,9 @@ func (lv *level) placeLoop(n *ir.Node) {
 			in.copy(v.typ(), in.ref(v), *to)
 		}
 	}
-	in.loop.Code = in.code
-	lv.code = append(lv.code, ir.PlanInstr{Loop: in.loop})
+	if in.loop.Code = in.code; lv.scope.Capacity(a.Count) > 0 {
+		lv.code = append(lv.code, ir.PlanInstr{Loop: in.loop})
+	}
 }
 
 // loopSyms is the symbols that the body of n sees anew in each turn.

@@ -106,10 +106,12 @@ func (lv *level) isResult(v value) bool {
 	return false
 }
 
-// kept is a place of the result v that lasts to the end. The old value of a state does not: it is copied.
+// kept is a fixed place of the result v that lasts to the end. The old value of
+// a state does not last, and the last carry of a loop may lie in either slot: they are copied.
 func (lv *level) kept(v value) ir.PlanRef {
 	r := lv.ref(v)
-	if v.node.Op != ir.OpParam || lv.p.plan.Bufs[r.Buf].Home != ir.PlanState {
+	_, fixed := offset(r).Const()
+	if fixed && (v.node.Op != ir.OpParam || lv.p.plan.Bufs[r.Buf].Home != ir.PlanState) {
 		return r
 	}
 	to := ir.PlanRef{Buf: lv.p.alloc(v.name(), v.typ(), 0, nil)}

@@ -94,7 +94,7 @@ func TestCheckRefuses(t *testing.T) {
 		"argument missing":      func(p *Program) { l := inner(p).Code[0].Launch; l.Args = l.Args[1:] },
 		"length missing":        func(p *Program) { inner(p).Code[0].Launch.Lens = nil },
 		"buffer out of range":   func(p *Program) { inner(p).Code[0].Launch.Args[0].Buf = 99 },
-		"offset too large":      func(p *Program) { inner(p).Code[0].Launch.Args[0].Offset = expr(t, "k*16") },
+		"offset too large":      func(p *Program) { inner(p).Code[0].Launch.Args[0].Offset = expr(t, "k*17") },
 		"offset unknown symbol": func(p *Program) { inner(p).Code[0].Launch.Args[0].Offset = expr(t, "q") },
 		"outside the arena":     func(p *Program) { p.Arena = 80 },
 		"unknown state":         func(p *Program) { block(p).Bufs[0].State = 1 },

@@ -229,7 +229,7 @@ func checkRef(b *Block, r Ref, scope map[string]int) error {
 	// Symbols are bounded one by one, so offsets like (count-1-turn)*stride may
 	// seem negative here: only the upper end is certain.
 	_, hi := r.Offset.Range(func(name string) (int, int) { return 0, scope[name] })
-	if n, _ := b.Bufs[r.Buf].Bytes(); hi < 0 || hi > 0 && int64(hi) >= n {
+	if n, _ := b.Bufs[r.Buf].Bytes(); hi < 0 || int64(hi) > n {
 		return fmt.Errorf("offset %s reaches %d in %s of %d bytes", r.Offset, hi, b.Bufs[r.Buf].Name, n)
 	}
 	return nil

@@ -1,0 +1,166 @@
+package codegen
+
+import (
+	"fmt"
+	"math/rand"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// randomGraph makes graphs of small tensors of one shape with nested loops whose
+// carries stay, swap, are collected at the start and at the end of a turn, or become
+// what another becomes; and states that are read, swapped and written.
+type randomGraph struct {
+	r     *rand.Rand
+	names int
+}
+
+var small = ir.TensorOf(loop.F64, 3)
+
+func (x *randomGraph) pick(from []*ir.Node) *ir.Node { return from[x.r.Intn(len(from))] }
+
+// grow adds a few ops over the values.
+func (x *randomGraph) grow(b *ir.Builder, values []*ir.Node, depth int) []*ir.Node {
+	for range 2 + x.r.Intn(5) {
+		v, w := x.pick(values), x.pick(values)
+		switch x.r.Intn(8) {
+		case 0, 1:
+			v = b.Add(v, w)
+		case 2:
+			v = b.Mul(v, b.Like(v, 0.5))
+		case 3: // reads other elements
+			v = b.Index(v, small.Dims, []*index.Expr{index.Sub(index.C(2), ir.Var(0))}, nil)
+		case 4:
+			v = b.Op("max", v, w)
+		case 5:
+			v = b.Const(small, float64(x.r.Intn(3)))
+		case 6:
+			v = b.Dense(small, []float64{1, float64(x.r.Intn(3)), 2})
+		default:
+			if depth == 0 {
+				v = b.Sub(v, w)
+				break
+			}
+			values = append(values, x.loop(b, values, depth-1)...)
+			continue
+		}
+		values = append(values, v)
+	}
+	return values
+}
+
+// loop makes a loop and gives values of it.
+func (x *randomGraph) loop(b *ir.Builder, values []*ir.Node, depth int) []*ir.Node {
+	count := index.C(x.r.Intn(4))
+	dim := ir.Dim{Size: count.K}
+	if x.r.Intn(2) == 0 {
+		count, dim = index.V("n"), ir.Dim{Size: 3, Len: index.V("n")}
+	}
+	a := ir.LoopAttr{Count: count, Carry: 1 + x.r.Intn(3), Xs: x.r.Intn(2), Reverse: x.r.Intn(2) == 0}
+	var args []*ir.Node
+	for range a.Carry {
+		args = append(args, x.pick(values))
+	}
+	for range a.Xs {
+		args = append(args, b.Broadcast(x.pick(values), append([]ir.Dim{dim}, small.Dims...), 1))
+	}
+	args = append(args, x.pick(values))
+	region := b.Region("")
+	turn := region.Param(ir.ParamValue, "turn", ir.TensorOf(loop.I32))
+	var inner []*ir.Node
+	for range args {
+		inner = append(inner, region.Param(ir.ParamValue, "", small))
+	}
+	if x.r.Intn(2) == 0 {
+		inner = append(inner, region.Broadcast(region.Cast(turn, loop.F64), small.Dims))
+	}
+	grown := x.grow(region, inner, depth)
+	var results []*ir.Node
+	for range a.Carry {
+		results = append(results, x.pick(grown))
+	}
+	ys := x.r.Intn(4)
+	for range ys {
+		switch x.r.Intn(3) {
+		case 0:
+			results = append(results, inner[x.r.Intn(a.Carry)])
+		case 1:
+			results = append(results, results[x.r.Intn(a.Carry)])
+		default:
+			results = append(results, x.pick(grown))
+		}
+	}
+	n := b.Loop(a, region.FinishValues(results...), args...)
+	var out []*ir.Node
+	for i := range results {
+		v := b.Get(n, i)
+		if i >= a.Carry {
+			v = b.Reduce(ir.Sum, []int{0}, v)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func (x *randomGraph) graph() *ir.Graph {
+	b := ir.NewBuilder("random")
+	b.Sym("n", 3, nil)
+	var values []*ir.Node
+	states := []string{"p", "q", "r"}
+	for _, s := range states {
+		values = append(values, b.Param(ir.ParamState, s, small))
+	}
+	values = append(values, b.Param(ir.ParamFeed, "x", small))
+	grown := x.grow(b, values, 2)
+	var results []ir.Result
+	for _, s := range states {
+		results = append(results, ir.Result{Kind: ir.ResultState, Name: s, Value: x.pick(grown)})
+	}
+	for i := range 2 {
+		results = append(results, ir.Result{Kind: ir.ResultReport, Name: fmt.Sprint("out", i), Value: x.pick(grown)})
+	}
+	x.r.Shuffle(len(results), func(i, j int) { results[i], results[j] = results[j], results[i] })
+	return b.Finish(results...)
+}
+
+// Random graphs: orders, lifetimes, slots and updates in place never change a value.
+func TestRandomPlans(t *testing.T) {
+	inPlace, loops := 0, 0
+	for seed := range 400 {
+		x := &randomGraph{r: rand.New(rand.NewSource(int64(seed)))}
+		g := x.graph()
+		require.NoError(t, ir.Verify(g))
+		f := fusions[seed%len(fusions)]
+		kernels, err := f.pass(g)
+		require.NoError(t, err)
+		lens := map[string]int{"n": x.r.Intn(4)}
+		c := comparisonOf(t, g, moduleOf(kernels), lens)
+		c.what = fmt.Sprintf("seed %d, %s, n = %d\n%s\n%s\n", seed, f.name, lens["n"], kernels, kernels.Plan)
+		for turn := range 2 {
+			c.step(turn)
+		}
+		countPlan(kernels.Plan.Code, &inPlace, &loops)
+	}
+	require.Greater(t, inPlace, 50)
+	require.Greater(t, loops, 50)
+}
+
+func countPlan(code []ir.PlanInstr, inPlace, loops *int) {
+	for _, in := range code {
+		if in.Loop != nil {
+			*loops++
+			countPlan(in.Loop.Code, inPlace, loops)
+			continue
+		}
+		for _, a := range in.Launch.InPlace {
+			if a >= 0 {
+				*inPlace++
+			}
+		}
+	}
+}

@@ -18,7 +18,7 @@ import (
 //	%4 = loop %dc, %0, %xs, %h, %w count(12) carry 2 xs 2 reverse { turn, dc, sum, x, h, w: dc', sum + dw, dx }
 //
 // Of the values that the gradient of the body reads, cheap ones are computed again where what they
-// need is at hand (saved, a stacked input or an invariant); the others are saved.
+// need is at hand (saved, a stacked input or an invariant), or is smaller than they are; the others are saved.
 
 // loopGrad is the gradient of one loop being made.
 type loopGrad struct {
@@ -179,10 +179,43 @@ func (l *loopGrad) choose() {
 	}
 	for _, n := range nodes {
 		if needed[n] && !l.atHand(n, map[*ir.Node]bool{}) {
-			l.saved = append(l.saved, n)
-			l.isSaved[n] = true
+			for _, s := range l.smallest(n) {
+				l.saved = append(l.saved, s)
+				l.isSaved[s] = true
+			}
 		}
 	}
+}
+
+// smallest is what to save for n: itself, or what is missing to compute it
+// again where that is less (the mean and not its broadcast).
+func (l *loopGrad) smallest(n *ir.Node) []*ir.Node {
+	if !cheapToRepeat(n) || n.Op == ir.OpParam {
+		return []*ir.Node{n}
+	}
+	var missing []*ir.Node
+	bytes := 0
+	seen, known := map[*ir.Node]bool{}, map[*ir.Node]bool{}
+	var visit func(n *ir.Node)
+	visit = func(n *ir.Node) {
+		if seen[n] || l.atHand(n, known) {
+			return
+		}
+		seen[n] = true
+		if !cheapToRepeat(n) || n.Op == ir.OpParam {
+			missing = append(missing, n)
+			bytes += n.Type.Bytes()
+			return
+		}
+		for _, a := range n.Args {
+			visit(a)
+		}
+	}
+	visit(n)
+	if bytes < n.Type.Bytes() || bytes == n.Type.Bytes() && n.Op.Class == ir.ClassMovement {
+		return missing
+	}
+	return []*ir.Node{n}
 }
 
 // atHand reports whether the backward body has n or computes it cheaply from what it has.
@@ -316,7 +349,7 @@ func (l *loopGrad) backward(r *reverse, longer *ir.Node, saves []int) error {
 		}
 	}
 	for k, n := range l.saved {
-		param(n, n.Name)
+		param(n, savedName(n))
 		b.Pos = n.Pos
 		xs = append(xs, b.Get(longer, saves[k]))
 	}
@@ -406,6 +439,13 @@ func copyBelow(b *ir.Builder, m ir.Mapping, n *ir.Node) (*ir.Node, error) {
 		}
 	}
 	return m.Copy(b, n, nil)
+}
+
+func savedName(n *ir.Node) string {
+	if n.Name != "" {
+		return n.Name
+	}
+	return n.Op.Name
 }
 
 func paramName(p *ir.Node) string { return p.Attr.(ir.ParamAttr).Name }

@@ -1,0 +1,131 @@
+package passes
+
+import (
+	"math/rand"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// The golden files hold the graph before and, after a line ----, what the pass makes of it.
+func TestGradGoldens(t *testing.T) {
+	paths, err := filepath.Glob("../testdata/passes/grad/*.ir")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			before, after, _ := strings.Cut(string(text), "----\n")
+			g, err := ir.ParseGraph(before)
+			require.NoError(t, err)
+			require.NoError(t, ir.Verify(g))
+			out, err := Grad(g)
+			require.NoError(t, err)
+			require.NoError(t, ir.Verify(out), out.String())
+			if *updatePlans {
+				require.NoError(t, os.WriteFile(path, []byte(before+"----\n"+out.String()), 0o644))
+				return
+			}
+			require.Equal(t, after, out.String())
+		})
+	}
+}
+
+// The gradient does not depend on the order in which values are made.
+func TestGradOfShuffledGraph(t *testing.T) {
+	text, err := os.ReadFile("../testdata/passes/grad/norm.ir")
+	require.NoError(t, err)
+	before, after, _ := strings.Cut(string(text), "----\n")
+	lines := strings.Split(before, "\n")
+	first := slices.IndexFunc(lines, func(s string) bool { return strings.Contains(s, "= param") })
+	lines[first], lines[first+1] = lines[first+1], lines[first]
+	g, err := ir.ParseGraph(strings.Join(lines, "\n"))
+	require.NoError(t, err)
+	shuffled, err := Grad(g)
+	require.NoError(t, err)
+	want, err := ir.ParseGraph(after)
+	require.NoError(t, err)
+	random := rand.New(rand.NewSource(2))
+	values := map[string]*ir.Tensor{}
+	for _, p := range want.Params {
+		a := p.Attr.(ir.ParamAttr)
+		v := ir.NewTensor(a.Type.Elem, actual(a.Type, nil)...)
+		for i := range v.F {
+			v.F[i] = random.NormFloat64()
+		}
+		values[a.Name] = v
+	}
+	e := &ir.Evaluator{Params: func(_ ir.ParamKind, name string) *ir.Tensor { return values[name] }}
+	x, err := e.Run(want)
+	require.NoError(t, err)
+	y, err := e.Run(shuffled)
+	require.NoError(t, err)
+	require.Equal(t, x, y)
+}
+
+func TestGradErrors(t *testing.T) {
+	at := func(line int) ir.Pos { return ir.Pos{File: "net.mdl", Line: line, Col: 5} }
+	scalar := func(b *ir.Builder, x *ir.Node) *ir.Node {
+		b.Pos = at(2)
+		return b.Reduce(ir.Sum, []int{0}, x)
+	}
+	for want, build := range map[string]func(b *ir.Builder, x, y *ir.Node) *ir.Node{
+		"net.mdl:3:5: grad: the scalar of net.mdl:2:5 does not depend on `y` of net.mdl:1:5": func(b *ir.Builder, x, y *ir.Node) *ir.Node {
+			return scalar(b, x)
+		},
+		"net.mdl:3:5: grad: the scalar of net.mdl:2:5 depends on `y` of net.mdl:1:5 only through operations without gradient (stop, comparisons, integers)": func(b *ir.Builder, x, y *ir.Node) *ir.Node {
+			return scalar(b, b.Add(x, b.Stop(y)))
+		},
+		"net.mdl:2:5: grad: the loop has to save a value of type f32[t + 1<=4], whose length changes from turn to turn with t": func(b *ir.Builder, x, y *ir.Node) *ir.Node {
+			r := b.Region("r")
+			turn := r.Sym("t", 3, nil)
+			r.Param(ir.ParamValue, "turn", ir.TensorOf(loop.I32))
+			c, v := r.Param(ir.ParamValue, "c", f32(4)), r.Param(ir.ParamValue, "v", f32(4))
+			r.Pos = at(2)
+			prefix := []ir.Dim{ir.DynDim(index.Sum(turn, index.C(1)), 4)}
+			part := r.Dot("ij,ij->i", r.Index(c, append(prefix, ir.Dim{Size: 1}), []*index.Expr{ir.Var(0)}, nil), r.Index(v, append(prefix, ir.Dim{Size: 1}), []*index.Expr{ir.Var(0)}, nil))
+			s := r.Reduce(ir.Sum, []int{0}, r.Mul(part, part))
+			next := r.Add(c, r.Broadcast(s, c.Type.Dims))
+			l := b.Loop(ir.LoopAttr{Count: index.C(4), Carry: 1, Sym: "t"}, r.FinishValues(next), x, y)
+			return scalar(b, b.Get(l, 0))
+		},
+	} {
+		b := ir.NewBuilder("main")
+		b.Pos = at(1)
+		x, y := b.Param(ir.ParamState, "x", f32(4)), b.Param(ir.ParamState, "y", f32(4))
+		s := build(b, x, y)
+		b.Pos = at(3)
+		g := b.Grad(s, x, y)
+		_, err := Grad(b.FinishValues(b.Get(g, 0)))
+		require.EqualError(t, err, want)
+	}
+}
+
+// Ties: the first operand, the first of the largest.
+func TestGradOfTies(t *testing.T) {
+	b := ir.NewBuilder("main")
+	x := b.Param(ir.ParamState, "x", f32(2, 2))
+	y := b.Param(ir.ParamState, "y", f32(2, 2))
+	s := b.Reduce(ir.Sum, []int{0, 1}, b.Op("max", x, y))
+	one := b.Grad(s, x, y)
+	row := b.Grad(b.Reduce(ir.Sum, []int{0}, b.Reduce(ir.Max, []int{1}, x)), x)
+	all := b.Grad(b.Reduce(ir.Max, []int{0, 1}, x), x)
+	g, err := Grad(b.FinishValues(b.Get(one, 0), b.Get(one, 1), b.Get(row, 0), b.Get(all, 0)))
+	require.NoError(t, err)
+	e := &ir.Evaluator{Params: func(ir.ParamKind, string) *ir.Tensor { return ir.Floats([]float64{1, 1, 1, 1}, 2, 2) }}
+	out, err := e.Run(g)
+	require.NoError(t, err)
+	require.Equal(t, []float64{1, 1, 1, 1}, out[0].F)
+	require.Equal(t, []float64{0, 0, 0, 0}, out[1].F)
+	require.Equal(t, []float64{1, 0, 1, 0}, out[2].F)
+	require.Equal(t, []float64{1, 0, 0, 0}, out[3].F)
+}

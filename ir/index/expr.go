@@ -126,6 +126,9 @@ func Sum(args ...*Expr) *Expr {
 			}
 		}
 	}
+	if e := sumExtremes(coef, part, k); e != nil {
+		return e
+	}
 	var out []*Expr
 	for _, name := range sortedKeys(part) {
 		if c := coef[name]; c != 0 {
@@ -143,6 +146,39 @@ func Sum(args ...*Expr) *Expr {
 		return out[0]
 	}
 	return make2(Add, out...)
+}
+
+// sumExtremes folds max(a, b) + min(a + k, b + k) to a + b + k, and gives the whole sum; nil: it holds no such pair.
+func sumExtremes(coef map[string]int, part map[string]*Expr, k int) *Expr {
+	names := sortedKeys(part)
+	for _, hi := range names {
+		if part[hi].Op != Max || coef[hi] == 0 {
+			continue
+		}
+		for _, lo := range names {
+			if part[lo].Op != Min || coef[lo] != coef[hi] {
+				continue
+			}
+			a, b := part[hi].Args[0], part[hi].Args[1]
+			c, d := part[lo].Args[0], part[lo].Args[1]
+			if !Equal(Sub(c, a), Sub(d, b)) && !Equal(Sub(d, a), Sub(c, b)) {
+				continue
+			}
+			terms := []*Expr{C(k)}
+			for _, name := range names {
+				if name != hi && name != lo {
+					terms = append(terms, Prod(part[name], C(coef[name])))
+				}
+			}
+			// In both cases the four arguments add up to twice the sum: a + d = b + c, or a + c = b + d.
+			sum := Sum(a, d)
+			if !Equal(Sub(c, a), Sub(d, b)) {
+				sum = Sum(a, c)
+			}
+			return Sum(append(terms, Prod(sum, C(coef[hi])))...)
+		}
+	}
+	return nil
 }
 
 func sortedKeys(m map[string]*Expr) []string {

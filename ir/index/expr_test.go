@@ -9,18 +9,21 @@ import (
 
 func TestCanonical(t *testing.T) {
 	for in, want := range map[string]string{
-		"i + j - i":            "j",
-		"2*(i + 3) - 6":        "i*2",
-		"(4*i + j)/4":          "i + j/4",
-		"(4*i + j)%4":          "j%4",
-		"(i/8)*8 + i%8":        "i",
-		"(i/8)*512 + (i%8)*64": "i*64",
-		"i/2/3":                "i/6",
-		"min(i, i + 1)":        "i",
-		"max(i, i + 1)":        "i + 1",
-		"-i + 5":               "i*-1 + 5",
-		"i*j + j*i":            "i*j*2",
-		"i%8%4":                "i%4",
+		"i + j - i":                       "j",
+		"2*(i + 3) - 6":                   "i*2",
+		"(4*i + j)/4":                     "i + j/4",
+		"(4*i + j)%4":                     "j%4",
+		"(i/8)*8 + i%8":                   "i",
+		"(i/8)*512 + (i%8)*64":            "i*64",
+		"i/2/3":                           "i/6",
+		"min(i, i + 1)":                   "i",
+		"max(i, i + 1)":                   "i + 1",
+		"max(0, i - 64) + min(64, i) - 1": "i - 1",
+		"max(i, j) + min(j, i)":           "i + j",
+		"2*max(i, j) + min(j, i)":         "max(i, j)*2 + min(i, j)",
+		"-i + 5":                          "i*-1 + 5",
+		"i*j + j*i":                       "i*j*2",
+		"i%8%4":                           "i%4",
 	} {
 		e, err := Parse(in)
 		require.NoError(t, err)

@@ -183,7 +183,7 @@ func (p *parser) loop(outs []target) {
 		ins = p.carries(f)
 	}
 	if len(outs) > 0 && len(outs) != len(ins) {
-		p.fail(pos, "the loop carries %d values for %d names", len(ins), len(outs))
+		p.fail(pos, "the loop carries %s for %d names", count(len(ins), "value"), len(outs))
 	}
 	p.open(&f.Body)
 	for i, t := range ins {

@@ -156,13 +156,19 @@ func (p *printer) stmt(s Stmt) {
 	switch s := s.(type) {
 	case *Let:
 		if p.name(s.Val) == "" {
+			volatile := p.share(s.Val)
 			text := p.expr(s.Val, 0)
 			p.line("%s = %s", p.define(s.Val, s.Val.Name), text)
+			p.unname(volatile)
 		}
 	case *Store:
+		volatile := p.share(append([]*Value{s.Guard, s.Val}, s.Index...)...)
 		p.line("%s = %s", p.access(s.Buf, s.Index, s.Guard), p.expr(s.Val, 0))
+		p.unname(volatile)
 	case *If:
+		volatile := p.share(s.Cond)
 		p.line("if %s {", p.expr(s.Cond, 0))
+		p.unname(volatile)
 		p.nested(s.Body)
 	case *For:
 		p.loop(s)
@@ -175,6 +181,11 @@ func (p *printer) stmt(s Stmt) {
 }
 
 func (p *printer) loop(f *For) {
+	before := []*Value{f.Lo, f.Hi}
+	for _, c := range f.Carry {
+		before = append(before, c.Init)
+	}
+	volatile := p.share(before...)
 	head := "for " + f.Axis.Name
 	if f.Lo != nil || f.Hi != nil {
 		head += fmt.Sprintf(" in %s..%s", p.bound(f.Lo, "0"), p.bound(f.Hi, strconv.Itoa(f.Axis.Max)))
@@ -183,6 +194,7 @@ func (p *printer) loop(f *For) {
 	for i, c := range f.Carry {
 		inits[i] = p.expr(c.Init, 0)
 	}
+	p.unname(volatile)
 	p.scopes = append(p.scopes, map[*Value]string{})
 	for i, c := range f.Carry {
 		inits[i] = p.define(c.In, c.Name) + " = " + inits[i]
@@ -195,6 +207,9 @@ func (p *printer) loop(f *For) {
 	body.block(f.Body)
 	if len(f.Carry) > 0 {
 		next := make([]string, len(f.Carry))
+		for _, c := range f.Carry {
+			body.share(c.Next)
+		}
 		for i, c := range f.Carry {
 			next[i] = body.expr(c.Next, 0)
 		}

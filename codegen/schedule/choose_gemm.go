@@ -103,17 +103,12 @@ func unitAxis(stores []*loop.Store, d *loop.Value) *loop.Axis {
 	return nil
 }
 
-// tile is the row of the machine that takes the least time for m × n results: per
-// contracted index it makes two multiplications and two loads of registers in a cycle.
+// tile is the row of the machine that takes the least time for m × n results.
 func (c *chooser) tile(m, n int) Row {
-	best, least := Row{}, 0
+	best, least := Row{}, 0.0
 	for _, r := range c.m.Rows {
-		if r.Rows > 2*m && r.Rows > 1 && best.Rows > 0 {
-			continue
-		}
-		vectors := r.Cols / c.m.Lanes
 		tiles := ((m + r.Rows - 1) / r.Rows) * ((n + r.Cols - 1) / r.Cols)
-		time := tiles * max(r.Rows*vectors, r.Rows+vectors)
+		time := float64(tiles*r.Rows*r.Cols) / r.Speed
 		if least == 0 || time < least {
 			best, least = r, time
 		}
@@ -135,7 +130,7 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	}
 	p := c.product(stores, d)
 	a, b := d.Args[0], d.Args[1]
-	if !isSimple(a) {
+	if !isSimple(a) || !isPacked(a) && aliases(a, p) {
 		c.do(Pack, a.Name, 0, "phase")
 		return true
 	}
@@ -153,6 +148,18 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	}
 	c.do(Pack, b.Name, p.tile.Cols, "phase")
 	return true
+}
+
+// aliases reports whether the rows of a are a multiple of 4 KB apart and read often: then
+// their lines fall into one set of the cache, and a copy with padded rows pays.
+func aliases(a *loop.Value, p *product) bool {
+	if p.row == nil || p.rows() < packRows || p.cols() < 8*p.tile.Cols {
+		return false
+	}
+	_, terms := affine(address(newIndices(), a.Buf, a.Args))
+	k := p.shape.over[len(p.shape.over)-1]
+	step := max(terms[p.row.Name], terms[k.Name])
+	return step > 1 && step*a.Elem.Size()%4096 == 0
 }
 
 // isSimple reports whether a row can read v in place.
@@ -267,10 +274,16 @@ func (c *chooser) tiles(a *loop.Axis, n, tiles, blocks int, vector bool) []strin
 // kBlocks cuts a long contracted axis and returns the loop over its blocks.
 func (c *chooser) kBlocks(p *product) []string {
 	k := p.shape.over[len(p.shape.over)-1]
-	if k.Max <= c.m.Block*3/2 {
+	block := c.m.Block
+	if a := p.dot.Args[0]; a.Op == loop.Load && k.Bind == loop.Open {
+		if _, terms := affine(address(newIndices(), a.Buf, a.Args)); terms[k.Name] > 1 && p.rows() > p.tile.Rows {
+			block = c.m.StridedBlock
+		}
+	}
+	if k.Max <= block*3/2 {
 		return nil
 	}
-	blocks := (k.Max + c.m.Block - 1) / c.m.Block
+	blocks := (k.Max + block - 1) / block
 	c.do(Cut, k.Name, (k.Max+blocks-1)/blocks, "tight")
 	outer, _ := piecesNamed(c.k, k)
 	c.do(Bind, outer.Name, 0, "loop")

@@ -6,31 +6,34 @@ import "fmt"
 // at run time, because block sizes that vary from run to run would be no
 // function of the kernel.
 type Machine struct {
-	Name      string
-	Lanes     int // f32 elements of a vector
-	Registers int
-	Rows      []Row // matrix product rows, the best first
-	L1, L2    int   // bytes of one core's caches
-	Block     int   // contracted indices of one block of a product
+	Name  string
+	Lanes int   // f32 elements of a vector
+	Rows  []Row // matrix product rows, the best first
+	Block int   // contracted indices of one block of a product
+	// StridedBlock is that block where neighbouring contracted indices of the row operand
+	// lie on different cache lines: a line each must stay in L1 beside the column panel.
+	StridedBlock int
 }
 
 // Row is the register block of a matrix product: Rows × Cols accumulators of
 // one element, Cols a multiple of the lanes.
-type Row struct{ Rows, Cols int }
+type Row struct {
+	Rows, Cols int
+	Speed      float64 // percent of the best row's, for the choice where a block does not fit a shape
+}
 
 func (r Row) String() string { return fmt.Sprintf("fma%dx%d", r.Rows, r.Cols) }
 
-// AVX2 and AVX512 are the two feature levels of x86-64 that have kernels.
+// AVX2 and AVX512 are the two feature levels of x86-64 that have kernels. The speeds of
+// AVX2 are of Zen 3; those of AVX-512 are what loads and multiplications in a cycle let expect.
 var (
 	AVX2 = &Machine{
-		Name: "avx2", Lanes: 8, Registers: 16,
-		Rows: []Row{{6, 16}, {4, 24}, {12, 8}, {3, 32}, {2, 48}, {1, 96}},
-		L1:   32 << 10, L2: 512 << 10, Block: 512,
+		Name: "avx2", Lanes: 8, Block: 512, StridedBlock: 192,
+		Rows: []Row{{6, 16, 100}, {4, 24, 98}, {5, 16, 98}, {3, 32, 86}, {8, 8, 75}, {2, 48, 65}, {12, 8, 64}, {1, 96, 48}},
 	}
 	AVX512 = &Machine{
-		Name: "avx512", Lanes: 16, Registers: 32,
-		Rows: []Row{{6, 64}, {8, 48}, {12, 32}, {24, 16}, {4, 80}, {2, 96}, {1, 192}},
-		L1:   48 << 10, L2: 1280 << 10, Block: 384,
+		Name: "avx512", Lanes: 16, Block: 384, StridedBlock: 192,
+		Rows: []Row{{6, 64, 100}, {8, 48, 100}, {12, 32, 98}, {5, 80, 96}, {4, 96, 92}, {3, 128, 86}, {24, 16, 75}, {2, 160, 65}, {1, 192, 48}},
 	}
 )
 

@@ -235,6 +235,8 @@ func BenchmarkGemm(b *testing.B) {
 		{"100x500x784 nt", 100, 500, 784, false, true},
 		{"128x512x768 tn", 128, 512, 768, true, false},
 		{"768x128x512 nt", 768, 128, 512, false, true},
+		{"1024x1024x1024 tn", 1024, 1024, 1024, true, false},
+		{"512x512x512", 512, 512, 512, false, false},
 	} {
 		b.Run(s.name, func(b *testing.B) {
 			ks, err := loop.Parse("gemm", gemmText(s.m, s.n, s.k, s.ta, s.tb, "z + B[j]"))

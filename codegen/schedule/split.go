@@ -183,6 +183,9 @@ func materialise(k *loop.Kernel, v *loop.Value, deps *depends, user *cloner, lea
 		buf.Dims = append(buf.Dims, a.Max)
 		put, get = append(put, axisValue(a)), append(get, axisValue(user.axis(a)))
 	}
+	if n := len(buf.Dims) - 1; n > 0 && buf.Dims[n] > 0 && buf.Dims[n]*buf.Elem.Size()%1024 == 0 {
+		buf.Dims[n] += 64 / buf.Elem.Size() // rows a power of two apart share a set of the cache
+	}
 	user.values[v] = load(buf, get, nil)
 	return &loop.Store{Buf: buf, Index: put, Val: v}
 }

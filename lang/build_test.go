@@ -1,9 +1,10 @@
 package lang
 
 import (
+	"fmt"
+	"mdlc/ir"
 	"os"
 	"testing"
-	"fmt"
 )
 
 func TestDump(t *testing.T) {
@@ -18,5 +19,6 @@ func TestDump(t *testing.T) {
 	}
 	if m != nil {
 		fmt.Println(m.String())
+		fmt.Println("VERIFY", ir.VerifyModule(m))
 	}
 }

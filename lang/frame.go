@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"strconv"
+
 	"mdlc/ir"
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -51,7 +53,7 @@ func (f *frame) symbol() *index.Expr {
 		for o := f.outer; o != nil; o = o.outer {
 			depth++
 		}
-		f.turnSym = "turn" + string(rune('a'+min(depth, 25)))
+		f.turnSym = "turn" + strconv.Itoa(depth)
 		top := f.outer.b.Scope().Capacity(f.count)
 		f.b.Sym(f.turnSym, max(top-1, 0), nil)
 	}

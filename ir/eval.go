@@ -3,6 +3,7 @@ package ir
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"mdlc/ir/loop"
 )
@@ -296,43 +297,48 @@ var reduceSteps = map[ReduceKind]struct {
 	All:    {1, false, nil, func(a, b int64) int64 { return a & b }},
 }
 
+// evalDot adds the products in ascending order, the last contracted axis fastest.
 func evalDot(e *Evaluator, n *Node, args []*Tensor) *Tensor {
 	d, x, y := n.Attr.(DotAttr), args[0], args[1]
 	out := e.zeros(n.Type)
 	over := d.Contracted()
-	size, at := map[rune]int{}, map[rune]int{}
-	for k, l := range d.A {
-		size[l] = x.Dims[k]
+	sizes := make([]int, len(over))
+	for k, l := range over {
+		sizes[k] = x.Dims[strings.IndexRune(d.A, l)]
 	}
-	place := func(labels string, t *Tensor) int {
-		flat := 0
-		for k, l := range labels {
-			flat = flat*t.Dims[k] + at[l]
-		}
-		return flat
-	}
-	terms := 1
-	for _, l := range over {
-		terms *= size[l]
-	}
-	out.each(func(flat int, idx []int) {
-		for k, l := range d.Out {
-			at[l] = idx[k]
-		}
-		for term := range terms {
-			rest := term
-			for k := len(over) - 1; k >= 0; k-- {
-				l := rune(over[k])
-				at[l] = rest % size[l]
-				rest /= size[l]
-			}
-			i, j := place(d.A, x), place(d.B, y)
+	xs, ys := offsets(d.A, x, over, sizes), offsets(d.B, y, over, sizes)
+	xo, yo := offsets(d.A, x, d.Out, out.Dims), offsets(d.B, y, d.Out, out.Dims)
+	for flat := range out.Len() {
+		for k := range xs {
+			i, j := xo[flat]+xs[k], yo[flat]+ys[k]
 			if out.F != nil {
 				out.F[flat] += x.F[i] * y.F[j]
 			} else {
 				out.I[flat] = wrap(out.Elem, out.I[flat]+x.I[i]*y.I[j])
 			}
 		}
-	})
+	}
+	return out
+}
+
+// offsets is the place in t, whose axes have the given labels, of each point of the axes named over, last fastest.
+func offsets(labels string, t *Tensor, over string, sizes []int) []int {
+	out := []int{0}
+	for k, l := range over {
+		stride := 0
+		if at := strings.IndexRune(labels, l); at >= 0 {
+			stride = 1
+			for _, d := range t.Dims[at+1:] {
+				stride *= d
+			}
+		}
+		next := make([]int, 0, len(out)*sizes[k])
+		for _, o := range out {
+			for i := range sizes[k] {
+				next = append(next, o+i*stride)
+			}
+		}
+		out = next
+	}
 	return out
 }

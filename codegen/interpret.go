@@ -11,11 +11,11 @@ import (
 // lowering, plan and schedules mean, without code. Memory is the program's own
 // layout; bytes that nothing wrote are poison.
 type Machine struct {
-	Built     *Built
-	Scheduled bool // run scheduled kernels instead of pages
-	Typed     bool // round as declared; otherwise floats are float64
-	States    []*loop.Data
-	Lens      map[string]int // lengths that are inputs
+	Built  *Built
+	Step   string // run kernels as they are after this step of their schedule; "": pages
+	Typed  bool   // round as declared; otherwise floats are float64, which kernels after step expand are not made for
+	States []*loop.Data
+	Lens   map[string]int // lengths that are inputs
 
 	arena []cell
 	work  []cell
@@ -116,10 +116,7 @@ func (r *execution) code(code []program.Instr) error {
 }
 
 func (r *execution) launch(l *program.Launch) error {
-	k := r.Built.Kernels[l.Kernel].Page
-	if r.Scheduled {
-		k = r.Built.Kernels[l.Kernel].Scheduled
-	}
+	k := r.Built.Kernels[l.Kernel].after(r.Step)
 	args := map[string]*loop.Data{}
 	bufs := params(k)
 	for i, b := range bufs {
@@ -144,6 +141,19 @@ func (r *execution) launch(l *program.Launch) error {
 		}
 	}
 	return nil
+}
+
+// after is the kernel after a step of its schedule; "": the page.
+func (k *BuiltKernel) after(step string) *loop.Kernel {
+	if step == "" {
+		return k.Page
+	}
+	for _, s := range k.Steps {
+		if s.Name == step {
+			return s.Kernel
+		}
+	}
+	panic("codegen: interpret: kernel " + k.Page.Name + " has no step " + step)
 }
 
 func (r *execution) offset(ref program.Ref) int {

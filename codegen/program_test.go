@@ -69,7 +69,7 @@ func (n *native) run(b *program.Block, inputs map[string]*loop.Data, lens map[st
 		case program.HomeState:
 			bufs[i] = n.states[x.State]
 		case program.HomeConst:
-			bufs[i] = append(aligned(int(size)+1)[:0], x.Data...)
+			bufs[i] = append(aligned(int(size) + 1)[:0], x.Data...)
 		default:
 			bufs[i] = aligned(int(size) + 64)
 		}
@@ -210,7 +210,7 @@ func TestPrograms(t *testing.T) {
 func checkProgram(t *testing.T, b *Built, g *ir.Graph) {
 	lens := lensOf(g)
 	pages, loops, code := NewMachine(b), NewMachine(b), nativeOf(t, b.Program)
-	pages.Lens, loops.Lens, loops.Scheduled, pages.Typed, loops.Typed = lens, lens, true, true, true
+	pages.Lens, loops.Lens, loops.Step, pages.Typed, loops.Typed = lens, lens, "expand", true, true
 	for i, s := range b.Program.States {
 		d := spread(randomTensor(s.Name, 0, s.Elem, s.Dims), ir.TensorOf(s.Elem, s.Dims...))
 		d.Round()

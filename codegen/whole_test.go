@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"mdlc/codegen/schedule"
 	"mdlc/ir"
 	"mdlc/ir/loop"
 	"mdlc/passes"
@@ -62,7 +63,8 @@ func randomTensor(name string, turn int, e ir.Elem, dims []int) *ir.Tensor {
 	return x
 }
 
-// comparison runs a graph by the reference evaluator and its program by the kernel evaluator.
+// comparison runs a graph by the reference evaluator and its program by the kernel
+// evaluator; after schedule, of the scheduled kernels.
 type comparison struct {
 	t      *testing.T
 	g      *ir.Graph // as written
@@ -85,6 +87,14 @@ func comparisonOf(t *testing.T, g *ir.Graph, m *ir.Module, lens map[string]int) 
 		c.m.States[i] = spread(c.states[s.Name], s.Type)
 	}
 	return c
+}
+
+// schedule makes c run scheduled kernels, in which updates in place and races can go wrong.
+func (c *comparison) schedule() {
+	require.NoError(c.t, c.built.Schedule(schedule.AVX2), c.what)
+	states := c.m.States
+	c.m = NewMachine(c.built)
+	c.m.Lens, c.m.States, c.m.Step = c.lens, states, "layout"
 }
 
 func (c *comparison) lengths(t ir.Type) []int {
@@ -177,6 +187,8 @@ func TestWholeGraphs(t *testing.T) {
 				kernels, err := f.pass(g)
 				require.NoError(t, err)
 				c := comparisonOf(t, g, moduleOf(kernels), lensOf(g))
+				c.step(9)
+				c.schedule()
 				for turn := range 3 {
 					c.step(turn)
 				}
@@ -199,6 +211,8 @@ func TestWholePipeline(t *testing.T) {
 				require.NoError(t, passes.Run(m, passes.Options{NoFusion: noFusion}))
 				g := reference.Entries[0].Graph
 				c := comparisonOf(t, g, m, lensOf(g))
+				c.step(9)
+				c.schedule()
 				for turn := range 3 {
 					c.step(turn)
 				}

@@ -19,7 +19,8 @@ type EvalOptions struct {
 func Eval(k *Kernel, args map[string]*Data, opt EvalOptions) (err error) {
 	m := &machine{k: k, typed: opt.Typed, order: axisOrder(k), rng: rand.New(rand.NewPCG(opt.Seed, 0)),
 		env: make([]int, len(k.Axes)), bound: make([]bool, len(k.Axes)), mem: map[*Buffer]*memory{},
-		nodes: map[*Value]*node{}, sets: map[string]int{}, limit: len(k.Axes)}
+		nodes: map[*Value]*node{}, sets: map[string]int{}, tables: map[[2]int][]int{}, limit: len(k.Axes),
+		memo: map[memoKey]*tile{}, masks: map[[2]int][]bool{}}
 	for _, b := range k.Bufs {
 		d := NewData(b.Elem, b.Dims...)
 		if b.Mode != Local {
@@ -74,13 +75,15 @@ type machine struct {
 	bound []bool // which axes have one
 
 	nodes  map[*Value]*node
-	sets   map[string]int // sets of axes, numbered
+	sets   map[string]int // lists of axes, numbered
 	checks []*check       // by axis; nil: always live
 	limit  int            // axes before it count for liveness
 
 	scopes []map[*Value]*tile // values of Lets and carries, by block
 	memo   map[memoKey]*tile  // of the statement at hand
 	masks  map[[2]int][]bool  // likewise
+	count  []int              // 0, 1, …
+	tables map[[2]int][]int   // offsets between lists of axes
 
 	point, phase, stamp int32
 	at                  string // the statement at hand, for messages
@@ -122,16 +125,25 @@ func (m *machine) fail(v *Value, format string, args ...any) {
 	if v != nil && v.Pos.Line > 0 {
 		pos = v.Pos
 	}
-	if pos.Line > 0 {
-		e.pos = pos.String()
-	}
+	e.pos = posText(pos, m.k)
 	panic(e)
+}
+
+// posText is pos, or the kernel's own place where there is none.
+func posText(pos Pos, k *Kernel) string {
+	switch {
+	case pos.Line > 0:
+		return pos.String()
+	case len(k.Pos) > 0:
+		return k.Pos[0].String()
+	}
+	return ""
 }
 
 // clear forgets the values of the last statement.
 func (m *machine) clear() {
-	m.memo = map[memoKey]*tile{}
-	m.masks = map[[2]int][]bool{}
+	clear(m.memo)
+	clear(m.masks)
 }
 
 // liveness makes the conditions of axes that can be dead.
@@ -256,7 +268,7 @@ func at(offs []int, i int) int {
 	return offs[i]
 }
 
-// set numbers a set of axes.
+// set numbers a list of axes.
 func (m *machine) set(axes []*Axis) int {
 	key := make([]byte, len(axes))
 	for i, a := range axes {
@@ -275,6 +287,10 @@ func (m *machine) set(axes []*Axis) int {
 func (m *machine) offsets(in, over []*Axis) []int {
 	if slices.Equal(in, over) {
 		return nil
+	}
+	key := [2]int{m.set(in), m.set(over)}
+	if out, ok := m.tables[key]; ok {
+		return out
 	}
 	stride := make([]int, len(over))
 	for i, a := range over {
@@ -300,6 +316,7 @@ func (m *machine) offsets(in, over []*Axis) []int {
 		}
 		n *= over[d].Max
 	}
+	m.tables[key] = out
 	return out
 }
 

@@ -48,11 +48,15 @@ func (m *machine) indexes(in, over []*Axis) []int {
 	if o := m.offsets(in, over); o != nil {
 		return o
 	}
-	o := make([]int, points(over))
-	for i := range o {
-		o[i] = i
+	return m.iota(points(over))
+}
+
+// iota is 0, 1, … n-1.
+func (m *machine) iota(n int) []int {
+	for i := len(m.count); i < n; i++ {
+		m.count = append(m.count, i)
 	}
-	return o
+	return m.count[:n]
 }
 
 // numbers gives each point of the leaves its number along the axes summed over, last fastest.

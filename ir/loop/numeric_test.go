@@ -120,3 +120,12 @@ func BenchmarkMatmul32(b *testing.B) {
 		require.NoError(b, Eval(k, args, EvalOptions{Typed: true}))
 	}
 }
+
+func BenchmarkScheduledLinear(b *testing.B) {
+	k := kernels(b, "linear.kir")["linear_gelu.cpu"]
+	s := newSource(3)
+	args := buffers{"X": s.floats(BF16, 9, 70), "W": s.ints(I8, -9, 9, 70, 70), "S": s.floats(F32, 5, 70), "B": s.floats(F32, 70)}
+	for b.Loop() {
+		require.NoError(b, Eval(k, args, EvalOptions{Typed: true}))
+	}
+}

@@ -43,9 +43,7 @@ func (v *verifier) fail(x *Value, format string, args ...any) {
 	if x != nil && x.Pos.Line > 0 {
 		pos = x.Pos
 	}
-	if pos.Line > 0 {
-		e.pos = pos.String()
-	}
+	e.pos = posText(pos, v.k)
 	panic(e)
 }
 

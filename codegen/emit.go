@@ -133,7 +133,6 @@ type emitter struct {
 	scope  *scope
 	turn   int // counts statements: what reads stored memory is remembered within one only
 	bounds map[*loop.Value][2]int
-	inner  []*loop.Axis // axes that the reductions around a value bind, while looking for unbound ones
 }
 
 // binding is where an axis stands: v + off, or off where v is nil.

@@ -43,16 +43,12 @@ func (e *emitter) let(v *loop.Value) {
 
 // unbound reports whether v needs the index of an axis that no loop around it binds.
 func (e *emitter) unbound(v *loop.Value) bool {
-	if v.Op == loop.AxisIndex && v.Axis.Def == nil && !v.Axis.IsOpen() {
-		_, ok := e.bind[v.Axis]
-		return !ok && !loop.Has(e.inner, v.Axis)
+	for _, a := range e.uses.freeAxes(v) {
+		if _, ok := e.bind[a]; !ok {
+			return true
+		}
 	}
-	inner := e.inner
-	e.inner = append(append([]*loop.Axis(nil), inner...), v.Over...)
-	yes := false
-	operands(v, func(a *loop.Value) { yes = yes || e.unbound(a) })
-	e.inner = inner
-	return yes
+	return false
 }
 
 // each runs f for each coordinate of the Reg axes among axes, last fastest.

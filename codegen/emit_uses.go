@@ -7,11 +7,13 @@ type uses struct {
 	let    map[*loop.Value]bool // bound by a Let
 	nested map[*loop.Value]bool // a Let that a list of statements inside its own uses
 	stored map[*loop.Buffer]bool
-	memory map[*loop.Value]int8 // memo of readsMemory: 1 no, 2 yes
+	memory map[*loop.Value]bool // memo of readsMemory
+	dots   map[*loop.Value]bool // memo of hasDot
+	free   map[*loop.Value][]*loop.Axis
 }
 
 func newUses(k *loop.Kernel) *uses {
-	u := &uses{let: map[*loop.Value]bool{}, nested: map[*loop.Value]bool{}, stored: map[*loop.Buffer]bool{}, memory: map[*loop.Value]int8{}}
+	u := &uses{let: map[*loop.Value]bool{}, nested: map[*loop.Value]bool{}, stored: map[*loop.Buffer]bool{}, memory: map[*loop.Value]bool{}, dots: map[*loop.Value]bool{}, free: map[*loop.Value][]*loop.Axis{}}
 	home := map[*loop.Value]int{}
 	lists := 0
 	var collect func(list []loop.Stmt)
@@ -122,30 +124,44 @@ func stmtValues(s loop.Stmt, f func(*loop.Value)) {
 // readsMemory reports whether v depends on memory that the kernel writes,
 // other than through a Let, which fixes when it is read.
 func (u *uses) readsMemory(v *loop.Value) bool {
-	if m := u.memory[v]; m != 0 {
-		return m == 2
+	if yes, ok := u.memory[v]; ok {
+		return yes
 	}
 	yes := v.Op == loop.Load && u.stored[v.Buf]
-	operands(v, func(a *loop.Value) {
-		if !yes && !u.let[a] {
-			yes = u.readsMemory(a)
-		}
-	})
-	u.memory[v] = 1
-	if yes {
-		u.memory[v] = 2
-	}
+	operands(v, func(a *loop.Value) { yes = yes || !u.let[a] && u.readsMemory(a) })
+	u.memory[v] = yes
 	return yes
 }
 
 // hasDot reports whether v contains a product that no other Let computes.
 func (u *uses) hasDot(v *loop.Value) bool {
-	if v.Op == loop.Dot {
-		return true
+	if yes, ok := u.dots[v]; ok {
+		return yes
 	}
-	yes := false
+	yes := v.Op == loop.Dot
 	operands(v, func(a *loop.Value) { yes = yes || !u.let[a] && u.hasDot(a) })
+	u.dots[v] = yes
 	return yes
+}
+
+// freeAxes are the axes, enumerated by loops, whose index v needs from outside.
+func (u *uses) freeAxes(v *loop.Value) []*loop.Axis {
+	if axes, ok := u.free[v]; ok {
+		return axes
+	}
+	var axes []*loop.Axis
+	if v.Op == loop.AxisIndex && v.Axis.Def == nil && v.Axis.Bind != loop.Reg && v.Axis.Bind != loop.Lane {
+		axes = append(axes, v.Axis)
+	}
+	operands(v, func(a *loop.Value) {
+		for _, x := range u.freeAxes(a) {
+			if !loop.Has(axes, x) && !loop.Has(v.Over, x) {
+				axes = append(axes, x)
+			}
+		}
+	})
+	u.free[v] = axes
+	return axes
 }
 
 // parAxes are the par axes that a phase mentions, in order of declaration.

@@ -46,7 +46,7 @@ func (doctorCommand) Run(t *terminal) error {
 		line("cache", err, "")
 	}
 	if wrong > 0 {
-		return reported{fmt.Errorf("%d things are missing", wrong)}
+		return reported{code: exitFailure}
 	}
 	return nil
 }

@@ -46,7 +46,9 @@ type usageError struct{ text string }
 func (e *usageError) Error() string { return e.text }
 
 // reported is an error that the user has been told of already.
-type reported struct{ error }
+type reported struct{ code int }
+
+func (reported) Error() string { return "reported" }
 
 func main() {
 	live := term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"
@@ -99,7 +101,9 @@ func (t *terminal) conclude(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &told), errors.Is(err, runtime.ErrStopped):
+	case errors.As(err, &told):
+		return told.code
+	case errors.Is(err, runtime.ErrStopped):
 		return exitFailure
 	case errors.As(err, &parse), errors.As(err, &usage), errors.As(err, &flag):
 		fmt.Fprintf(t.stderr, "mdlc: %v\n", err)

@@ -80,10 +80,20 @@ func readModel(t *terminal, file string, m modelFlags, flags []runtime.FlagValue
 		}
 	}
 	if lang.HasErrors(diagnostics) {
-		return nil, reported{fmt.Errorf("%s has errors", file)}
+		return nil, reported{code: exitCode(diagnostics)}
 	}
 	module.Source = filepath.Base(file)
 	return module, nil
+}
+
+// exitCode tells the model's errors from those of the command line, which have no place.
+func exitCode(diagnostics []lang.Diagnostic) int {
+	for _, d := range diagnostics {
+		if d.Severity == lang.Error && d.Span.Pos.Filename == "" {
+			return exitUsage
+		}
+	}
+	return exitFailure
 }
 
 func settings(set map[string]string) []ir.Setting {

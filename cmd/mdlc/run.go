@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -198,9 +197,5 @@ func (c *runCommand) train(r *runtime.Runner, out string) error {
 	if err := os.WriteFile(filepath.Join(out, filepath.Base(c.File)), text, 0o644); err != nil {
 		return err
 	}
-	err = r.Train()
-	if errors.Is(err, runtime.ErrStopped) {
-		return reported{err}
-	}
-	return err
+	return r.Train()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"mdlc/ir/index"
@@ -23,6 +24,8 @@ type block struct {
 	slots []int // values of the symbols
 	defs  []lengthDef
 	names map[string]int // slot of each symbol
+
+	profile *profile // nil: none
 }
 
 // step is a launch or a loop.
@@ -32,6 +35,7 @@ type step struct {
 }
 
 type launch struct {
+	kernel int
 	fault  []byte // what to say if the kernel faults
 	args   []uintptr
 	moving []movingArg
@@ -74,7 +78,7 @@ type binder struct {
 
 // bind gives b memory. Arena and work are shared with all other blocks.
 func (m *Model) bind(src *program.Block) (*block, error) {
-	b := &block{Block: src, names: map[string]int{}}
+	b := &block{Block: src, names: map[string]int{}, profile: m.profile}
 	for i := range src.Bufs {
 		mem, err := m.place(&src.Bufs[i])
 		if err != nil {
@@ -190,7 +194,7 @@ func (x *binder) steps(instrs []program.Instr) ([]step, error) {
 
 func (x *binder) launch(src *program.Launch) (*launch, error) {
 	k := &x.m.program.Kernels[src.Kernel]
-	l := &launch{fault: x.m.faults[src.Kernel], args: make([]uintptr, max(len(src.Args), 1))}
+	l := &launch{kernel: src.Kernel, fault: x.m.faults[src.Kernel], args: make([]uintptr, max(len(src.Args), 1))}
 	for i, r := range src.Args {
 		base := addressOf(x.b.bufs[r.Buf])
 		l.args[i] = base
@@ -296,6 +300,9 @@ func (b *block) launch(l *launch, p *pool) {
 	}
 	args := uintptr(unsafe.Pointer(unsafe.SliceData(l.args)))
 	announce(l.fault)
+	if b.profile != nil {
+		defer b.profile.add(l.kernel, time.Now())
+	}
 	for i := range l.phases {
 		p.launch(l.phases[i].fn, args, l.phases[i].points.eval(b.slots))
 	}

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"math"
 	"os"
 	"os/exec"
@@ -26,7 +27,7 @@ func incrementer(t testing.TB, turns int) *program.Program {
 }
 
 func load(t testing.TB, p *program.Program, threads int) *Model {
-	m, err := Load(p, threads)
+	m, err := Load(p, threads, false)
 	require.NoError(t, err)
 	t.Cleanup(m.Close)
 	return m
@@ -134,21 +135,21 @@ func TestDenormalsAreKept(t *testing.T) {
 func TestForeignTargetIsRefused(t *testing.T) {
 	p := incrementer(t, 1)
 	p.Target = program.Target{Triple: "x86_64-linux", Features: []string{"sse3", "avx1024"}}
-	_, err := Load(p, 1)
+	_, err := Load(p, 1, false)
 	require.ErrorContains(t, err, "needs avx1024, which this CPU")
 	p.Target = program.Target{Triple: "aarch64-linux"}
-	_, err = Load(p, 1)
+	_, err = Load(p, 1, false)
 	require.ErrorContains(t, err, "for aarch64-linux")
 	p.Target = program.Target{}
 	p.Kernels[0].Phases[0].Symbol = "absent"
-	_, err = Load(p, 1)
+	_, err = Load(p, 1, false)
 	require.ErrorContains(t, err, "lacks absent")
 }
 
 func TestMemoryIsCheckedFirst(t *testing.T) {
 	p := incrementer(t, 1)
 	p.Arena = 1 << 45
-	_, err := Load(p, 1)
+	_, err := Load(p, 1, false)
 	require.ErrorContains(t, err, "needs 32768.0 GiB of memory")
 }
 
@@ -217,4 +218,16 @@ func BenchmarkLaunch(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/50, "ns/launch")
 		})
 	}
+}
+
+func TestProfileCountsLaunches(t *testing.T) {
+	p := incrementer(t, 3)
+	p.Kernels[0].Pos = []loop.Pos{{File: "m.mdl", Line: 4, Col: 1}}
+	m, err := Load(p, 1, true)
+	require.NoError(t, err)
+	defer m.Close()
+	require.NoError(t, m.entries[0].block.run(m.pool, nil))
+	var out bytes.Buffer
+	m.WriteProfile(&out)
+	require.Regexp(t, `^\d+\.\d+ s in kernels\n100\.0% +0\.000 s +3 × +\d+\.\d µs  increment  m\.mdl:4:1\n$`, out.String())
 }

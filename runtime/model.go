@@ -20,6 +20,7 @@ type Model struct {
 	states  [][]byte
 	faults  [][]byte // of each kernel: what to say if it faults
 	entries []*entry
+	profile *profile // nil: none
 }
 
 // entry is a program.Entry bound to memory.
@@ -33,7 +34,8 @@ type entry struct {
 func (e *entry) title() string { return strings.TrimSpace(e.Kind + " " + e.Name) }
 
 // Load brings p onto this machine, to run on up to threads threads (0: all).
-func Load(p *program.Program, threads int) (*Model, error) {
+// With times it measures every kernel.
+func Load(p *program.Program, threads int, times bool) (*Model, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
@@ -45,6 +47,9 @@ func Load(p *program.Program, threads int) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{program: p}
+	if times {
+		m.profile = &profile{times: make([]kernelTime, len(p.Kernels))}
+	}
 	goruntime.LockOSThread()
 	if err := m.load(need, threads); err != nil {
 		m.Close()

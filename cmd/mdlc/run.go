@@ -34,6 +34,8 @@ type runCommand struct {
 	JSON      bool              `name:"json" help:"Print a JSON object for every report and eval on stdout."`
 	Export    string            `help:"Write the first weights and all training batches into DIR, for other tools." placeholder:"DIR" type:"path"`
 
+	Profile bool `help:"Tell on stderr which kernels took the time."`
+
 	flags []runtime.FlagValue // of the sample
 }
 
@@ -52,11 +54,12 @@ func (c *runCommand) Run(t *terminal) error {
 	if err := c.replaceData(p); err != nil {
 		return err
 	}
-	m, err := runtime.Load(p, c.Threads)
+	m, err := runtime.Load(p, c.Threads, c.Profile)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	defer m.WriteProfile(t.stderr)
 	o.Progress.Line("cpu: %s, %s, threads: %d, memory: %.1f MiB", runtime.CPUName(), strings.Join(p.Target.Features, " "), m.Workers(), float64(m.Memory())/(1<<20))
 	return c.carryOut(t, m, o)
 }

@@ -13,7 +13,7 @@ import (
 //	y = z * 0.5 * (1 + erf(z…))    absorbed, with z as an extra output if a gradient reads it
 //	s = reduce sum y               not an epilogue
 //
-// Then it takes prologues: cheap values that only its operands read.
+// Prologues come later: recompute moves cheap operands into the dots that read them.
 func (f *fusion) epilogues() {
 	for i := range f.nodes {
 		if !f.isClass(i, ir.ClassDot) {
@@ -29,11 +29,6 @@ func (f *fusion) epilogues() {
 					grown = true
 				}
 			}
-		}
-	}
-	for i := range f.nodes {
-		if f.isClass(i, ir.ClassDot) || f.isScatter(i) {
-			f.prologues(i)
 		}
 	}
 }
@@ -267,28 +262,6 @@ func (f *fusion) pointWork(t *trial, i int) float64 {
 		return w
 	}
 	return visit(i)
-}
-
-// prologues merges into the kernel of node d (a dot or a scatter) the
-// element-wise nodes that only its operands read.
-func (f *fusion) prologues(d int) {
-	for grown := true; grown; {
-		grown = false
-		for _, m := range append([]int(nil), f.in[d][0].members...) {
-			for _, r := range f.reads[m] {
-				k := f.in[d][0]
-				if k.has(r.from) || !f.pointwise(r.from) || len(f.in[r.from][0].members) != 1 {
-					continue
-				}
-				t := f.try(k, f.in[r.from][0])
-				fits := f.isScatter(d) && f.scatterKernel(t, d) || !f.isScatter(d) && f.dotKernel(t)
-				if !f.leaves(r.from, t) && fits && f.convex(t) {
-					f.join(t)
-					grown = true
-				}
-			}
-		}
-	}
 }
 
 // scatterKernel: one scatter and what is computed for it, element by element.

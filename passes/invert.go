@@ -67,7 +67,7 @@ func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inv
 
 // owners gives for each digit the sum that determines it, or -1 where it has to
 // be enumerated: it is in no sum, or its sum would not be injective with it.
-// Of digits that overlap the smaller one is enumerated.
+// Of digits that overlap the one with fewer values is enumerated, or the one with the smaller weight.
 func (r *radix) owners() []int {
 	owner := make([]int, len(r.digits))
 	for d := range owner {
@@ -84,7 +84,7 @@ func (r *radix) owners() []int {
 		for bad := r.overlap(ps); bad >= 0; bad = r.overlap(ps) {
 			least := bad
 			for j := range ps[:bad] {
-				if r.digits[ps[j].digit].n < r.digits[ps[least].digit].n {
+				if r.digits[ps[j].digit].n <= r.digits[ps[least].digit].n {
 					least = j
 				}
 			}
@@ -144,14 +144,17 @@ func (in *inverse) guard(guards []*index.Expr, vars []variable, bound func(strin
 	if len(guards) == 0 {
 		return true
 	}
+	best := -1
 	for i, v := range vars {
-		if v.whole {
-			continue
+		if !v.whole && (best < 0 || in.source[best].Op == index.Var) {
+			best = i
 		}
-		in.source[i] = pushOutside(in.source[i], v.size, index.Sum(guards...), bound)
-		return true
 	}
-	return false
+	if best < 0 {
+		return false
+	}
+	in.source[best] = pushOutside(in.source[best], vars[best].size, index.Sum(guards...), bound)
+	return true
 }
 
 // pushOutside gives an index that is e where g is 0 and outside 0..n-1 where g

@@ -84,42 +84,48 @@ func (s *simplifier) indexOfIndex(n *ir.Node) *ir.Node {
 	outside := inner.Outside
 	if a.Outside != nil {
 		outside = a.Outside
-		if !s.guardComposed(out, a, x, inner) {
+		if !s.staysOutside(a, x, inner) {
 			return nil
 		}
 	}
 	return s.indexOf(x.Args[0], a.Shape, out, outside, append(append([]*ir.Node(nil), outerData...), innerData...)...)
 }
 
-// guardComposed makes out lead outside of the innermost operand wherever the
-// outer map a leads outside of x.
-func (s *simplifier) guardComposed(out []*index.Expr, a ir.IndexAttr, x *ir.Node, inner ir.IndexAttr) bool {
+// staysOutside reports whether the composed map leads outside of the innermost
+// operand wherever the outer map a leads outside of x. (A pad of a slice does not: it would show
+// what the slice hid. Then the two stay apart, which costs nothing: readers look through both.)
+func (s *simplifier) staysOutside(a ir.IndexAttr, x *ir.Node, inner ir.IndexAttr) bool {
 	bound := s.bound(a.Shape)
-	var guards []*index.Expr
 	for k, e := range a.Out {
 		d := x.Type.Dims[k]
-		lo, hi := e.Range(bound)
-		if hasData(e) {
-			lo, hi = -1, d.Size
-		}
-		if d.Len == nil && lo >= 0 && hi < d.Size || carried(k, d, inner, x.Args[0]) {
+		if carried(k, d, inner, x.Args[0]) {
 			continue
 		}
-		if d.Len != nil || d.Size == 0 || hasData(e) {
+		lo, hi := e.Range(bound)
+		if hasData(e) || d.Len != nil {
 			return false
 		}
-		over := index.Quo(e, index.C(d.Size))
-		guards = append(guards, index.Most(over, index.Prod(over, index.C(-1))))
+		if lo < 0 && !s.outside(inner, x, k, lo, -1) || hi >= d.Size && !s.outside(inner, x, k, d.Size, hi) {
+			return false
+		}
 	}
-	if len(guards) == 0 {
-		return true
-	}
-	for k, d := range x.Args[0].Type.Dims {
-		if d.Len == nil && !hasData(out[k]) {
-			if lo, _ := out[k].Range(bound); lo > -1<<30 {
-				out[k] = pushOutside(out[k], d.Size, index.Sum(guards...), bound)
-				return true
+	return true
+}
+
+// outside reports whether the map of x leads outside of its operand for all
+// values lo..hi of variable k.
+func (s *simplifier) outside(inner ir.IndexAttr, x *ir.Node, k, lo, hi int) bool {
+	bound := s.bound(inner.Shape)
+	name := ir.Var(k).Name
+	for i, e := range inner.Out {
+		l, h := e.Range(func(v string) (int, int) {
+			if v == name {
+				return lo, hi
 			}
+			return bound(v)
+		})
+		if h < 0 || l >= x.Args[0].Type.Dims[i].Size {
+			return true
 		}
 	}
 	return false

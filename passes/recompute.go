@@ -7,7 +7,7 @@ package passes
 // becomes a part of both, if the bytes of storing it and of each load are more
 // than the work and what it reads.
 func (f *fusion) recompute() {
-	for i := len(f.nodes) - 1; i >= 0; i-- {
+	for i := range f.nodes {
 		if f.pointwise(i) && !f.needed[i] && len(f.in[i]) > 0 && f.stored(i) {
 			f.recomputeNode(i)
 		}
@@ -19,10 +19,7 @@ func (f *fusion) stored(i int) bool { return f.leaves(i, f.try(f.in[i][0])) }
 
 func (f *fusion) recomputeNode(i int) {
 	home := f.in[i][0]
-	part, edge := f.source(home, i)
-	if part == nil {
-		return
-	}
+	part, edge, large := f.source(home, i)
 	var into []*group
 	for _, r := range f.readers[i] {
 		for _, k := range f.in[r] {
@@ -35,13 +32,20 @@ func (f *fusion) recomputeNode(i int) {
 	if f.bytes(i) >= largeBytes {
 		perWork /= 2
 	}
+	whole := len(part) == len(home.members)
+	if large > rematMaxReads && !(whole && len(into) == 1 && f.kind(into[0].members) != "dot") {
+		return
+	}
 	saved := f.bytes(i)
 	far := f.farReader(home, i)
 	if far {
 		saved += f.bytes(i) // it would fill memory until then
 	}
-	if len(part) == len(home.members) {
+	if whole {
 		saved += launchBytes
+		for _, m := range edge {
+			saved += f.bytes(m)
+		}
 	}
 	for _, m := range edge {
 		if home.has(m) && !f.stored(m) {
@@ -112,9 +116,8 @@ func (f *fusion) legal(t *trial) bool {
 }
 
 // source is node i and the element-wise nodes that its home computes for it (part), down to
-// values that are in memory or small enough to store (edge). nil where it would read more than rematMaxReads large values.
-func (f *fusion) source(home *group, i int) (part, edge []int) {
-	large := 0
+// values that are in memory or small enough to store (edge), with the number of large ones.
+func (f *fusion) source(home *group, i int) (part, edge []int, large int) {
 	seen := map[int]bool{}
 	var visit func(m int)
 	visit = func(m int) {
@@ -135,10 +138,7 @@ func (f *fusion) source(home *group, i int) (part, edge []int) {
 		part = union(part, []int{m})
 	}
 	visit(i)
-	if len(part) == 0 || large > rematMaxReads {
-		return nil, nil
-	}
-	return part, edge
+	return part, edge, large
 }
 
 // pure reports whether home computes node m by element-wise ops alone.

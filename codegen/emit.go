@@ -129,6 +129,7 @@ type emitter struct {
 
 	bufs   map[*loop.Buffer]value.Value
 	bind   map[*loop.Axis]binding
+	fixed  map[*loop.Axis]bool    // Reg axes that a group binds
 	opaque map[string]*loop.Value // variables of index expressions that are not axes
 	scope  *scope
 	turn   int // counts statements: what reads stored memory is remembered within one only
@@ -204,6 +205,7 @@ func (e *emitter) bodyFunc(name string, body []loop.Stmt, par []*loop.Axis) *ir.
 	f.Linkage = enum.LinkageInternal
 	f.FuncAttrs = append(f.FuncAttrs, enum.FuncAttrNoInline)
 	e.bind = map[*loop.Axis]binding{}
+	e.fixed = map[*loop.Axis]bool{}
 	e.opaque = map[string]*loop.Value{}
 	e.scope = nil
 	e.push()

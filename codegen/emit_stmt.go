@@ -9,9 +9,13 @@ import (
 )
 
 func (e *emitter) stmts(list []loop.Stmt) {
-	for _, s := range list {
+	for i := 0; i < len(list); i++ {
+		if n := e.tryGroup(list, i); n > 0 {
+			i += n - 1
+			continue
+		}
 		e.turn++
-		switch s := s.(type) {
+		switch s := list[i].(type) {
 		case *loop.Let:
 			e.let(s.Val)
 		case *loop.Store:
@@ -51,10 +55,11 @@ func (e *emitter) unbound(v *loop.Value) bool {
 	return false
 }
 
-// each runs f for each coordinate of the Reg axes among axes, last fastest.
+// each runs f for each coordinate of the Reg axes among axes that are not
+// fixed by a group, last fastest.
 func (e *emitter) each(axes []*loop.Axis, f func()) {
 	for i, a := range axes {
-		if a.Bind != loop.Reg {
+		if a.Bind != loop.Reg || e.fixed[a] {
 			continue
 		}
 		old, had := e.bind[a]

@@ -6,6 +6,7 @@ import "mdlc/ir/loop"
 type uses struct {
 	let    map[*loop.Value]bool // bound by a Let
 	nested map[*loop.Value]bool // a Let that a list of statements inside its own uses
+	last   map[*loop.Value]int  // of a Let: the last statement of its list that uses it
 	stored map[*loop.Buffer]bool
 	memory map[*loop.Value]bool // memo of readsMemory
 	dots   map[*loop.Value]bool // memo of hasDot
@@ -13,7 +14,7 @@ type uses struct {
 }
 
 func newUses(k *loop.Kernel) *uses {
-	u := &uses{let: map[*loop.Value]bool{}, nested: map[*loop.Value]bool{}, stored: map[*loop.Buffer]bool{}, memory: map[*loop.Value]bool{}, dots: map[*loop.Value]bool{}, free: map[*loop.Value][]*loop.Axis{}}
+	u := &uses{let: map[*loop.Value]bool{}, nested: map[*loop.Value]bool{}, last: map[*loop.Value]int{}, stored: map[*loop.Buffer]bool{}, memory: map[*loop.Value]bool{}, dots: map[*loop.Value]bool{}, free: map[*loop.Value][]*loop.Axis{}}
 	home := map[*loop.Value]int{}
 	lists := 0
 	var collect func(list []loop.Stmt)
@@ -41,24 +42,28 @@ func newUses(k *loop.Kernel) *uses {
 		id := lists
 		lists++
 		seen := map[*loop.Value]bool{}
+		now := len(list) // what the enclosing loop carries on is used after all statements
 		var visit func(v *loop.Value, root bool)
 		visit = func(v *loop.Value, root bool) {
-			if v == nil || seen[v] && !root {
-				return
-			}
-			seen[v] = true
 			if u.let[v] && !root {
 				if home[v] != id {
 					u.nested[v] = true
 				}
+				u.last[v] = max(u.last[v], now)
 				return
 			}
+			if seen[v] && !root {
+				return
+			}
+			seen[v] = true
 			operands(v, func(a *loop.Value) { visit(a, false) })
 		}
 		for _, v := range extra {
 			visit(v, false)
 		}
-		for _, s := range list {
+		for i, s := range list {
+			clear(seen)
+			now = i
 			if l, ok := s.(*loop.Let); ok {
 				visit(l.Val, true)
 				continue

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/llir/llvm/ir"
 	"github.com/llir/llvm/ir/enum"
@@ -47,7 +48,11 @@ func (e *emitter) flat(v *loop.Value) int {
 		if !ok {
 			e.bug(v, "register axis %s has no coordinate here", a.Name)
 		}
-		n = n*a.Max + b.off
+		c := b.off
+		if b.v != nil {
+			c = a.Max // in a loop over registers: no coordinate that has a number
+		}
+		n = n*(a.Max+1) + c
 	}
 	return n
 }
@@ -120,6 +125,11 @@ func (e *emitter) widen(x value.Value, to types.Type) value.Value {
 	want := llir.Scalar(to).(*types.IntType)
 	if !ok || from.BitSize == want.BitSize {
 		return x
+	}
+	if c, ok := x.(*llir.Const); ok && llir.Lanes(to) == 0 && llir.Lanes(x.Type()) == 0 {
+		if k, err := strconv.ParseInt(c.Ident(), 10, 64); err == nil {
+			return llir.Int(want, k)
+		}
 	}
 	t := llir.Vec(llir.Lanes(x.Type()), want)
 	if from.BitSize > want.BitSize {

@@ -1,0 +1,228 @@
+package codegen
+
+import (
+	"math"
+	"slices"
+
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+
+	"mdlc/codegen/llir"
+	"mdlc/ir/loop"
+)
+
+// rollAbove is how many operations a run of stores may have before its
+// registers become turns of a loop instead of copies of the text: the machine
+// overlaps turns, and compile time is spent once.
+const rollAbove = 192
+
+// group is a run of Lets and Stores that can be made one register at a time:
+// nothing in it depends on another register of the axes.
+type group struct {
+	list    []loop.Stmt
+	axes    []*loop.Axis  // the Reg axes of every store
+	outside []*loop.Value // what does not depend on axes and must not be made again for each register
+	cost    int           // operations of one register
+	stores  int
+}
+
+// tryGroup emits a group at the start of list[at:] and returns its length, or 0.
+func (e *emitter) tryGroup(list []loop.Stmt, at int) int {
+	g := e.findGroup(list, at)
+	if g == nil {
+		return 0
+	}
+	points := 1
+	for _, a := range g.axes {
+		points *= a.Max
+	}
+	roll := g.cost*points > rollAbove
+	if !roll && g.stores == 1 {
+		return 0
+	}
+	for _, v := range g.outside {
+		e.each(v.Axes, func() { e.value(v) })
+	}
+	body := func() {
+		for _, s := range g.list {
+			e.turn++
+			switch s := s.(type) {
+			case *loop.Let:
+				e.let(s.Val)
+			case *loop.Store:
+				e.store(s)
+			}
+		}
+	}
+	if roll {
+		e.roll(g.axes, body)
+	} else {
+		e.eachFixed(g.axes, body)
+	}
+	return len(g.list)
+}
+
+// roll runs body once per point of axes in a machine loop.
+func (e *emitter) roll(axes []*loop.Axis, body func()) {
+	if len(axes) == 0 {
+		body()
+		return
+	}
+	a := axes[0]
+	s := span{lo: llir.Int(types.I64, 0), hi: llir.Int(types.I64, int64(a.Max)), some: true, step: 1}
+	e.loop(s, nil, func(i binding, _ []value.Value) []value.Value {
+		e.fix(a, i)
+		e.roll(axes[1:], body)
+		e.unfix(a)
+		return nil
+	})
+}
+
+// eachFixed runs body once per point of axes, the text repeated.
+func (e *emitter) eachFixed(axes []*loop.Axis, body func()) {
+	if len(axes) == 0 {
+		body()
+		return
+	}
+	for c := range axes[0].Max {
+		e.fix(axes[0], binding{off: c})
+		e.eachFixed(axes[1:], body)
+		e.unfix(axes[0])
+	}
+}
+
+// fix binds a Reg axis, so that each no longer enumerates it.
+func (e *emitter) fix(a *loop.Axis, b binding) {
+	e.bind[a] = b
+	e.fixed[a] = true
+}
+
+func (e *emitter) unfix(a *loop.Axis) {
+	delete(e.bind, a)
+	delete(e.fixed, a)
+}
+
+// findGroup finds the longest group that starts at list[at].
+func (e *emitter) findGroup(list []loop.Stmt, at int) *group {
+	end := at
+	for end < len(list) {
+		switch list[end].(type) {
+		case *loop.Let, *loop.Store:
+			end++
+			continue
+		}
+		break
+	}
+	for ; end > at; end-- {
+		if _, ok := list[end-1].(*loop.Store); !ok {
+			continue
+		}
+		if g := e.groupOf(list[at:end], end); g != nil {
+			return g
+		}
+	}
+	return nil
+}
+
+// groupOf checks that list, which ends before statement end of its block, is a group.
+func (e *emitter) groupOf(list []loop.Stmt, end int) *group {
+	g := &group{list: list}
+	own := map[*loop.Value]bool{}
+	written := map[*loop.Buffer]*loop.Store{}
+	for _, s := range list {
+		switch s := s.(type) {
+		case *loop.Let:
+			if e.uses.nested[s.Val] || e.uses.last[s.Val] >= end || own[s.Val] {
+				return nil
+			}
+			own[s.Val] = true
+		case *loop.Store:
+			axes := e.storeAxes(s)
+			if g.stores > 0 && !slices.Equal(axes, g.axes) || written[s.Buf] != nil {
+				return nil
+			}
+			g.axes = axes
+			g.stores++
+			written[s.Buf] = s
+		}
+	}
+	if len(g.axes) == 0 {
+		return nil
+	}
+	c := &groupCheck{e: e, g: g, own: own, written: written, seen: map[*loop.Value]bool{}}
+	for _, s := range list {
+		if !c.statement(s) {
+			return nil
+		}
+	}
+	return g
+}
+
+// storeAxes are the Reg axes over which a store writes.
+func (e *emitter) storeAxes(s *loop.Store) []*loop.Axis {
+	var out []*loop.Axis
+	for _, a := range e.union(append([]*loop.Value{s.Val, s.Guard}, s.Index...)...) {
+		if a.Bind == loop.Reg && !e.fixed[a] {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+type groupCheck struct {
+	e       *emitter
+	g       *group
+	own     map[*loop.Value]bool // Lets of the group
+	written map[*loop.Buffer]*loop.Store
+	seen    map[*loop.Value]bool
+}
+
+func (c *groupCheck) statement(s loop.Stmt) bool {
+	ok := true
+	stmtValues(s, func(v *loop.Value) { ok = ok && c.value(v) })
+	return ok
+}
+
+// value checks what v depends on: nothing that only exists as registers
+// already, no product, no memory that the group writes elsewhere.
+func (c *groupCheck) value(v *loop.Value) bool {
+	if c.seen[v] {
+		return true
+	}
+	c.seen[v] = true
+	varies := intersects(v.Axes, c.g.axes)
+	if c.e.uses.let[v] && !c.own[v] {
+		if !varies {
+			c.g.outside = append(c.g.outside, v)
+		}
+		return !varies
+	}
+	class := v.Op.Info().Class
+	switch {
+	case v.Op == loop.CarryIn || v.Op == loop.CarryOut:
+		return !varies
+	case class == loop.ClassDot && (varies || c.own[v]), v.Op == loop.At && loop.Has(c.g.axes, v.Axis):
+		return false
+	case class == loop.ClassReduce && varies && intersects(v.Over, c.g.axes):
+		return false
+	case v.Op == loop.Load && c.written[v.Buf] != nil && !slices.Equal(v.Args, c.written[v.Buf].Index):
+		return false
+	}
+	if !varies && (class == loop.ClassDot || class == loop.ClassReduce || c.own[v]) {
+		if c.e.uses.readsMemory(v) {
+			return false
+		}
+		c.g.outside = append(c.g.outside, v)
+		return true
+	}
+	if varies {
+		c.g.cost += int(math.Ceil(v.Op.Info().Cost))
+	}
+	ok := true
+	operands(v, func(a *loop.Value) { ok = ok && c.value(a) })
+	return ok
+}
+
+func intersects(axes, others []*loop.Axis) bool {
+	return slices.ContainsFunc(axes, func(a *loop.Axis) bool { return loop.Has(others, a) })
+}

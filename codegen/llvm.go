@@ -23,7 +23,7 @@ const llvmMajor = "19"
 // DefaultPasses cleans up what the emitter leaves: common subexpressions,
 // loop invariants, addresses. Loops are already vectors, so the loop and SLP
 // vectorizers have nothing to do and cost the most time.
-const DefaultPasses = "function(early-cse,instcombine,loop-mssa(licm),early-cse,simplifycfg)"
+const DefaultPasses = "function(early-cse,instcombine<no-verify-fixpoint>,loop-mssa(licm),early-cse,simplifycfg)"
 
 // Tools are the LLVM programs.
 type Tools struct {

@@ -215,11 +215,35 @@ func (r *reverse) lengthen(g *ir.Graph, outer *ir.Builder) (*ir.Graph, error) {
 	if len(r.longer) == 0 {
 		return g, nil
 	}
-	return ir.Rewrite(g, outer, func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error) {
-		l := r.longer[n]
-		if l == nil {
-			return nil, nil
+	b := ir.Reopen(g, outer)
+	m := ir.Mapping{}
+	for i, p := range g.Params {
+		m[p] = b.Params()[i]
+	}
+	var visit func(n *ir.Node) error
+	visit = func(n *ir.Node) error {
+		if m[n] != nil {
+			return nil
 		}
-		return b.TryMakeWith(l.Op, l.Attr, l.Regions, args...)
-	})
+		by := n
+		if l := r.longer[n]; l != nil {
+			by = l
+		}
+		for _, a := range by.Args {
+			if err := visit(a); err != nil {
+				return err
+			}
+		}
+		v, err := m.Copy(b, by, nil)
+		m[n] = v
+		return err
+	}
+	results := append([]ir.Result(nil), g.Results...)
+	for i := range results {
+		if err := visit(results[i].Value); err != nil {
+			return nil, err
+		}
+		results[i].Value = m[results[i].Value]
+	}
+	return b.Finish(results...), nil
 }

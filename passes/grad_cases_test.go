@@ -49,6 +49,19 @@ func gradCompositions() []gradCase {
 			l := b.Loop(ir.LoopAttr{Count: index.C(3), Carry: 2, Sym: "t"}, r.FinishValues(r.Add(a, r.Mul(c, here)), next), x[0], x[0], x[1])
 			return b.Mul(b.Get(l, 0), b.Get(l, 1))
 		}},
+		{name: "invariants at the turn", types: []ir.Type{f32(2), f32(2, 3), f32(3, 3)}, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
+			r := b.Region("body")
+			turn := r.Sym("t", 2, nil)
+			k := r.Param(ir.ParamValue, "turn", ir.TensorOf(loop.I32))
+			c, v, w := r.Param(ir.ParamValue, "c", f32(2)), r.Param(ir.ParamValue, "v", f32(2, 3)), r.Param(ir.ParamValue, "w", f32(3, 3))
+			column := r.Index(v, dimsOf(2), parsed("i0", "$1"), nil, r.Broadcast(k, dimsOf(2)))
+			row := r.Index(w, dimsOf(2), []*index.Expr{turn, ir.Var(0)}, nil)
+			d := r.Dense(ir.TensorOf(loop.I32, 2), []float64{2, 0})
+			twice := r.Index(w, dimsOf(2), parsed("$1", "$2"), nil, r.Broadcast(k, dimsOf(2)), d)
+			whole := r.Reduce(ir.Sum, []int{0, 1}, r.Mul(w, w))
+			next := r.Op("tanh", r.Add(r.Mul(c, column), r.Mul(row, r.Mul(twice, r.Broadcast(whole, dimsOf(2))))))
+			return b.Get(b.Loop(ir.LoopAttr{Count: index.C(3), Carry: 1, Sym: "t"}, r.FinishValues(next), x...), 0)
+		}},
 		{name: "gradient in a loop", types: []ir.Type{f32(3)}, once: true, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
 			r := b.Region("descent")
 			r.Param(ir.ParamValue, "turn", ir.TensorOf(loop.I32))

@@ -39,7 +39,11 @@ type loopGrad struct {
 	isSaved map[*ir.Node]bool
 }
 
-func (r *reverse) loop(n *ir.Node, dys []*ir.Node) error {
+func (r *reverse) loop(old *ir.Node, dys []*ir.Node) error {
+	n, slices, err := r.sliceTurns(old)
+	if err != nil {
+		return err
+	}
 	l := &loopGrad{loop: n, attr: n.Attr.(ir.LoopAttr), region: n.Regions[0], dys: dys}
 	l.spread(func(arg *ir.Node) bool { return r.active[arg] && arg.Type.Elem.IsFloat() })
 	l.live = make([]bool, l.attr.Carry)
@@ -57,15 +61,24 @@ func (r *reverse) loop(n *ir.Node, dys []*ir.Node) error {
 			}
 		}
 	}
-	l.choose()
+	l.save()
 	longer, saves, err := l.forward(r.b)
 	if err != nil {
 		return err
 	}
-	if longer != n {
-		r.longer[n] = longer
+	if longer != old {
+		r.longer[old] = longer
 	}
-	return l.backward(r, longer, saves)
+	if err := l.backward(r, longer, saves); err != nil {
+		return err
+	}
+	for _, s := range slices {
+		if arg := old.Args[s.param-1]; s.arg != arg && r.cot[s.arg] != nil {
+			r.add(arg, ir.OpIndex.Grad(r.b, s.arg, r.cot[s.arg])[0])
+			delete(r.cot, s.arg)
+		}
+	}
+	return nil
 }
 
 // spread finds the parameters of the region through which gradients may flow.
@@ -153,9 +166,10 @@ func (l *loopGrad) differentiate(outer *ir.Builder) error {
 	return nil
 }
 
-// choose picks what the forward loop saves.
-func (l *loopGrad) choose() {
-	l.depends, l.isSaved = map[*ir.Node]bool{}, map[*ir.Node]bool{}
+// save picks what the forward loop saves: the less of what the gradient reads, or
+// of the roots from which it is computed again.
+func (l *loopGrad) save() {
+	l.depends = map[*ir.Node]bool{}
 	for _, s := range l.seeds {
 		l.depends[s] = true
 	}
@@ -177,9 +191,28 @@ func (l *loopGrad) choose() {
 			needed[d] = true
 		}
 	}
+	l.choose(nodes, needed, true)
+	rootBytes := bytesOf(l.saved)
+	l.choose(nodes, needed, false)
+	if rootBytes < bytesOf(l.saved) {
+		l.choose(nodes, needed, true)
+	}
+}
+
+func bytesOf(nodes []*ir.Node) int {
+	sum := 0
+	for _, n := range nodes {
+		sum += n.Type.Bytes()
+	}
+	return sum
+}
+
+// choose saves the needed values, or their roots where those are not larger.
+func (l *loopGrad) choose(nodes []*ir.Node, needed map[*ir.Node]bool, roots bool) {
+	l.saved, l.isSaved = nil, map[*ir.Node]bool{}
 	for _, n := range nodes {
 		if needed[n] && !l.atHand(n, map[*ir.Node]bool{}) {
-			for _, s := range l.smallest(n) {
+			for _, s := range l.smallest(n, roots) {
 				l.saved = append(l.saved, s)
 				l.isSaved[s] = true
 			}
@@ -188,8 +221,8 @@ func (l *loopGrad) choose() {
 }
 
 // smallest is what to save for n: itself, or what is missing to compute it
-// again where that is less (the mean and not its broadcast).
-func (l *loopGrad) smallest(n *ir.Node) []*ir.Node {
+// again where that is less (the mean and not its broadcast) or, for roots, as much.
+func (l *loopGrad) smallest(n *ir.Node, roots bool) []*ir.Node {
 	if !cheapToRepeat(n) || n.Op == ir.OpParam {
 		return []*ir.Node{n}
 	}
@@ -212,7 +245,7 @@ func (l *loopGrad) smallest(n *ir.Node) []*ir.Node {
 		}
 	}
 	visit(n)
-	if bytes < n.Type.Bytes() || bytes == n.Type.Bytes() && n.Op.Class == ir.ClassMovement {
+	if bytes < n.Type.Bytes() || bytes == n.Type.Bytes() && (roots || n.Op.Class == ir.ClassMovement) {
 		return missing
 	}
 	return []*ir.Node{n}

@@ -8,6 +8,7 @@ import (
 	"github.com/llir/llvm/ir/value"
 
 	"mdlc/codegen/llir"
+	"mdlc/ir/index"
 	"mdlc/ir/loop"
 )
 
@@ -22,6 +23,7 @@ type group struct {
 	list    []loop.Stmt
 	axes    []*loop.Axis  // the Reg axes of every store
 	outside []*loop.Value // what does not depend on axes and must not be made again for each register
+	ready   []*loop.Value // registers over axes that exist before the group: products, carries
 	cost    int           // operations of one register
 	stores  int
 }
@@ -32,11 +34,7 @@ func (e *emitter) tryGroup(list []loop.Stmt, at int) int {
 	if g == nil {
 		return 0
 	}
-	points := 1
-	for _, a := range g.axes {
-		points *= a.Max
-	}
-	roll := g.cost*points > rollAbove
+	roll := g.cost*points(g.axes) > rollAbove
 	if !roll && g.stores == 1 {
 		return 0
 	}
@@ -55,11 +53,59 @@ func (e *emitter) tryGroup(list []loop.Stmt, at int) int {
 		}
 	}
 	if roll {
-		e.roll(g.axes, body)
+		kept := e.keep(g.ready)
+		e.roll(g.axes, func() {
+			e.fetch(g.ready, kept)
+			body()
+		})
 	} else {
 		e.eachFixed(g.axes, body)
 	}
 	return len(g.list)
+}
+
+// keep puts registers into memory on the stack, where a loop can index them.
+func (e *emitter) keep(ready []*loop.Value) []value.Value {
+	out := make([]value.Value, len(ready))
+	for i, v := range ready {
+		var t types.Type
+		n := 0
+		e.each(v.Axes, func() {
+			x := e.as(v, v)
+			if t == nil {
+				t = x.Type()
+				out[i] = e.b.Alloca(t, points(v.Axes))
+			}
+			e.b.Store(x, e.b.GEP(t, out[i], llir.Int(types.I64, int64(n))), 1)
+			n++
+		})
+	}
+	return out
+}
+
+// fetch makes what keep stored the registers at the present turn of the loop.
+func (e *emitter) fetch(ready []*loop.Value, kept []value.Value) {
+	for i, v := range ready {
+		at := index.C(0)
+		for _, a := range v.Axes {
+			if a.Bind == loop.Reg {
+				at = index.Sum(index.Prod(at, index.C(a.Max)), index.V(a.Name))
+			}
+		}
+		t := llir.Vec(lanes(v), regType(v.Elem))
+		e.scope.memo[e.key(v)] = e.b.Load(t, e.b.GEP(t, kept[i], e.scalarExpr(at)), 1)
+	}
+}
+
+// points is the number of points of the Reg axes among axes.
+func points(axes []*loop.Axis) int {
+	n := 1
+	for _, a := range axes {
+		if a.Bind == loop.Reg {
+			n *= a.Max
+		}
+	}
+	return n
 }
 
 // roll runs body once per point of axes in a machine loop.
@@ -183,24 +229,18 @@ func (c *groupCheck) statement(s loop.Stmt) bool {
 	return ok
 }
 
-// value checks what v depends on: nothing that only exists as registers
-// already, no product, no memory that the group writes elsewhere.
+// value checks what v depends on: no product made in the group, no memory that
+// the group writes elsewhere.
 func (c *groupCheck) value(v *loop.Value) bool {
 	if c.seen[v] {
 		return true
 	}
 	c.seen[v] = true
 	varies := intersects(v.Axes, c.g.axes)
-	if c.e.uses.let[v] && !c.own[v] {
-		if !varies {
-			c.g.outside = append(c.g.outside, v)
-		}
-		return !varies
-	}
 	class := v.Op.Info().Class
 	switch {
-	case v.Op == loop.CarryIn || v.Op == loop.CarryOut:
-		return !varies
+	case (c.e.uses.let[v] || class == loop.ClassDot) && !c.own[v] || v.Op == loop.CarryIn || v.Op == loop.CarryOut:
+		return c.before(v, varies)
 	case class == loop.ClassDot && (varies || c.own[v]), v.Op == loop.At && loop.Has(c.g.axes, v.Axis):
 		return false
 	case class == loop.ClassReduce && varies && intersects(v.Over, c.g.axes):
@@ -221,6 +261,24 @@ func (c *groupCheck) value(v *loop.Value) bool {
 	ok := true
 	operands(v, func(a *loop.Value) { ok = ok && c.value(a) })
 	return ok
+}
+
+// before notes a value that exists before the group.
+func (c *groupCheck) before(v *loop.Value, varies bool) bool {
+	switch {
+	case c.e.uses.readsMemory(v) && !c.e.uses.let[v] && v.Op != loop.CarryIn && v.Op != loop.CarryOut:
+		return false
+	case !varies:
+		c.g.outside = append(c.g.outside, v)
+		return true
+	}
+	for _, a := range v.Axes {
+		if a.Bind == loop.Reg && !loop.Has(c.g.axes, a) {
+			return false
+		}
+	}
+	c.g.ready = append(c.g.ready, v)
+	return v.Elem != loop.Bool
 }
 
 func intersects(axes, others []*loop.Axis) bool {

@@ -50,6 +50,20 @@ func (b *Builder) Decls() []string {
 // NewBlock adds an empty block.
 func (b *Builder) NewBlock() *ir.Block { return b.Func.NewBlock("") }
 
+// alloca is memory on the stack, as an opaque pointer.
+type alloca struct{ *ir.InstAlloca }
+
+func (a alloca) Type() types.Type { return Ptr }
+func (a alloca) String() string   { return "ptr " + a.Ident() }
+
+// Alloca is memory on the stack for n values of type t, made when the function is entered.
+func (b *Builder) Alloca(t types.Type, n int) value.Value {
+	in := &ir.InstAlloca{ElemType: types.NewArray(uint64(n), t), Align: 64}
+	entry := b.Func.Blocks[0]
+	entry.Insts = append([]ir.Instruction{in}, entry.Insts...)
+	return alloca{in}
+}
+
 // Jump ends the current block with a branch and goes on in to.
 func (b *Builder) Jump(to *ir.Block) {
 	b.Block.NewBr(to)

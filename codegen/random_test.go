@@ -20,7 +20,10 @@ type randomGraph struct {
 	names int
 }
 
-var small = ir.TensorOf(loop.F64, 3)
+// The length is more than a vector and no multiple of one.
+const length = 150
+
+var small = ir.TensorOf(loop.F64, length)
 
 func (x *randomGraph) pick(from []*ir.Node) *ir.Node { return from[x.r.Intn(len(from))] }
 
@@ -28,19 +31,24 @@ func (x *randomGraph) pick(from []*ir.Node) *ir.Node { return from[x.r.Intn(len(
 func (x *randomGraph) grow(b *ir.Builder, values []*ir.Node, depth int) []*ir.Node {
 	for range 2 + x.r.Intn(5) {
 		v, w := x.pick(values), x.pick(values)
-		switch x.r.Intn(8) {
+		switch x.r.Intn(9) {
 		case 0, 1:
 			v = b.Add(v, w)
 		case 2:
 			v = b.Mul(v, b.Like(v, 0.5))
 		case 3: // reads other elements
-			v = b.Index(v, small.Dims, []*index.Expr{index.Sub(index.C(2), ir.Var(0))}, nil)
+			v = b.Index(v, small.Dims, []*index.Expr{index.Sub(index.C(length-1), ir.Var(0))}, nil)
 		case 4:
 			v = b.Op("max", v, w)
 		case 5:
 			v = b.Const(small, float64(x.r.Intn(3)))
 		case 6:
-			v = b.Dense(small, []float64{1, float64(x.r.Intn(3)), 2})
+			table := make([]float64, length)
+			table[x.r.Intn(length)] = 2
+			v = b.Dense(small, table)
+		case 7:
+			mean := b.Broadcast(b.Reduce(ir.Sum, []int{0}, b.Mul(v, b.Like(v, 1.0/length))), small.Dims)
+			v = b.Sub(w, mean)
 		default:
 			if depth == 0 {
 				v = b.Sub(v, w)

@@ -6,6 +6,7 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -180,8 +181,13 @@ func TestWholeGraphs(t *testing.T) {
 	files, err := filepath.Glob("../testdata/plan/*.graph")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	for _, file := range files {
+	clusters, err := filepath.Glob("../testdata/plan/clusters/*.graph")
+	require.NoError(t, err)
+	for _, file := range append(files, clusters...) {
 		for _, f := range fusions {
+			if f.name != "bare" && slices.Contains(clusters, file) {
+				continue // fused already
+			}
 			t.Run(filepath.Base(file)+" "+f.name, func(t *testing.T) {
 				g := graphOf(t, file)
 				kernels, err := f.pass(g)

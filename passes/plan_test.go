@@ -17,7 +17,10 @@ var updatePlans = flag.Bool("update", false, "write golden files")
 func TestPlanGolden(t *testing.T) {
 	files, err := filepath.Glob("../testdata/plan/*.graph")
 	require.NoError(t, err)
-	require.NotEmpty(t, files)
+	fused, err := filepath.Glob("../testdata/plan/clusters/*.graph")
+	require.NoError(t, err)
+	require.NotEmpty(t, fused)
+	files = append(files, fused...)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			text, err := os.ReadFile(file)

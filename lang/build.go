@@ -63,6 +63,7 @@ type core struct {
 	unrollable int            // loops around that may be unrolled instead
 	site       []string       // names on the way to a draw
 	current    Span
+	work       int // terms evaluated so far
 }
 
 type activeCall struct {
@@ -95,20 +96,32 @@ func (c *core) failHelp(at Span, help, format string, args ...any) {
 	panic(mistake{c.diagnostic(at, help, format, args...)})
 }
 
+// diagnostic places a mistake: one in a library file is shown at the call that led there.
 func (c *core) diagnostic(at Span, help, format string, args ...any) Diagnostic {
 	d := Diagnostic{Span: at, Message: fmt.Sprintf(format, args...), Help: help}
-	for i := len(c.calls) - 1; i >= 0; i-- {
-		a := c.calls[i]
-		if a.at.Pos.Filename == at.Pos.Filename && len(d.Notes) > 0 {
-			continue
-		}
-		d.Notes = append(d.Notes, fmt.Sprintf("in `%s`, called at %s:%d:%d", a.name, a.at.Pos.Filename, a.at.Pos.Line, a.at.Pos.Column))
-		if len(d.Notes) == 4 {
-			break
+	calls := c.calls
+	for inLibrary(d.Span) && len(calls) > 0 {
+		d.Span = calls[len(calls)-1].at
+		calls = calls[:len(calls)-1]
+	}
+	if d.Span != at {
+		d.Notes = append(d.Notes, fmt.Sprintf("the place in the library is %s:%d:%d", at.Pos.Filename, at.Pos.Line, at.Pos.Column))
+	}
+	last := d.Span.Pos
+	for i := len(calls) - 1; i >= 0 && len(d.Notes) < 4; i-- {
+		p := calls[i].at.Pos
+		if !inLibrary(calls[i].at) && (p.Filename != last.Filename || p.Line != last.Line) {
+			d.Notes = append(d.Notes, fmt.Sprintf("in `%s`, called at %s:%d:%d", calls[i].name, p.Filename, p.Line, p.Column))
+			last = p
 		}
 	}
 	return d
 }
+
+// libraryFolder stands before the names of library files.
+const libraryFolder = "stdlib/"
+
+func inLibrary(s Span) bool { return strings.HasPrefix(s.Pos.Filename, libraryFolder) }
 
 func (c *core) warn(at Span, help, format string, args ...any) {
 	d := c.diagnostic(at, help, format, args...)
@@ -179,7 +192,7 @@ func (c *core) prelude() *scope {
 		c.libraries[""] = s
 		for _, name := range stdlib.Prelude {
 			src, _ := stdlib.Library(name)
-			c.load("stdlib/"+name+".mdl", src, s)
+			c.load(libraryFolder+name+".mdl", src, s)
 		}
 	}
 	return c.libraries[""]
@@ -205,7 +218,7 @@ func (c *core) use(u *UseName) *scope {
 	if !ok {
 		c.failHelp(at, didYouMean(u.Name, stdlib.Names()), "the library has no file `%s`", u.Name)
 	}
-	return c.library("stdlib/"+u.Name+".mdl", src)
+	return c.library(libraryFolder+u.Name+".mdl", src)
 }
 
 func (c *core) library(name string, src []byte) *scope {
@@ -409,8 +422,10 @@ func (b *builder) setting(name, text string, old Value) Value {
 	}
 	expr, err := exprParser.ParseString("--set "+name, text)
 	if err == nil {
+		var v Value
 		b.src["--set "+name] = text
-		v := b.eval(expr.term())
+		wrong := len(b.diags)
+		b.guard(func() { v = b.eval(expr.term()) }, func() { b.diags = b.diags[:wrong] })
 		if fmt.Sprintf("%T", v) == fmt.Sprintf("%T", old) {
 			return v
 		}

@@ -141,8 +141,15 @@ func (b *builder) callFn(f Func, args []arg, at Span, name string) Value {
 	return v
 }
 
-// result checks what a function returns against its type.
+// result checks what a function returns against its type. Only a draw's result binds dimensions.
 func (b *builder) result(t *Type, v Value, name string) Value {
+	for _, d := range t.Dims {
+		if n := dimName(d); upper(n) && name != "draw" && b.sc.bound(n) == nil {
+			if known, _ := b.sc.find(n); known == nil {
+				b.failHelp(Span{d.Pos, d.EndPos}, "an upper-case name is bound by a parameter's type", "the dimension `%s` of the result is not bound", n)
+			}
+		}
+	}
 	if t.Tuple != nil {
 		tuple, ok := v.(Tuple)
 		if !ok || len(tuple.Items) != len(t.Tuple) {

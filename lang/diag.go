@@ -48,16 +48,16 @@ func (d Diagnostic) Text() string {
 		fmt.Fprintf(&b, "%s:%d:%d: ", p.Filename, p.Line, p.Column)
 	}
 	fmt.Fprintf(&b, "%s: %s\n", d.Severity, d.Message)
-	if d.line != "" {
+	if line, column := d.excerpt(); line != "" {
 		number := fmt.Sprint(p.Line)
 		pad := strings.Repeat(" ", len(number))
-		fmt.Fprintf(&b, "%s |\n%s | %s\n", pad, number, strings.ReplaceAll(d.line, "\t", " "))
-		runes := utf8.RuneCountInString(d.line)
-		width := runes - p.Column + 1
+		fmt.Fprintf(&b, "%s |\n%s | %s\n", pad, number, strings.ReplaceAll(line, "\t", " "))
+		room := utf8.RuneCountInString(line) - column + 1
+		width := room
 		if d.Span.End.Line == p.Line {
-			width = d.Span.End.Column - p.Column
+			width = min(d.Span.End.Column-p.Column, room)
 		}
-		fmt.Fprintf(&b, "%s | %s%s\n", pad, strings.Repeat(" ", max(p.Column-1, 0)), strings.Repeat("^", max(min(width, runes-p.Column+1), 1)))
+		fmt.Fprintf(&b, "%s | %s%s\n", pad, strings.Repeat(" ", max(column-1, 0)), strings.Repeat("^", max(width, 1)))
 	}
 	for _, n := range d.Notes {
 		fmt.Fprintf(&b, "   = %s\n", n)
@@ -66,6 +66,17 @@ func (d Diagnostic) Text() string {
 		fmt.Fprintf(&b, "   = help: %s\n", d.Help)
 	}
 	return b.String()
+}
+
+// excerpt is the source line, cut around the place where it is very long, and the column in it.
+func (d Diagnostic) excerpt() (string, int) {
+	const most = 160
+	runes, column := []rune(d.line), d.Span.Pos.Column
+	if len(runes) <= most {
+		return d.line, column
+	}
+	from := max(0, column-most/2)
+	return string(runes[from:min(from+most, len(runes))]), column - from
 }
 
 // sources keeps the text of every file that was read, for the lines of diagnostics.
@@ -98,7 +109,8 @@ func finish(ds []Diagnostic, src sources) []Diagnostic {
 	var out []Diagnostic
 	for _, d := range ds {
 		d.line = src.line(d.Span.Pos)
-		if key := d.Text(); !seen[key] {
+		p := d.Span.Pos
+		if key := fmt.Sprint(p.Filename, p.Offset, d.Severity, d.Message); !seen[key] {
 			seen[key] = true
 			out = append(out, d)
 		}

@@ -390,6 +390,9 @@ func (b *builder) initEntry() {
 			b.site = []string{"init"}
 			v := b.in(s.scope).eval(s.decl.Init.term())
 			b.entry = e
+			if s.decl.Op == "~" {
+				at = s.decl.Init.term().Span()
+			}
 			b.at(at)
 			e.results = append(e.results, ir.Result{Kind: ir.ResultState, Name: s.name, Value: b.firstValue(s, v, at), Pos: posOf(at)})
 		}, func() {})

@@ -12,6 +12,9 @@ import (
 
 // eval evaluates a term outside index notation.
 func (b *builder) eval(t Term) Value {
+	if b.work++; b.work > maxWork {
+		b.fail(t.Span(), "this file takes more than %d steps at compile time", maxWork)
+	}
 	switch t := t.(type) {
 	case *NumberTerm:
 		return b.number(t)
@@ -69,12 +72,18 @@ func (b *builder) number(t *NumberTerm) Value {
 	return Num{v, !strings.ContainsAny(t.Text, ".eE")}
 }
 
+// maxWork bounds what the compiler does for one file, so that no file keeps it busy for ever.
+const maxWork = 2_000_000
+
 // name looks a name up; a param or state gives its newest value.
 func (b *builder) name(t *NameTerm) Value {
 	v, _ := b.sc.find(t.Name)
 	if v == nil {
 		if b.ix != nil && b.ix.find(t.Name) != nil {
 			b.fail(t.Span(), "the index `%s` stands in a whole-array expression: its result cannot depend on an index", t.Name)
+		}
+		if b.ix != nil {
+			b.escaped(t.Name, t.Span())
 		}
 		b.unknown(t.Name, t.Span())
 	}

@@ -36,6 +36,7 @@ type statement struct {
 	rest  []*indexVar
 	sized bool
 	next  int
+	value Term // the right side
 	bases map[Term]Value
 }
 
@@ -78,7 +79,7 @@ func (b *builder) withIndices(ix *indexScope) *builder { return &builder{b.core,
 func (b *builder) defineIndexed(subs []Subscript, value Term, at Span) Tensor {
 	b.at(at)
 	b.needGraph(at)
-	root := &statement{bases: map[Term]Value{}}
+	root := &statement{bases: map[Term]Value{}, value: value}
 	ix := &indexScope{root: root}
 	var order []*indexVar
 	restAt := -1
@@ -107,10 +108,50 @@ func (b *builder) defineIndexed(subs []Subscript, value Term, at Span) Tensor {
 		ix.vars = append(ix.vars, v)
 		order = append(order, v)
 	}
+	in.hidesLeft(ix, value)
 	in.ranges(ix.vars, []Term{value}, false)
 	r := in.indexed(value)
 	t := in.align(r, order, in.elemFor(r.v))
 	return t
+}
+
+// hidesLeft refuses a reducer's index that is an index of the left side too.
+func (b *builder) hidesLeft(ix *indexScope, value Term) {
+	walk(value, func(t Term) bool {
+		r, ok := t.(*ReduceTerm)
+		if !ok || keepsAxis[r.Name] {
+			return true
+		}
+		for _, x := range r.Bounds {
+			if ix.find(x.Name) != nil {
+				b.failHelp(x.Span, "rename it", "the index `%s` of %s is an index of the left side already", x.Name, r.Name)
+			}
+		}
+		return true
+	})
+}
+
+// escaped says where a reducer of the statement ends, for an index that is used behind it.
+func (b *builder) escaped(name string, at Span) {
+	value := b.ix.root.value
+	if value == nil {
+		return
+	}
+	walk(value, func(t Term) bool {
+		r, ok := t.(*ReduceTerm)
+		if !ok {
+			return true
+		}
+		for _, x := range r.Bounds {
+			if x.Name == name {
+				head := Span{Pos: r.Span().Pos, End: r.Body.Span().Pos}
+				all := Span{Pos: r.Body.Span().Pos, End: value.Span().End}
+				help := "`" + b.src.text(head) + " (" + b.src.text(all) + ")`, or another index on the left"
+				b.failHelp(at, help, "index `%s` is used outside of `%s[%s]`: a reducer covers the product that follows it", name, r.Name, name)
+			}
+		}
+		return true
+	})
 }
 
 func (s *statement) id() int { s.next++; return s.next }
@@ -417,7 +458,7 @@ func (b *builder) restSubscripts(t *IndexTerm, rank int) []subscriptOf {
 		}
 	}
 	if len(out) != rank {
-		b.fail(t.Span(), "`%s` has %s, and here are %d indices", b.src.text(t.X.Span()), axes(rank), len(out))
+		b.fail(t.Span(), "`%s` has %s, and here %s", b.src.text(t.X.Span()), axes(rank), indices(len(out)))
 	}
 	return out
 }

@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"fmt"
+
 	"mdlc/ir"
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -93,17 +95,21 @@ func (b *builder) runLoop(names []string, over []Value, body *Block, at Span) {
 	if known && k == 1 {
 		rolled = false
 	}
+	var why *Diagnostic
 	if rolled {
 		if !known {
 			b.rolled(names, over, count, body, at)
 			return
 		}
-		if b.tryRolled(names, over, count, body, at) {
+		if why = b.tryRolled(names, over, count, body, at); why == nil {
 			return
 		}
 	}
 	if !known {
 		b.fail(at, "the count %s is known at run time only, and this loop must be unrolled", count)
+	}
+	if k > maxUnroll && why != nil {
+		panic(mistake{b.withNotes(*why, fmt.Sprintf("so the loop of line %d would be unrolled %d times, more than %d", at.Pos.Line, k, maxUnroll))})
 	}
 	if k > maxUnroll {
 		b.fail(at, "this loop changes from turn to turn and would be unrolled %d times, more than %d", k, maxUnroll)
@@ -126,9 +132,9 @@ func effects(bl *Block) bool {
 	return false
 }
 
-// tryRolled makes one loop op; false: something must be known to the compiler turn by turn.
-func (b *builder) tryRolled(names []string, over []Value, count *index.Expr, body *Block, at Span) (ok bool) {
-	diags, calls, turns, loops, site, f := len(b.diags), len(b.calls), b.turns, b.loops, b.site, b.f
+// tryRolled makes one loop op, or says what must be known to the compiler turn by turn.
+func (b *builder) tryRolled(names []string, over []Value, count *index.Expr, body *Block, at Span) (why *Diagnostic) {
+	diags, calls, turns, loops, runs, site, f := len(b.diags), len(b.calls), b.turns, b.loops, b.runs, b.site, b.f
 	nth := map[string]int{}
 	for k, v := range b.nth {
 		nth[k] = v
@@ -141,15 +147,16 @@ func (b *builder) tryRolled(names []string, over []Value, count *index.Expr, bod
 		if r == nil {
 			return
 		}
-		if _, again := r.(notStatic); !again {
+		reason, again := r.(notStatic)
+		if !again {
 			panic(r)
 		}
-		b.diags, b.calls, b.turns, b.loops, b.site, b.f, b.nth = b.diags[:diags], b.calls[:calls], turns, loops, site, f, nth
+		b.diags, b.calls, b.turns, b.loops, b.runs, b.site, b.f, b.nth = b.diags[:diags], b.calls[:calls], turns, loops, runs, site, f, nth
 		saved()
-		ok = false
+		why = &reason.d
 	}()
 	b.rolled(names, over, count, body, at)
-	return true
+	return nil
 }
 
 // saveLocals remembers the names of a function, to undo assignments.

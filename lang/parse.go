@@ -296,6 +296,15 @@ func atToken(toks []lexer.Token, i int, prev lexer.Token) Diagnostic {
 		}
 	case prev.Value == "fn" && isWord(t), wantsName(prev) && isWord(t):
 		d.Message = fmt.Sprintf("`%s` is a reserved word and cannot be a name", t.Value)
+	case i+1 < len(toks) && toks[i+1].Value == "=" && toks[i+1].Pos.Offset == t.Pos.Offset+1 && strings.Contains("+-*/", t.Value):
+		d.Span = width(t.Pos, 2)
+		d.Message = fmt.Sprintf("`%s=` is not part of mdl", t.Value)
+		d.Help = fmt.Sprintf("`%s = %s %s …`", prev.Value, prev.Value, t.Value)
+	case i > 1 && isName(toks[i-2]) && foreignWord(toks[i-2]) != "":
+		d.Span = tokenSpan(toks[i-2])
+		d.Message, d.Help = fmt.Sprintf("`%s` is not a word of mdl", toks[i-2].Value), foreignWord(toks[i-2])
+	case binaryOperator(t) && startsLine(toks, i-1) && (isName(prev) || isNumber(prev)):
+		d.Message, d.Help = "a statement cannot be a bare expression", "`x = …` gives its value a name"
 	case t.Value == "=" && (prev.Value == "+" || prev.Value == "-" || prev.Value == "*" || prev.Value == "/"):
 		d.Span.Pos = prev.Pos
 		d.Message = fmt.Sprintf("`%s=` is not part of mdl", prev.Value)
@@ -341,6 +350,19 @@ func atToken(toks []lexer.Token, i int, prev lexer.Token) Diagnostic {
 		d.Message = fmt.Sprintf("`%s` cannot follow `%s`", t.Value, prev.Value)
 	}
 	return d
+}
+
+func binaryOperator(t lexer.Token) bool {
+	switch t.Value {
+	case "+", "-", "*", "/", "%", "@", "^", "div", "and", "or":
+		return !isString(t)
+	}
+	return comparison(t)
+}
+
+// startsLine reports whether token i is the first of its line.
+func startsLine(toks []lexer.Token, i int) bool {
+	return i <= 0 || toks[i-1].Pos.Line < toks[i].Pos.Line || toks[i-1].Value == "{"
 }
 
 func startsStatement(t lexer.Token) bool { return isName(t) || isWord(t) || t.Value == "}" }

@@ -47,7 +47,7 @@ func (b *builder) unifyRest(root *statement, base Tensor, x *IndexTerm) {
 	dims := base.N.Type.Dims
 	n := len(dims) - (len(x.Indices) - 1)
 	if n < 0 {
-		b.fail(x.Span(), "`%s` has %s, and here are %d indices", b.src.text(x.X.Span()), axes(len(dims)), len(x.Indices)-1)
+		b.fail(x.Span(), "`%s` has %s, and here %s", b.src.text(x.X.Span()), axes(len(dims)), indices(len(x.Indices)-1))
 	}
 	first := 0
 	for i, s := range x.Indices {

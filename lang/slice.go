@@ -91,7 +91,7 @@ func (b *builder) slice(x Tensor, t *IndexTerm) Value {
 		}
 	}
 	if used > len(dims) {
-		b.fail(t.Span(), "`%s` has %s, and here are %d indices", b.src.text(t.X.Span()), axes(len(dims)), used)
+		b.fail(t.Span(), "`%s` has %s, and here %s", b.src.text(t.X.Span()), axes(len(dims)), indices(used))
 	}
 	a := &access{}
 	axis := 0
@@ -363,7 +363,7 @@ func (b *builder) expandRest(t *IndexTerm, rank int, at Span) []Subscript {
 		out = append(out, Subscript{Slice: true})
 	}
 	if len(out) > rank {
-		b.fail(at, "`%s` has %s, and here are %d indices", b.src.text(t.X.Span()), axes(rank), len(out))
+		b.fail(at, "`%s` has %s, and here %s", b.src.text(t.X.Span()), axes(rank), indices(len(out)))
 	}
 	return out
 }

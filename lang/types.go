@@ -14,6 +14,9 @@ var elements = map[string]ir.Elem{"f32": loop.F32, "bf16": loop.BF16, "f16": loo
 
 var settingTypes = []string{"int", "float", "bool", "text", "list", "fn", "dist", "module"}
 
+// maxElements bounds the size of one tensor.
+const maxElements = 1 << 38
+
 func typeSpan(t *Type) Span { return Span{t.Pos, t.EndPos} }
 
 func upper(name string) bool { return name != "" && unicode.IsUpper(rune(name[0])) }
@@ -44,10 +47,15 @@ func (b *builder) staticType(t *Type) ir.Type {
 		}
 		dims = append(dims, b.dim(d))
 	}
+	total := 1
 	for _, d := range dims {
 		if d.Len != nil {
 			b.fail(typeSpan(t), "the size %s is known at run time only", d.Len)
 		}
+		if d.Size > 0 && total > maxElements/d.Size {
+			b.fail(typeSpan(t), "%s is larger than any memory", dimsText(dims))
+		}
+		total *= max(d.Size, 1)
 	}
 	return ir.OfDims(e, dims)
 }
@@ -65,7 +73,11 @@ func (b *builder) element(t *Type) ir.Elem {
 			b.failHelp(typeSpan(t), "f32, bf16, f16, i32, u32, u8 and bool are elements", "`%s` is the type of a setting, not of a tensor", t.Name)
 		}
 	}
-	b.failHelp(typeSpan(t), didYouMean(t.Name, names), "there is no type `%s`", t.Name)
+	help := map[string]string{"float32": "`f32`", "float64": "`f32`", "f64": "`f32`", "int32": "`i32`", "int64": "`i32`", "i64": "`i32`", "string": "`text`", "tensor": "`f32[…]`"}[t.Name]
+	if help == "" {
+		help = didYouMean(t.Name, names)
+	}
+	b.failHelp(typeSpan(t), help, "there is no type `%s`", t.Name)
 	return 0
 }
 
@@ -324,6 +336,13 @@ func axes(n int) string {
 		return "1 axis"
 	}
 	return strconv.Itoa(n) + " axes"
+}
+
+func indices(n int) string {
+	if n == 1 {
+		return "is 1 index"
+	}
+	return "are " + strconv.Itoa(n) + " indices"
 }
 
 func axesAtLeast(n int, more bool) string {

@@ -56,11 +56,13 @@ func NewRunner(m *Model, o Options) *Runner {
 }
 
 // weights is where the model's values are saved.
-func (r *Runner) weights() string { return filepath.Join(r.o.Out, "weights.safetensors") }
+func (r *Runner) weights() string { return weightsFile(r.o.Out) }
 
-// HasWeights reports whether the run folder holds weights.
-func (r *Runner) HasWeights() bool {
-	_, err := os.Stat(r.weights())
+func weightsFile(folder string) string { return filepath.Join(folder, "weights.safetensors") }
+
+// HasWeights reports whether a run folder holds weights.
+func HasWeights(folder string) bool {
+	_, err := os.Stat(weightsFile(folder))
 	return err == nil
 }
 

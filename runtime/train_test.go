@@ -191,9 +191,9 @@ func TestSample(t *testing.T) {
 	var text bytes.Buffer
 	r := NewRunner(m, Options{Out: out, Show: &text})
 	require.EqualError(t, r.Sample("text", nil), "no weights in "+out+": train first, or name the run folder with --out")
-	require.False(t, r.HasWeights())
+	require.False(t, HasWeights(out))
 	require.NoError(t, r.Train())
-	require.True(t, r.HasWeights())
+	require.True(t, HasWeights(out))
 	require.NoError(t, r.Sample("", nil))
 	require.NoError(t, r.Sample("text", []FlagValue{{"prompt", "Hi!"}}))
 	require.Equal(t, "bcd\nIj\"\n", text.String())

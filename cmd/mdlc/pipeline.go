@@ -26,13 +26,15 @@ type compilation struct {
 	machine *schedule.Machine
 }
 
-// compileFile takes a model file all the way to a program. The flags are the
-// parameters of a sample; those that the compiler must know are compiled in.
-func compileFile(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*program.Program, error) {
+// compileFile takes a model file to a program of the entries that are needed.
+// The flags are the parameters of a sample; those that the compiler must know
+// are compiled in.
+func compileFile(t *terminal, file string, m modelFlags, flags []runtime.FlagValue, needed func(*ir.Entry) bool) (*program.Program, error) {
 	x, err := newCompilation(t, file, m, flags)
 	if err != nil {
 		return nil, err
 	}
+	x.keep(needed)
 	if m.Verbose {
 		x.options.Timing = x.timing
 	}
@@ -61,6 +63,20 @@ func newCompilation(t *terminal, file string, m modelFlags, flags []runtime.Flag
 	}
 	x.codegen.Cache, err = codegen.OpenCache("")
 	return x, err
+}
+
+// keep drops the entries that are not needed. If none is left, all stay: then
+// the run fails with the names that there are.
+func (x *compilation) keep(needed func(*ir.Entry) bool) {
+	var kept []*ir.Entry
+	for _, e := range x.module.Entries {
+		if needed(e) {
+			kept = append(kept, e)
+		}
+	}
+	if kept != nil {
+		x.module.Entries = kept
+	}
 }
 
 // readModel runs the front end and prints what it says.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mdlc/ir"
 	"mdlc/runtime"
 	"mdlc/runtime/program"
 )
@@ -47,7 +48,7 @@ func (c *runCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.load(t)
+	p, err := c.load(t, o.Out)
 	if err != nil {
 		return err
 	}
@@ -121,8 +122,8 @@ func modelName(file string) string {
 	return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 }
 
-// load reads a bundle, or compiles a model.
-func (c *runCommand) load(t *terminal) (*program.Program, error) {
+// load reads a bundle, or compiles of a model what this run needs.
+func (c *runCommand) load(t *terminal, out string) (*program.Program, error) {
 	f, err := os.Open(c.File)
 	if err != nil {
 		return nil, fmt.Errorf("no model: %w", err)
@@ -139,11 +140,32 @@ func (c *runCommand) load(t *terminal) (*program.Program, error) {
 		return p, nil
 	}
 	began := time.Now()
-	p, err := compileFile(t, c.File, c.modelFlags, c.flags)
+	p, err := compileFile(t, c.File, c.modelFlags, c.flags, c.needs(out))
 	if err == nil && !c.Quiet {
 		fmt.Fprintf(t.stderr, "compiled %s in %.2f s\n", c.File, time.Since(began).Seconds())
 	}
 	return p, err
+}
+
+// needs tells which entries of the file this run runs.
+func (c *runCommand) needs(out string) func(*ir.Entry) bool {
+	word, name := c.verb()
+	if word == "" && (c.Resume || !runtime.HasWeights(out)) {
+		return func(*ir.Entry) bool { return true }
+	}
+	first := true
+	return func(e *ir.Entry) bool {
+		switch {
+		case word == "train":
+			return e.Kind != ir.EntrySample
+		case word == "eval":
+			return e.Kind == ir.EntryEval && (name == "" || e.Name == name)
+		case e.Kind != ir.EntrySample || name != "" && e.Name != name || !first:
+			return false
+		}
+		first = false
+		return true
+	}
 }
 
 // replaceData carries out --data.
@@ -177,11 +199,11 @@ func (c *runCommand) carryOut(t *terminal, m *runtime.Model, o runtime.Options) 
 	case "sample":
 		return r.Sample(name, c.flags)
 	}
-	if word == "train" || !r.HasWeights() || c.Resume {
+	if word == "train" || !runtime.HasWeights(o.Out) || c.Resume {
 		t.stoppable.Store(true)
 		err := c.train(r, o.Out)
 		t.stoppable.Store(false)
-		if err != nil || word == "train" {
+		if err != nil || word == "train" || !m.Has("sample") {
 			return err
 		}
 	}

@@ -131,6 +131,7 @@ type emitter struct {
 	bind   map[*loop.Axis]binding
 	fixed  map[*loop.Axis]bool    // Reg axes that a group binds
 	opaque map[string]*loop.Value // variables of index expressions that are not axes
+	ids    map[*loop.Value]int    // their numbers, in order of appearance
 	scope  *scope
 	turn   int // counts statements: what reads stored memory is remembered within one only
 	bounds map[*loop.Value][2]int
@@ -206,7 +207,7 @@ func (e *emitter) bodyFunc(name string, body []loop.Stmt, par []*loop.Axis) *ir.
 	f.FuncAttrs = append(f.FuncAttrs, enum.FuncAttrNoInline)
 	e.bind = map[*loop.Axis]binding{}
 	e.fixed = map[*loop.Axis]bool{}
-	e.opaque = map[string]*loop.Value{}
+	e.opaque, e.ids = map[string]*loop.Value{}, map[*loop.Value]int{}
 	e.scope = nil
 	e.push()
 	var extents []value.Value

@@ -43,7 +43,12 @@ func (e *emitter) rawIndex(v *loop.Value) *index.Expr {
 			return f(args)
 		}
 	}
-	name := fmt.Sprintf("%%%p.%d", v, e.flat(v))
+	id, ok := e.ids[v]
+	if !ok {
+		id = len(e.ids)
+		e.ids[v] = id
+	}
+	name := fmt.Sprintf("%%%d.%d", id, e.flat(v))
 	if !e.uses.let[v] && e.uses.readsMemory(v) {
 		name += fmt.Sprintf(".%d", e.turn)
 	}

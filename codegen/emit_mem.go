@@ -100,7 +100,7 @@ func (e *emitter) place(buf *loop.Buffer, at []*loop.Value) place {
 	k := constTerm(shared)
 	base := e.bufs[buf]
 	if rest := index.Sum(shared, index.C(-k)); !rest.IsConst(0) {
-		key := fmt.Sprintf("%p[%s]", buf, rest)
+		key := fmt.Sprintf("%s[%s]", buf.Name, rest)
 		p := e.scope.findText(key)
 		if p == nil {
 			p = e.b.GEP(t, base, e.scalarExpr(rest))

@@ -206,6 +206,31 @@ func TestMathBitsEqualEvaluator(t *testing.T) {
 	}
 }
 
+// TestWideMathFunctions: f64 is near math's values where both are defined.
+func TestWideMathFunctions(t *testing.T) {
+	target := hostTarget(t)
+	var kernels []*loop.Kernel
+	for _, f := range mathFuncs {
+		kernels = append(kernels, schedule.Expand(parseKernel(t, mathText(f.name, "f64", f.call))))
+	}
+	x, z, y := aligned(8*mathChunk), aligned(8*mathChunk), aligned(8*mathChunk)
+	for i := range mathChunk {
+		f64s(x)[i] = math.Sinh(float64(i-2048)/2048*5) * (1 + float64(i%7)/10)
+		f64s(z)[i] = math.Sin(float64(i)) * 3
+	}
+	for i, m := range load(t, target, kernels...) {
+		f := mathFuncs[i]
+		m.run([][]byte{x, z, y})
+		for j := range mathChunk {
+			got, want := f64s(y)[j], f.f(f64s(x)[j], f64s(z)[j])
+			if math.IsNaN(got) && math.IsNaN(want) || got == want {
+				continue
+			}
+			require.InEpsilon(t, want, got, 4e-15, "%s(%g, %g)", f.name, f64s(x)[j], f64s(z)[j])
+		}
+	}
+}
+
 func f64s(b []byte) []float64 {
 	return unsafe.Slice((*float64)(unsafe.Pointer(&b[0])), len(b)/8)
 }

@@ -26,7 +26,7 @@ func TestEveryOpHasAllRules(t *testing.T) {
 
 func TestLoweringsEqualTheReference(t *testing.T) {
 	lowers := map[string]bool{}
-	for _, name := range []string{"functions", "integers", "movement", "reduce", "dot", "random"} {
+	for _, name := range []string{"functions", "integers", "movement", "reduce", "dot", "random", "dynamic"} {
 		g := goldenGraphs(t)[name]
 		e := randomInputs(g)
 		want, err := e.Run(g)

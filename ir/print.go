@@ -18,7 +18,17 @@ import (
 //	value  = "%" int [ "@" generation ]
 //	tail   = [ string ] [ pos ]                             pos = "@" file ":" line ":" column
 //	type   = elem "[" { expr [ "<=" int ] "," } "]" | "(" { type "," } ")"
-//	attr   = what the op's attribute prints (attr.go)       name = a word, or a string
+//	name   = a word, or a string
+//	attr   = type ( number | "{" { number "," } "}" )                             const
+//	       | dims "axis" int                                                      iota
+//	       | elem                                                                 cast
+//	       | "{(" { "i0" "," } ")" "->" "(" { expr "," } ")}" dims [ "outside" number ]    index, scatter
+//	       | kind "[" { int "," } "]"                                             reduce
+//	       | "{" labels "," labels "->" labels "}"                                dot
+//	       | string dims                                                          bits
+//	       | int                                                                  get, top_k
+//	       | "count" "(" expr ")" "carry" int "xs" int [ "reverse" ] [ "turn" name ]       loop
+//	       | name                                                                 cluster
 //
 // print_module.go has the module around graphs. `//` starts a comment.
 

@@ -82,6 +82,9 @@ func newRadix(maps []*index.Expr, vars []variable) (*radix, bool) {
 				continue
 			}
 			for d := first[x.v]; d < len(r.digits) && r.digits[d].v == x.v; d++ {
+				if r.digits[d].n == 1 {
+					continue // always 0
+				}
 				if c := r.digits[d].cut; c >= x.cut && (x.n == 0 || c < x.cut*x.n) {
 					l.places = append(l.places, place{x.weight * (c / x.cut), d})
 				}
@@ -217,9 +220,6 @@ func (r *radix) bijective(vars []variable, sizes []int) bool {
 		sort.SliceStable(places, func(i, j int) bool { return places[i].weight < places[j].weight })
 		span := 1
 		for _, p := range places {
-			if r.digits[p.digit].n == 1 {
-				continue
-			}
 			if seen[p.digit] || p.weight != span {
 				return false
 			}

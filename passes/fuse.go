@@ -89,6 +89,7 @@ type fusion struct {
 	groups  []*group   // in order of their smallest node at the start
 	walls   [][]uint64 // of each node: which dots, scatters and loops it depends on
 	wall    []int      // a node's place in walls' bits, -1: none
+	pinned  int        // a node that counts as stored while a plan is made, or -1
 	behind  [][]uint64 // of each node: which of them depend on it
 }
 
@@ -105,7 +106,7 @@ type glue struct{ a, b int }
 func (k *group) has(i int) bool { return holdsNode(k.members, i) }
 
 func newFusion(g *ir.Graph) *fusion {
-	f := &fusion{g: g, nodes: order(g), at: map[*ir.Node]int{}}
+	f := &fusion{g: g, nodes: order(g), at: map[*ir.Node]int{}, pinned: -1}
 	n := len(f.nodes)
 	f.role, f.needed = make([]role, n), make([]bool, n)
 	f.reads, f.readers, f.in = make([][]read, n), make([][]int, n), make([][]*group, n)

@@ -31,7 +31,9 @@ func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inv
 	owner := r.owners()
 	value := make([]*index.Expr, len(r.digits)) // of each digit
 	for d, g := range r.digits {
-		if owner[d] < 0 {
+		if g.n == 1 {
+			value[d] = index.C(0)
+		} else if owner[d] < 0 {
 			name := fmt.Sprintf("free.%d", len(in.free))
 			value[d] = index.V(name)
 			in.free = append(in.free, variable{name: name, size: g.n})

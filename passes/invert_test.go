@@ -51,6 +51,8 @@ func TestInvert(t *testing.T) {
 		{[]string{"i%4 - 1", "i/4"}, []int{12}, []int{2, 3}, 0},
 		{[]string{"i%3*5", "i/3 + j"}, []int{12, 2}, []int{11, 6}, 1},
 		{[]string{"j - i"}, []int{3, 5}, []int{4}, 1},
+		{[]string{"i - j"}, []int{1, 3}, []int{6}, 0},
+		{[]string{"j"}, []int{1, 3}, []int{3}, 0},
 	} {
 		name := fmt.Sprint(c.maps, c.vars, c.sizes)
 		maps := exprs(t, c.maps...)

@@ -2,6 +2,7 @@ package passes
 
 import (
 	"fmt"
+	"math/rand"
 	"strings"
 	"testing"
 
@@ -230,7 +231,53 @@ func TestConvolutions(t *testing.T) {
 	}
 }
 
+// The kernels of a training step: what belongs together is together.
 func TestTransformerKernels(t *testing.T) {
 	ks := kernels(through(t, gpt(size{4, 64, 128, 4, 256}), Options{}, false))
-	fmt.Println(strings.Join(ks, "\n"))
+	for prefix, n := range map[string]int{
+		"dot(": 27, // nine products and two gradients each
+		"nest(reduce mul sub mul reduce mul add rsqrt mul mul add": 3, // layer norm
+		"nest(le where reduce sub exp where reduce div)":           1, // softmax
+		"nest(reduce sub exp reduce log add sub eq where":          1, // cross-entropy and its gradient
+		"dot(dot add div erf add mul mul)":                         1, // offset and GELU
+		"dot(dot add add)":                                         3, // offset and residual; sum of three gradients
+		"scatter(scatter)":                                         1, // of the embedding
+	} {
+		require.Equal(t, n, count(ks, prefix), "%s in\n%s", prefix, strings.Join(ks, "\n"))
+	}
+	require.Len(t, ks, 44, "%s", strings.Join(ks, "\n"))
+}
+
+func TestFusionIsDeterministic(t *testing.T) {
+	s := size{2, 8, 16, 2, 12}
+	want := through(t, gpt(s), Options{}, false).String()
+	for seed := range int64(5) {
+		require.Equal(t, want, through(t, gpt(s), Options{Shuffle: rand.New(rand.NewSource(seed))}, false).String())
+	}
+}
+
+// generating is the last position's logits of a sequence whose length is known at run time.
+func generating() *ir.Graph {
+	w := newWriter("generating")
+	n := w.Sym("T", 15, nil) // positions before the last
+	dims := []ir.Dim{{Size: 2}, ir.DynDim(index.Sum(n, index.C(1)), 16), {Size: 8}}
+	x := w.Param(ir.ParamFlag, "x", ir.OfDims(loop.F32, dims))
+	h := w.gelu(w.linear(w.layerNorm(x, w.param("scale", 8), w.param("shift", 8)), w.param("up", 8, 32), w.param("offset", 32)))
+	last := w.Index(h, dimsOf(2, 32), []*index.Expr{ir.Var(0), n, ir.Var(1)}, nil)
+	return w.Finish(ir.Result{Kind: ir.ResultShow, Name: "", As: "table", Value: last})
+}
+
+func TestLastPositionOnly(t *testing.T) {
+	g := generating()
+	lens := map[string]int{"T": 5}
+	want := evaluate(t, g, lens)
+	for _, p := range Pipeline() {
+		var err error
+		g, err = runPass(p, g, Options{})
+		require.NoError(t, err)
+	}
+	requireEqual(t, want, evaluate(t, g, lens), "generating")
+	for _, n := range g.Nodes() {
+		require.False(t, n.Type.IsDynamic() && n.Op != ir.OpParam, "only the last position is computed: %s", g)
+	}
 }

@@ -1,5 +1,7 @@
 package passes
 
+import "mdlc/ir"
+
 // recompute moves stored values that are cheaper to compute again into their readers:
 //
 //	%m = cluster nest (%seed) { less (bits …) 0.1 }      read by a forward and a backward kernel
@@ -12,78 +14,155 @@ func (f *fusion) recompute() {
 			f.recomputeNode(i)
 		}
 	}
+	for _, k := range append([]*group(nil), f.groups...) {
+		f.commonBase(k)
+	}
 }
 
 // stored reports whether node i goes to memory.
-func (f *fusion) stored(i int) bool { return f.leaves(i, f.try(f.in[i][0])) }
+func (f *fusion) stored(i int) bool { return i == f.pinned || f.leaves(i, f.try(f.in[i][0])) }
 
 func (f *fusion) recomputeNode(i int) {
+	if r := f.plan(i); r != nil && r.saved > 0 {
+		f.carryOut(r)
+	}
+}
+
+// recomputation is a plan to compute a node again where it is read.
+type recomputation struct {
+	home  *group
+	part  []int    // the node and what it is computed from
+	into  []*group // the kernels that read it
+	saved float64  // bytes
+}
+
+// plan says what it would save not to store node i; nil: not possible.
+func (f *fusion) plan(i int) *recomputation {
 	home := f.in[i][0]
 	part, edge, large := f.source(home, i)
-	var into []*group
-	for _, r := range f.readers[i] {
-		for _, k := range f.in[r] {
-			if !k.has(i) && !holds(into, k) {
-				into = append(into, k)
-			}
+	p := &recomputation{home: home, part: part, into: f.readingGroups(i)}
+	whole := len(part) == len(home.members)
+	if large > rematMaxReads && !(whole && len(p.into) == 1 && f.kind(p.into[0].members) != "dot") {
+		return nil
+	}
+	p.saved = f.bytes(i)
+	far := f.farReader(home, i)
+	if far {
+		p.saved += f.bytes(i) // it would fill memory until then
+	}
+	if whole {
+		p.saved += launchBytes
+	}
+	for _, m := range edge {
+		switch {
+		case whole:
+			p.saved += f.bytes(m)
+		case home.has(m) && !f.stored(m):
+			p.saved -= f.bytes(m)
 		}
 	}
 	perWork := costBytes
 	if f.bytes(i) >= largeBytes {
 		perWork /= 2
 	}
-	whole := len(part) == len(home.members)
-	if large > rematMaxReads && !(whole && len(into) == 1 && f.kind(into[0].members) != "dot") {
-		return
-	}
-	saved := f.bytes(i)
-	far := f.farReader(home, i)
-	if far {
-		saved += f.bytes(i) // it would fill memory until then
-	}
-	if whole {
-		saved += launchBytes
-		for _, m := range edge {
-			saved += f.bytes(m)
-		}
-	}
-	for _, m := range edge {
-		if home.has(m) && !f.stored(m) {
-			saved -= f.bytes(m)
-		}
-	}
 	size := float64(f.nodes[i].Type.Size())
-	for _, k := range into {
+	for _, k := range p.into {
 		if !f.legal(f.try(k, &group{members: part})) {
-			return
+			return nil
 		}
-		saved += f.bytes(i)
+		p.saved += f.bytes(i)
 		for _, m := range part {
 			if !k.has(m) {
-				saved -= f.cost(m) * size * perWork
+				p.saved -= f.cost(m) * size * perWork
 			}
 		}
 		for _, m := range edge {
 			if !k.has(m) && !f.readBy(k, m) {
-				saved -= f.bytes(m)
+				p.saved -= f.bytes(m)
 				if far && !f.farReader(home, m) {
-					saved -= f.bytes(m)
+					p.saved -= f.bytes(m)
 				}
 			}
 		}
 	}
-	if saved <= 0 {
-		return
+	return p
+}
+
+// readingGroups lists the groups that read node i from memory.
+func (f *fusion) readingGroups(i int) []*group {
+	var ks []*group
+	for _, r := range f.readers[i] {
+		for _, k := range f.in[r] {
+			if !k.has(i) && !holds(ks, k) {
+				ks = append(ks, k)
+			}
+		}
 	}
-	for _, k := range into {
-		k.members = union(k.members, part)
-		for _, m := range part {
+	return ks
+}
+
+func (f *fusion) carryOut(p *recomputation) {
+	for _, k := range p.into {
+		k.members = union(k.members, p.part)
+		for _, m := range p.part {
 			if !holds(f.in[m], k) {
 				f.in[m] = append(f.in[m], k)
 			}
 		}
 	}
-	f.prune(home)
+	f.prune(p.home)
+}
+
+// commonBase stores one value in place of several that are cheap to compute from it:
+//
+//	z = dot + offset   y = 0.5*z   u = z/1.41   out = y * (1 + erf u)      a gradient reads y and u
+//
+// becomes z and out as outputs, y and u computed again.
+func (f *fusion) commonBase(k *group) {
+	var outs []int
+	for _, i := range k.members {
+		if f.in[i][0] == k && f.pointwise(i) && !f.needed[i] && f.stored(i) && f.farReader(k, i) {
+			outs = append(outs, i)
+		}
+	}
+	if len(outs) < 2 {
+		return
+	}
+	for at := len(k.members) - 1; at >= 0; at-- {
+		z := k.members[at]
+		if f.in[z][0] != k || z == outs[0] || f.bytes(z) < launchBytes || f.stored(z) || !ir.SameDims(f.nodes[z].Type.Dims, f.nodes[outs[0]].Type.Dims) {
+			continue
+		}
+		f.pinned = z
+		saved := -3 * f.bytes(z)
+		var plans []*recomputation
+		for _, i := range outs {
+			if p := f.plan(i); p != nil && f.derives(p, z) && p.saved+f.bytes(z) > 0 {
+				plans = append(plans, p)
+				saved += p.saved + 2*f.bytes(z) // each plan has paid for z to be loaded and to live on
+			}
+		}
+		if saved > 0 && len(plans) > 1 {
+			for _, p := range plans {
+				f.carryOut(p)
+			}
+			f.pinned = -1
+			return
+		}
+		f.pinned = -1
+	}
+}
+
+// derives reports whether a plan computes from z.
+func (f *fusion) derives(p *recomputation, z int) bool {
+	for _, m := range p.part {
+		for _, r := range f.reads[m] {
+			if r.from == z {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // farReader reports whether a reader of node i is behind a dot or loop that depends on group k.

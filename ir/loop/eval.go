@@ -19,8 +19,8 @@ type EvalOptions struct {
 func Eval(k *Kernel, args map[string]*Data, opt EvalOptions) (err error) {
 	m := &machine{k: k, typed: opt.Typed, order: axisOrder(k), rng: rand.New(rand.NewPCG(opt.Seed, 0)),
 		env: make([]int, len(k.Axes)), bound: make([]bool, len(k.Axes)), mem: map[*Buffer]*memory{},
-		nodes: map[*Value]*node{}, sets: map[string]int{}, tables: map[[2]int][]int{}, limit: len(k.Axes),
-		memo: map[memoKey]*tile{}, masks: map[[2]int][]bool{}}
+		nodes: map[*Value]*node{}, sets: map[string]*axisSet{}, stores: map[*Store]*storePlan{}, tables: map[[2]int][]int{}, limit: len(k.Axes),
+		memo: map[memoKey]*tile{}}
 	for _, b := range k.Bufs {
 		d := NewData(b.Elem, b.Dims...)
 		if b.Mode != Local {
@@ -75,13 +75,14 @@ type machine struct {
 	bound []bool // which axes have one
 
 	nodes  map[*Value]*node
-	sets   map[string]int // lists of axes, numbered
-	checks []*check       // by axis; nil: always live
-	limit  int            // axes before it count for liveness
+	sets   map[string]*axisSet
+	stores map[*Store]*storePlan
+	checks []*check // by axis; nil: always live
+	limit  int      // axes before it count for liveness
 
 	scopes []map[*Value]*tile // values of Lets and carries, by block
-	memo   map[memoKey]*tile  // of the statement at hand
-	masks  map[[2]int][]bool  // likewise
+	memo   map[memoKey]*tile  // of the statement at hand, where not all axes count
+	gen    int                // numbers the statements that ran
 	count  []int              // 0, 1, …
 	tables map[[2]int][]int   // offsets between lists of axes
 
@@ -106,10 +107,24 @@ func (t *tile) poison(i int) bool { return t.bad != nil && t.bad[i] }
 
 // node is what is known of a value before running.
 type node struct {
-	v    *Value
-	size int
-	set  int     // number of the set v.Axes
-	args [][]int // offsets of each argument's tile; nil: the same points
+	v     *Value
+	size  int
+	set   *axisSet
+	kids  []*node // the arguments
+	args  [][]int // offsets of each argument's tile; nil: the same points
+	fold  *foldPlan
+	read  *accessPlan
+	value *tile // in generation gen
+	gen   int
+}
+
+// axisSet is a list of axes, and what its liveness depends on.
+type axisSet struct {
+	id     int
+	axes   []*Axis
+	checks []int // axes that points of these can make dead
+	mask   []bool
+	gen    int
 }
 
 // check is the condition for an axis to be live.
@@ -142,8 +157,10 @@ func posText(pos Pos, k *Kernel) string {
 
 // clear forgets the values of the last statement.
 func (m *machine) clear() {
-	clear(m.memo)
-	clear(m.masks)
+	if len(m.memo) > 0 {
+		clear(m.memo)
+	}
+	m.gen++
 }
 
 // liveness makes the conditions of axes that can be dead.
@@ -185,24 +202,24 @@ func alwaysLive(a *Axis) bool {
 }
 
 // mask tells the live points of a set of axes; nil: all.
-func (m *machine) mask(axes []*Axis) []bool {
-	key := [2]int{m.set(axes), m.limit}
-	if mask, ok := m.masks[key]; ok {
-		return mask
+func (m *machine) mask(s *axisSet) []bool {
+	if len(s.checks) == 0 || m.limit == len(m.k.Axes) && s.gen == m.gen {
+		return s.mask
 	}
 	var mask []bool
-	for i, c := range m.checks[:m.limit] {
-		if c == nil || len(c.open) == 0 || !subset(c.open, axes) || !m.isBound(c.bound) {
+	for _, i := range s.checks {
+		c := m.checks[i]
+		if i >= m.limit || !m.isBound(c.bound) {
 			continue
 		}
 		if mask == nil {
-			mask = make([]bool, points(axes))
+			mask = make([]bool, points(s.axes))
 			for j := range mask {
 				mask[j] = true
 			}
 		}
 		t := m.limited(c.cond, i)
-		offs := m.offsets(c.cond.Axes, axes)
+		offs := m.offsets(c.cond.Axes, s.axes)
 		for j := range mask {
 			if !mask[j] {
 				continue
@@ -214,7 +231,9 @@ func (m *machine) mask(axes []*Axis) []bool {
 			mask[j] = t.i[o] != 0
 		}
 	}
-	m.masks[key] = mask
+	if m.limit == len(m.k.Axes) {
+		s.mask, s.gen = mask, m.gen
+	}
 	return mask
 }
 
@@ -268,18 +287,23 @@ func at(offs []int, i int) int {
 	return offs[i]
 }
 
-// set numbers a list of axes.
-func (m *machine) set(axes []*Axis) int {
+// set is the record of a list of axes.
+func (m *machine) set(axes []*Axis) *axisSet {
 	key := make([]byte, len(axes))
 	for i, a := range axes {
 		key[i] = byte(m.order[a])
 	}
-	id, ok := m.sets[string(key)]
-	if !ok {
-		id = len(m.sets)
-		m.sets[string(key)] = id
+	if s := m.sets[string(key)]; s != nil {
+		return s
 	}
-	return id
+	s := &axisSet{id: len(m.sets), axes: axes}
+	for i, c := range m.checks {
+		if c != nil && len(c.open) > 0 && subset(c.open, axes) {
+			s.checks = append(s.checks, i)
+		}
+	}
+	m.sets[string(key)] = s
+	return s
 }
 
 // offsets gives, for each point of the axes over (row-major in that order), the
@@ -288,7 +312,7 @@ func (m *machine) offsets(in, over []*Axis) []int {
 	if slices.Equal(in, over) {
 		return nil
 	}
-	key := [2]int{m.set(in), m.set(over)}
+	key := [2]int{m.set(in).id, m.set(over).id}
 	if out, ok := m.tables[key]; ok {
 		return out
 	}
@@ -323,8 +347,9 @@ func (m *machine) offsets(in, over []*Axis) []int {
 func (m *machine) node(v *Value) *node {
 	n := m.nodes[v]
 	if n == nil {
-		n = &node{v: v, size: points(v.Axes), set: m.set(v.Axes), args: make([][]int, len(v.Args))}
+		n = &node{v: v, size: points(v.Axes), set: m.set(v.Axes), args: make([][]int, len(v.Args)), kids: make([]*node, len(v.Args)), gen: -1}
 		for i, a := range v.Args {
+			n.kids[i] = m.node(a)
 			if subset(a.Axes, v.Axes) {
 				n.args[i] = m.offsets(a.Axes, v.Axes)
 			}
@@ -334,28 +359,38 @@ func (m *machine) node(v *Value) *node {
 	return n
 }
 
-// eval gives v at the indices of the bound axes: from a Let in scope, else computed.
-func (m *machine) eval(v *Value) *tile {
-	if m.limit == len(m.k.Axes) {
-		for i := len(m.scopes) - 1; i >= 0; i-- {
-			if t := m.scopes[i][v]; t != nil {
-				return t
-			}
+func (m *machine) eval(v *Value) *tile { return m.node(v).eval(m) }
+
+// eval gives a node at the indices of the bound axes: from a Let in scope, else computed.
+func (n *node) eval(m *machine) *tile {
+	if m.limit < len(m.k.Axes) {
+		key := memoKey{n.v, m.limit}
+		t := m.memo[key]
+		if t == nil {
+			t = m.compute(n)
+			m.memo[key] = t
 		}
-	}
-	key := memoKey{v, m.limit}
-	if t := m.memo[key]; t != nil {
 		return t
 	}
-	n := m.node(v)
-	var t *tile
-	if f := evaluators[v.Op]; f != nil {
-		t = f(m, n)
-	} else {
-		t = m.elementwise(n)
+	if n.gen == m.gen {
+		return n.value
 	}
-	m.memo[key] = t
+	for i := len(m.scopes) - 1; i >= 0; i-- {
+		if t := m.scopes[i][n.v]; t != nil {
+			n.value, n.gen = t, m.gen
+			return t
+		}
+	}
+	t := m.compute(n)
+	n.value, n.gen = t, m.gen
 	return t
+}
+
+func (m *machine) compute(n *node) *tile {
+	if f := evaluators[n.v.Op]; f != nil {
+		return f(m, n)
+	}
+	return m.elementwise(n)
 }
 
 // scalar evaluates a value without open axes that decides something.

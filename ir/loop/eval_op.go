@@ -49,8 +49,8 @@ func (t *tile) spoil(i, n int) {
 func (m *machine) elementwise(n *node) *tile {
 	v, r := n.v, n.v.Op.Info()
 	args := make([]*tile, len(v.Args))
-	for i, a := range v.Args {
-		args[i] = m.eval(a)
+	for i, a := range n.kids {
+		args[i] = a.eval(m)
 	}
 	t := newTile(n.size, v.Elem)
 	t.taint(n, args...)
@@ -172,7 +172,7 @@ func (m *machine) carried(n *node) *tile {
 
 func (m *machine) cast(n *node) *tile {
 	from, to := n.v.Args[0].Elem, n.v.Elem
-	x := m.eval(n.v.Args[0])
+	x := n.kids[0].eval(m)
 	t := newTile(n.size, to)
 	t.bad = x.bad
 	for j := range n.size {
@@ -201,7 +201,7 @@ func (m *machine) cast(n *node) *tile {
 
 func (m *machine) bitcast(n *node) *tile {
 	from, to := n.v.Args[0].Elem, n.v.Elem
-	x := m.eval(n.v.Args[0])
+	x := n.kids[0].eval(m)
 	t := newTile(n.size, to)
 	t.bad = x.bad
 	for j := range n.size {
@@ -221,7 +221,7 @@ func (m *machine) bitcast(n *node) *tile {
 }
 
 func (m *machine) where(n *node) *tile {
-	c, x, y := m.eval(n.v.Args[0]), m.eval(n.v.Args[1]), m.eval(n.v.Args[2])
+	c, x, y := n.kids[0].eval(m), n.kids[1].eval(m), n.kids[2].eval(m)
 	t := newTile(n.size, n.v.Elem)
 	for j := range n.size {
 		k := at(n.args[0], j)
@@ -264,7 +264,7 @@ func (m *machine) philox(n *node) *tile {
 
 // pick is `at`: one coordinate of an open axis.
 func (m *machine) pick(n *node) *tile {
-	a, x := m.eval(n.v.Args[0]), m.eval(n.v.Args[1])
+	a, x := n.kids[0].eval(m), m.eval(n.v.Args[1])
 	axes := n.v.Args[1].Axes
 	axis := n.v.Axis
 	where := m.offsets(n.v.Args[0].Axes, n.v.Axes)
@@ -276,7 +276,7 @@ func (m *machine) pick(n *node) *tile {
 	for i := len(axes) - 1; i >= 0 && axes[i] != axis; i-- {
 		stride *= axes[i].Max
 	}
-	mask := m.mask(n.v.Axes)
+	mask := m.mask(n.set)
 	t := newTile(n.size, n.v.Elem)
 	for j := range n.size {
 		if mask != nil && !mask[j] {
@@ -319,42 +319,64 @@ func (m *machine) offsetsWithout(in, over []*Axis, axis *Axis) []int {
 	return res
 }
 
-// access evaluates an index and guard over axes; each calls f with the point and the element.
-func (m *machine) access(v *Value, b *Buffer, index []*Value, guard *Value, axes []*Axis, dead func(j int), off func(j int), on func(j, element int)) {
-	mask := m.mask(axes)
-	var g *tile
-	var goff []int
+// accessPlan is an access of a buffer at the points of some axes.
+type accessPlan struct {
+	buf   *Buffer
+	set   *axisSet
+	size  int
+	index []*node
+	offs  [][]int
+	guard *node // nil: always
+	goff  []int
+}
+
+func (m *machine) plan(b *Buffer, index []*Value, guard *Value, axes []*Axis) *accessPlan {
+	p := &accessPlan{buf: b, set: m.set(axes), size: points(axes)}
+	for _, x := range index {
+		p.index = append(p.index, m.node(x))
+		p.offs = append(p.offs, m.offsets(x.Axes, axes))
+	}
 	if guard != nil {
-		g, goff = m.eval(guard), m.offsets(guard.Axes, axes)
+		p.guard, p.goff = m.node(guard), m.offsets(guard.Axes, axes)
 	}
-	idx := make([]*tile, len(index))
-	offs := make([][]int, len(index))
-	for i, x := range index {
-		idx[i], offs[i] = m.eval(x), m.offsets(x.Axes, axes)
+	return p
+}
+
+// access evaluates index and guard: it calls on with each point and its element,
+// dead with dead points. Where the guard is false there is no access.
+func (m *machine) access(v *Value, p *accessPlan, dead func(j int), on func(j, element int)) {
+	mask := m.mask(p.set)
+	var g *tile
+	if p.guard != nil {
+		g = p.guard.eval(m)
 	}
-	for j := range points(axes) {
+	b := p.buf
+	idx := make([]*tile, len(p.index))
+	for i, x := range p.index {
+		idx[i] = x.eval(m)
+	}
+	for j := range p.size {
 		if mask != nil && !mask[j] {
 			dead(j)
 			continue
 		}
 		if g != nil {
-			k := at(goff, j)
+			k := at(p.goff, j)
 			if g.poison(k) {
 				m.fail(v, "poison reaches the guard of %s", b.Name)
 			}
 			if g.i[k] == 0 {
-				off(j)
 				continue
 			}
 		}
 		e := 0
 		for i, t := range idx {
-			k := at(offs[i], j)
+			k := at(p.offs[i], j)
 			if t.poison(k) {
 				m.fail(v, "poison reaches the address of %s", b.Name)
 			}
 			if t.i[k] < 0 || t.i[k] >= int64(b.Dims[i]) {
-				m.fail(v, "%s: index %d of dimension %d is outside 0..%d%s", b.Name, t.i[k], i, b.Dims[i], m.pointText(axes, j))
+				m.fail(v, "%s: index %d of dimension %d is outside 0..%d%s", b.Name, t.i[k], i, b.Dims[i], m.pointText(p.set.axes, j))
 			}
 			e = e*b.Dims[i] + int(t.i[k])
 		}
@@ -366,7 +388,10 @@ func (m *machine) load(n *node) *tile {
 	v := n.v
 	mem := m.mem[v.Buf]
 	t := newTile(n.size, v.Elem)
-	m.access(v, v.Buf, v.Args, v.Guard, v.Axes, func(j int) { t.spoil(j, n.size) }, func(int) {}, func(j, e int) {
+	if n.read == nil {
+		n.read = m.plan(v.Buf, v.Args, v.Guard, v.Axes)
+	}
+	m.access(v, n.read, func(j int) { t.spoil(j, n.size) }, func(j, e int) {
 		if mem.poisoned(e, m.point) {
 			t.spoil(j, n.size)
 			return

@@ -10,16 +10,23 @@ import (
 // partials is the number of partial results of a row reduction, registers of lanes each.
 const partials, lanes = 64, 16
 
+// foldPlan is what is known of a reduction or dot before running: offsets for each
+// point of the result and of the axes summed over.
+type foldPlan struct {
+	over       []*Axis
+	out, sum   [2][]int // into each operand
+	joint      *axisSet // axes that tell what is dead together; nil: each operand's do
+	jout, jsum []int
+	sets       [2]*axisSet
+}
+
 // folding walks a reduction: each point of the result, each live point of what is reduced.
 type folding struct {
-	m         *machine
-	n         *node
-	arg       *tile
-	out, over []int // offsets into the argument
-	numbers   []int64
-	mask      []bool // over the argument's axes and those summed over
-	mout      []int  // offsets into mask
-	mover     []int
+	n       *node
+	plan    *foldPlan
+	arg     *tile
+	numbers []int64
+	mask    []bool
 }
 
 // overOrder is the leaves summed over, in the order of the text, last fastest.
@@ -35,12 +42,37 @@ func overOrder(v *Value) []*Axis {
 	return out
 }
 
+// foldPlan plans the operands of n: one of a reduction, two of a dot.
+func (m *machine) foldPlan(n *node, operands int) *foldPlan {
+	if n.fold != nil {
+		return n.fold
+	}
+	v := n.v
+	p := &foldPlan{over: overOrder(v)}
+	all := overLeaves(m.order, v)
+	for i, a := range v.Args[:operands] {
+		p.out[i], p.sum[i] = m.indexes(a.Axes, v.Axes), m.indexes(a.Axes, p.over)
+		p.sets[i] = m.set(a.Axes)
+		all = union(m.order, all, a.Axes)
+	}
+	for _, i := range m.set(all).checks {
+		open := m.checks[i].open
+		if !subset(open, v.Args[0].Axes) && (operands == 1 || !subset(open, v.Args[1].Axes)) {
+			p.joint, p.jout, p.jsum = m.set(all), m.indexes(all, v.Axes), m.indexes(all, p.over)
+		}
+	}
+	n.fold = p
+	return p
+}
+
 func (m *machine) folding(n *node) *folding {
-	v, arg := n.v, n.v.Args[0]
-	over := overOrder(v)
-	all := union(m.order, arg.Axes, overLeaves(m.order, v))
-	return &folding{m: m, n: n, arg: m.eval(arg), out: m.indexes(arg.Axes, v.Axes), over: m.indexes(arg.Axes, over),
-		numbers: m.numbers(v.Over, over), mask: m.mask(all), mout: m.indexes(all, v.Axes), mover: m.indexes(all, over)}
+	p := m.foldPlan(n, 1)
+	s := &folding{n: n, plan: p, arg: n.kids[0].eval(m), numbers: m.numbers(n.v.Over, p.over)}
+	if p.joint == nil {
+		p.joint, p.jout, p.jsum = p.sets[0], p.out[0], p.sum[0]
+	}
+	s.mask = m.mask(p.joint)
+	return s
 }
 
 // indexes is offsets, written out.
@@ -83,9 +115,9 @@ func (m *machine) numbers(axes, leaves []*Axis) []int64 {
 
 // each calls f for the live elements that make up result point j, in order; poison spoils t.
 func (s *folding) each(t *tile, j int, f func(element int, number int64)) {
-	for k, o := range s.over {
-		e := s.out[j] + o
-		if s.mask != nil && !s.mask[s.mout[j]+s.mover[k]] {
+	for k, o := range s.plan.sum[0] {
+		e := s.plan.out[0][j] + o
+		if s.mask != nil && !s.mask[s.plan.jout[j]+s.plan.jsum[k]] {
 			continue
 		}
 		if s.arg.poison(e) {
@@ -208,16 +240,17 @@ func compare[T int64 | float64](x, y T) int {
 // dot sums products in ascending order, each step one fused multiply-add.
 func (m *machine) dot(n *node) *tile {
 	v := n.v
-	a, b := v.Args[0], v.Args[1]
-	over := overOrder(v)
-	x, y := m.eval(a), m.eval(b)
-	xo, yo := m.indexes(a.Axes, v.Axes), m.indexes(b.Axes, v.Axes)
-	xk, yk := m.indexes(a.Axes, over), m.indexes(b.Axes, over)
-	xm, ym := m.mask(a.Axes), m.mask(b.Axes)
-	joint, jo, jk := m.jointMask(v, over)
+	p := m.foldPlan(n, 2)
+	x, y := n.kids[0].eval(m), n.kids[1].eval(m)
+	xk, yk := p.sum[0], p.sum[1]
+	xm, ym := m.mask(p.sets[0]), m.mask(p.sets[1])
+	var joint []bool
+	if p.joint != nil {
+		joint = m.mask(p.joint)
+	}
 	t := newTile(n.size, v.Elem)
 	if len(v.Args) == 3 {
-		c := m.eval(v.Args[2])
+		c := n.kids[2].eval(m)
 		for j := range n.size {
 			i := at(n.args[2], j)
 			if c.poison(i) {
@@ -232,34 +265,21 @@ func (m *machine) dot(n *node) *tile {
 	e := m.rounding(v.Elem)
 	for j := range n.size {
 		for k := range xk {
-			p, q := xo[j]+xk[k], yo[j]+yk[k]
+			a, b := p.out[0][j]+xk[k], p.out[1][j]+yk[k]
 			switch {
-			case xm != nil && !xm[p] || ym != nil && !ym[q] || joint != nil && !joint[jo[j]+jk[k]]:
-			case x.poison(p) || y.poison(q):
+			case xm != nil && !xm[a] || ym != nil && !ym[b] || joint != nil && !joint[p.jout[j]+p.jsum[k]]:
+			case x.poison(a) || y.poison(b):
 				t.spoil(j, n.size)
 			case t.f == nil:
-				t.i[j] = wrap(v.Elem, t.i[j]+x.i[p]*y.i[q])
+				t.i[j] = wrap(v.Elem, t.i[j]+x.i[a]*y.i[b])
 			case m.typed:
-				t.f[j] = fmaRound(x.f[p], y.f[q], t.f[j], e)
+				t.f[j] = fmaRound(x.f[a], y.f[b], t.f[j], e)
 			default:
-				t.f[j] += x.f[p] * y.f[q]
+				t.f[j] += x.f[a] * y.f[b]
 			}
 		}
 	}
 	return t
-}
-
-// jointMask is the mask over rows, columns and contracted axes together, where some
-// axis depends on axes of both operands; nil where the operands' masks say it all.
-func (m *machine) jointMask(v *Value, over []*Axis) (mask []bool, out, k []int) {
-	a, b := v.Args[0].Axes, v.Args[1].Axes
-	all := union(m.order, a, b)
-	for _, c := range m.checks[:m.limit] {
-		if c != nil && len(c.open) > 0 && subset(c.open, all) && !subset(c.open, a) && !subset(c.open, b) {
-			return m.mask(all), m.indexes(all, v.Axes), m.indexes(all, over)
-		}
-	}
-	return nil, nil, nil
 }
 
 // pointText names a point of open and bound axes.

@@ -43,6 +43,7 @@ func (m *machine) turns(f *For, turn func()) {
 		m.env[i] = int(x)
 		m.clear()
 		if m.turnLive() {
+			m.clear()
 			turn()
 		}
 	}
@@ -101,26 +102,41 @@ func (m *machine) stmt(s Stmt) {
 	}
 }
 
-func (m *machine) store(s *Store) {
-	axes := union(m.order, s.Val.Axes)
+// storePlan is what is known of a store before running.
+type storePlan struct {
+	val    *node
+	offs   []int
+	access *accessPlan
+}
+
+func (m *machine) storePlan(s *Store) *storePlan {
+	if p := m.stores[s]; p != nil {
+		return p
+	}
 	var index []*Axis
 	for _, x := range s.Index {
 		index = union(m.order, index, x.Axes)
 	}
 	if !subset(s.Val.Axes, index) || s.Guard != nil && !subset(s.Guard.Axes, index) {
-		m.fail(s.Val, "the value has axes [%s], the index only [%s]", axisNames(axes), axisNames(index))
+		m.fail(s.Val, "the value has axes [%s], the index only [%s]", axisNames(s.Val.Axes), axisNames(index))
 	}
-	val := m.eval(s.Val)
-	offs := m.offsets(s.Val.Axes, index)
+	p := &storePlan{val: m.node(s.Val), offs: m.offsets(s.Val.Axes, index), access: m.plan(s.Buf, s.Index, s.Guard, index)}
+	m.stores[s] = p
+	return p
+}
+
+func (m *machine) store(s *Store) {
+	p := m.storePlan(s)
+	val := p.val.eval(m)
 	mem := m.mem[s.Buf]
 	m.stamp++
-	m.access(s.Val, s.Buf, s.Index, s.Guard, index, func(int) {}, func(int) {}, func(j, e int) {
-		o := at(offs, j)
+	m.access(s.Val, p.access, func(int) {}, func(j, e int) {
+		o := at(p.offs, j)
 		if val.poison(o) {
-			m.fail(s.Val, "poison is stored in %s[%s]%s", s.Buf.Name, mem.place(e), m.pointText(index, j))
+			m.fail(s.Val, "poison is stored in %s[%s]%s", s.Buf.Name, mem.place(e), m.pointText(p.access.set.axes, j))
 		}
 		if err := mem.write(e, m.point, m.phase, m.stamp); err != nil {
-			m.fail(s.Val, "%v%s", err, m.pointText(index, j))
+			m.fail(s.Val, "%v%s", err, m.pointText(p.access.set.axes, j))
 		}
 		if val.f != nil {
 			mem.F[e] = val.f[o]
@@ -181,7 +197,7 @@ func (m *machine) spread(t *tile, v *Value, axes []*Axis) *tile {
 
 // keep is next where a point is live and old where it is dead.
 func (m *machine) keep(old, next *tile, v *Value) *tile {
-	mask := m.mask(v.Axes)
+	mask := m.mask(m.node(v).set)
 	if mask == nil {
 		return next
 	}

@@ -35,6 +35,29 @@ func binary(op loop.Op, a, b *loop.Value) *loop.Value {
 	return &loop.Value{Op: op, Elem: elem, Args: []*loop.Value{a, b}}
 }
 
+// times and over are a*n and a/n.
+func times(a *loop.Value, n int) *loop.Value {
+	if n == 1 {
+		return a
+	}
+	return binary(loop.Mul, a, intValue(n))
+}
+
+func over(a *loop.Value, n int) *loop.Value {
+	if n == 1 {
+		return a
+	}
+	return binary(loop.Div, a, intValue(n))
+}
+
+// rest is a%n.
+func rest(a *loop.Value, n int) *loop.Value {
+	if n == 1 {
+		return intValue(0)
+	}
+	return binary(loop.Mod, a, intValue(n))
+}
+
 func where(c, a, b *loop.Value) *loop.Value {
 	return &loop.Value{Op: loop.Where, Elem: a.Elem, Args: []*loop.Value{c, a, b}}
 }

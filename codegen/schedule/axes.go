@@ -47,7 +47,7 @@ func cut(k *loop.Kernel, a *loop.Axis, n int, tight bool) error {
 	if !constant {
 		outer.Extent = binary(loop.Div, binary(loop.Add, extent, intValue(n-1)), intValue(n))
 	}
-	start := binary(loop.Mul, axisValue(outer), intValue(n))
+	start := times(axisValue(outer), n)
 	if tight && (!constant || int(total)%n != 0) {
 		inner.Extent = binary(loop.Min, intValue(n), binary(loop.Sub, extent, start))
 	}
@@ -134,8 +134,8 @@ func fuse(k *loop.Kernel, a, b *loop.Axis) error {
 		f.Extent = binary(loop.Mul, a.Extent, intValue(int(n)))
 	}
 	k.Axes = append(k.Axes, f)
-	a.Def = binary(loop.Div, axisValue(f), intValue(int(n)))
-	b.Def = binary(loop.Mod, axisValue(f), intValue(int(n)))
+	a.Def = over(axisValue(f), int(n))
+	b.Def = rest(axisValue(f), int(n))
 	// They are inside their extents where f is.
 	return nil
 }

@@ -6,13 +6,10 @@ import (
 	"mdlc/ir/loop"
 )
 
-// Costs that decide, in multiplications: what a chunk of the parallel axes should
-// hold (some 50 µs of one core), what makes a second phase worth its start, from where on
-// storing and loading a value is cheaper than computing it again.
+// What decides beside the machine, in multiplications: what makes a second phase worth its
+// start, from where on storing and loading a value is cheaper than computing it again.
 const (
-	chunkCost   = 1 << 18
 	maxChunks   = 256
-	splitCost   = 1 << 14
 	spillCost   = 10
 	sumPartials = 64 // of the numeric contract
 )
@@ -20,7 +17,10 @@ const (
 // Choose decides the schedule of k on m. It is a function of the kernel's text and the machine only.
 func Choose(k *loop.Kernel, m *Machine) ([]loop.Opt, error) {
 	c := &chooser{k: clone(k), m: m}
-	for c.split() {
+	for n := 0; c.split(); n++ {
+		if n > 1000 {
+			panic("schedule: Choose: kernel " + k.Name + " splits without end")
+		}
 	}
 	if c.err != nil {
 		return nil, c.err
@@ -84,7 +84,7 @@ func (c *chooser) splitSums(stores []*loop.Store) bool {
 		if v.Op != loop.ReduceSeq || len(v.Over) != 1 || v.Args[0].Op != loop.ReduceSeq || at != nil {
 			return
 		}
-		if p := v.Over[0]; p.Def == nil && p.Bind == loop.Open && p.Max > 1 && pointsOf(deps, v.Args[0].Args[0])*4 > splitCost {
+		if p := v.Over[0]; p.Def == nil && p.Bind == loop.Open && p.Max > 1 && pointsOf(deps, v.Args[0].Args[0])*16 > c.m.Chunk {
 			at = p
 		}
 	})
@@ -105,8 +105,12 @@ func (c *chooser) splitRows(stores []*loop.Store) bool {
 	})
 	for _, v := range sums {
 		last := sums[len(sums)-1]
-		if !slices.Equal(v.Over, last.Over) && !isOnlyStored(stores, v) {
+		if (!slices.Equal(v.Over, last.Over) || len(v.Over) > 1) && !isOnlyStored(stores, v) {
 			c.do(Pack, v.Name, 0, "phase")
+			return true
+		}
+		if n := len(v.Over); n > 1 { // axes that do not lie side by side, but the order wants one
+			c.do(Fuse, v.Over[n-2].Name, 0, v.Over[n-1].Name)
 			return true
 		}
 	}
@@ -301,7 +305,7 @@ func contiguity(stores []*loop.Store, a *loop.Axis) float64 {
 
 // chunks binds parallel axes so that a point has some chunkCost of work, at most maxChunks points.
 func (c *chooser) chunks(n *nest) {
-	want := min(int(costOf(n.stores)/chunkCost), maxChunks)
+	want := min(int(costOf(n.stores)/float64(c.m.Chunk)), maxChunks)
 	block := c.laneBlock(n)
 	points := 1
 	var loops []string

@@ -11,12 +11,6 @@ import (
 // rows and columns parallel; per point a loop over column panels around one over row tiles, so
 // that a panel stays in L1; long contractions in blocks with the accumulators in a panel.
 
-const (
-	packRows  = 32      // rows from which on packing the columns pays even where they are contiguous
-	blockRows = 96      // rows of a parallel block
-	gemmChunk = 4 << 20 // operations of a parallel point
-)
-
 // splitDots puts into pages of their own: all dots but the last, what reduces a dot's result,
 // and operands that must be packed.
 func (c *chooser) splitDots(stores []*loop.Store) bool {
@@ -86,19 +80,23 @@ func widest(axes []*loop.Axis) *loop.Axis {
 	return best
 }
 
-// unitAxis is the axis along which the store of a product is contiguous.
+// unitAxis is the axis along which the store of a product is contiguous; of several, which
+// there are where all but one have one index, the longest, a column axis rather than a row axis.
 func unitAxis(stores []*loop.Store, d *loop.Value) *loop.Axis {
 	x := newIndices()
+	shape := shapeOf(d)
 	for _, s := range stores {
 		if !uses([]*loop.Store{s}, d) {
 			continue
 		}
 		_, terms := affine(address(x, s.Buf, s.Index))
-		for _, a := range newDepends().store(s) {
-			if terms[a.Name] == 1 {
-				return a
+		var best *loop.Axis
+		for _, a := range slices.Concat(shape.cols, shape.rows, shape.batch) {
+			if terms[a.Name] == 1 && (best == nil || a.Max > best.Max) {
+				best = a
 			}
 		}
+		return best
 	}
 	return nil
 }
@@ -122,15 +120,13 @@ func (c *chooser) tile(m, n int) Row {
 // what the row of the dot would read badly or compute again.
 func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	shape := shapeOf(d)
-	if u := unitAxis(stores, d); loop.Has(shape.rows, u) || len(shape.cols) == 0 && len(shape.rows) > 0 {
-		if !loop.Has(shape.cols, u) {
-			c.do(Swap, d.Name, 0, "")
-			return true
-		}
+	if loop.Has(shape.rows, unitAxis(stores, d)) || len(shape.cols) == 0 && len(shape.rows) > 0 {
+		c.do(Swap, d.Name, 0, "")
+		return true
 	}
 	p := c.product(stores, d)
 	a, b := d.Args[0], d.Args[1]
-	if !isSimple(a) || !isPacked(a) && aliases(a, p) {
+	if !isSimple(a) || !isPacked(a) && c.aliases(a, p) {
 		c.do(Pack, a.Name, 0, "phase")
 		return true
 	}
@@ -143,7 +139,7 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		_, terms := affine(address(x, b.Buf, b.Args))
 		contiguous = terms[p.col.Name] == 1
 	}
-	if contiguous && p.rows() < packRows || len(p.shape.cols) > 1 {
+	if contiguous && p.rows() < c.m.PackRows || len(p.shape.cols) > 1 {
 		return false
 	}
 	c.do(Pack, b.Name, p.tile.Cols, "phase")
@@ -152,8 +148,8 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 
 // aliases reports whether the rows of a are a multiple of 4 KB apart and read often: then
 // their lines fall into one set of the cache, and a copy with padded rows pays.
-func aliases(a *loop.Value, p *product) bool {
-	if p.row == nil || p.rows() < packRows || p.cols() < 8*p.tile.Cols {
+func (c *chooser) aliases(a *loop.Value, p *product) bool {
+	if p.row == nil || p.rows() < c.m.PackRows || p.cols() < 8*p.tile.Cols {
 		return false
 	}
 	_, terms := affine(address(newIndices(), a.Buf, a.Args))
@@ -185,7 +181,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	for _, a := range p.shape.over {
 		contracted *= a.Max
 	}
-	want := min(2*contracted*p.rows()*p.cols()*extents(p.shape, p.row, p.col)/gemmChunk, maxChunks)
+	want := min(2*contracted*p.rows()*p.cols()*extents(p.shape, p.row, p.col)/c.m.ProductChunk, maxChunks)
 	var outer []string
 	points := 1
 	for _, a := range slices.Concat(p.shape.batch, p.shape.rows, p.shape.cols) {
@@ -202,7 +198,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	}
 	rowBlocks, colBlocks := 1, 1
 	if p.row != nil && everywhere(p.row) {
-		rowBlocks = (p.rows() + blockRows - 1) / blockRows
+		rowBlocks = (p.rows() + c.m.BlockRows - 1) / c.m.BlockRows
 		if p.col == nil || colTiles == 1 {
 			rowBlocks = max(rowBlocks, want/points)
 		}
@@ -215,18 +211,23 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	if p.col != nil && everywhere(p.col) && want > points {
 		colBlocks = min((want+points-1)/points, colTiles)
 	}
+	var slow []string // contracted axes but the last
+	for _, a := range p.shape.over[:len(p.shape.over)-1] {
+		c.do(Bind, a.Name, 0, "loop")
+		slow = append(slow, a.Name)
+	}
+	blocks := c.kBlocks(p)
+	if len(blocks) > 0 { // they contain the blocks of the last
+		outer = slices.Concat(outer, slow, blocks)
+	}
 	if p.col != nil {
-		outer = append(outer, c.kBlocks(p)...)
 		outer = append(outer, c.tiles(p.col, p.tile.Cols, colTiles, colBlocks, true)...)
-	} else {
-		outer = append(outer, c.kBlocks(p)...)
 	}
 	if p.row != nil {
 		outer = append(outer, c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks, false)...)
 	}
-	for _, a := range p.shape.over[:len(p.shape.over)-1] {
-		c.do(Bind, a.Name, 0, "loop")
-		outer = append(outer, a.Name)
+	if len(blocks) == 0 {
+		outer = append(outer, slow...)
 	}
 	for i, name := range outer {
 		c.do(Order, name, i, "")

@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const cases = "../../testdata/schedule"
 
-func parse(t testing.TB, text string) *loop.Kernel {
+func parse(t require.TestingT, text string) *loop.Kernel {
 	ks, err := loop.Parse("test.kir", text)
 	require.NoError(t, err)
 	require.Len(t, ks, 1)
@@ -51,7 +51,7 @@ func inputs(k *loop.Kernel, seed uint64) map[string]*loop.Data {
 	return args
 }
 
-func outputs(t testing.TB, k *loop.Kernel, args map[string]*loop.Data, opt loop.EvalOptions) map[string]*loop.Data {
+func outputs(t require.TestingT, k *loop.Kernel, args map[string]*loop.Data, opt loop.EvalOptions) map[string]*loop.Data {
 	own := map[string]*loop.Data{}
 	for name, d := range args {
 		own[name] = d.Clone()
@@ -61,7 +61,7 @@ func outputs(t testing.TB, k *loop.Kernel, args map[string]*loop.Data, opt loop.
 }
 
 // same requires that n computes what k does: bit for bit as typed, nearly in float64.
-func same(t testing.TB, k, n *loop.Kernel, args map[string]*loop.Data) {
+func same(t require.TestingT, k, n *loop.Kernel, args map[string]*loop.Data) {
 	for _, typed := range []bool{true, false} {
 		want := outputs(t, k, args, loop.EvalOptions{Typed: typed, Seed: 1})
 		got := outputs(t, n, args, loop.EvalOptions{Typed: typed, Seed: 2})
@@ -87,7 +87,7 @@ func same(t testing.TB, k, n *loop.Kernel, args map[string]*loop.Data) {
 }
 
 // finished checks the rules of the finished kernel.
-func finished(t testing.TB, k *loop.Kernel) {
+func finished(t require.TestingT, k *loop.Kernel) {
 	require.True(t, k.Guarded)
 	inner := dotAxes(k)
 	for _, a := range k.Axes {
@@ -119,7 +119,7 @@ func finished(t testing.TB, k *loop.Kernel) {
 }
 
 // right requires that the schedule keeps the meaning of k.
-func right(t testing.TB, k *loop.Kernel, steps []Step, seed uint64) {
+func right(t require.TestingT, k *loop.Kernel, steps []Step, seed uint64) {
 	n := len(steps)
 	require.Equal(t, "expand", steps[n-1].Name)
 	same(t, k, steps[n-2].Kernel, inputs(k, seed))

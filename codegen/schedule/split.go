@@ -86,7 +86,7 @@ func packPanels(k *loop.Kernel, v *loop.Value, col *loop.Axis, width int) error 
 		panel := addAxis(k, "v", count)
 		lane := addAxis(k, "c", width)
 		n := addAxis(k, freshName(k, "n"), count*width)
-		n.Def = binary(loop.Add, binary(loop.Mul, axisValue(panel), intValue(width)), axisValue(lane))
+		n.Def = binary(loop.Add, times(axisValue(panel), width), axisValue(lane))
 		first.axes[col] = n
 
 		buf := &loop.Buffer{Name: freshName(k, "pack"), Elem: v.Elem, Mode: loop.Work}
@@ -100,7 +100,7 @@ func packPanels(k *loop.Kernel, v *loop.Value, col *loop.Axis, width int) error 
 		}
 		at := len(put) - 1 // the panel goes before the last contracted axis
 		put = append(slices.Insert(put, at, axisValue(panel)), axisValue(lane))
-		get = append(slices.Insert(get, at, binary(loop.Div, axisValue(col), intValue(width))), binary(loop.Mod, axisValue(col), intValue(width)))
+		get = append(slices.Insert(get, at, over(axisValue(col), width)), rest(axisValue(col), width))
 		buf.Dims = append(slices.Insert(buf.Dims, at, count), width)
 		addWork(k, buf)
 

@@ -131,7 +131,11 @@ func (w *sweeper) gen(tasks []*task, loops []*loop.Axis, s *scope) []loop.Stmt {
 			out = append(out, w.gen(outside, rest, s)...)
 		}
 		if len(inside) > 0 {
-			inside = append(inside, p.fuseLast(w, rest, level, inside)...)
+			late := p.fuseLast(w, rest, level, inside)
+			if len(late) == 0 {
+				keepStored(inside)
+			}
+			inside = append(inside, late...)
 			out = append(out, w.pass(a, rest, inside, p, level, s)...)
 		}
 	}
@@ -283,14 +287,23 @@ func (p *plan) fuseLast(w *sweeper, rest []*loop.Axis, level int, inside []*task
 	}
 	last := binary(loop.Eq, axisValue(p.a), intValue(int(extent)-1))
 	for _, t := range inside {
-		t.acc.skip = last
+		t.acc.skip = both(t.acc.skip, last)
 	}
 	var late []*task
 	for _, t := range out {
 		p.fused[t] = true
-		late = append(late, &task{store: t.store, last: last})
+		late = append(late, &task{store: t.store, last: both(t.last, last)})
 	}
 	return late
+}
+
+// keepStored lets accumulations that are read after the loop be stored in every turn.
+func keepStored(inside []*task) {
+	for _, t := range inside {
+		if t.acc != nil {
+			t.acc.skip = nil
+		}
+	}
 }
 
 // pass makes one loop over a.

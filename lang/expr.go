@@ -1,9 +1,6 @@
 package lang
 
-import (
-	"github.com/alecthomas/participle/v2"
-	"github.com/alecthomas/participle/v2/lexer"
-)
+import "github.com/alecthomas/participle/v2/lexer"
 
 // The grammar of expressions, loosest first. term.go turns it into the tree
 // that the builder walks.
@@ -180,9 +177,3 @@ type Listing struct {
 	For   []*Expr `parser:"('for' @@ (',' @@)*"`
 	In    []*Expr `parser:"  ('in' @@ (',' @@)*)? )? ']'"`
 }
-
-var exprParser = participle.MustBuild[Expr](
-	participle.Lexer(tokens),
-	participle.Elide("Comment", "Space"),
-	participle.UseLookahead(1),
-)

@@ -1,30 +1,11 @@
 package lang
 
-import (
-	"github.com/alecthomas/participle/v2"
-	"github.com/alecthomas/participle/v2/lexer"
-)
+import "github.com/alecthomas/participle/v2/lexer"
 
 // The structs of this file are the grammar of the language and its syntax
 // tree: each carries its rule. Line breaks are white space, because no
 // statement starts with an operator or a bracket and no expression is continued by a word that
 // starts a statement. A branch needs one token of lookahead.
-
-var tokens = lexer.MustSimple([]lexer.SimpleRule{
-	{Name: "Comment", Pattern: `//[^\n]*`},
-	{Name: "Space", Pattern: `[ \t\r\n]+`},
-	{Name: "String", Pattern: `"(\\.|[^"\\\n])*"`},
-	{Name: "Number", Pattern: `\d[\d_]*(\.\d+)?([eE][+-]?\d+)?`},
-	{Name: "Keyword", Pattern: `\b(use|module|optimizer|distribution|fn|param|state|return|if|else|for|in|repeat|while|every|each|from|until|minimize|over|except|with|report|show|as|eval|generate|where|then|and|or|not|div|true|false|none|inf)\b`},
-	{Name: "Ident", Pattern: `[A-Za-z_][A-Za-z0-9_]*`},
-	{Name: "Op", Pattern: `<-|->|<=|>=|==|!=|\.\.|[-+*/%@^<>=~|:,.(){}\[\]]`},
-})
-
-var fileParser = participle.MustBuild[File](
-	participle.Lexer(tokens),
-	participle.Elide("Comment", "Space"),
-	participle.UseLookahead(1),
-)
 
 // File is one .mdl file.
 type File struct {

@@ -64,14 +64,13 @@ func scan(name, text string) ([]lexer.Token, *Diagnostic) {
 	if err != nil {
 		return nil, badCharacter(err, name, text)
 	}
-	skip := map[lexer.TokenType]bool{tokens.Symbols()["Comment"]: true, tokens.Symbols()["Space"]: true}
 	var out []lexer.Token
 	for {
 		t, err := lex.Next()
 		if err != nil {
 			return nil, badCharacter(err, name, text)
 		}
-		if skip[t.Type] {
+		if t.Type == tokenComment || t.Type == tokenSpace {
 			continue
 		}
 		out = append(out, t)
@@ -245,10 +244,10 @@ func unclosed(toks []lexer.Token) *lexer.Token {
 	return &stack[len(stack)-1]
 }
 
-func isString(t lexer.Token) bool { return t.Type == tokens.Symbols()["String"] }
-func isNumber(t lexer.Token) bool { return t.Type == tokens.Symbols()["Number"] }
-func isName(t lexer.Token) bool   { return t.Type == tokens.Symbols()["Ident"] }
-func isWord(t lexer.Token) bool   { return t.Type == tokens.Symbols()["Keyword"] }
+func isString(t lexer.Token) bool { return t.Type == tokenString }
+func isNumber(t lexer.Token) bool { return t.Type == tokenNumber }
+func isName(t lexer.Token) bool   { return t.Type == tokenIdent }
+func isWord(t lexer.Token) bool   { return t.Type == tokenKeyword }
 
 func needsOperand(t lexer.Token) bool {
 	if isString(t) {

@@ -37,6 +37,19 @@ func init() {
 		Eval:      func(_ *Evaluator, n *Node, args []*Tensor) *Tensor { return args[0].Tuple[n.Attr.(GetAttr).I] },
 		ParseAttr: parseGet,
 	})
+	OpPin = define(&Op{
+		Name: "pin", Arity: 1, Doc: "x, by which a gradient is taken: until pass grad, no rewriting goes across",
+		Infer: func(_ *Scope, n *Node) (Type, error) {
+			if n.Args[0].Type.IsTuple() {
+				return Type{}, takes("tensors", n.Args[0].Type)
+			}
+			return n.Args[0].Type, nil
+		},
+		Grad:   func(_ *Builder, _, dy *Node) []*Node { return []*Node{dy} },
+		Expand: func(_ *Builder, n *Node) (*Node, error) { return n.Args[0], nil },
+		Cost:   free,
+		Eval:   func(_ *Evaluator, _ *Node, args []*Tensor) *Tensor { return args[0] },
+	})
 	OpGrad = define(&Op{
 		Name: "grad", Arity: -1, Doc: "the gradients of a scalar with respect to values", Class: ClassControl,
 		Infer:  inferGrad,

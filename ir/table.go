@@ -34,7 +34,7 @@ var (
 	OpReduce, OpDot              *Op
 	OpBits, OpArgSort, OpTopK    *Op
 	OpLoop, OpGet, OpGrad        *Op
-	OpCluster                    *Op
+	OpCluster, OpPin             *Op
 	OpCast, OpStop, OpWhere      *Op
 	OpAdd, OpSub, OpMul, OpDiv   *Op
 	OpNeg, OpAnd, OpOr, OpNot    *Op

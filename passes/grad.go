@@ -43,7 +43,7 @@ func expandGrads(g *ir.Graph, outer *ir.Builder) (*ir.Graph, error) {
 	for err == nil {
 		grad := firstGrad(g)
 		if grad == nil {
-			return g, nil
+			return ir.Rewrite(g, outer, unpin)
 		}
 		g, err = expandGrad(g, outer, grad)
 	}

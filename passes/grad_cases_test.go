@@ -9,6 +9,9 @@ import (
 // gradCompositions are loops and nestings.
 func gradCompositions() []gradCase {
 	return []gradCase{
+		{op: "pin", types: []ir.Type{f32(3)}, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
+			return b.Op("sin", b.Make(ir.OpPin, nil, x[0]))
+		}},
 		{name: "softmax", types: []ir.Type{f32(3, 5)}, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
 			m := b.Stop(b.Reduce(ir.Max, []int{1}, x[0]))
 			e := b.Op("exp", b.Sub(x[0], b.Broadcast(m, x[0].Type.Dims, 0)))

@@ -129,3 +129,38 @@ func TestGradOfTies(t *testing.T) {
 	require.Equal(t, []float64{1, 0, 1, 0}, out[2].F)
 	require.Equal(t, []float64{1, 0, 0, 0}, out[3].F)
 }
+
+// The gradient by a value in the middle is the same where the passes before grad run.
+func TestGradByAPinnedValue(t *testing.T) {
+	b := ir.NewBuilder("main")
+	u, w := b.Param(ir.ParamFeed, "u", f32(2, 5)), b.Param(ir.ParamState, "w", f32(3))
+	mid := b.Mul(u, b.Like(u, 1)) // equal to u, which the scalar also depends on
+	window := b.Index(mid, f32(2, 3, 3).Dims, parsed("i0", "i1 + i2"), nil)
+	y := b.Reduce(ir.Sum, []int{2}, b.Mul(window, b.Broadcast(w, window.Type.Dims, 2)))
+	s := b.Add(b.Reduce(ir.Sum, []int{0, 1}, b.Op("tanh", y)), b.Reduce(ir.Sum, []int{0, 1}, b.Mul(u, u)))
+	d := b.Get(b.Grad(s, mid), 0)
+	penalty := b.Reduce(ir.Sum, []int{0, 1}, b.Mul(d, d))
+	g := b.FinishValues(d, b.Get(b.Grad(penalty, w), 0))
+	random := rand.New(rand.NewSource(4))
+	values := map[string]*ir.Tensor{"u": ir.NewTensor(loop.F32, 2, 5), "w": ir.NewTensor(loop.F32, 3)}
+	for _, name := range []string{"u", "w"} {
+		for i := range values[name].F {
+			values[name].F[i] = random.NormFloat64()
+		}
+	}
+	e := &ir.Evaluator{Params: func(_ ir.ParamKind, name string) *ir.Tensor { return values[name] }}
+	plain, err := Grad(g)
+	require.NoError(t, err)
+	want, err := e.Run(plain)
+	require.NoError(t, err)
+	for _, pass := range []func(*ir.Graph) (*ir.Graph, error){Pin, Simplify, Contract, Grad} {
+		g, err = pass(g)
+		require.NoError(t, err)
+		require.NoError(t, ir.Verify(g))
+	}
+	got, err := e.Run(g)
+	require.NoError(t, err)
+	for i := range want {
+		require.InDeltaSlice(t, want[i].F, got[i].F, 1e-12)
+	}
+}

@@ -89,6 +89,7 @@ func (c gradCase) check(t *testing.T, order int) {
 	require.NoError(t, err)
 	require.NoError(t, ir.Verify(g), g.String())
 	require.NotContains(t, g.String(), "= grad ")
+	require.NotContains(t, g.String(), "= pin ")
 	again, err := ir.ParseGraph(g.String())
 	require.NoError(t, err, g.String())
 	require.Equal(t, g.String(), again.String())

@@ -20,7 +20,8 @@ type Pass struct {
 // Pipeline is the passes in order. Pass plan comes after it: it needs whole entries.
 func Pipeline() []Pass {
 	return []Pass{
-		{"simplify", Simplify, "first: what the front end spells out should not be differentiated or matched"},
+		{"pin", Pin, "before simplify, which would look through the values that gradients are taken by"},
+		{"simplify", Simplify, "early: what the front end spells out should not be differentiated or matched"},
 		{"contract", Contract, "before grad, so that matrix products are differentiated as matrix products"},
 		{"grad", Grad, "while the graph is what the user wrote, and in few ops"},
 		{"unstop", Unstop, "after grad, which alone reads stop; before anything that stop would be in the way of"},

@@ -50,7 +50,7 @@ func lower(l *ir.PlanLaunch, isSym func(arg int) bool) (p *page, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w.kernel().Pos = positions(region)
+	w.kernel().Pos = positions(w.needed())
 	return &page{w.kernel(), w.args()}, nil
 }
 
@@ -124,7 +124,7 @@ func newLowering(l *ir.PlanLaunch, region *ir.Graph, isSym func(int) bool) *lowe
 		axes: classify(region), isSym: isSym, bufs: map[*loop.Buffer]pageArg{}, params: map[*ir.Node]*loop.Buffer{},
 		syms: map[string]*loop.Value{}, memo: map[string]*loop.Value{}, names: map[*loop.Value]string{}, ids: map[any]uint32{}}
 	used := map[*ir.Node]bool{}
-	for _, n := range region.Nodes() {
+	for _, n := range w.needed().Nodes() {
 		used[n] = true
 	}
 	inPlace := map[int]bool{}
@@ -147,6 +147,18 @@ func newLowering(l *ir.PlanLaunch, region *ir.Graph, isSym func(int) bool) *lowe
 		w.params[p] = buf
 	}
 	return w
+}
+
+// needed is the region without the results that nobody needs.
+func (w *lowering) needed() *ir.Graph {
+	g := *w.region
+	g.Results = nil
+	for k, r := range w.region.Results {
+		if w.needs(k) {
+			g.Results = append(g.Results, r)
+		}
+	}
+	return &g
 }
 
 func (w *lowering) kernel() *loop.Kernel { return w.b.Kernel() }
@@ -186,19 +198,30 @@ func (w *lowering) equations() {
 		val *loop.Value
 	}
 	var stores []store
-	for _, r := range w.region.Results {
-		idx := w.open(r.Value)
-		stores = append(stores, store{idx: idx, val: w.pull(r.Value, idx, nil)})
-	}
 	var all []*loop.Value
 	for k, r := range w.region.Results {
-		stores[k].buf = w.output(k, r.Value)
-		all = append(all, stores[k].val)
+		if w.needs(k) {
+			idx := w.open(r.Value)
+			v := w.pull(r.Value, idx, nil)
+			stores, all = append(stores, store{idx: idx, val: v}), append(all, v)
+		}
+	}
+	at := 0
+	for k, r := range w.region.Results {
+		if w.needs(k) {
+			stores[at].buf = w.output(k, r.Value)
+			at++
+		}
 	}
 	w.lets(all)
 	for _, s := range stores {
 		w.b.Store(s.buf, s.idx, nil, s.val)
 	}
+}
+
+// needs reports whether result k is stored.
+func (w *lowering) needs(k int) bool {
+	return len(w.launch.Results) == 0 || w.launch.Results[k].Buf != ir.NoBuf
 }
 
 // output is the buffer of result k: of its own, or the argument's that it takes over.

@@ -48,6 +48,9 @@ type PlanRef struct {
 	Offset *index.Expr // nil: 0
 }
 
+// NoBuf is the Buf of a result that nobody needs: it is not stored.
+const NoBuf = -1
+
 // PlanInstr is a launch or a loop: one is set.
 type PlanInstr struct {
 	Launch *PlanLaunch
@@ -134,6 +137,9 @@ func (p *Plan) refs(refs []PlanRef) string {
 }
 
 func (p *Plan) ref(r PlanRef) string {
+	if r.Buf == NoBuf {
+		return "_"
+	}
 	s := fmt.Sprintf("%%%d", r.Buf)
 	if r.Offset != nil && !r.Offset.IsConst(0) {
 		s += "[" + r.Offset.String() + "]"

@@ -60,12 +60,18 @@ type value struct {
 	k    int
 }
 
-// valueOf sees through get.
+// valueOf sees through get, and through clusters to constants: those are made where they are needed.
 func valueOf(n *ir.Node) value {
-	if n.Op == ir.OpGet {
-		return value{n.Args[0], n.Attr.(ir.GetAttr).I}
+	if n.Op != ir.OpGet {
+		return value{n, 0}
 	}
-	return value{n, 0}
+	c, i := n.Args[0], n.Attr.(ir.GetAttr).I
+	if c.Op == ir.OpCluster {
+		if r := c.Regions[0].Results[i].Value; isLeaf(r) {
+			return value{r, 0}
+		}
+	}
+	return value{c, i}
 }
 
 func (v value) typ() ir.Type {
@@ -189,7 +195,8 @@ type level struct {
 	g       *ir.Graph
 	loop    *ir.PlanLoop // nil: the planned graph
 	scope   *ir.Scope
-	runs    []*ir.Node // all nodes but parameters, gets and leaves
+	used    map[value]bool
+	runs    []*ir.Node // all nodes but parameters, gets, leaves and what nobody uses
 	env     map[value]ir.PlanRef
 	aim     map[value]ir.PlanRef    // where a value is to be written
 	over    map[value]value         // new value to the old one whose memory it takes over
@@ -200,14 +207,32 @@ type level struct {
 }
 
 func newLevel(p *planner, g *ir.Graph, loop *ir.PlanLoop, outer *ir.Scope) *level {
-	lv := &level{p: p, g: g, loop: loop, scope: &ir.Scope{Outer: outer, Syms: g.Syms}, env: map[value]ir.PlanRef{}, aim: map[value]ir.PlanRef{},
+	lv := &level{p: p, g: g, loop: loop, scope: &ir.Scope{Outer: outer, Syms: g.Syms}, used: map[value]bool{}, env: map[value]ir.PlanRef{}, aim: map[value]ir.PlanRef{},
 		over: map[value]value{}, after: map[*ir.Node][]*ir.Node{}, bodies: map[*ir.Node]*body{}, history: map[int]bool{}}
+	for _, r := range g.Results {
+		lv.used[valueOf(r.Value)] = true
+	}
 	for _, n := range g.Nodes() {
-		if n.Op != ir.OpParam && n.Op != ir.OpGet && n.Op.Class != ir.ClassLeaf {
+		for _, a := range n.Args {
+			lv.used[valueOf(a)] = true
+		}
+	}
+	for _, n := range g.Nodes() {
+		if n.Op != ir.OpParam && n.Op != ir.OpGet && n.Op.Class != ir.ClassLeaf && lv.isUsed(n) {
 			lv.runs = append(lv.runs, n)
 		}
 	}
 	return lv
+}
+
+// isUsed reports whether something needs a value of n. A cluster of constants is not.
+func (lv *level) isUsed(n *ir.Node) bool {
+	for _, v := range results(n) {
+		if lv.used[v] {
+			return true
+		}
+	}
+	return false
 }
 
 // isTable reports whether n is a constant with memory of its own.
@@ -272,6 +297,10 @@ func (lv *level) launch(n *ir.Node) {
 		l.Args = append(l.Args, lv.ref(valueOf(a)))
 	}
 	for _, v := range results(n) {
+		if !lv.used[v] && n.Op == ir.OpCluster {
+			l.Results, l.InPlace = append(l.Results, ir.PlanRef{Buf: ir.NoBuf}), append(l.InPlace, -1)
+			continue
+		}
 		lv.env[v] = lv.target(v)
 		l.Results = append(l.Results, lv.env[v])
 		l.InPlace = append(l.InPlace, lv.overwritten(v))

@@ -31,6 +31,9 @@ func (p *planner) lifetimes() {
 		}
 	}
 	use := func(r ir.PlanRef, at int) {
+		if r.Buf == ir.NoBuf {
+			return
+		}
 		b := p.plan.Bufs[r.Buf]
 		if b.Home != ir.PlanArena {
 			return

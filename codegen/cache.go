@@ -45,6 +45,12 @@ func OpenCache(dir string) (*Cache, error) {
 // Dir is the folder.
 func (c *Cache) Dir() string { return c.dir }
 
+// Get returns what was kept under these strings, or nil.
+func (c *Cache) Get(key ...string) []byte { return c.get(cacheKey(key...)) }
+
+// Put keeps data under these strings, which must say all that it depends on.
+func (c *Cache) Put(data []byte, key ...string) { c.put(cacheKey(key...), data) }
+
 // cacheKey hashes a list of strings; their lengths keep neighbours apart.
 func cacheKey(parts ...string) string {
 	h := sha256.New()

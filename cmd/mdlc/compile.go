@@ -22,7 +22,6 @@ type compileCommand struct {
 	Emit      string `help:"Print a stage: graph, loops, llvm, asm or plan." enum:",graph,loops,llvm,asm,plan" default:""`
 	Dump      string `help:"Print the graphs after PASS, or the kernels after a step of the schedule (loops:STEP)." placeholder:"PASS"`
 	StopAfter string `help:"Stop after PASS and print the module." placeholder:"PASS"`
-	NoFusion  bool   `help:"Give each operation a kernel of its own; the results are the same bits."`
 	Time      bool   `help:"Tell on stderr what each pass takes."`
 }
 
@@ -42,9 +41,17 @@ func (c *compileCommand) Run(t *terminal) error {
 			return &usageError{err.Error()}
 		}
 	}
-	x.options.NoFusion = c.NoFusion
-	done, err := c.graphs(t, x)
-	if done || err != nil {
+	if c.Time {
+		x.options.Timing = x.timing
+	}
+	if c.Out != "" && c.Emit == "" && c.Dump == "" && c.StopAfter == "" {
+		p, err := x.program()
+		if err != nil {
+			return err
+		}
+		return writeBundle(c.Out, p)
+	}
+	if done, err := c.graphs(t, x); done || err != nil {
 		return err
 	}
 	return c.kernels(t, x)
@@ -83,9 +90,6 @@ func (c *compileCommand) graphs(t *terminal, x *compilation) (done bool, err err
 				fmt.Fprintln(t.stdout, g)
 			}
 		}
-	}
-	if c.Time {
-		x.options.Timing = x.timing
 	}
 	x.options.StopAfter = c.StopAfter
 	if err := x.optimize(); err != nil {

@@ -74,7 +74,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run FILE sample predict --ta 3", "sample predict has no flag --ta; it has --at"},
 		{"compile FILE", "nothing to do: -o FILE, --emit STAGE"},
 		{"compile FILE --emit pictures", "--emit must be one of"},
-		{"compile FILE --dump polish", "there is no pass polish: the passes are simplify"},
+		{"compile FILE --dump polish", "there is no pass polish: the passes are "},
 		{"compile FILE --dump loops:polish", "there is no step polish: the steps are "},
 		{"compile FILE --emit asm --target z80", "unknown target"},
 	} {
@@ -149,6 +149,36 @@ func TestBundleRunsLikeTheModel(t *testing.T) {
 	require.Equal(t, 8, strings.Count(a, "\n"))
 	_, stderr, code = call("run", "regression.bundle", "train", "--set", "n=3")
 	require.Equal(t, exitUsage, code, stderr)
+}
+
+// A second compilation comes from the cache; a damaged cache costs time only.
+func TestProgramsAreCached(t *testing.T) {
+	_, file := model(t)
+	cache := t.TempDir()
+	t.Setenv("MDLC_CACHE", cache)
+	passes := func(args ...string) int {
+		_, stderr, code := call(append([]string{"compile", file, "-o", "out.bundle", "--time"}, args...)...)
+		require.Equal(t, 0, code, stderr)
+		return strings.Count(stderr, " ms\n")
+	}
+	require.NotZero(t, passes())
+	first, err := os.ReadFile("out.bundle")
+	require.NoError(t, err)
+	require.Zero(t, passes())
+	second, err := os.ReadFile("out.bundle")
+	require.NoError(t, err)
+	require.Equal(t, first, second)
+	require.NotZero(t, passes("--set", "epochs=3"))
+	require.NotZero(t, passes("--no-fusion"))
+	files, err := os.ReadDir(cache)
+	require.NoError(t, err)
+	for _, f := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(cache, f.Name()), []byte("damage"), 0o644))
+	}
+	require.NotZero(t, passes())
+	third, err := os.ReadFile("out.bundle")
+	require.NoError(t, err)
+	require.Equal(t, first, third)
 }
 
 func TestStagesPrint(t *testing.T) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"debug/elf"
 	"fmt"
 	"io"
 	"os"
@@ -38,13 +40,48 @@ func compileFile(t *terminal, file string, m modelFlags, flags []runtime.FlagVal
 	if m.Verbose {
 		x.options.Timing = x.timing
 	}
+	return x.program()
+}
+
+// program compiles the module. The result is kept under the module's text, the
+// target and the identity of this compiler.
+func (x *compilation) program() (*program.Program, error) {
+	key := []string{"program", buildID(), x.codegen.Target.Name, fmt.Sprint(x.options.NoFusion), x.module.String()}
+	if data := x.codegen.Cache.Get(key...); data != nil {
+		if p, err := program.Load(bytes.NewReader(data)); err == nil {
+			return p, nil
+		}
+	}
 	if err := x.optimize(); err != nil {
 		return nil, err
 	}
 	if err := x.plan(); err != nil {
 		return nil, err
 	}
-	return x.build()
+	p, err := x.build()
+	if err != nil {
+		return nil, err
+	}
+	var bundle bytes.Buffer
+	if err := program.Write(&bundle, p); err != nil {
+		return nil, err
+	}
+	x.codegen.Cache.Put(bundle.Bytes(), key...)
+	return p, nil
+}
+
+// buildID changes with every change of this program.
+func buildID() string {
+	self, err := elf.Open("/proc/self/exe")
+	if err == nil {
+		defer self.Close()
+		if note := self.Section(".note.go.buildid"); note != nil {
+			if id, err := note.Data(); err == nil {
+				return string(id)
+			}
+		}
+	}
+	return version()
 }
 
 // newCompilation reads a model file into a module.
@@ -53,7 +90,7 @@ func newCompilation(t *terminal, file string, m modelFlags, flags []runtime.Flag
 	if err != nil {
 		return nil, err
 	}
-	x := &compilation{t: t, module: module}
+	x := &compilation{t: t, module: module, options: passes.Options{NoFusion: m.NoFusion}}
 	target, err := codegen.HostTarget()
 	if err != nil {
 		return nil, err

@@ -18,6 +18,8 @@ type modelFlags struct {
 	Set     map[string]string `help:"Change an entry of config." placeholder:"KEY=VALUE" mapsep:"none"`
 	Quiet   bool              `short:"q" help:"Print results and errors only."`
 	Verbose bool              `short:"v" help:"Print more."`
+
+	NoFusion bool `hidden:"" help:"Give each operation a kernel of its own: a switch for tests, for the results are the same bits."`
 }
 
 type runCommand struct {

@@ -182,31 +182,78 @@ func both(c *LowerCtx, a, b *loop.Value) *loop.Value {
 	return c.B.Op(loop.And, a, b)
 }
 
-// mapAt evaluates the map of an index or scatter at idx; inside says whether it stays in dims.
-func (e *Evaluator) mapAt(n *Node, args []*Tensor, flat int, idx, dims, out []int) (inside bool) {
+// linear writes x as k + Σ coef[i]·i over the index variables, symbols being
+// numbers; !ok: it is not of this form.
+func (e *Evaluator) linear(x *index.Expr, vars int) (coef []int, k int, ok bool) {
+	coef = make([]int, vars)
+	terms := []*index.Expr{x}
+	if x.Op == index.Add {
+		terms = x.Args
+	}
+	for _, t := range terms {
+		c, f := factors(t)
+		switch {
+		case len(f) == 0:
+			k += c
+			continue
+		case len(f) > 1 || f[0].Op != index.Var:
+			return nil, 0, false
+		}
+		if i, isVar := varIndex(f[0].Name); isVar {
+			coef[i] += c
+		} else if _, isData := dataIndex(f[0].Name); isData {
+			return nil, 0, false
+		} else {
+			k += c * e.sym(f[0].Name)
+		}
+	}
+	return coef, k, true
+}
+
+// mapping gives the map of an index or scatter as a function of the place of
+// an element of the data: it sets out and says whether that is inside dims.
+func (e *Evaluator) mapping(n *Node, args []*Tensor, dims, out []int) func(flat int, idx []int) (inside bool) {
 	a := n.Attr.(IndexAttr)
-	env := func(name string) int {
-		if k, ok := varIndex(name); ok {
-			return idx[k]
+	coords := make([]func(flat int, idx []int) int, len(a.Out))
+	for j, x := range a.Out {
+		if coef, k, ok := e.linear(x, a.Vars); ok {
+			coords[j] = func(_ int, idx []int) int {
+				v := k
+				for i, c := range coef {
+					v += c * idx[i]
+				}
+				return v
+			}
+			continue
 		}
-		if k, ok := dataIndex(name); ok {
-			return int(args[k].I[flat])
+		coords[j] = func(flat int, idx []int) int {
+			return x.Eval(func(name string) int {
+				if k, ok := varIndex(name); ok {
+					return idx[k]
+				}
+				if k, ok := dataIndex(name); ok {
+					return int(args[k].I[flat])
+				}
+				return e.sym(name)
+			})
 		}
-		return e.sym(name)
 	}
-	inside = true
-	for k, x := range a.Out {
-		out[k] = x.Eval(env)
-		inside = inside && out[k] >= 0 && out[k] < dims[k]
+	return func(flat int, idx []int) bool {
+		inside := true
+		for j, f := range coords {
+			out[j] = f(flat, idx)
+			inside = inside && out[j] >= 0 && out[j] < dims[j]
+		}
+		return inside
 	}
-	return inside
 }
 
 func evalIndex(e *Evaluator, n *Node, args []*Tensor) *Tensor {
 	a, x := n.Attr.(IndexAttr), args[0]
 	at := make([]int, len(a.Out))
+	inside := e.mapping(n, args, x.Dims, at)
 	return e.fill(n.Type, func(t *Tensor, flat int, idx []int) {
-		if e.mapAt(n, args, flat, idx, x.Dims, at) {
+		if inside(flat, idx) {
 			t.copyFrom(flat, x, x.offset(at))
 			return
 		}
@@ -222,8 +269,9 @@ func evalScatter(e *Evaluator, n *Node, args []*Tensor) *Tensor {
 	a, x := n.Attr.(IndexAttr), args[0]
 	t := e.zeros(n.Type)
 	at := make([]int, len(a.Out))
+	inside := e.mapping(n, args, t.Dims, at)
 	x.each(func(flat int, idx []int) {
-		if !e.mapAt(n, args, flat, idx, t.Dims, at) {
+		if !inside(flat, idx) {
 			return
 		}
 		if k := t.offset(at); t.F != nil {

@@ -91,17 +91,14 @@ func lowerConst(c *LowerCtx, n *Node, idx []*loop.Value) *loop.Value {
 
 func evalConst(e *Evaluator, n *Node, _ []*Tensor) *Tensor {
 	a := n.Attr.(ConstAttr)
-	return e.fill(n.Type, func(t *Tensor, at int, _ []int) {
-		if t.F != nil {
-			t.F[at] = a.Float(at)
-			return
-		}
-		b := a.Bits[0]
-		if len(a.Bits) > 1 {
-			b = a.Bits[at]
-		}
-		t.I[at] = int64(b)
-	})
+	t := e.zeros(n.Type)
+	for i := range t.F {
+		t.F[i] = a.Float(i)
+	}
+	for i := range t.I {
+		t.I[i] = int64(a.Bits[min(i, len(a.Bits)-1)])
+	}
+	return t
 }
 
 // lowerExpr computes an index expression in a kernel, i64; vars gives its variables that are not symbols.

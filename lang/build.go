@@ -182,6 +182,9 @@ func (c *core) run(file string, src []byte) (m *ir.Module) {
 	b = b.in(top)
 	b.declarations(parsed, true)
 	b.entries(parsed)
+	if !HasErrors(c.diags) {
+		b.unused(parsed)
+	}
 	return c.module
 }
 

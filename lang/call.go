@@ -132,6 +132,9 @@ func (b *builder) callFn(f Func, args []arg, at Span, name string) Value {
 			v = r
 		}
 	}
+	if _, failed := v.(Poison); failed {
+		panic(silent{})
+	}
 	if f.Decl.Result != nil {
 		v = in.result(f.Decl.Result, v, name)
 	}
@@ -253,7 +256,10 @@ func list(names []string) string {
 func (b *builder) readState(s *stateDecl, at Span) Value {
 	b.at(at)
 	if b.entry == nil {
-		b.failHelp(at, "a first value may use settings, not states", "`%s` has no value here", s.decl.Name)
+		b.failHelp(at, "states are read in functions, train, eval, sample and first values", "`%s` has no value here", s.decl.Name)
+	}
+	if _, known := b.entry.current[s]; b.entry.kind == ir.EntryInit && !known {
+		b.fail(at, "the first value of `%s` comes later in the file", s.decl.Name)
 	}
 	v := b.entry.value(s)
 	if b.entry.local[s] {

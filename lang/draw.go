@@ -88,9 +88,19 @@ func (b *builder) distribution(d Draw, name string, like *ir.Type, at Span) (*sc
 	if fn == nil {
 		b.failHelp(at, didYouMean(name, names), "the distribution %s has no `%s`", d.Unit.Decl.Name, name)
 	}
+	if name == "draw" && fn.Result == nil {
+		b.fail(Span{fn.Pos, fn.EndPos}, "`draw` needs a result type: the shape of the draw")
+	}
 	sc := newScope(d.Unit.Scope, unitScope)
 	b.bindDistribution(sc, d, at)
-	if sc.vars[".."] == nil && name == "draw" {
+	switch {
+	case d.Given && name == "draw":
+		if why := b.in(sc).matchDims(fn.Result.Dims, d.Shape); why != "" {
+			b.fail(at, "%s cannot draw %s: %s", d.Unit.Decl.Name, dimsText(d.Shape), why)
+		}
+	case d.Given && sc.vars[".."] == nil:
+		sc.define("..", Dims{d.Shape})
+	case sc.vars[".."] == nil && name == "draw":
 		b.shapeOf(sc, d, fn, like, at)
 	}
 	return sc, fn
@@ -125,9 +135,6 @@ func (b *builder) bindDistribution(sc *scope, d Draw, at Span) {
 			params[i] = &Param{Pos: p.Pos, EndPos: p.EndPos, Name: p.Name, Default: p.Default}
 		}
 	}
-	if d.Given {
-		sc.define("..", Dims{d.Shape})
-	}
 	b.bind(sc, params, args, d.Unit.Decl.Name, at)
 }
 
@@ -139,14 +146,11 @@ func (b *builder) shapeOf(sc *scope, d Draw, fn *Fn, like *ir.Type, at Span) {
 				return
 			}
 		}
-		if fn.Result != nil && len(fn.Result.Dims) == 1 && fn.Result.Dims[0].Rest {
+		if len(fn.Result.Dims) == 1 && fn.Result.Dims[0].Rest {
 			sc.define("..", Dims{})
 			return
 		}
 		b.failHelp(at, "`"+d.Unit.Decl.Name+"[n]`, or a type on the left", "the shape of this draw is not known")
-	}
-	if fn.Result == nil {
-		return
 	}
 	if why := b.in(sc).matchDims(fn.Result.Dims, like.Dims); why != "" {
 		b.fail(at, "%s cannot draw %s: %s", d.Unit.Decl.Name, typeText(*like), why)

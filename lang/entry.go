@@ -35,6 +35,9 @@ func newEntry(kind ir.EntryKind, name string) *entry {
 	return &entry{kind: kind, name: name, f: newFrame(title), current: map[*stateDecl]Tensor{}, changed: map[*stateDecl]Span{}}
 }
 
+// training reports whether states change: in the step of a train.
+func (e *entry) training() bool { return e.kind == ir.EntryTrain && !e.stepped }
+
 // value is the newest value of a state, with its stack axes.
 func (e *entry) value(s *stateDecl) Tensor {
 	v, ok := e.current[s]
@@ -371,9 +374,6 @@ func (b *builder) every(s *Every, at Span) {
 	site := b.site
 	b.site = append(append([]string{}, site...), "every "+strconv.Itoa(out.N))
 	b.in(newScope(b.sc, blockScope)).block(&Block{Stmts: rest})
-	if len(inner.changed) > 0 {
-		b.diags = append(b.diags, b.diagnostic(at, "", "states change in the step itself, not in `every`"))
-	}
 	out.Graph, out.Feeds = inner.f.b.Finish(inner.results...), inner.feeds
 	b.entry, b.f, b.site = train, f, site
 }
@@ -386,15 +386,15 @@ func (b *builder) initEntry() {
 	for _, s := range b.states {
 		b.guard(func() {
 			at := Span{s.decl.Pos, s.decl.EndPos}
-			b.entry = nil // a first value reads no states
 			b.site = []string{"init"}
 			v := b.in(s.scope).eval(s.decl.Init.term())
-			b.entry = e
 			if s.decl.Op == "~" {
 				at = s.decl.Init.term().Span()
 			}
 			b.at(at)
-			e.results = append(e.results, ir.Result{Kind: ir.ResultState, Name: s.name, Value: b.firstValue(s, v, at), Pos: posOf(at)})
+			n := b.firstValue(s, v, at)
+			e.current[s] = Tensor{N: n, F: e.f}
+			e.results = append(e.results, ir.Result{Kind: ir.ResultState, Name: s.name, Value: n, Pos: posOf(at)})
 		}, func() {})
 	}
 	b.module.Entries = append([]*ir.Entry{{Kind: ir.EntryInit, Graph: e.f.b.Finish(e.results...)}}, b.module.Entries...)

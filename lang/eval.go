@@ -104,7 +104,7 @@ func (b *builder) name(t *NameTerm) Value {
 		}
 	case "training":
 		if f, ok := v.(Func); ok && f.Name == "training" && f.Builtin != nil {
-			return Bool(b.entry != nil && b.entry.kind == ir.EntryTrain)
+			return Bool(b.entry != nil && b.entry.training())
 		}
 	}
 	return v

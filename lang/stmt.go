@@ -336,6 +336,9 @@ func (b *builder) update(target Term, t *Type, value Term, at Span) {
 	}
 	v, _ := b.sc.find(name.Name)
 	ref, ok := v.(StateRef)
+	if _, failed := v.(Poison); failed {
+		panic(silent{})
+	}
 	if !ok {
 		if _, isModule := v.(InstanceRef); isModule {
 			b.fail(target.Span(), "`<-` on a whole module is not supported")
@@ -356,8 +359,8 @@ func (b *builder) update(target Term, t *Type, value Term, at Span) {
 	default:
 		w = b.updateIndexed(index, ref, value, at)
 	}
-	if b.entry.kind != ir.EntryTrain {
-		return // left out in eval and sample
+	if !b.entry.training() {
+		return // left out in eval, sample and `every`
 	}
 	b.entry.write(b, ref.State, w, at)
 }

@@ -1,0 +1,148 @@
+package lang
+
+// unused warns of values that are computed and never used: names that a
+// function or entry of the main file binds and mentions nowhere else.
+func (b *builder) unused(f *File) {
+	for _, it := range f.Items {
+		switch {
+		case it.Fn != nil && it.Fn.Body != nil:
+			b.unusedIn(it.Fn.Body)
+		case it.Train != nil:
+			b.unusedIn(it.Train.Body)
+		case it.Eval != nil:
+			b.unusedIn(it.Eval.Body)
+		case it.Sample != nil:
+			b.unusedIn(it.Sample.Body)
+		case it.Unit != nil:
+			b.unusedMembers(it.Unit.Members)
+		}
+	}
+}
+
+func (b *builder) unusedMembers(ms []*Member) {
+	for _, m := range ms {
+		if m.Fn != nil && m.Fn.Body != nil {
+			b.unusedIn(m.Fn.Body)
+		}
+		if m.If != nil {
+			b.unusedMembers(m.If.Then)
+			b.unusedMembers(m.If.Else)
+		}
+	}
+}
+
+func (b *builder) unusedIn(body *Block) {
+	u := &uses{count: map[string]int{}}
+	u.block(body)
+	for _, d := range u.defs {
+		if u.count[d.name] == 0 && d.name != "_" {
+			u.count[d.name]++ // once
+			b.warn(d.span, "", "`%s` is computed and never used", d.name)
+		}
+	}
+}
+
+// uses counts where names are read, and remembers where they are bound.
+type uses struct {
+	count map[string]int
+	defs  []struct {
+		name string
+		span Span
+	}
+}
+
+func (u *uses) read(es ...*Expr) {
+	for _, e := range es {
+		if e == nil {
+			continue
+		}
+		walk(e.term(), func(t Term) bool {
+			if n, ok := t.(*NameTerm); ok {
+				u.count[n.Name]++
+			}
+			return true
+		})
+	}
+}
+
+func (u *uses) block(bl *Block) {
+	for _, s := range bl.Stmts {
+		u.stmt(s)
+	}
+}
+
+func (u *uses) stmt(s *Stmt) {
+	switch {
+	case s.Return != nil:
+		u.read(s.Return.Values...)
+		u.read(s.Return.Def)
+	case s.If != nil:
+		u.ifs(s.If)
+	case s.For != nil:
+		u.read(s.For.In...)
+		u.block(s.For.Body)
+	case s.Repeat != nil:
+		u.read(s.Repeat.Count)
+		u.block(s.Repeat.Body)
+	case s.While != nil:
+		u.read(s.While.Cond)
+		u.block(s.While.Body)
+	case s.Every != nil:
+		u.block(s.Every.Body)
+	case s.Each != nil:
+		u.read(s.Each.From)
+	case s.Minimize != nil:
+		u.read(s.Minimize.Loss, s.Minimize.With)
+		u.read(s.Minimize.Over...)
+		u.read(s.Minimize.Except...)
+	case s.Report != nil:
+		for _, r := range s.Report.Items {
+			u.read(r.Value)
+		}
+	case s.Show != nil:
+		u.read(s.Show.Value)
+	case s.Generate != nil:
+		u.read(s.Generate.From, s.Generate.Count, s.Generate.Until)
+		u.count[s.Generate.Var.Name]++
+		u.block(s.Generate.Body)
+	case s.Assign != nil:
+		u.assign(s.Assign)
+	}
+}
+
+func (u *uses) ifs(s *If) {
+	u.read(s.Cond)
+	u.block(s.Then)
+	if s.ElseIf != nil {
+		u.ifs(s.ElseIf)
+	}
+	if s.Else != nil {
+		u.block(s.Else)
+	}
+}
+
+func (u *uses) assign(s *Assign) {
+	u.read(s.Values...)
+	for _, t := range s.Targets {
+		if t.Base.Name == "" || s.Op == "" || s.Op == "<-" {
+			u.read(&Expr{Or: &Or{Terms: []*And{{Terms: []*Not{{Cmp: &Compare{Left: &Sum{Left: &Product{Left: &Unary{Base: t}}}}}}}}}})
+			continue
+		}
+		if x, ok := t.term().(*IndexTerm); ok {
+			for _, i := range x.Indices {
+				for _, part := range []Term{i.At, i.From, i.To} {
+					walk(part, func(t Term) bool {
+						if n, ok := t.(*NameTerm); ok {
+							u.count[n.Name]++
+						}
+						return true
+					})
+				}
+			}
+		}
+		u.defs = append(u.defs, struct {
+			name string
+			span Span
+		}{t.Base.Name, Span{t.Pos, t.EndPos}})
+	}
+}

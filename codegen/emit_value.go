@@ -322,12 +322,22 @@ func shift(left bool) emitRow {
 	}
 }
 
+// mulHi is the upper half of products of u32. Vectors multiply their even and
+// odd lanes as 64-bit numbers, which is what the machine's instruction does.
 func (e *emitter) mulHi(v *loop.Value) value.Value {
 	a, n, blk := e.args(v, v.Args...), lanes(v), e.b.Block
-	wide := llir.Vec(n, types.I64)
-	p := blk.NewMul(blk.NewZExt(a[0], wide), blk.NewZExt(a[1], wide))
-	high := blk.NewLShr(p, llir.SplatConst(n, llir.Int(types.I64, 32)))
-	return blk.NewTrunc(high, llir.Vec(n, types.I32))
+	if n%2 == 1 || n == 0 {
+		wide := llir.Vec(n, types.I64)
+		p := blk.NewMul(blk.NewZExt(a[0], wide), blk.NewZExt(a[1], wide))
+		high := blk.NewLShr(p, llir.SplatConst(n, llir.Int(types.I64, 32)))
+		return blk.NewTrunc(high, llir.Vec(n, types.I32))
+	}
+	pairs := llir.Vec(n/2, types.I64)
+	c := func(k int64) value.Value { return llir.SplatConst(n/2, llir.Int(types.I64, k)) }
+	x, y := e.b.Bitcast(a[0], pairs), e.b.Bitcast(a[1], pairs)
+	even := blk.NewMul(blk.NewAnd(x, c(0xffffffff)), blk.NewAnd(y, c(0xffffffff)))
+	odd := blk.NewMul(blk.NewLShr(x, c(32)), blk.NewLShr(y, c(32)))
+	return e.b.Bitcast(blk.NewOr(blk.NewLShr(even, c(32)), blk.NewAnd(odd, c(-1<<32))), a[0].Type())
 }
 
 func (e *emitter) where(v *loop.Value) value.Value {
@@ -417,93 +427,6 @@ func init() {
 		loop.ReduceArgMin: (*emitter).reduceArg,
 		loop.Dot:          (*emitter).dot,
 	}
-}
-
-// bitcast reads the bits of a register as another type of the same size.
-func (e *emitter) bitcast(v *loop.Value) value.Value {
-	from, to := v.Args[0].Elem, v.Elem
-	if from.Size() != to.Size() || from.Size() < 4 {
-		e.fail("bitcast of %s to %s is not supported on this target", from, to)
-	}
-	x := e.value(v.Args[0])
-	if from == loop.I64 {
-		x = e.widen(x, types.I64)
-	}
-	return e.b.Bitcast(x, llir.Vec(llir.Lanes(x.Type()), regType(to)))
-}
-
-// cast converts between element types.
-func (e *emitter) cast(v *loop.Value) value.Value {
-	from, to, blk := v.Args[0].Elem, v.Elem, e.b.Block
-	x := e.value(v.Args[0])
-	n := llir.Lanes(x.Type())
-	t := llir.Vec(n, regType(to))
-	switch {
-	case to == loop.Bool && from.IsFloat():
-		return blk.NewFCmp(enum.FPredUNE, x, llir.Zero(x.Type()))
-	case to == loop.Bool && from != loop.Bool:
-		return blk.NewICmp(enum.IPredNE, x, llir.Zero(x.Type()))
-	case from.IsFloat() && to.IsFloat():
-		return e.castFloat(x, from, to)
-	case from.IsFloat():
-		name := "fptosi.sat"
-		if isUnsigned(to) {
-			name = "fptoui.sat"
-		}
-		return e.b.Intrinsic(name, []types.Type{t, x.Type()}, t, x)
-	case to.IsFloat():
-		f := t
-		if to != loop.F64 && from.Size() >= 4 && to != loop.F32 {
-			f = llir.Vec(n, types.Double)
-		}
-		var y value.Value
-		if isUnsigned(from) {
-			y = blk.NewUIToFP(x, f)
-		} else {
-			y = blk.NewSIToFP(x, f)
-		}
-		if f != t {
-			return e.castFloat(y, loop.F64, to)
-		}
-		return e.round(to, y)
-	case isUnsigned(from):
-		if from.Size() < to.Size() || from == loop.Bool && to != loop.Bool {
-			return blk.NewZExt(x, t)
-		}
-	case to == loop.I64 && n > 0 && e.fits32(v):
-		return e.widen(x, types.I32)
-	}
-	return e.widen(x, t)
-}
-
-// castFloat converts between float types. From f64 to a type narrower than f32
-// the intermediate f32 is rounded to odd, so that only the last rounding counts.
-func (e *emitter) castFloat(x value.Value, from, to loop.Elem) value.Value {
-	blk, n := e.b.Block, llir.Lanes(x.Type())
-	switch {
-	case from == loop.F64 && to == loop.F64:
-		return x
-	case to == loop.F64:
-		return blk.NewFPExt(x, llir.Vec(n, types.Double))
-	case from != loop.F64:
-		if from == to {
-			return x
-		}
-		return e.round(to, x)
-	}
-	f, bits := llir.Vec(n, types.Float), llir.Vec(n, types.I32)
-	y := blk.NewFPTrunc(x, f)
-	if to == loop.F32 {
-		return y
-	}
-	back := blk.NewFPExt(y, x.Type())
-	one := func(k int64) value.Value { return llir.SplatConst(n, llir.Int(types.I32, k)) }
-	raw := e.b.Bitcast(y, bits)
-	above := blk.NewFCmp(enum.FPredOGT, e.b.Math("fabs", back), e.b.Math("fabs", x))
-	toward := blk.NewSelect(above, blk.NewSub(raw, one(1)), raw)
-	inexact := blk.NewFCmp(enum.FPredONE, back, x)
-	odd := blk.NewSelect(inexact, blk.NewOr(toward, one(1)), raw)
-	return e.round(to, e.b.Bitcast(odd, f))
 }
 
 // div is the quotient or remainder of types other than i64, integers floored.

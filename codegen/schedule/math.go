@@ -106,8 +106,9 @@ func (a arith) reduceExp(x val) (r, n val) {
 	return a.fma(k, a.c(-f.ln2Lo), r), n
 }
 
-// frexp writes a positive finite x as m*2^e with m in [sqrt(1/2), sqrt(2)); e is a float.
-func (a arith) frexp(x val) (m, e val) {
+// frexp writes a positive finite x as m*2^e with m in [sqrt(1/2), sqrt(2)); e is
+// a float, n the same as an integer unless x is subnormal.
+func (a arith) frexp(x val) (m, e, n val) {
 	f := a.format()
 	lift := float64(f.mantissa + 1)
 	small := a.lt(x, a.c(math.Ldexp(1, int(1-f.bias))))
@@ -116,10 +117,10 @@ func (a arith) frexp(x val) (m, e val) {
 	if a.elem == loop.F64 {
 		root = int64(math.Float64bits(math.Sqrt2 / 2))
 	}
-	n := a.shr(a.b.Op(loop.Sub, bits, a.i(root)), f.mantissa)
+	n = a.shr(a.b.Op(loop.Sub, bits, a.i(root)), f.mantissa)
 	m = a.fromBits(a.b.Op(loop.Sub, bits, a.shl(n, f.mantissa)))
 	e = a.b.Cast(a.elem, n)
-	return m, a.where(small, a.sub(e, a.c(lift)), e)
+	return m, a.where(small, a.sub(e, a.c(lift)), e), n
 }
 
 // logOf is ln of e*ln2 + ln(1+f), given ln(1+f) = f - f²/2 + f³*tail(f).

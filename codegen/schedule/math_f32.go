@@ -43,7 +43,7 @@ var logTail32 = []float64{0.3333331346511841, -0.24999986588954926, 0.2000199258
 	-0.1238793134689331, 0.11849906295537949, -0.11762735247612, 0.06931910663843155}
 
 func log32(a arith, x val) val {
-	m, e := a.frexp(x)
+	m, e, _ := a.frexp(x)
 	return a.logEnds(x, a.logOf(a.sub(m, a.c(1)), e, logTail32), x)
 }
 
@@ -51,9 +51,9 @@ func log32(a arith, x val) val {
 func log1p32(a arith, x val) val {
 	u := a.add(x, a.c(1))
 	lost := a.sub(x, a.sub(u, a.c(1)))
-	m, e := a.frexp(u)
+	m, e, n := a.frexp(u)
 	// 2^-e, or 0 where u is so large that nothing of the 1 is left.
-	power := a.b.Op(loop.Sub, a.i(127), a.b.Cast(loop.I32, e))
+	power := a.b.Op(loop.Sub, a.i(127), n)
 	power = a.where(a.gt(power, a.i(0)), power, a.i(0))
 	f := a.fma(lost, a.fromBits(a.shl(power, 23)), a.sub(m, a.c(1)))
 	y := a.logEnds(x, a.logOf(f, e, logTail32), u)
@@ -186,7 +186,7 @@ func pow32(a arith, x, y val) val {
 	w := arith{a.b, loop.F64, loop.I64}
 	wide := func(v val) val { return a.b.Cast(loop.F64, v) }
 	ax := a.abs(x)
-	m, e := a.frexp(ax)
+	m, e, _ := a.frexp(ax)
 	f := w.sub(wide(m), w.c(1))
 	s := w.div(f, w.add(f, w.c(2)))
 	log := w.fma(s, w.poly(w.mul(s, s), log2Of...), wide(e))

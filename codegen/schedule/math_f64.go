@@ -31,15 +31,15 @@ func expm164(a arith, x val) val {
 var logTail64 = []float64{0.33333333333333337, -0.25000000000000266, 0.1999999999999725, -0.16666666666571017, 0.1428571428616162, -0.12500000012449716, 0.11111111083861981, -0.0999999918234875, 0.09090909607819465, -0.08333364149764551, 0.07692323109245912, -0.07142158319449579, 0.06665673585169976, -0.06259426908407681, 0.05904057060899907, -0.0548741818945759, 0.05023926869172109, -0.051510455044109664, 0.06040417532346548, -0.0548901483968286, 0.02322273637022066}
 
 func log64(a arith, x val) val {
-	m, e := a.frexp(x)
+	m, e, _ := a.frexp(x)
 	return a.logEnds(x, a.logOf(a.sub(m, a.c(1)), e, logTail64), x)
 }
 
 func log1p64(a arith, x val) val {
 	u := a.add(x, a.c(1))
 	lost := a.sub(x, a.sub(u, a.c(1)))
-	m, e := a.frexp(u)
-	power := a.b.Op(loop.Sub, a.i(1023), a.b.Cast(loop.I64, e))
+	m, e, n := a.frexp(u)
+	power := a.b.Op(loop.Sub, a.i(1023), n)
 	power = a.where(a.gt(power, a.i(0)), power, a.i(0))
 	f := a.fma(lost, a.fromBits(a.shl(power, 52)), a.sub(m, a.c(1)))
 	y := a.logEnds(x, a.logOf(f, e, logTail64), u)

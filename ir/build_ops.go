@@ -127,7 +127,8 @@ func (b *Builder) Loop(attr LoopAttr, region *Graph, args ...*Node) *Node {
 // Get is value i of a tuple.
 func (b *Builder) Get(tuple *Node, i int) *Node { return b.Make(OpGet, GetAttr{i}, tuple) }
 
-// Grad is the gradients of the scalar s with respect to xs, a tuple.
+// Grad is the gradients of the scalar s with respect to xs, a tuple. Equal values are
+// one node, so a gradient by x is one by all that equals x.
 func (b *Builder) Grad(s *Node, xs ...*Node) *Node {
 	return b.Make(OpGrad, nil, append([]*Node{s}, xs...)...)
 }

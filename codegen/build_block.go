@@ -16,7 +16,7 @@ type blockBuilder struct {
 	*builder
 	out  *program.Block
 	g    *ir.Graph
-	syms map[string]int // buffers that hold symbols
+	syms map[string]int // buffers that hold symbols, or constant words
 }
 
 func (b *builder) block(name string, g *ir.Graph, feeds []ir.Feed, flags []ir.Flag) (program.Block, error) {
@@ -210,6 +210,8 @@ func (x *blockBuilder) launch(l *ir.PlanLaunch) (*program.Launch, error) {
 		case symbol:
 			out.Args = append(out.Args, program.Ref{Buf: x.symbol(a.sym)})
 			out.Lens = append(out.Lens, index.V(a.sym))
+		case words:
+			out.Args = append(out.Args, program.Ref{Buf: x.words(a.words)})
 		}
 	}
 	return out, nil
@@ -230,4 +232,18 @@ func (x *blockBuilder) symbol(name string) int {
 	x.out.Bufs = append(x.out.Bufs, program.Buffer{Name: name, Elem: loop.I64, Home: program.HomeLen, State: x.lenOf(name)})
 	x.syms[name] = len(x.out.Bufs) - 1
 	return x.syms[name]
+}
+
+// words is the constant buffer of some words.
+func (x *blockBuilder) words(ws []uint32) int {
+	var data []byte
+	for _, w := range ws {
+		data = bytesof.LittleEndian.AppendUint32(data, w)
+	}
+	key := "words " + string(data)
+	if _, ok := x.syms[key]; !ok {
+		x.out.Bufs = append(x.out.Bufs, program.Buffer{Name: "words", Elem: loop.U32, Dims: []int{len(ws)}, Home: program.HomeConst, Data: data})
+		x.syms[key] = len(x.out.Bufs) - 1
+	}
+	return x.syms[key]
 }

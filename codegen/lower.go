@@ -16,12 +16,12 @@ type page struct {
 	args   []pageArg
 }
 
-// pageArg is a buffer of a page: an argument or a result of the launch, or a symbol.
+// pageArg is a buffer of a page: an argument or a result of the launch, a symbol, or constants.
 type pageArg struct {
 	role  argRole
-	i     int    // argument, result
-	sym   string // symbol
-	count int    // elements, for checks
+	i     int      // argument, result
+	sym   string   // symbol
+	words []uint32 // words
 }
 
 type argRole uint8
@@ -30,6 +30,7 @@ const (
 	argument argRole = iota
 	result
 	symbol
+	words
 )
 
 // lower writes the kernel of a launch. isSym says which arguments are symbols (i64
@@ -114,6 +115,7 @@ type lowering struct {
 	bufs   map[*loop.Buffer]pageArg
 	params map[*ir.Node]*loop.Buffer
 	syms   map[string]*loop.Value
+	tables map[string][]*loop.Value // of words
 	memo   map[string]*loop.Value
 	names  map[*loop.Value]string // of the nodes that values belong to
 	ids    map[any]uint32
@@ -122,7 +124,7 @@ type lowering struct {
 func newLowering(l *ir.PlanLaunch, region *ir.Graph, isSym func(int) bool) *lowering {
 	w := &lowering{launch: l, region: region, scope: &ir.Scope{Outer: l.Scope, Syms: region.Syms}, b: loop.NewBuilder(l.Title()),
 		axes: classify(region), isSym: isSym, bufs: map[*loop.Buffer]pageArg{}, params: map[*ir.Node]*loop.Buffer{},
-		syms: map[string]*loop.Value{}, memo: map[string]*loop.Value{}, names: map[*loop.Value]string{}, ids: map[any]uint32{}}
+		syms: map[string]*loop.Value{}, tables: map[string][]*loop.Value{}, memo: map[string]*loop.Value{}, names: map[*loop.Value]string{}, ids: map[any]uint32{}}
 	used := map[*ir.Node]bool{}
 	for _, n := range w.needed().Nodes() {
 		used[n] = true
@@ -143,7 +145,7 @@ func newLowering(l *ir.PlanLaunch, region *ir.Graph, isSym func(int) bool) *lowe
 			elem = loop.I64
 		}
 		buf := w.b.Buffer(nameOf(p, "x"), elem, mode, sizes(p.Type)...)
-		w.bufs[buf] = pageArg{role: argument, i: i, count: p.Type.Size()}
+		w.bufs[buf] = pageArg{role: argument, i: i}
 		w.params[p] = buf
 	}
 	return w
@@ -230,7 +232,7 @@ func (w *lowering) output(k int, n *ir.Node) *loop.Buffer {
 		return w.params[w.region.Params[a]]
 	}
 	buf := w.b.Buffer(nameOf(n, "y"), n.Type.Elem, loop.Out, sizes(n.Type)...)
-	w.bufs[buf] = pageArg{role: result, i: k, count: n.Type.Size()}
+	w.bufs[buf] = pageArg{role: result, i: k}
 	return buf
 }
 
@@ -289,7 +291,7 @@ func (w *lowering) apply(n *ir.Node, idx []*loop.Value, guard *loop.Value) *loop
 			taken = append(taken, x.Axes...)
 		}
 	}
-	c := &ir.LowerCtx{B: w.b, Args: make([]ir.Access, len(n.Args)), Scope: w.scope, Guard: guard, Len: w.length}
+	c := &ir.LowerCtx{B: w.b, Args: make([]ir.Access, len(n.Args)), Scope: w.scope, Guard: guard, Len: w.length, Words: w.words}
 	for i, a := range n.Args {
 		c.Args[i] = func(idx []*loop.Value) *loop.Value {
 			v := w.pull(a, idx, c.Guard)
@@ -315,10 +317,23 @@ func (w *lowering) length(name string) *loop.Value {
 		return v
 	}
 	buf := w.b.Buffer(name, loop.I64, loop.In)
-	w.bufs[buf] = pageArg{role: symbol, sym: name, count: 1}
+	w.bufs[buf] = pageArg{role: symbol, sym: name}
 	v := w.b.Load(buf, nil, nil)
 	w.syms[name] = v
 	return v
+}
+
+// words are constants as a buffer: what they are is no part of the kernel.
+func (w *lowering) words(name string, ws ...uint32) []*loop.Value {
+	key := fmt.Sprint(ws)
+	if w.tables[key] == nil {
+		buf := w.b.Buffer(name, loop.U32, loop.In, len(ws))
+		w.bufs[buf] = pageArg{role: words, words: ws}
+		for i := range ws {
+			w.tables[key] = append(w.tables[key], w.b.Load(buf, []*loop.Value{w.b.Int(loop.I64, int64(i))}, nil))
+		}
+	}
+	return w.tables[key]
 }
 
 func (w *lowering) key(n *ir.Node, idx []*loop.Value, guard *loop.Value) string {

@@ -269,6 +269,12 @@ func (c *lowerCase) check(n *ir.Node, what string) {
 			args[b.Name] = spread(c.params[n.Args[a.i].Name], n.Args[a.i].Type)
 		case symbol:
 			args[b.Name] = loop.Ints(loop.I64, []int64{int64(c.lens[a.sym])})
+		case words:
+			d := loop.NewData(loop.U32, len(a.words))
+			for k, w := range a.words {
+				d.I[k] = int64(w)
+			}
+			args[b.Name] = d
 		case result:
 			out = b.Name
 		}

@@ -63,6 +63,9 @@ type LowerCtx struct {
 	Axis func(arg, dim int) *loop.Axis
 	// Len gives a symbol of the graph as an i64 value.
 	Len func(name string) *loop.Value
+	// Words gives constants in memory, u32, to kernels that should be one kernel
+	// although they differ in them. nil: there is no memory for them.
+	Words func(name string, words ...uint32) []*loop.Value
 	// Scope is the symbols that the node sees.
 	Scope *Scope
 	// Guard (nil: always) is where the value being lowered is needed: reads of

@@ -43,12 +43,16 @@ func lowerBits(c *LowerCtx, n *Node, idx []*loop.Value) *loop.Value {
 		flat = c.B.Op(loop.Add, c.B.Op(loop.Mul, flat, number(c, loop.I64, float64(d.Size))), idx[k])
 	}
 	s := siteHash(a.Site)
-	key := func(word int, half uint64) *loop.Value {
+	site := []*loop.Value{u(s & 0xffffffff), u(s >> 32)}
+	if c.Words != nil { // draws of one shape at several sites are one kernel
+		site = c.Words("site", uint32(s), uint32(s>>32))
+	}
+	key := func(word int) *loop.Value {
 		seed := c.Args[0]([]*loop.Value{number(c, loop.I64, float64(word))})
-		return c.B.Op(loop.Xor, seed, u(half))
+		return c.B.Op(loop.Xor, seed, site[word])
 	}
 	four := number(c, loop.I64, 4)
-	return c.B.Philox(key(0, s&0xffffffff), key(1, s>>32),
+	return c.B.Philox(key(0), key(1),
 		convert(c, c.B.Op(loop.Div, flat, four), loop.U32),
 		convert(c, c.Args[2](nil), loop.U32), convert(c, c.Args[1](nil), loop.U32), u(0),
 		convert(c, c.B.Op(loop.Mod, flat, four), loop.U32))

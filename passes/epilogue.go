@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"slices"
 	"sort"
 
 	"mdlc/ir"
@@ -175,6 +176,7 @@ func (f *fusion) dotKernel(t *trial) bool {
 // epilogueFits: what depends on the dot is computed at the dot's place, or all
 // that is stored at one other place that a bijection gives (heads split or merged).
 func (f *fusion) epilogueFits(t *trial, dot int) bool {
+	var besides []int               // stored, and no part of the epilogue
 	view := map[int]string{dot: ""} // of what depends on the dot: the map to the dot's place
 	for _, i := range t.set {
 		if i == dot {
@@ -201,10 +203,11 @@ func (f *fusion) epilogueFits(t *trial, dot int) bool {
 		if derived {
 			view[i] = mine
 		} else if f.leaves(i, t) {
-			return false
+			besides = append(besides, i)
 		}
 	}
 	stored, first := "", true
+	var dims []ir.Dim
 	for _, i := range t.set {
 		v, ok := view[i]
 		if !ok {
@@ -216,9 +219,83 @@ func (f *fusion) epilogueFits(t *trial, dot int) bool {
 		if !first && v != stored {
 			return false
 		}
-		stored, first = v, false
+		stored, first, dims = v, false, f.nodes[i].Type.Dims
+	}
+	for _, i := range besides {
+		if first || !ir.SameDims(f.nodes[i].Type.Dims, dims) {
+			return false
+		}
 	}
 	return true
+}
+
+// beside lets a dot compute an element-wise nest of the shape of its results
+// that reads a value which the epilogue reads as well, or makes one: the gradient of GELU and, for
+// the weights, GELU itself.
+func (f *fusion) beside() {
+	for i := range f.nodes {
+		if !f.isClass(i, ir.ClassDot) {
+			continue
+		}
+		k := f.in[i][0]
+		for _, nest := range slices.Clone(f.groups) {
+			if f.kind(nest.members) != "nest" || !f.sharesRead(k, nest) {
+				continue
+			}
+			if t := f.try(k, nest); f.dotKernel(t) && f.convex(t) {
+				f.join(t)
+			}
+		}
+	}
+}
+
+// sharesRead reports whether an element-wise nest makes a large value that the
+// epilogue of a dot's group reads, or reads one that it reads at the same place.
+func (f *fusion) sharesRead(k, nest *group) bool {
+	shared := f.readsLarge(k, nest)
+	for _, m := range nest.members {
+		if !f.pointwise(m) {
+			return false
+		}
+		for _, r := range f.reads[m] {
+			if k.has(r.from) {
+				return false // the epilogue declined it
+			}
+			if !nest.has(r.from) && f.bytes(r.from) >= launchBytes {
+				shared = shared || f.epilogueReads(k, r)
+			}
+		}
+	}
+	return shared
+}
+
+// readsLarge reports whether the epilogue of k reads a large value of the nest.
+func (f *fusion) readsLarge(k, nest *group) bool {
+	for _, m := range k.members {
+		if !f.pointwise(m) {
+			continue
+		}
+		for _, r := range f.reads[m] {
+			if nest.has(r.from) && f.bytes(r.from) >= launchBytes {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (f *fusion) epilogueReads(k *group, r read) bool {
+	for _, m := range k.members {
+		if !f.pointwise(m) {
+			continue
+		}
+		for _, x := range f.reads[m] {
+			if x.from == r.from && x.key == r.key {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // prologueFits bounds the work on what the operands are computed from, for each

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"slices"
 	"sort"
 
 	"mdlc/ir"
@@ -60,6 +61,7 @@ func fuseGraph(b *ir.Builder, g *ir.Graph, merge bool) (*ir.Graph, error) {
 		f.epilogues()
 		f.vertical()
 		f.horizontal()
+		f.beside()
 		f.recompute()
 		f.vertical()
 	}
@@ -361,9 +363,16 @@ func (f *fusion) join(t *trial) {
 		for _, i := range k.members {
 			f.in[i] = replace(f.in[i], k, first)
 		}
-		f.groups = replace(f.groups, k, nil)
+		f.remove(k)
 	}
 	first.members, first.glue = t.set, t.glue
+}
+
+// remove takes a group from the list.
+func (f *fusion) remove(k *group) {
+	if at := slices.Index(f.groups, k); at >= 0 {
+		f.groups = slices.Delete(f.groups, at, at+1)
+	}
 }
 
 // replace puts b, if any, in a's place; once.

@@ -239,7 +239,7 @@ func TestTransformerKernels(t *testing.T) {
 		"nest(reduce mul sub mul reduce mul add rsqrt mul mul add": 3, // layer norm
 		"nest(le where reduce sub exp where reduce div)":           1, // softmax
 		"nest(reduce sub exp reduce log add sub eq where":          1, // cross-entropy and its gradient
-		"dot(dot add div erf add mul mul)":                         1, // offset and GELU
+		"dot(dot add mul div erf add mul)":                         1, // offset and GELU
 		"dot(dot add add)":                                         3, // offset and residual; sum of three gradients
 		"scatter(scatter)":                                         1, // of the embedding
 	} {

@@ -1,6 +1,10 @@
 package passes
 
-import "mdlc/ir"
+import (
+	"slices"
+
+	"mdlc/ir"
+)
 
 // recompute moves stored values that are cheaper to compute again into their readers:
 //
@@ -14,7 +18,7 @@ func (f *fusion) recompute() {
 			f.recomputeNode(i)
 		}
 	}
-	for _, k := range append([]*group(nil), f.groups...) {
+	for _, k := range slices.Clone(f.groups) {
 		f.commonBase(k)
 	}
 }
@@ -262,7 +266,7 @@ func (f *fusion) prune(k *group) {
 		}
 	}
 	if len(k.members) == 0 {
-		f.groups = replace(f.groups, k, nil)
+		f.remove(k)
 	}
 }
 

@@ -150,16 +150,79 @@ func (e *emitter) load(v *loop.Value) value.Value {
 		return x
 	case e.contiguous(p) && !perLane:
 		x = e.b.Load(wide, e.orZero(cond, p.base), align)
-	case e.contiguous(p):
+	case e.contiguous(p) && e.hasMasks(align):
 		x = e.b.MaskedLoad(wide, p.base, cond, align)
+	case e.contiguous(p):
+		x = e.loadLanes(wide, p.base, cond, align)
 	default:
-		mask := value.Value(llir.SplatConst(n, llir.Int(types.I1, 1)))
-		if cond != nil {
-			mask = e.splat(n, cond)
-		}
-		x = e.b.Gather(wide, e.pointers(p, n, t), mask, align)
+		x = e.gather(wide, p, cond, align)
 	}
 	return e.fromMem(v.Elem, x)
+}
+
+// hasMasks reports whether the target has masked accesses of elements of some bytes.
+func (e *emitter) hasMasks(bytes int) bool { return bytes >= 4 || e.t.Narrow }
+
+// gather reads lanes from anywhere; where there is no masked gather, lanes
+// outside the mask read zeros.
+func (e *emitter) gather(t types.Type, p place, cond value.Value, align int) value.Value {
+	n := llir.Lanes(t)
+	all := llir.SplatConst(n, llir.Int(types.I1, 1))
+	ptrs := e.pointers(p, n, llir.Scalar(t))
+	switch {
+	case cond == nil:
+		return e.b.Gather(t, ptrs, all, align)
+	case align < 4:
+		zero := e.b.Splat(n, llir.Global(zeroSymbol))
+		return e.b.Gather(t, e.b.Block.NewSelect(e.splat(n, cond), ptrs, zero), all, align)
+	}
+	return e.b.Gather(t, ptrs, e.splat(n, cond), align)
+}
+
+// eachLane runs whole where all lanes of mask are set, and else lane for each
+// lane, carrying a vector from one to the next.
+func (e *emitter) eachLane(mask, init value.Value, whole func() value.Value, lane func(i, acc value.Value) value.Value) value.Value {
+	n := llir.Lanes(mask.Type())
+	full := e.b.Intrinsic("vector.reduce.and", []types.Type{mask.Type()}, types.I1, mask)
+	fast, slow, end := e.b.NewBlock(), e.b.NewBlock(), e.b.NewBlock()
+	e.b.Block.NewCondBr(full, fast, slow)
+	e.b.Block = fast
+	x := whole()
+	e.b.Block.NewBr(end)
+	e.b.Block = slow
+	s := span{lo: llir.Int(types.I64, 0), hi: llir.Int(types.I64, int64(n)), some: true, step: 1}
+	y := e.loop(s, []value.Value{init}, func(i binding, in []value.Value) []value.Value {
+		return []value.Value{lane(i.v, in[0])}
+	})[0]
+	last := e.b.Block
+	last.NewBr(end)
+	e.b.Block = end
+	return end.NewPhi(inc(x, fast), inc(y, last))
+}
+
+// loadLanes is a masked load for targets without one.
+func (e *emitter) loadLanes(t types.Type, base, mask value.Value, align int) value.Value {
+	elem := llir.Scalar(t)
+	return e.eachLane(mask, llir.Zero(t), func() value.Value {
+		return e.b.Load(t, base, align)
+	}, func(i, acc value.Value) value.Value {
+		at := e.orZero(e.b.Block.NewExtractElement(mask, i), e.b.GEP(elem, base, i))
+		return e.b.Block.NewInsertElement(acc, e.b.Load(elem, at, align), i)
+	})
+}
+
+// storeLanes is a masked store for targets without one.
+func (e *emitter) storeLanes(x, base, mask value.Value, align int) {
+	none := llir.Int(types.I1, 0)
+	e.eachLane(mask, none, func() value.Value {
+		e.b.Store(x, base, align)
+		return none
+	}, func(i, acc value.Value) value.Value {
+		e.branch(e.b.Block.NewExtractElement(mask, i), func() {
+			e.b.Store(e.b.Block.NewExtractElement(x, i), e.b.GEP(llir.Scalar(x.Type()), base, i), align)
+		})
+		return acc
+	})
 }
 
 // orZero is p, or the address of zeros where cond is false.
@@ -223,9 +286,12 @@ func (e *emitter) store(s *loop.Store) {
 			return
 		}
 		open = nil
-		if e.contiguous(w.p) {
+		switch {
+		case e.contiguous(w.p) && e.hasMasks(align):
 			e.b.MaskedStore(w.x, w.p.base, cond, align)
-		} else {
+		case e.contiguous(w.p):
+			e.storeLanes(w.x, w.p.base, cond, align)
+		default:
 			e.b.Scatter(w.x, e.pointers(w.p, n, t), cond, align)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"os"
+	"strconv"
 	"testing"
 	"unsafe"
 
@@ -111,12 +112,14 @@ var edges = []float32{0, float32(math.Copysign(0, -1)), 1, -1, 2, -2, 0.5, -0.5,
 	float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), 0.99999994, 1.0000001, -0.99999994, 1e10, 16777216, 16777215, 0.7853982, 1.5707964, 3.1415927, 6.2831855, 8388608, 1.70141e38}
 
 // TestMathFunctions checks every function within 2 units of the exact value: on
-// a sample of all f32, or on all of them with MDLC_ALL_FLOATS=1.
+// a sample of all f32; MDLC_FLOAT_STEP=1 takes all of them.
 func TestMathFunctions(t *testing.T) {
 	target := hostTarget(t)
 	step := uint64(39989)
-	if os.Getenv("MDLC_ALL_FLOATS") != "" {
-		step = 1
+	if text := os.Getenv("MDLC_FLOAT_STEP"); text != "" {
+		var err error
+		step, err = strconv.ParseUint(text, 10, 32)
+		require.NoError(t, err)
 	}
 	var kernels []*loop.Kernel
 	for _, f := range mathFuncs {

@@ -15,6 +15,7 @@ type Target struct {
 	CPU    string // as LLVM names it
 	Attrs  string // features on top, as LLVM's -mattr
 	Vector int    // bytes of a vector register
+	Narrow bool   // has masked loads and stores of elements of one and two bytes, and scatters
 	needs  []cpuid.FeatureID
 }
 
@@ -24,7 +25,7 @@ func (t *Target) Lanes() int { return t.Vector / 4 }
 // targets are the known levels, best first.
 var targets = []*Target{
 	{
-		Name: "avx512", CPU: "x86-64-v4", Attrs: "-prefer-256-bit", Vector: 64,
+		Name: "avx512", CPU: "x86-64-v4", Attrs: "-prefer-256-bit", Vector: 64, Narrow: true,
 		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512CD, cpuid.AVX512DQ, cpuid.AVX512VL},
 	},
 	{

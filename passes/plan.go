@@ -214,7 +214,9 @@ func newLevel(p *planner, g *ir.Graph, loop *ir.PlanLoop, outer *ir.Scope) *leve
 	}
 	for _, n := range g.Nodes() {
 		for _, a := range n.Args {
-			lv.used[valueOf(a)] = true
+			if n.Op != ir.OpGet {
+				lv.used[valueOf(a)] = true
+			}
 		}
 	}
 	for _, n := range g.Nodes() {

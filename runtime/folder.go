@@ -42,6 +42,9 @@ func (r *Runner) openFolder(resume *logCut) error {
 			return err
 		}
 	}
+	if resume != nil {
+		r.compareSettings()
+	}
 	if err := r.writeConfig(); err != nil {
 		return err
 	}
@@ -104,8 +107,25 @@ func (r *Runner) writeConfig() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(r.o.Out, "config.json"), append(text, '\n'), 0o644)
+	return os.WriteFile(r.configFile(), append(text, '\n'), 0o644)
 }
+
+// compareSettings warns where a resumed run has other settings than it began
+// with: a longer schedule may be meant, but then the bits are not those of one run.
+func (r *Runner) compareSettings() {
+	var before runConfig
+	text, err := os.ReadFile(r.configFile())
+	if err != nil || json.Unmarshal(text, &before) != nil {
+		return // nothing to compare with
+	}
+	for _, kv := range r.m.program.Settings {
+		if old, ok := before.Settings[kv.Key]; ok && old != kv.Value {
+			r.o.Progress.Line("warning: %s is %s; the run began with %s", kv.Key, kv.Value, old)
+		}
+	}
+}
+
+func (r *Runner) configFile() string { return filepath.Join(r.o.Out, "config.json") }
 
 // write adds rec to the log and to the JSON output.
 func (r *Runner) write(rec *record) error {

@@ -9,16 +9,16 @@ import (
 // Progress tells a person how a run goes: on a terminal in one line that
 // changes, elsewhere in a line now and then.
 type Progress struct {
-	w        io.Writer
-	terminal bool
-	began    time.Time // of the running train block
-	first    int       // the step that it began with
-	shown    time.Time
-	open     bool // a line on the terminal waits to be overwritten
+	w     io.Writer
+	width int       // of the terminal; 0: w is none
+	began time.Time // of the running train block
+	first int       // the step that it began with
+	shown time.Time
+	open  bool // a line on the terminal waits to be overwritten
 }
 
-// NewProgress writes to w.
-func NewProgress(w io.Writer, terminal bool) *Progress { return &Progress{w: w, terminal: terminal} }
+// NewProgress writes to w, a terminal with width columns, or none if that is 0.
+func NewProgress(w io.Writer, width int) *Progress { return &Progress{w: w, width: width} }
 
 // Line prints a line of its own.
 func (p *Progress) Line(format string, args ...any) {
@@ -48,7 +48,7 @@ func (p *Progress) step(rec *record, count int) {
 		return
 	}
 	every := 5 * time.Second
-	if p.terminal {
+	if p.width > 0 {
 		every = 100 * time.Millisecond
 	}
 	now := time.Now()
@@ -64,9 +64,12 @@ func (p *Progress) step(rec *record, count int) {
 			line += "  " + (time.Duration(float64(left)/rate) * time.Second).String() + " left"
 		}
 	}
-	if !p.terminal {
+	if p.width == 0 {
 		fmt.Fprintln(p.w, line)
 		return
+	}
+	if text := []rune(line); len(text) >= p.width { // a second row could not be overwritten
+		line = string(text[:p.width-1])
 	}
 	fmt.Fprint(p.w, "\r\x1b[K", line)
 	p.open = true

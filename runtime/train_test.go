@@ -215,11 +215,31 @@ func TestMissingDataStopsTraining(t *testing.T) {
 
 func TestProgressLines(t *testing.T) {
 	var lines bytes.Buffer
-	_, err := trainLearner(t, digitRows(t, 33), index.C(30), 1, Options{Out: t.TempDir(), Progress: NewProgress(&lines, false)})
+	_, err := trainLearner(t, digitRows(t, 33), index.C(30), 1, Options{Out: t.TempDir(), Progress: NewProgress(&lines, 0)})
 	require.NoError(t, err)
 	require.Regexp(t, `^train  step 1/30  loss [0-9.]+\n`, lines.String())
 	require.Regexp(t, `\ntrain  step 30/30  loss [0-9.]+  [0-9.e+]+ steps/s\n`, lines.String())
 	require.Contains(t, lines.String(), "eval valid  step 30  loss 30.5\n")
+}
+
+func TestProgressOnATerminalIsOneLine(t *testing.T) {
+	var lines bytes.Buffer
+	_, err := trainLearner(t, digitRows(t, 33), index.C(30), 1, Options{Out: t.TempDir(), Progress: NewProgress(&lines, 16)})
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(lines.String(), "\r\x1b[Ktrain  step 1/3\r\x1b[K"), "%q", lines.String())
+	require.Contains(t, lines.String(), "eval valid  step 30  loss 30.5\n")
+}
+
+func TestResumeTellsOfChangedSettings(t *testing.T) {
+	data, out := digitRows(t, 33), t.TempDir()
+	_, err := trainLearner(t, data, index.C(3), 1, Options{Out: out})
+	require.NoError(t, err)
+	p := learner(t, data, index.C(6))
+	p.Settings[0].Value = "8"
+	m := load(t, p, 1)
+	var lines bytes.Buffer
+	require.NoError(t, NewRunner(m, Options{Out: out, Resume: true, Progress: NewProgress(&lines, 0)}).Train())
+	require.Contains(t, lines.String(), "warning: batch is 8; the run began with 4\n")
 }
 
 func TestLogIsCutBackToTheCheckpoint(t *testing.T) {

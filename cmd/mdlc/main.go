@@ -35,7 +35,7 @@ type commands struct {
 // terminal is where a command writes, and whether it should stop early.
 type terminal struct {
 	stdout, stderr io.Writer
-	live           bool // stderr is a terminal
+	width          int // columns of stderr, 0 if it is no terminal
 	stop           atomic.Bool
 	stoppable      atomic.Bool // a first interrupt has something to save
 }
@@ -51,8 +51,10 @@ type reported struct{ code int }
 func (reported) Error() string { return "reported" }
 
 func main() {
-	live := term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"
-	t := &terminal{stdout: os.Stdout, stderr: os.Stderr, live: live}
+	t := &terminal{stdout: os.Stdout, stderr: os.Stderr}
+	if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && os.Getenv("TERM") != "dumb" {
+		t.width = width
+	}
 	go t.watchInterrupts()
 	os.Exit(execute(os.Args[1:], t))
 }

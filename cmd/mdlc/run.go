@@ -107,7 +107,7 @@ func (c *runCommand) options(t *terminal) (runtime.Options, error) {
 		o.JSON = t.stdout
 	}
 	if !c.Quiet {
-		o.Progress = runtime.NewProgress(t.stderr, t.live)
+		o.Progress = runtime.NewProgress(t.stderr, t.width)
 	}
 	if n, err := strconv.Atoi(c.SaveEvery); err == nil && n > 0 {
 		o.Save.Steps = n

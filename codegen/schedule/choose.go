@@ -50,7 +50,7 @@ func (c *chooser) do(kind, axis string, arg int, word string) {
 		return
 	}
 	switch kind {
-	case Split, Pack, Fuse, Swap:
+	case Split, Pack, Fuse, Join, Swap:
 		if c.err = applySplit(c.k, o); c.err == nil {
 			finish(c.k)
 		}
@@ -69,7 +69,7 @@ func (c *chooser) split() bool {
 		if !ok {
 			continue
 		}
-		if c.fuse(stores) || c.splitDots(stores) || c.splitSums(stores) || c.splitRows(stores) {
+		if c.fuse(stores) || c.join(stores) || c.splitDots(stores) || c.splitSums(stores) || c.splitRows(stores) {
 			return c.err == nil
 		}
 	}

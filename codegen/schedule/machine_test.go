@@ -255,3 +255,55 @@ func BenchmarkGemm(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkNest(b *testing.B) {
+	target, m := host(b)
+	for _, s := range []struct{ name, text string }{
+		{"copy", `kernel copy(in X: f32[4096,1024], out Y: f32[4096,1024]) {
+  axis i: 4096, j: 1024
+  Y[i,j] = X[i,j]
+}`},
+		{"softmax", `kernel softmax(in X: f32[4096,1024], out Y: f32[4096,1024]) {
+  axis i: 4096, j: 1024
+  x = X[i,j]
+  e = exp(x - max[j](x))
+  Y[i,j] = e / sum[j](e)
+}`},
+		{"layer norm", `kernel layernorm(in X: f32[4096,1024], in G: f32[1024], in B: f32[1024], out Y: f32[4096,1024]) {
+  axis i: 4096, j: 1024
+  x = X[i,j]
+  mu = sum[j](x) / 1024.0
+  c = x - mu
+  Y[i,j] = c * rsqrt(sum[j](c*c) / 1024.0 + 1e-5) * G[j] + B[j]
+}`},
+		{"gelu", `kernel gelu(in X: f32[4096,1024], out Y: f32[4096,1024]) {
+  axis i: 4096, j: 1024
+  x = X[i,j]
+  Y[i,j] = 0.5*x * (1.0 + erf(0.7071067811865476*x))
+}`},
+		{"column sum", `kernel colsum(in X: f32[4096,1024], out Y: f32[1024]) {
+  axis p: 64, r: 64, i: 4096 = p*64 + r, j: 1024
+  Y[j] = seqsum[p](seqsum[r](X[i,j]))
+}`},
+		{"transpose", `kernel transpose(in X: f32[4096,1024], out Y: f32[1024,4096]) {
+  axis i: 4096, j: 1024
+  Y[j,i] = X[i,j]
+}`},
+	} {
+		b.Run(s.name, func(b *testing.B) {
+			ks, err := loop.Parse(s.name, s.text)
+			require.NoError(b, err)
+			steps, err := schedule.Run(ks[0], m)
+			require.NoError(b, err)
+			c := compile(b, target, steps[len(steps)-1].Kernel)[0]
+			c.run(constant)
+			best := time.Hour
+			for b.Loop() {
+				start := time.Now()
+				c.run(constant)
+				best = min(best, time.Since(start))
+			}
+			b.ReportMetric(best.Seconds()*1e3, "ms")
+		})
+	}
+}

@@ -12,6 +12,7 @@ const (
 	Pack  = "Pack"  // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns
 	Cut   = "Cut"   // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
 	Fuse  = "Fuse"  // Fuse i j: i and the faster j become one axis
+	Join  = "Join"  // Join i n: axis i is axis n, of the same extent
 	Swap  = "Swap"  // Swap z: rows and columns of a dot exchanged
 	Bind  = "Bind"  // Bind i par
 	Order = "Order" // Order i n: the loop over i is the n-th of its page, outermost first
@@ -53,7 +54,7 @@ func valueNamed(k *loop.Kernel, name string) (*loop.Value, error) {
 // applySplit applies an opt of the step split to k in place.
 func applySplit(k *loop.Kernel, o loop.Opt) error {
 	switch o.Kind {
-	case Split, Fuse:
+	case Split, Fuse, Join:
 		a, err := axisNamed(k, o.Axis)
 		if err != nil {
 			return err
@@ -64,6 +65,9 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 		b, err := axisNamed(k, o.Word)
 		if err != nil {
 			return err
+		}
+		if o.Kind == Join {
+			return join(k, a, b)
 		}
 		return fuse(k, a, b)
 	}

@@ -57,6 +57,15 @@ var shapes = map[string]func(a, b, c int) string{
   DB[j] = seqsum[p](seqsum[r](x))
 }`, a, b, c, (a+63)/64)
 	},
+	"mixed as lowered": func(a, b, c int) string {
+		return fmt.Sprintf(`kernel k(in X: f32[%[1]d,%[2]d,%[3]d], in G: f32[%[3]d], out DX: f32[%[1]d,%[2]d,%[3]d], out DG: f32[%[3]d], out DB: f32[%[3]d]) {
+  axis i: %[1]d, j: %[2]d, l: %[3]d, p: %[4]d, r: 64, n: %[5]d = p*64 + r, q: %[4]d, s: 64, m: %[5]d = q*64 + s
+  t = X[i,j,l] * G[l]
+  DX[i,j,l] = t - sum[l](t)
+  DG[l] = seqsum[p](seqsum[r](X[n/%[2]d,n %% %[2]d,l] * G[l]))
+  DB[l] = seqsum[q](seqsum[s](X[m/%[2]d,m %% %[2]d,l]))
+}`, a, b, c, (a*b+63)/64, a*b)
+	},
 	"product": func(a, b, c int) string {
 		return fmt.Sprintf(`kernel k(in X: f32[%[1]d,%[3]d], in W: f32[%[3]d,%[2]d], in B: f32[%[2]d], out Y: f32[%[1]d,%[2]d], out Z: f32[%[1]d,%[2]d]) {
   axis i: %[1]d, j: %[2]d, k: %[3]d

@@ -37,7 +37,7 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 		steps = append(steps, Step{name, n})
 	}
 	n := clone(k)
-	for _, o := range ofKind(opts, Split, Pack, Fuse, Swap) {
+	for _, o := range ofKind(opts, Split, Pack, Fuse, Join, Swap) {
 		if err := applySplit(n, o); err != nil {
 			return fail("split", o, err)
 		}

@@ -5,6 +5,7 @@ import (
 
 	"mdlc/ir"
 	"mdlc/ir/index"
+	"mdlc/ir/loop"
 )
 
 // pushIndex moves an index that reads a part of a value to the operands of what
@@ -12,15 +13,34 @@ import (
 //
 //	%1 = dot ab,bc->ac %x, %w                  of f32[64, 512], f32[512, 256]
 //	%2 = index %1 {(i0) -> (63, i0)} [256]     →  %2 = dot b,bc->c (row 63 of %x), %w
+//
+// Where the map may lead outside, the operands read 0 there and a comparison
+// puts the outside value in.
 func (s *simplifier) pushIndex(n *ir.Node) *ir.Node {
 	a, ok := n.Attr.(ir.IndexAttr)
-	if !ok || n.Op.Class != ir.ClassMovement || a.Outside != nil || len(n.Args) > 1 {
+	if !ok || n.Op.Class != ir.ClassMovement || len(n.Args) > 1 {
 		return nil
 	}
 	x := n.Args[0]
 	if !s.single(x) || n.Type.Size() >= x.Type.Size() {
 		return nil
 	}
+	if a.Outside == nil {
+		return s.push(a, x)
+	}
+	outside, zero := *a.Outside, 0.0
+	a.Outside = &zero
+	y := s.push(a, x)
+	if y == nil {
+		return nil
+	}
+	always := s.b.Const(x.Type.WithElem(loop.Bool), 1)
+	inside := s.indexOf(always, a.Shape, a.Out, &zero)
+	return s.make(ir.OpWhere, nil, inside, y, s.b.Const(n.Type, outside))
+}
+
+// push computes x at the places of the map; nil: x is not of a kind that can.
+func (s *simplifier) push(a ir.IndexAttr, x *ir.Node) *ir.Node {
 	switch x.Op.Class {
 	case ir.ClassElementwise:
 		if len(x.Args) == 0 {
@@ -28,7 +48,7 @@ func (s *simplifier) pushIndex(n *ir.Node) *ir.Node {
 		}
 		args := make([]*ir.Node, len(x.Args))
 		for i, y := range x.Args {
-			args[i] = s.indexOf(y, a.Shape, a.Out, nil)
+			args[i] = s.indexOf(y, a.Shape, a.Out, a.Outside)
 		}
 		return s.make(x.Op, x.Attr, args...)
 	case ir.ClassReduce:
@@ -64,7 +84,7 @@ func (s *simplifier) pushReduce(a ir.IndexAttr, x *ir.Node) *ir.Node {
 	if r.Axes[len(r.Axes)-1] != y.Type.Rank()-1 {
 		return nil // a column would become a row: another order of additions, and a worse one
 	}
-	return s.make(x.Op, ir.ReduceAttr{Kind: r.Kind, Axes: cut}, s.indexOf(y, shape, out, nil))
+	return s.make(x.Op, ir.ReduceAttr{Kind: r.Kind, Axes: cut}, s.indexOf(y, shape, out, a.Outside))
 }
 
 // pushDot moves a map of a dot's result to its operands: each takes the

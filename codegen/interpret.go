@@ -49,10 +49,15 @@ type execution struct {
 // Run runs a block with inputs by name (step, seed and the names of feeds and
 // flags) and returns its outputs in order.
 func (m *Machine) Run(b *program.Block, inputs map[string]*loop.Data) (out []*loop.Data, err error) {
-	r := &execution{m, b, inputs, map[string]int{}}
 	for i := range m.arena {
 		m.arena[i] = cell{}
 	}
+	return m.Continue(b, inputs)
+}
+
+// Continue is Run in the memory that the last block left, for an `every` block.
+func (m *Machine) Continue(b *program.Block, inputs map[string]*loop.Data) (out []*loop.Data, err error) {
+	r := &execution{m, b, inputs, map[string]int{}}
 	if err := r.define(b.Lens); err != nil {
 		return nil, err
 	}

@@ -86,6 +86,11 @@ func (m *Model) bind(src *program.Block) (*block, error) {
 		}
 		b.bufs = append(b.bufs, mem)
 	}
+	for i := range src.Outputs {
+		if err := checkOutput(&src.Outputs[i], &src.Bufs[src.Outputs[i].Buf]); err != nil {
+			return nil, err
+		}
+	}
 	x := &binder{m, b}
 	var err error
 	if b.defs, err = x.lengths(src.Lens); err == nil {

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"os"
 	goruntime "runtime"
 	"strings"
 
@@ -16,25 +15,36 @@ import (
 // object is a program's machine code in this process.
 type object struct {
 	handle uintptr
-	file   *os.File
+	fd     int // of the memory that it was loaded from
 }
 
+const objectName = "mdlc-program"
+
 func loadObject(code []byte) (*object, error) {
-	fd, err := unix.MemfdCreate("mdlc-program", unix.MFD_CLOEXEC)
+	fd, err := unix.MemfdCreate(objectName, unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("cannot hold the program's code in memory: %w", err)
 	}
-	o := &object{file: os.NewFile(uintptr(fd), "mdlc-program")}
-	if _, err := o.file.Write(code); err != nil {
-		o.file.Close()
-		return nil, fmt.Errorf("cannot hold the program's code in memory: %w", err)
+	// The descriptor stays open as long as the code is loaded: the loader knows
+	// code by its path, and a second program must not get the path of the first.
+	o := &object{fd: fd}
+	for len(code) > 0 {
+		n, err := unix.Write(fd, code)
+		if err != nil {
+			o.close()
+			return nil, fmt.Errorf("cannot hold the program's code in memory: %w", err)
+		}
+		code = code[n:]
 	}
 	o.handle, err = purego.Dlopen(fmt.Sprintf("/proc/self/fd/%d", fd), purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err == nil {
+		err = o.watchFaults()
+	}
 	if err != nil {
-		o.file.Close()
+		o.close()
 		return nil, fmt.Errorf("cannot load the program's code: %w", err)
 	}
-	return o, o.watchFaults()
+	return o, nil
 }
 
 func (o *object) symbol(name string) (uintptr, error) {
@@ -46,8 +56,10 @@ func (o *object) symbol(name string) (uintptr, error) {
 }
 
 func (o *object) close() {
-	_ = purego.Dlclose(o.handle)
-	o.file.Close()
+	if o.handle != 0 {
+		_ = purego.Dlclose(o.handle)
+	}
+	_ = unix.Close(o.fd)
 }
 
 // features maps LLVM's names of what code may need to what this CPU says.

@@ -82,10 +82,9 @@ func (o *object) watchFaults() error {
 	}
 	defer maps.Close()
 	low, high := ^uintptr(0), uintptr(0)
-	name := fmt.Sprintf("memfd:%s", o.file.Name())
 	for lines := bufio.NewScanner(maps); lines.Scan(); {
 		var lo, hi uintptr
-		if !strings.Contains(lines.Text(), name) {
+		if !strings.Contains(lines.Text(), "memfd:"+objectName) {
 			continue
 		}
 		if _, err := fmt.Sscanf(lines.Text(), "%x-%x", &lo, &hi); err == nil {

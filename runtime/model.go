@@ -83,12 +83,12 @@ func (m *Model) load(need int64, threads int) (err error) {
 	for i := range p.Entries {
 		e := &entry{Entry: &p.Entries[i]}
 		if e.block, err = m.bind(&e.Block); err != nil {
-			return fmt.Errorf("%s: %w", e.title(), err)
+			return err
 		}
 		for j := range e.Every {
 			b, err := m.bind(&e.Every[j].Block)
 			if err != nil {
-				return fmt.Errorf("%s: %w", e.title(), err)
+				return err
 			}
 			e.every = append(e.every, b)
 		}

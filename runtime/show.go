@@ -38,6 +38,26 @@ func (s *shown) rows(f func(start int)) {
 	}
 }
 
+// checkOutput refuses what cannot be shown or reported, before anything runs.
+func checkOutput(out *program.Output, buf *program.Buffer) error {
+	if !canRead(buf.Elem) {
+		return fmt.Errorf("%s: error: values of type %s can be neither shown nor reported", out.Pos, buf.Elem)
+	}
+	if out.Kind != program.OutputShow {
+		return nil
+	}
+	switch out.As {
+	case "", "values", "text":
+		return nil
+	case "images":
+		if len(buf.Dims) >= 2 {
+			return nil
+		}
+		return fmt.Errorf("%s: error: `show … as images` takes [height, width], [n, height, width] or [n, channels, height, width], not %v", out.Pos, buf.Dims)
+	}
+	return fmt.Errorf("%s: error: `show … as %s` is not there yet; text, images and values can be shown", out.Pos, out.As)
+}
+
 // showAll shows what b shows: text and values on out, or in the run folder's
 // samples where out is nil; images always there.
 func (r *Runner) showAll(title string, b *block, step int, out io.Writer) error {
@@ -58,9 +78,6 @@ func (r *Runner) showAll(title string, b *block, step int, out io.Writer) error 
 			}
 			s.last = min(c.eval(b.slots), s.last)
 		}
-		if !canRead(s.buf.Elem) {
-			return fmt.Errorf("%s: error: values of type %s cannot be shown", s.Pos, s.buf.Elem)
-		}
 		name := fmt.Sprintf("%s-%06d-%d", strings.ReplaceAll(title, " ", "-"), step, n)
 		if err := r.show(s, name, out); err != nil {
 			return err
@@ -76,9 +93,6 @@ func (r *Runner) show(s *shown, name string, out io.Writer) error {
 		write = s.text
 	case "images":
 		write, ending, out = s.images, ".png", nil
-	case "", "value", "values":
-	default:
-		return fmt.Errorf("%s: error: `show … as %s` cannot be shown yet; text and images can", s.Pos, s.As)
 	}
 	if out != nil {
 		w := bufio.NewWriter(out)
@@ -145,9 +159,6 @@ func (s *shown) values(w io.Writer) (err error) {
 // where something is negative; integers are 0 to 255.
 func (s *shown) images(w io.Writer) error {
 	d := s.buf.Dims
-	if len(d) < 2 {
-		return fmt.Errorf("%s: error: `show … as images` takes [height, width], [n, height, width] or [n, channels, height, width], not %v", s.Pos, d)
-	}
 	high, wide := d[len(d)-2], d[len(d)-1]
 	channels, count := 1, product(d[:len(d)-2])
 	if len(d) >= 4 && (d[len(d)-3] == 1 || d[len(d)-3] == 3) {

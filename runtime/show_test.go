@@ -57,3 +57,14 @@ func TestElementsOfFloat16(t *testing.T) {
 	}
 	require.Equal(t, -1.5, readElem(loop.BF16, []byte{0xc0, 0xbf}, 0))
 }
+
+func TestWhatCannotBeShownIsRefusedAtOnce(t *testing.T) {
+	p := learner(t, "", nil)
+	out := &p.Entries[3].Block.Outputs[0]
+	out.Pos = loop.Pos{File: "m.mdl", Line: 9, Col: 3}
+	out.As = "audio"
+	_, err := Load(p, 1, false)
+	require.EqualError(t, err, "m.mdl:9:3: error: `show … as audio` is not there yet; text, images and values can be shown")
+	out.As = "images"
+	load(t, p, 1) // i32[1, 16] is an image
+}

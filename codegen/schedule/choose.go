@@ -11,6 +11,7 @@ import (
 const (
 	maxChunks   = 256
 	spillCost   = 10
+	dearPoint   = 60 // from where on neither more registers nor a loop without guards pay for their code
 	sumPartials = 64 // of the numeric contract
 )
 
@@ -150,6 +151,17 @@ func costOf(stores []*loop.Store) float64 {
 		}
 		total += n
 	}
+	return total
+}
+
+// pointCost is what the values cost at one point.
+func pointCost(vs []*loop.Value) float64 {
+	total := 0.0
+	walk(vs, func(v *loop.Value) {
+		if v.Elem != loop.I64 {
+			total += v.Op.Info().Cost
+		}
+	})
 	return total
 }
 
@@ -368,10 +380,23 @@ func (c *chooser) laneBlock(n *nest) int {
 	}
 	l := c.m.Lanes
 	most := 4 * l
-	if n.row {
+	switch cost := pointCost(roots(n.stores)); {
+	case n.row && hasRowSum(n.stores):
 		most = sumPartials
+	case cost > dearPoint: // one register has work enough to hide latencies
+		most = l
+	case cost > dearPoint/2:
+		most = 2 * l
 	}
 	return min(most, (n.lane.Max+l-1)/l*l)
+}
+
+// hasRowSum reports whether a page has a sum of floats along its rows: that needs all
+// partials in registers, a max does not.
+func hasRowSum(stores []*loop.Store) bool {
+	found := false
+	walk(roots(stores), func(v *loop.Value) { found = found || isRowSum(v) && v.Elem.IsFloat() })
+	return found
 }
 
 // lanes cuts the lane axis and orders the loops.

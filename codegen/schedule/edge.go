@@ -247,7 +247,7 @@ func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
 		return []loop.Stmt{e.turns(f, lo, hi, settled, p, nil)}
 	}
 	full = index.Most(full, lo).SimplifyIn(e.x.bound)
-	if index.Equal(full, lo) {
+	if index.Equal(full, lo) || bodyCost(f) > dearPoint {
 		return []loop.Stmt{e.turns(f, lo, hi, settled, p, nil)}
 	}
 	all := map[*loop.Axis]bool{}
@@ -341,4 +341,18 @@ func (e *edger) turns(f *loop.For, lo, hi *index.Expr, holds map[*loop.Axis]bool
 		p.memo[c.Out] = &out
 	}
 	return n
+}
+
+// bodyCost is what one point of the values in a loop costs, products aside.
+func bodyCost(f *loop.For) float64 {
+	var all []*loop.Value
+	product := false
+	eachStmt([]loop.Stmt{f}, func(_ loop.Stmt, vs []*loop.Value) {
+		all = append(all, vs...)
+		walk(vs, func(v *loop.Value) { product = product || v.Op == loop.Dot })
+	})
+	if product {
+		return 0
+	}
+	return pointCost(all)
 }

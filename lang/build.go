@@ -22,7 +22,7 @@ type Options struct {
 // Build runs a model file at compile time and gives what it means. With an
 // error among the diagnostics the module is nil.
 func Build(file string, src []byte, opts Options) (*ir.Module, []Diagnostic) {
-	c := &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, libraries: map[string]*scope{}, path: file}
+	c := &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, libraries: map[string]*scope{}, ahead: map[string]*parsing{}, path: file}
 	m := c.run(file, src)
 	ds := finish(c.diags, c.src)
 	if HasErrors(ds) {
@@ -44,6 +44,7 @@ type core struct {
 	path      string
 	diags     []Diagnostic
 	libraries map[string]*scope
+	ahead     map[string]*parsing
 
 	module *ir.Module
 	states []*stateDecl
@@ -176,6 +177,7 @@ func (c *core) run(file string, src []byte) (m *ir.Module) {
 		c.diags = append(c.diags, ds...)
 		return nil
 	}
+	c.parseAhead(parsed)
 	c.module = &ir.Module{Source: file}
 	b := &builder{core: c, sc: c.prelude()}
 	top := newScope(b.sc, fileScope)
@@ -204,12 +206,52 @@ func (c *core) prelude() *scope {
 // load declares what a library file declares in s.
 func (c *core) load(name string, src []byte, s *scope) {
 	c.src[name] = string(src)
-	parsed, ds := Parse(name, src)
+	parsed, ds := c.parsed(name, src)
 	if parsed == nil {
 		c.diags = append(c.diags, ds...)
 		panic(silent{})
 	}
 	(&builder{core: c, sc: s}).declarations(parsed, false)
+}
+
+// parsing is a file that is parsed beside others.
+type parsing struct {
+	done  chan struct{}
+	file  *File
+	diags []Diagnostic
+}
+
+// parseAhead starts to parse the library files that f will need.
+func (c *core) parseAhead(f *File) {
+	names := append([]string{}, stdlib.Prelude...)
+	for _, it := range f.Items {
+		if it.Use != nil {
+			for _, u := range it.Use.Names {
+				names = append(names, u.Name)
+			}
+		}
+	}
+	for _, n := range names {
+		name := libraryFolder + n + ".mdl"
+		src, ok := stdlib.Library(n)
+		if !ok || c.ahead[name] != nil {
+			continue
+		}
+		p := &parsing{done: make(chan struct{})}
+		c.ahead[name] = p
+		go func() {
+			p.file, p.diags = Parse(name, src)
+			close(p.done)
+		}()
+	}
+}
+
+func (c *core) parsed(name string, src []byte) (*File, []Diagnostic) {
+	if p := c.ahead[name]; p != nil {
+		<-p.done
+		return p.file, p.diags
+	}
+	return Parse(name, src)
 }
 
 func (c *core) use(u *UseName) *scope {

@@ -386,7 +386,7 @@ func (b *builder) initEntry() {
 	for _, s := range b.states {
 		b.guard(func() {
 			at := Span{s.decl.Pos, s.decl.EndPos}
-			b.site = []string{"init"}
+			b.site, b.loops, b.nth = []string{"init"}, s.turns, map[string]int{}
 			v := b.in(s.scope).eval(s.decl.Init.term())
 			if s.decl.Op == "~" {
 				at = s.decl.Init.term().Span()
@@ -414,7 +414,7 @@ func (b *builder) firstValue(s *stateDecl, v Value, at Span) *ir.Node {
 		return b.node(b.stretch(Tensor{N: y.N, F: y.F}, s.full().Dims, nil))
 	}
 	if len(s.stack) == 0 {
-		return b.node(b.drawValue(v, &s.typ, s.name, at).(Tensor))
+		return b.node(b.drawValue(v, &s.typ, s.site, at).(Tensor))
 	}
 	return b.drawStack(s, s.stack, v, at)
 }
@@ -430,7 +430,7 @@ func (b *builder) drawStack(s *stateDecl, levels []*stackLevel, v Value, at Span
 	if len(levels) > 1 {
 		n = b.drawStack(s, levels[1:], v, at)
 	} else {
-		n = b.node(b.drawValue(v, &s.typ, s.name, at).(Tensor))
+		n = b.node(b.drawValue(v, &s.typ, s.site, at).(Tensor))
 	}
 	b.f, b.loops = outer, loops
 	b.at(at)

@@ -170,7 +170,7 @@ func (b *builder) updates(opt Optimizer, params []*stateDecl, loss Tensor, path 
 		u := &update{param: p, grad: ir.Named(g.Get(grads, i), "grad."+p.name), sc: newScope(opt.Unit.Scope, unitScope)}
 		u.sc.define("..", Dims{p.typ.Dims})
 		b.bind(u.sc, opt.Unit.Decl.Params, opt.Args, opt.Unit.Decl.Name, at)
-		h := &home{path + "." + p.name, p.stack}
+		h := &home{path: join(path, p.name), site: join(path, p.site), stack: p.stack, turns: p.turns}
 		for _, m := range opt.Unit.Decl.Members {
 			switch {
 			case m.State != nil:
@@ -195,14 +195,15 @@ func (b *builder) totalNorm(us []*update) Tensor {
 	g := b.f.b
 	var sum *ir.Node
 	for _, u := range us {
-		var all []int
-		for k := range u.grad.Type.Dims {
-			all = append(all, k)
-		}
 		n := g.Cast(u.grad, loop.F32)
 		n = g.Mul(n, n)
-		if len(all) > 0 {
-			n = g.Reduce(ir.Sum, all, n)
+		// The instances of a stack each on their own, then the stack: the same kernels at every depth.
+		stacked := len(u.param.stack)
+		if own := axesFrom(stacked, n.Type.Rank()); len(own) > 0 {
+			n = g.Reduce(ir.Sum, own, n)
+		}
+		if stacked > 0 {
+			n = g.Reduce(ir.Sum, axesFrom(0, stacked), n)
 		}
 		if sum == nil {
 			sum = n
@@ -211,6 +212,13 @@ func (b *builder) totalNorm(us []*update) Tensor {
 		}
 	}
 	return b.tensor(ir.Named(g.Make(ir.OpSqrt, nil, sum), "total_norm"))
+}
+
+func axesFrom(lo, hi int) (axes []int) {
+	for k := lo; k < hi; k++ {
+		axes = append(axes, k)
+	}
+	return axes
 }
 
 // call runs the optimizer's function on one parameter and its states; it gives the new ones.

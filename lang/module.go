@@ -39,10 +39,11 @@ type stateDecl struct {
 	name  string
 	typ   ir.Type // of one instance
 	stack []*stackLevel
+	site  string      // of the draw of its first value
+	turns []turnCount // of that draw
 	kind  ir.StateKind
 	decl  *State
 	scope *scope
-	used  bool
 }
 
 // full is the type with its stack axes.
@@ -54,20 +55,42 @@ func (s *stateDecl) full() ir.Type {
 	return ir.OfDims(s.typ.Elem, append(dims, s.typ.Dims...))
 }
 
-// home is where instances that are being made will live.
+// home is where instances that are being made will live. First values are drawn
+// at site, which has `#` for an element of a list, and at the element's turn: a list
+// that grows keeps the first values of the elements that it has.
 type home struct {
 	path  string
+	site  string
 	stack []*stackLevel
+	turns []turnCount // elements of lists that are not stacked
 }
 
 func (h *home) sub(name string) *home {
 	if h == nil {
 		return nil
 	}
-	if h.path == "" {
-		return &home{name, h.stack}
+	return &home{join(h.path, name), join(h.site, name), h.stack, h.turns}
+}
+
+// element is the home of element i of a list.
+func (h *home) element(i, n int) *home {
+	if h == nil {
+		return nil
 	}
-	return &home{h.path + "." + name, h.stack}
+	turns := append(append([]turnCount{}, h.turns...), turnCount{at: i, count: n})
+	return &home{join(h.path, itoa(i)), join(h.site, "#"), h.stack, turns}
+}
+
+// stacked is the home of all elements of a list of equal instances.
+func (h *home) stacked(level *stackLevel) *home {
+	return &home{join(h.path, "#"), join(h.site, "#"), append(append([]*stackLevel{}, h.stack...), level), h.turns}
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
 }
 
 // instantiate makes an instance of a module at the present home.
@@ -130,11 +153,7 @@ func (b *builder) members(inst *Instance, members []*Member, h *home) {
 
 // declareState makes a param or state of the present home.
 func (b *builder) declareState(s *State, sc *scope, h *home) *stateDecl {
-	name := s.Name
-	if h.path != "" {
-		name = h.path + "." + s.Name
-	}
-	d := &stateDecl{name: name, decl: s, scope: sc, stack: h.stack, kind: ir.KindState}
+	d := &stateDecl{name: join(h.path, s.Name), site: join(h.site, s.Name), decl: s, scope: sc, stack: h.stack, turns: h.turns, kind: ir.KindState}
 	if s.Kind == "param" {
 		d.kind = ir.KindParam
 	}
@@ -210,7 +229,7 @@ func (b *builder) comprehension(l *ListTerm) Value {
 	defer func() { b.home = h }()
 	var items []Value
 	for i, v := range turns {
-		b.home = h.sub(fmt.Sprint(i))
+		b.home = h.element(i, len(turns))
 		items = append(items, b.listItem(l, v))
 	}
 	return List{items}
@@ -233,7 +252,7 @@ func (b *builder) stack(l *ListTerm, turns []Value) Value {
 	h, before, states, diags := b.home, len(b.states), len(b.states), len(b.diags)
 	defer func() { b.home = h }()
 	level := &stackLevel{name: h.path, n: len(turns)}
-	stacked := &home{h.path + ".#", append(append([]*stackLevel{}, h.stack...), level)}
+	stacked := h.stacked(level)
 	var proto InstanceRef
 	for i, v := range turns {
 		b.home = stacked

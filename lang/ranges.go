@@ -11,6 +11,7 @@ type indexUse struct {
 	dim  ir.Dim
 	at   Span
 	text string
+	in   *builder // with the indices in scope there
 }
 
 // sizeRest finds what `..` stands for in a statement: the axes of its operands that it covers.
@@ -107,7 +108,30 @@ func (b *builder) ranges(vars []*indexVar, ts []Term, reducer bool) {
 	}
 }
 
-// collectUses finds the subscripts of t in which names occur. A reducer's own index of the same name is another.
+// withBounds is b inside of a reducer, whose indices have their ranges: an access
+// like x[i + di] bounds i only once di is known.
+func (b *builder) withBounds(t *ReduceTerm) *builder {
+	inner := &indexScope{outer: b.ix, root: b.ix.root}
+	for _, x := range t.Bounds {
+		if !x.Rest {
+			v := b.boundIndex(x, t.Name)
+			v.id = b.ix.root.id()
+			inner.vars = append(inner.vars, v)
+		}
+	}
+	in := b.withIndices(inner)
+	in.ranges(inner.vars, t.parts(), true)
+	return in
+}
+
+func (t *ReduceTerm) parts() []Term {
+	if t.Where == nil {
+		return []Term{t.Body}
+	}
+	return []Term{t.Body, t.Where}
+}
+
+// collectUses finds the subscripts of t in which names occur.
 func (b *builder) collectUses(t Term, names map[string]*indexVar, uses map[string][]indexUse) {
 	walk(t, func(t Term) bool {
 		switch t := t.(type) {
@@ -115,15 +139,9 @@ func (b *builder) collectUses(t Term, names map[string]*indexVar, uses map[strin
 			if keepsAxis[t.Name] {
 				return true
 			}
-			inner := map[string]*indexVar{}
-			for n, v := range names {
-				inner[n] = v
-			}
-			for _, x := range t.Bounds {
-				delete(inner, x.Name)
-			}
-			b.collectUses(t.Where, inner, uses)
-			b.collectUses(t.Body, inner, uses)
+			in := b.withBounds(t)
+			in.collectUses(t.Where, names, uses)
+			in.collectUses(t.Body, names, uses)
 			return false
 		case *IndexTerm:
 			b.usesOf(t, names, uses)
@@ -159,7 +177,7 @@ func (b *builder) usesOf(t *IndexTerm, names map[string]*indexVar, uses map[stri
 				return false // data
 			case *NameTerm:
 				if names[u.Name] != nil {
-					uses[u.Name] = append(uses[u.Name], indexUse{s.sub.At, x.N.Type.Dims[k], s.sub.Span, b.src.text(t.Span())})
+					uses[u.Name] = append(uses[u.Name], indexUse{s.sub.At, x.N.Type.Dims[k], s.sub.Span, b.src.text(t.Span()), b})
 				}
 			}
 			return true
@@ -195,6 +213,7 @@ func (b *builder) widest(v *indexVar, uses []indexUse) {
 
 // limit bounds v by one access c*v + rest <= size - 1; the other indices of the access must have their ranges.
 func (b *builder) limit(v *indexVar, u indexUse) (int, bool) {
+	b = u.in
 	e, ok := b.affine(u.expr, v)
 	if !ok || u.dim.Len != nil {
 		return 0, false

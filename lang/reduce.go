@@ -48,11 +48,7 @@ func (b *builder) reduce(t *ReduceTerm) indexed {
 	}
 	inner.vars = fresh
 	in := b.withIndices(inner)
-	parts := []Term{t.Body}
-	if t.Where != nil {
-		parts = append(parts, t.Where)
-	}
-	in.ranges(fresh, parts, true)
+	in.ranges(fresh, t.parts(), true)
 	b.at(t.Span())
 	var mask *indexed
 	if t.Where != nil {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -478,4 +480,63 @@ func (v values) with(more values) values {
 		}
 	}
 	return v
+}
+
+// Every instance draws first values of its own, and a list that grows keeps those that it has.
+func TestFirstValuesOfLists(t *testing.T) {
+	first := func(n string, list string) values {
+		m := build(t, "use nn\nconfig { n = "+n+" }\nblocks = "+list+"\n")
+		return evaluate(t, entryOf(t, m, ir.EntryInit, "").Graph, values{}, nil)
+	}
+	three := first("3", "[nn.Linear(2, 2) for n]")["blocks.#.weight"].F
+	require.Len(t, three, 12)
+	require.NotEqual(t, three[:4], three[4:8])
+	require.NotEqual(t, three[4:8], three[8:])
+	require.Equal(t, three[:8], first("2", "[nn.Linear(2, 2) for n]")["blocks.#.weight"].F)
+	require.Equal(t, three[:4], first("1", "[nn.Linear(2, 2) for n]")["blocks.0.weight"].F)
+	require.Equal(t, three[:8], first("2", "[nn.Linear(2, 2) for i in n]")["blocks.#.weight"].F)
+	uneven := first("3", "[nn.Linear(2, 2, bias: i == 1) for i in n]")
+	require.Equal(t, three[8:], uneven["blocks.2.weight"].F)
+}
+
+// What a graph looks like: small files and their text.
+func TestGraphs(t *testing.T) {
+	files, err := filepath.Glob("../testdata/lang/graphs/*.mdl")
+	require.NoError(t, err)
+	require.Greater(t, len(files), 5)
+	for _, f := range files {
+		t.Run(filepath.Base(f), func(t *testing.T) {
+			src, err := os.ReadFile(f)
+			require.NoError(t, err)
+			m, ds := Build(filepath.Base(f), src, Options{})
+			require.Empty(t, ds)
+			require.NoError(t, ir.VerifyModule(m))
+			again, err := ir.ParseModule(m.String())
+			require.NoError(t, err)
+			require.Equal(t, m.String(), again.String())
+			golden(t, strings.TrimSuffix(f, ".mdl")+".graph", m.String())
+		})
+	}
+}
+
+// Equal input gives equal text, and the library's models build as they stand.
+func TestDeterministic(t *testing.T) {
+	for _, name := range []string{"gpt", "gpt2", "made"} {
+		src, err := readModel(name)
+		require.NoError(t, err)
+		a, ds := Build(name, []byte(src), Options{})
+		require.Empty(t, ds)
+		b, _ := Build(name, []byte(src), Options{})
+		require.Equal(t, a.String(), b.String())
+	}
+}
+
+// The graph does not grow with depth.
+func TestDepthCostsNothing(t *testing.T) {
+	src, err := readModel("gpt")
+	require.NoError(t, err)
+	lines := func(layers string) int {
+		return strings.Count(build(t, src, ir.Setting{Name: "layers", Value: layers}).String(), "\n")
+	}
+	require.Equal(t, lines("6"), lines("24"))
 }

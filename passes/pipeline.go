@@ -5,6 +5,7 @@ package passes
 import (
 	"fmt"
 	"math/rand"
+	"slices"
 	"time"
 
 	"mdlc/ir"
@@ -48,7 +49,9 @@ type Options struct {
 
 // Run runs the pipeline over all graphs of a module, in place.
 func Run(m *ir.Module, opt Options) error {
-	stopped := opt.StopAfter == ""
+	if opt.StopAfter != "" && !slices.Contains(PassNames(), opt.StopAfter) {
+		return fmt.Errorf("there is no pass %q; the passes are %v", opt.StopAfter, PassNames())
+	}
 	for _, p := range Pipeline() {
 		if p.Name == "fuse" && opt.NoFusion {
 			p.Fn = Separate
@@ -67,9 +70,6 @@ func Run(m *ir.Module, opt Options) error {
 		if p.Name == opt.StopAfter {
 			return nil
 		}
-	}
-	if !stopped {
-		return fmt.Errorf("there is no pass %q; the passes are %v", opt.StopAfter, PassNames())
 	}
 	return nil
 }

@@ -75,19 +75,12 @@ func launchRegion(l *ir.PlanLaunch) *ir.Graph {
 	b.Pos = l.Node.Pos
 	args := make([]*ir.Node, len(l.Node.Args))
 	for i, a := range l.Node.Args {
-		args[i] = b.Param(ir.ParamValue, paramName(a, i), a.Type)
+		args[i] = b.Param(ir.ParamValue, a.Label(), a.Type)
 		if first := slices.Index(l.Node.Args, a); first < i {
 			args[i] = args[first] // one buffer, which may be written in place
 		}
 	}
 	return b.FinishValues(ir.Named(b.Make(l.Node.Op, l.Node.Attr, args...), l.Node.Name))
-}
-
-func paramName(n *ir.Node, i int) string {
-	if n.Name != "" {
-		return n.Name
-	}
-	return "x" + fmt.Sprint(i)
 }
 
 // positions lists the places of all nodes, each once.
@@ -144,7 +137,11 @@ func newLowering(l *ir.PlanLaunch, region *ir.Graph, isSym func(int) bool) *lowe
 		if isSym(i) {
 			elem = loop.I64
 		}
-		buf := w.b.Buffer(nameOf(p, "x"), elem, mode, sizes(p.Type)...)
+		name := p.Name
+		if l.Node != nil {
+			name = l.Node.Args[i].Label()
+		}
+		buf := w.b.Buffer(name, elem, mode, sizes(p.Type)...)
 		w.bufs[buf] = pageArg{role: argument, i: i}
 		w.params[p] = buf
 	}
@@ -182,13 +179,6 @@ func sizes(t ir.Type) []int {
 		dims[i] = d.Size
 	}
 	return dims
-}
-
-func nameOf(n *ir.Node, otherwise string) string {
-	if n.Name != "" {
-		return n.Name
-	}
-	return otherwise
 }
 
 // equations writes a store for each result. What reads a buffer that is written
@@ -231,7 +221,7 @@ func (w *lowering) output(k int, n *ir.Node) *loop.Buffer {
 	if a := w.launch.InPlace[k]; a >= 0 {
 		return w.params[w.region.Params[a]]
 	}
-	buf := w.b.Buffer(nameOf(n, "y"), n.Type.Elem, loop.Out, sizes(n.Type)...)
+	buf := w.b.Buffer(n.Label(), n.Type.Elem, loop.Out, sizes(n.Type)...)
 	w.bufs[buf] = pageArg{role: result, i: k}
 	return buf
 }

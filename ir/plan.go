@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"mdlc/ir/index"
@@ -153,6 +154,24 @@ func (l *PlanLaunch) Title() string {
 		return "copy"
 	}
 	return l.Node.Title()
+}
+
+// Label names a value for people: its name, or that of the op that computes it in a cluster.
+func (n *Node) Label() string {
+	if n.Name != "" {
+		return n.Name
+	}
+	if n.Op == OpGet {
+		tuple, i := n.Args[0], n.Attr.(GetAttr).I
+		if tuple.Op == OpCluster {
+			return tuple.Regions[0].Results[i].Value.Label()
+		}
+		return tuple.Op.Name + strconv.Itoa(i)
+	}
+	if r, ok := n.Attr.(ReduceAttr); ok {
+		return r.Kind.String()
+	}
+	return n.Op.Name
 }
 
 // Title names a kernel of the node: its most telling ops, in order, and the line.

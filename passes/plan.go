@@ -83,16 +83,13 @@ func (v value) typ() ir.Type {
 
 // name is for people.
 func (v value) name() string {
-	n := v.node
-	if n.Op == ir.OpCluster {
-		n = n.Regions[0].Results[v.k].Value
-	} else if n.Type.IsTuple() {
-		return fmt.Sprintf("%s%d", n.Op.Name, v.k)
+	if v.node.Op == ir.OpCluster {
+		return v.node.Regions[0].Results[v.k].Value.Label()
 	}
-	if n.Name != "" {
-		return n.Name
+	if v.node.Type.IsTuple() {
+		return fmt.Sprintf("%s%d", v.node.Op.Name, v.k)
 	}
-	return n.Op.Name
+	return v.node.Label()
 }
 
 // planner plans one graph.

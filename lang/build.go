@@ -141,6 +141,8 @@ func (c *core) guard(f, otherwise func()) {
 		case mistake:
 			c.diags = append(c.diags, r.d)
 		case silent:
+		case otherGraph:
+			c.diags = append(c.diags, c.diagnostic(c.current, "report it in the step, or compute it in `every` from states", "`every` runs after the step and cannot use a value of it"))
 		default:
 			panic(r)
 		}
@@ -313,6 +315,7 @@ func (c *core) libraryFile(full string, src []byte) *scope {
 // declarations evaluates the items of a file, entries excepted. Functions and
 // units are known in the whole file, values from their line on.
 func (b *builder) declarations(f *File, main bool) {
+	b.declaredOnce(f)
 	for _, it := range f.Items {
 		switch {
 		case it.Fn != nil:
@@ -326,6 +329,32 @@ func (b *builder) declarations(f *File, main bool) {
 	}
 	for _, it := range f.Items {
 		b.guard(func() { b.declaration(it, main) }, func() { b.poisonItem(it) })
+	}
+}
+
+// declaredOnce wants functions, units, states and data of a file to have different names.
+func (b *builder) declaredOnce(f *File) {
+	seen := map[string]Span{}
+	for _, it := range f.Items {
+		name := ""
+		switch {
+		case it.Fn != nil:
+			name = it.Fn.Name
+		case it.Unit != nil:
+			name = it.Unit.Name
+		case it.State != nil:
+			name = it.State.Name
+		case it.Data != nil:
+			name = it.Data.Name
+		}
+		at := Span{it.Pos, it.EndPos}
+		if it.Fn != nil && name == "" {
+			b.diags = append(b.diags, b.diagnostic(at, "", "a function at file level needs a name"))
+		}
+		if first, twice := seen[name]; twice && name != "" {
+			b.diags = append(b.diags, b.diagnostic(at, "", "`%s` is declared on line %d already", name, first.Pos.Line))
+		}
+		seen[name] = at
 	}
 }
 

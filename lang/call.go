@@ -203,6 +203,7 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 		given[n] = a
 	}
 	in := b.in(sc)
+	b.unique(params)
 	for _, p := range params {
 		a, ok := given[p.Name]
 		if !ok {
@@ -219,6 +220,17 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 			b.fail(a.span, "several values arrive here: take them apart first, as in `a, b = f(x)`")
 		}
 		sc.define(p.Name, in.accept(p.Type, a.value, p.Name, a.span))
+	}
+}
+
+// unique wants parameters to have different names.
+func (b *builder) unique(params []*Param) {
+	seen := map[string]bool{}
+	for _, p := range params {
+		if seen[p.Name] {
+			b.fail(Span{p.Pos, p.EndPos}, "there are two parameters `%s`", p.Name)
+		}
+		seen[p.Name] = true
 	}
 }
 

@@ -64,3 +64,50 @@ func TestSettings(t *testing.T) {
 }
 
 func settings(name, value string) []ir.Setting { return []ir.Setting{{Name: name, Value: value}} }
+
+// Whatever is written, the compiler answers in its own words: no panic, no hang.
+func FuzzBuild(f *testing.F) {
+	for _, pattern := range []string{"../testdata/lang/errors/*.mdl", "../testdata/lang/graphs/*.mdl"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(f, err)
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			require.NoError(f, err)
+			f.Add(string(src))
+		}
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		m, ds := Build("fuzz.mdl", []byte(src), Options{})
+		require.True(t, m != nil || HasErrors(ds))
+		for _, d := range ds {
+			require.NotContains(t, d.Text(), "internal error", src)
+		}
+	})
+}
+
+// Mutations of good files: each word or sign left out, doubled or replaced in turn.
+func TestMutations(t *testing.T) {
+	seen := map[string]bool{}
+	for _, name := range []string{"generate", "sgd", "masked", "stack"} {
+		src, err := os.ReadFile("../testdata/lang/graphs/" + name + ".mdl")
+		require.NoError(t, err)
+		toks, d := scan(name, string(src))
+		require.Nil(t, d)
+		for i, tok := range toks[:len(toks)-1] {
+			at, end := tok.Pos.Offset, tok.Pos.Offset+len(tok.Value)
+			other := toks[(i*7+3)%(len(toks)-1)].Value
+			puts := []string{"", tok.Value + " " + tok.Value, " " + other + " ", " -1 ", " none ", " x "}
+			for _, put := range []string{puts[i%6], puts[(i+2)%6]} {
+				text := string(src[:at]) + put + string(src[end:])
+				m, ds := Build(name, []byte(text), Options{})
+				require.True(t, m != nil || HasErrors(ds))
+				for _, d := range ds {
+					if strings.Contains(d.Message, "internal error") && !seen[d.Message] {
+						seen[d.Message] = true
+						t.Errorf("%s\nof\n%s", d.Text(), text)
+					}
+				}
+			}
+		}
+	}
+}

@@ -153,6 +153,7 @@ func (b *builder) run(e *entry, body *Block, params []*Param, count *index.Expr,
 	b.at(at)
 	sc := newScope(b.sc, functionScope)
 	in := b.in(sc)
+	b.unique(params)
 	for _, p := range params {
 		in.flag(p)
 	}

@@ -8,6 +8,10 @@ import (
 	"mdlc/ir/loop"
 )
 
+// otherGraph is the panic of a graph that meets a value of another one: an
+// `every` that uses a value of its step.
+type otherGraph struct{ name string }
+
 // A frame is a graph being built: an entry's, or the region of a loop. A
 // region sees values from outside only as its parameters: use brings them in
 // as invariants, stacked as one slice a turn.
@@ -72,7 +76,7 @@ func (f *frame) use(t Tensor) *ir.Node {
 		return t.N
 	}
 	if f.outer == nil {
-		panic("lang: graph " + f.b.Name + " uses a value of another graph")
+		panic(otherGraph{f.b.Name})
 	}
 	if t.N.Op.Class == ir.ClassLeaf && t.N.Op != ir.OpParam {
 		return f.b.Make(t.N.Op, t.N.Attr)

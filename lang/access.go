@@ -1,0 +1,215 @@
+package lang
+
+import (
+	"mdlc/ir"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// indexedAccess is x[i, j + 1, tok[b]]; false: the base is not a tensor.
+func (b *builder) indexedAccess(t *IndexTerm) (indexed, bool) {
+	if b.mentions(t.X) {
+		b.failHelp(t.X.Span(), "name it first: `z[…] = …`", "the array that is indexed cannot itself depend on an index")
+	}
+	x, ok := b.base(t.X).(Tensor)
+	if !ok {
+		return indexed{}, false
+	}
+	subs := b.restSubscripts(t, x.N.Type.Rank())
+	acc := &indexedMap{b: b}
+	exprs := make([]*index.Expr, len(subs))
+	for k, s := range subs {
+		if s.rest != nil {
+			exprs[k] = acc.use(s.rest)
+			continue
+		}
+		exprs[k] = acc.expr(s.sub.At)
+	}
+	return acc.finish(x, exprs, subs, t), true
+}
+
+type subscriptOf struct {
+	sub  Subscript
+	rest *indexVar
+}
+
+// restSubscripts gives one subscript for each axis, `..` expanded.
+func (b *builder) restSubscripts(t *IndexTerm, rank int) []subscriptOf {
+	var out []subscriptOf
+	for _, s := range t.Indices {
+		switch {
+		case s.Rest:
+			for _, v := range b.ix.root.rest {
+				out = append(out, subscriptOf{s, v})
+			}
+		case s.At == nil:
+			b.failHelp(s.Span, "use an index", "in index notation every operand is a scalar: a slice cannot stand here")
+		default:
+			out = append(out, subscriptOf{s, nil})
+		}
+	}
+	if len(out) != rank {
+		b.fail(t.Span(), "`%s` has %s, and here %s", b.src.text(t.X.Span()), axes(rank), indices(len(out)))
+	}
+	return out
+}
+
+// indexedMap collects the indices and data of one access.
+type indexedMap struct {
+	b    *builder
+	vars []*indexVar
+	data []indexed
+}
+
+func (m *indexedMap) use(v *indexVar) *index.Expr {
+	for _, u := range m.vars {
+		if u == v {
+			return index.V(v.key())
+		}
+	}
+	m.vars = append(m.vars, v)
+	return index.V(v.key())
+}
+
+// expr is a subscript as an index expression; what is not affine in the indices is data.
+func (m *indexedMap) expr(t Term) *index.Expr {
+	b := m.b
+	if n, ok := t.(*NameTerm); ok {
+		if v := b.ix.find(n.Name); v != nil {
+			return m.use(v)
+		}
+	}
+	if !b.mentions(t) {
+		v := b.base(t)
+		if e := exprOf(v); e != nil {
+			return e
+		}
+		return m.dataOperand(indexed{v, nil}, t)
+	}
+	switch t := t.(type) {
+	case *BinaryTerm:
+		switch t.Op {
+		case "+":
+			return index.Sum(m.expr(t.L), m.expr(t.R))
+		case "-":
+			return index.Sub(m.expr(t.L), m.expr(t.R))
+		case "*":
+			return index.Prod(m.expr(t.L), m.expr(t.R))
+		case "div", "%":
+			l, r := m.expr(t.L), m.expr(t.R)
+			if k, ok := r.Const(); ok && k <= 0 {
+				b.fail(t.Span(), "`%s` by %d in an index", t.Op, k)
+			}
+			if t.Op == "div" {
+				return index.Quo(l, r)
+			}
+			return index.Rem(l, r)
+		}
+	case *UnaryTerm:
+		if t.Op == "-" {
+			return index.Prod(m.expr(t.X), index.C(-1))
+		}
+	}
+	return m.dataOperand(b.indexed(t), t)
+}
+
+func (m *indexedMap) dataOperand(x indexed, t Term) *index.Expr {
+	v, ok := x.v.(Tensor)
+	if !ok || !v.N.Type.Elem.IsInt() {
+		m.b.failHelp(t.Span(), "`div` divides whole numbers, i32(x) converts", "an index is a whole number, and `%s` is %s", m.b.src.text(t.Span()), describe(x.v))
+	}
+	if v.N.Type.Rank() != len(x.vars) {
+		m.b.fail(t.Span(), "in index notation an index is a scalar, and `%s` has %s", m.b.src.text(t.Span()), axes(v.N.Type.Rank()))
+	}
+	for _, u := range x.vars {
+		m.use(u)
+	}
+	m.data = append(m.data, x)
+	return ir.Data(len(m.data))
+}
+
+// finish proves the access inside and makes the index op.
+func (m *indexedMap) finish(x Tensor, exprs []*index.Expr, subs []subscriptOf, t *IndexTerm) indexed {
+	b := m.b
+	b.at(t.Span())
+	var outside *float64
+	if t.Outside != nil {
+		v, ok := b.base(t.Outside).(Num)
+		if !ok {
+			b.failHelp(t.Outside.Span(), "`where` chooses between values", "the value outside must be a number known to the compiler")
+		}
+		outside = &v.V
+	}
+	if outside == nil {
+		for k, e := range exprs {
+			b.inside(e, x.N.Type.Dims[k], subs[k], t)
+		}
+	}
+	if len(m.data) == 0 && len(m.vars) == len(exprs) && outside == nil {
+		plain := true
+		for k, e := range exprs {
+			plain = plain && index.Equal(e, index.V(m.vars[k].key()))
+		}
+		if plain && ir.SameDims(dimsOf(m.vars), x.N.Type.Dims) {
+			return indexed{x, m.vars}
+		}
+	}
+	place := map[string]*index.Expr{}
+	for i, v := range m.vars {
+		place[v.key()] = ir.Var(i)
+	}
+	dims := dimsOf(m.vars)
+	bound := func(name string) (int, int) {
+		if v := b.ix.byKey(name); v != nil {
+			return 0, max(v.dim.Size-1, 0)
+		}
+		return b.bounds(name)
+	}
+	out := make([]*index.Expr, len(exprs))
+	for k, e := range exprs {
+		out[k] = e.SimplifyIn(bound).Subst(func(name string) *index.Expr { return place[name] })
+	}
+	args := []*ir.Node{b.node(x)}
+	for _, d := range m.data {
+		args = append(args, b.node(b.cast(b.align(d, m.vars, loop.I32), loop.I32)))
+	}
+	n, err := b.f.b.TryMake(ir.OpIndex, ir.IndexAttr{Vars: len(m.vars), Out: out, Outside: outside, Shape: dims}, args...)
+	if err != nil {
+		b.failHelp(t.Span(), "`"+b.outsideHelp(t)+"` reads 0 there", "`%s` can read outside: %v", b.src.text(t.Span()), err)
+	}
+	return indexed{b.tensor(n), m.vars}
+}
+
+func (b *builder) outsideHelp(t *IndexTerm) string {
+	s := b.src.text(t.Span())
+	return s[:max(len(s)-1, 0)] + " | 0]"
+}
+
+// inside proves an affine access of a static axis from the ranges alone.
+func (b *builder) inside(e *index.Expr, d ir.Dim, s subscriptOf, t *IndexTerm) {
+	data, runtime := false, d.Len != nil
+	e.Vars(func(name string) {
+		if name[0] == '$' {
+			data = true
+		} else if v := b.ix.byKey(name); v == nil || v.dim.Len != nil {
+			runtime = true
+		}
+	})
+	if data || runtime {
+		return // data is checked when it runs; runtime lengths are proved when the op is made
+	}
+	bound := func(name string) (int, int) { return 0, b.ix.byKey(name).dim.Size - 1 }
+	e = e.SimplifyIn(bound)
+	empty := false
+	e.Vars(func(name string) { empty = empty || b.ix.byKey(name).dim.Size == 0 })
+	lo, hi := e.Range(bound)
+	if lo >= 0 && hi < d.Size || empty {
+		return
+	}
+	at := s.sub.Span
+	if _, ok := e.Const(); ok {
+		b.failHelp(at, "negative numbers count from the end only outside index notation, as in `x[:, -1]`", "`%s` reads outside of %s: the axis has %s", b.src.text(t.Span()), b.src.text(t.X.Span()), dimText(d))
+	}
+	b.failHelp(at, "`"+b.outsideHelp(t)+"` reads 0 there", "`%s` can read outside of %s: %s is in %d .. %d, the axis has %s",
+		b.src.text(t.Span()), b.src.text(t.X.Span()), b.src.text(at), lo, hi, dimText(d))
+}

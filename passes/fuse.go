@@ -23,9 +23,14 @@ import (
 // place of the result), scatter (one scatter and what feeds it).
 //
 // Movement and splat constants belong to no cluster: each reader rewrites its indices.
-// The steps: every computed node is a cluster; dots absorb their epilogues;
-// nests that hand a value on merge, largest saving first; nests that read the same
-// value merge; values that are cheaper to compute again than to store move into their readers.
+// The steps, a file each:
+//
+//	epilogue.go   dots absorb what is computed at their results' places
+//	merge.go      nests that hand a value on merge, largest saving first; then nests that read the
+//	              same value at the same place, and small ones of one shape (nest.go: what a nest may be)
+//	epilogue.go   dots take element-wise nests of their shape that share what the epilogue reads
+//	recompute.go  values that are cheaper to compute again than to store move into their readers:
+//	              so dots get their prologues, and gradients what a forward kernel need not keep
 //
 // Cost is in bytes moved. One multiplication costs as much as half a byte:
 // 16 of them in a cycle, against some 8 bytes from a shared cache. A kernel costs launchBytes.

@@ -178,8 +178,6 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		}
 		return true
 	}
-	rowTiles := (p.rows() + p.tile.Rows - 1) / p.tile.Rows
-	colTiles := (p.cols() + p.tile.Cols - 1) / p.tile.Cols
 	contracted := 1
 	for _, a := range p.shape.over {
 		contracted *= a.Max
@@ -199,21 +197,8 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		c.do(Bind, a.Name, 0, "loop")
 		outer = append(outer, a.Name)
 	}
-	rowBlocks, colBlocks := 1, 1
-	if p.row != nil && everywhere(p.row) {
-		rowBlocks = (p.rows() + c.m.BlockRows - 1) / c.m.BlockRows
-		if p.col == nil || colTiles == 1 {
-			rowBlocks = max(rowBlocks, want/points)
-		}
-		rowBlocks = min(rowBlocks, rowTiles)
-		if want/points <= 1 {
-			rowBlocks = 1
-		}
-		points *= rowBlocks
-	}
-	if p.col != nil && everywhere(p.col) && want > points {
-		colBlocks = min((want+points-1)/points, colTiles)
-	}
+	rowBlocks, colBlocks := c.blocks(p, everywhere, want, points)
+	rowTiles, colTiles := p.tiles()
 	var slow []string // contracted axes but the last
 	for _, a := range p.shape.over[:len(p.shape.over)-1] {
 		c.do(Bind, a.Name, 0, "loop")
@@ -236,6 +221,33 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		c.do(Order, name, i, "")
 	}
 	c.do(Mma, d.Name, 0, p.tile.String())
+}
+
+// tiles is how many register blocks rows and columns have.
+func (p *product) tiles() (rows, cols int) {
+	return (p.rows() + p.tile.Rows - 1) / p.tile.Rows, (p.cols() + p.tile.Cols - 1) / p.tile.Cols
+}
+
+// blocks is in how many parallel blocks rows and columns are cut, so that with the points
+// that there are already some want points come about.
+func (c *chooser) blocks(p *product, everywhere func(*loop.Axis) bool, want, points int) (rowBlocks, colBlocks int) {
+	rowTiles, colTiles := p.tiles()
+	rowBlocks, colBlocks = 1, 1
+	if p.row != nil && everywhere(p.row) {
+		rowBlocks = (p.rows() + c.m.BlockRows - 1) / c.m.BlockRows
+		if p.col == nil || colTiles == 1 {
+			rowBlocks = max(rowBlocks, want/points)
+		}
+		rowBlocks = min(rowBlocks, rowTiles)
+		if want/points <= 1 {
+			rowBlocks = 1
+		}
+		points *= rowBlocks
+	}
+	if p.col != nil && everywhere(p.col) && want > points {
+		colBlocks = min((want+points-1)/points, colTiles)
+	}
+	return rowBlocks, colBlocks
 }
 
 func extents(s dotShape, without ...*loop.Axis) int {

@@ -3,9 +3,9 @@
 // Choose decides, as data: a list of loop.Opt. Run applies the list in named
 // steps, each kernel IR to kernel IR:
 //
-//	split   second phases: partial sums, packed operands        (split.go)
+//	split   equations: fused and joined axes, second phases      (split.go, fuse.go, join.go)
 //	axes    cuts and bindings                                    (axes.go)
-//	sweep   equations to loops; carries; memory accumulators     (sweep.go)
+//	sweep   equations to loops; carries; memory accumulators     (sweep.go, accumulate.go)
 //	edge    loop bounds, guards, main and edge loops             (edge.go)
 //	layout  open axes become registers and lanes                 (layout.go)
 //	expand  transcendental functions and Philox to machine ops   (expand.go)

@@ -1,7 +1,10 @@
 package ir
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -174,47 +177,40 @@ func (n *Node) Label() string {
 	return n.Op.Name
 }
 
-// Title names a kernel of the node: its most telling ops, in order, and the line.
+// Title names a kernel of the node: its three most telling ops and the line.
 func (n *Node) Title() string {
+	nodes := []*Node{n}
+	if len(n.Regions) > 0 {
+		nodes = slices.DeleteFunc(n.Regions[0].Nodes(), func(x *Node) bool { return x.Op == OpParam })
+	}
+	slices.SortStableFunc(nodes, func(a, b *Node) int { return cmp.Compare(b.telling(), a.telling()) })
 	var words []string
-	seen := map[string]bool{}
-	add := func(n *Node) {
-		w := n.Op.Name
-		if r, ok := n.Attr.(ReduceAttr); ok {
+	for _, x := range nodes {
+		if len(words) > 0 && x.telling() < 0 {
+			break
+		}
+		w := x.Op.Name
+		if r, ok := x.Attr.(ReduceAttr); ok {
 			w = r.Kind.String()
 		}
-		if !seen[w] {
-			seen[w] = true
+		if len(words) < 3 && !slices.Contains(words, w) {
 			words = append(words, w)
 		}
 	}
-	if len(n.Regions) == 0 {
-		add(n)
-	} else {
-		nodes := n.Regions[0].Nodes()
-		for _, pick := range []func(n *Node) bool{
-			func(n *Node) bool {
-				return n.Op.Class == ClassDot || n.Op.Class == ClassReduce || n.Op.Class == ClassOther
-			},
-			func(n *Node) bool { return n.Op.Class == ClassElementwise },
-			func(n *Node) bool { return n.Op.Class == ClassMovement || n.Op.Class == ClassLeaf && n.Op != OpParam },
-		} {
-			for _, x := range nodes {
-				if len(words) < 3 && pick(x) {
-					add(x)
-				}
-			}
-			if len(words) > 0 && len(words) >= 2 {
-				break
-			}
-		}
-	}
-	if len(words) == 0 {
-		words = []string{"copy"}
-	}
-	title := strings.Join(words, "_")
+	title := strings.Join(append(words, "copy")[:max(1, len(words))], "_")
 	if n.Pos.Line > 0 {
 		title += fmt.Sprintf("_%d", n.Pos.Line)
 	}
 	return title
+}
+
+// telling ranks ops by how much they say about a kernel.
+func (n *Node) telling() float64 {
+	switch n.Op.Class {
+	case ClassDot, ClassReduce, ClassOther:
+		return math.Inf(1)
+	case ClassElementwise:
+		return n.Op.Cost(n)
+	}
+	return -1
 }

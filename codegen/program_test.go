@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"bytes"
 	bytesof "encoding/binary"
 	"fmt"
 	"math"
@@ -202,6 +203,13 @@ func TestPrograms(t *testing.T) {
 			require.NoError(t, passes.Plan(mod))
 			b, err := Build(mod, m, Options{Target: target})
 			require.NoError(t, err)
+			var bundle, again bytes.Buffer
+			require.NoError(t, program.Write(&bundle, b.Program))
+			text := bundle.String()
+			b.Program, err = program.Load(&bundle)
+			require.NoError(t, err)
+			require.NoError(t, program.Write(&again, b.Program))
+			require.Equal(t, text, again.String())
 			checkProgram(t, b, g)
 		})
 	}

@@ -73,7 +73,7 @@ func (b *builder) number(t *NumberTerm) Value {
 }
 
 // maxWork bounds what the compiler does for one file, so that no file keeps it busy for ever.
-const maxWork = 2_000_000
+const maxWork = 500_000
 
 // name looks a name up; a param or state gives its newest value.
 func (b *builder) name(t *NameTerm) Value {

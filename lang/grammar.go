@@ -1,3 +1,12 @@
+// Package lang is the front end: it parses model files, runs them at compile
+// time and gives what they mean as an ir.Module, or says in the language's own
+// words what is wrong with them.
+//
+// The road of a file: lex.go and grammar.go (the syntax tree), parse.go (syntax
+// mistakes), term.go (expressions as the builder walks them), build.go (files
+// and names), entry.go (train, eval, sample and init). Values are either known to the
+// compiler or tensors, nodes of the graph being built (value.go, frame.go). Index notation is
+// in index.go, access.go, ranges.go and reduce.go.
 package lang
 
 import "github.com/alecthomas/participle/v2/lexer"

@@ -540,3 +540,13 @@ func TestDepthCostsNothing(t *testing.T) {
 	}
 	require.Equal(t, lines("6"), lines("24"))
 }
+
+// A loop draws the same numbers whether it stays a loop or is unrolled.
+func TestDrawsInLoops(t *testing.T) {
+	draws := func(over string) []float64 {
+		return run(t, "eval e {\n  for i in "+over+" { u ~ uniform[2]  a[i] = u }\n  show a\n}", values{})["a"].F
+	}
+	rolled := draws("3")
+	require.NotEqual(t, rolled[:2], rolled[2:4])
+	require.Equal(t, rolled, draws("[0, 1, 2]"))
+}

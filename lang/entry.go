@@ -12,19 +12,19 @@ import (
 
 // An entry is an item of the file that runs, being built.
 type entry struct {
-	kind     ir.EntryKind
-	name     string
-	f        *frame
-	current  map[*stateDecl]Tensor
-	changed  map[*stateDecl]Span // where a state was assigned last
-	results  []ir.Result
-	feeds    []ir.Feed
-	every    []*ir.Every
-	flags    []ir.Flag
-	groups   int
-	minimize int
-	local    map[*stateDecl]bool // states of the optimizer's copy that runs: as they are in this turn
-	stepped  bool                // inside `every`: values of the step are out of reach
+	kind       ir.EntryKind
+	name       string
+	f          *frame
+	current    map[*stateDecl]Tensor
+	changed    map[*stateDecl]Span // where a state was assigned last
+	results    []ir.Result
+	feeds      []ir.Feed
+	every      []*ir.Every
+	flags      []ir.Flag
+	groups     int
+	minimizers []*Minimize
+	local      map[*stateDecl]bool // states of the optimizer's copy that runs: as they are in this turn
+	stepped    bool                // inside `every`: values of the step are out of reach
 }
 
 func newEntry(kind ir.EntryKind, name string) *entry {

@@ -28,12 +28,11 @@ func (b *builder) minimize(s *Minimize, at Span) {
 	if loss.N.Type.Rank() != 0 {
 		b.failHelp(lossTerm.Span(), "`mean("+b.src.text(lossTerm.Span())+")`", "a loss is a scalar, and this is %s: it is not reduced", typeText(loss.N.Type))
 	}
-	b.entry.minimize++
 	path := "train"
 	if b.entry.name != "" {
 		path = b.entry.name
 	}
-	path += "." + itoa(b.entry.minimize)
+	path += "." + itoa(b.entry.minimizer(s))
 	params := b.parameters(s, lossTerm, loss, at)
 	with := s.With.term()
 	opt, ok := b.eval(with).(Optimizer)
@@ -174,9 +173,7 @@ func (b *builder) updates(opt Optimizer, params []*stateDecl, loss Tensor, path 
 		for _, m := range opt.Unit.Decl.Members {
 			switch {
 			case m.State != nil:
-				d := b.declareState(m.State, u.sc, h)
-				d.kind = ir.KindMoment
-				u.moments = append(u.moments, d)
+				u.moments = append(u.moments, b.moment(m.State, u.sc, h))
 			case m.Fn != nil:
 				u.sc.define(m.Fn.Name, Func{Name: m.Fn.Name, Decl: m.Fn, Scope: u.sc})
 			case m.Bind != nil:
@@ -188,6 +185,31 @@ func (b *builder) updates(opt Optimizer, params []*stateDecl, loss Tensor, path 
 		out = append(out, u)
 	}
 	return out
+}
+
+// moment is a state of the optimizer's copy at h. A statement that runs several times in a step has one copy.
+func (b *builder) moment(s *State, sc *scope, h *home) *stateDecl {
+	name := join(h.path, s.Name)
+	for _, d := range b.states {
+		if d.kind == ir.KindMoment && d.name == name {
+			sc.define(s.Name, StateRef{d})
+			return d
+		}
+	}
+	d := b.declareState(s, sc, h)
+	d.kind = ir.KindMoment
+	return d
+}
+
+// minimizer numbers the `minimize` statements of a train, from 1.
+func (e *entry) minimizer(s *Minimize) int {
+	for i, m := range e.minimizers {
+		if m == s {
+			return i + 1
+		}
+	}
+	e.minimizers = append(e.minimizers, s)
+	return len(e.minimizers)
 }
 
 // totalNorm is the norm of all gradients together.

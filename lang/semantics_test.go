@@ -550,3 +550,22 @@ func TestDrawsInLoops(t *testing.T) {
 	require.NotEqual(t, rolled[:2], rolled[2:4])
 	require.Equal(t, rolled, draws("[0, 1, 2]"))
 }
+
+// A `minimize` in a `repeat` takes a batch and a step each time, with one optimizer.
+func TestRepeatedSteps(t *testing.T) {
+	m := build(t, `use optim  data d = npy("x")  param w: f32[2] = 0
+train for 3 {
+  repeat 2 {
+    each x: f32[2] from d.train
+    loss = sum((w - x)^2)
+    minimize loss over w with optim.sgd(lr: 0.25, momentum: 1)
+  }
+}`)
+	e := entryOf(t, m, ir.EntryTrain, "")
+	require.Len(t, e.Feeds, 2)
+	require.Len(t, m.States, 2)
+	out := evaluate(t, e.Graph, values{"w": ir.NewTensor(loop.F32, 2), "train.1.w.v": ir.NewTensor(loop.F32, 2), e.Feeds[0].Name: ir.Floats([]float64{2, 4}, 2), e.Feeds[1].Name: ir.Floats([]float64{0, 0}, 2)}, nil)
+	// w: 0 -> 0.5x with v = -2x; then v = -2x + 2(0.5x) = -x, w = 0.5x + 0.25x.
+	near(t, []float64{1.5, 3}, out["w"].F)
+	near(t, []float64{-2, -4}, out["train.1.w.v"].F)
+}

@@ -24,8 +24,9 @@ func (e *emitter) bitcast(v *loop.Value) value.Value {
 
 // cast converts between element types.
 func (e *emitter) cast(v *loop.Value) value.Value {
-	from, to, blk := v.Args[0].Elem, v.Elem, e.b.Block
+	from, to := v.Args[0].Elem, v.Elem
 	x := e.value(v.Args[0])
+	blk := e.b.Block // a masked load in x may have started another
 	n := llir.Lanes(x.Type())
 	t := llir.Vec(n, regType(to))
 	switch {

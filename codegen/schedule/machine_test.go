@@ -115,6 +115,8 @@ func put(b *loop.Buffer, d *loop.Data, mem []byte) {
 			*(*uint32)(p) = uint32(d.I[i])
 		case loop.I64:
 			*(*int64)(p) = d.I[i]
+		case loop.U8:
+			*(*uint8)(p) = uint8(d.I[i])
 		default:
 			panic("element type " + b.Elem.String())
 		}

@@ -60,12 +60,8 @@ func builtins() *scope {
 	for n, f := range arrayBuiltins {
 		def(n, f)
 	}
-	for _, n := range []string{"step", "training"} {
-		def(n, func(b *builder, c *call) Value {
-			b.failHelp(c.span, "`"+n+"`", "`%s` is a value, not a function", n)
-			return nil
-		})
-	}
+	s.define("step", Live("step"))
+	s.define("training", Live("training"))
 	s.define("pi", Num{math.Pi, false})
 	s.define("bits", Draw{})
 	for _, n := range []string{"copy", "frozen", "padded", "tokens", "lines", "csv", "mnist", "images", "streams", "clips", "pack", "fp8"} {

@@ -92,20 +92,11 @@ func (b *builder) name(t *NameTerm) Value {
 		panic(silent{})
 	case StateRef:
 		return b.readState(v.State, t.Span())
-	case Func:
-		if v.Decl == nil && v.Builtin == nil {
-			break
-		}
-	}
-	switch t.Name {
-	case "step":
-		if f, ok := v.(Func); ok && f.Name == "step" && f.Builtin != nil {
+	case Live:
+		if v == "step" {
 			return b.step(t.Span())
 		}
-	case "training":
-		if f, ok := v.(Func); ok && f.Name == "training" && f.Builtin != nil {
-			return Bool(b.entry != nil && b.entry.training())
-		}
+		return Bool(b.entry != nil && b.entry.training())
 	}
 	return v
 }

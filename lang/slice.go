@@ -109,7 +109,7 @@ func (b *builder) slice(x Tensor, t *IndexTerm) Value {
 			b.cut(a, dims[axis], s)
 			axis++
 		default:
-			b.point(a, dims[axis], axis, s)
+			b.point(a, dims[axis], s)
 			axis++
 		}
 	}
@@ -217,7 +217,7 @@ func trim(n *index.Expr) *index.Expr {
 }
 
 // point is a number or an integer tensor in a bracket.
-func (b *builder) point(a *access, d ir.Dim, axis int, s Subscript) {
+func (b *builder) point(a *access, d ir.Dim, s Subscript) {
 	v := b.eval(s.At)
 	if e := exprOf(v); e != nil {
 		a.out = append(a.out, b.checkedPoint(a, e, d, s))
@@ -237,7 +237,6 @@ func (b *builder) point(a *access, d ir.Dim, axis int, s Subscript) {
 	for i, x := range t.N.Type.Dims {
 		a.shape, a.one = append(a.shape, x), append(a.one, t.isOne(i))
 	}
-	_ = axis
 }
 
 func (b *builder) checkedPoint(a *access, e *index.Expr, d ir.Dim, s Subscript) *index.Expr {

@@ -64,10 +64,7 @@ func (b *builder) element(t *Type) ir.Elem {
 	if e, ok := elements[t.Name]; ok {
 		return e
 	}
-	names := append([]string{}, settingTypes...)
-	for _, n := range []string{"f32", "bf16", "f16", "i32", "u32", "u8", "bool"} {
-		names = append(names, n)
-	}
+	names := append([]string{"f32", "bf16", "f16", "i32", "u32", "u8"}, settingTypes...)
 	for _, n := range settingTypes {
 		if t.Name == n {
 			b.failHelp(typeSpan(t), "f32, bf16, f16, i32, u32, u8 and bool are elements", "`%s` is the type of a setting, not of a tensor", t.Name)

@@ -83,6 +83,8 @@ type (
 	Dims struct{ Dims []ir.Dim }
 	// Range is range(a, b).
 	Range struct{ From, To Value }
+	// Live is `step` or `training`: it depends on what runs.
+	Live string
 	// Poison is a value whose making failed: its use is not a new mistake.
 	Poison struct{}
 )
@@ -105,6 +107,7 @@ func (FeedValue) what() string  { return "a feed" }
 func (Tuple) what() string      { return "several values" }
 func (Dims) what() string       { return "axes" }
 func (Range) what() string      { return "a range" }
+func (Live) what() string       { return "a value of the run" }
 func (Poison) what() string     { return "a failed value" }
 
 func whole(n int) Num { return Num{float64(n), true} }

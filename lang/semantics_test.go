@@ -569,3 +569,24 @@ train for 3 {
 	near(t, []float64{1.5, 3}, out["w"].F)
 	near(t, []float64{-2, -4}, out["train.1.w.v"].F)
 }
+
+// Of the language's model files these build; the others are refused with a line, never with an internal error.
+func TestModelFiles(t *testing.T) {
+	build := map[string]bool{"fgan": true, "fvsbn": true, "gpt": true, "made": true, "nade": true, "pixelcnn": true}
+	files, err := filepath.Glob("../testdata/lang/models/*.mdl")
+	require.NoError(t, err)
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".mdl")
+		src, err := os.ReadFile(f)
+		require.NoError(t, err)
+		m, ds := Build(name+".mdl", src, Options{})
+		require.Equal(t, build[name], m != nil, "%s: %v", name, ds)
+		if m != nil {
+			require.NoError(t, ir.VerifyModule(m), name)
+		}
+		for _, d := range ds {
+			require.NotContains(t, d.Message, "internal error", name)
+			require.Positive(t, d.Span.Pos.Line, d.Message)
+		}
+	}
+}

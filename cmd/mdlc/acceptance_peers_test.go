@@ -1,0 +1,35 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// PyTorch computes the same first 20 losses from the same weights and batches.
+func TestAcceptanceLossesOfPyTorch(t *testing.T) {
+	acceptance(t)
+	t.Run("gpt2", func(t *testing.T) {
+		peer(t, "gpt2", "corpus="+text(t), "heads=4", "steps=2000")
+	})
+	t.Run("made", func(t *testing.T) { peer(t, "made", "digits="+digits(t)) })
+}
+
+func peer(t *testing.T, model, data string, settings ...string) {
+	dir := t.TempDir()
+	out, _ := mdlc(t, "run", library(t, model+".mdl"), "train", "--seed", "1", "--steps", "20", "--data", data,
+		"--out", filepath.Join(dir, "run"), "--export", filepath.Join(dir, "export"), "--json", "-q")
+	losses := filepath.Join(dir, "losses.jsonl")
+	require.NoError(t, os.WriteFile(losses, out, 0o644))
+	args := append([]string{"../../testdata/peers/" + model + "_torch.py", filepath.Join(dir, "export"), losses}, settings...)
+	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", args...)
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
+	said, err := cmd.CombinedOutput()
+	t.Log(strings.TrimSpace(string(said)))
+	require.NoError(t, err, "make peers installs what this needs")
+	require.Contains(t, string(said), "20 losses", "fewer steps were compared")
+}

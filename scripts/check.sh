@@ -1,0 +1,9 @@
+#!/bin/sh
+# The checks that take minutes: whole trainings, killed ones too, and the same losses from PyTorch.
+# MDLC_DATA names a folder of real data other than ../shared/data; what needs it is skipped without.
+# Figures are printed; times are not asserted. Arguments go to go test: scripts/check.sh -run Depth
+set -eu
+cd "$(dirname "$0")/.."
+sh scripts/install-llvm.sh
+sh scripts/install-peers.sh
+MDLC_CHECK=1 exec "${GO:-go}" test ./cmd/mdlc -run '^TestAcceptance' -count 1 -v -timeout 35m "$@"

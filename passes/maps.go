@@ -105,7 +105,7 @@ func (s *simplifier) staysOutside(a ir.IndexAttr, x *ir.Node, inner ir.IndexAttr
 		if hasData(e) || d.Len != nil {
 			return false
 		}
-		if lo < 0 && !s.outside(inner, x, k, lo, -1) || hi >= d.Size && !s.outside(inner, x, k, d.Size, hi) {
+		if lo < 0 && !s.outside(a, inner, x, k, lo, -1) || hi >= d.Size && !s.outside(a, inner, x, k, d.Size, hi) {
 			return false
 		}
 	}
@@ -113,14 +113,18 @@ func (s *simplifier) staysOutside(a ir.IndexAttr, x *ir.Node, inner ir.IndexAttr
 }
 
 // outside reports whether the map of x leads outside of its operand for all
-// values lo..hi of variable k.
-func (s *simplifier) outside(inner ir.IndexAttr, x *ir.Node, k, lo, hi int) bool {
-	bound := s.bound(inner.Shape)
+// values lo..hi of variable k. The other variables are where the outer map a
+// leads, which may be outside of x too.
+func (s *simplifier) outside(a, inner ir.IndexAttr, x *ir.Node, k, lo, hi int) bool {
+	outer, bound := s.bound(a.Shape), s.bound(inner.Shape)
 	name := ir.Var(k).Name
 	for i, e := range inner.Out {
 		l, h := e.Range(func(v string) (int, int) {
 			if v == name {
 				return lo, hi
+			}
+			if j, ok := mapVar(v); ok {
+				return a.Out[j].Range(outer)
 			}
 			return bound(v)
 		})

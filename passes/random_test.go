@@ -1,16 +1,18 @@
 package passes
 
 import (
-	"math/rand"
-	"testing"
-
+	"flag"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
-
+	"math/rand"
 	"mdlc/ir"
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
+	"pgregory.net/rapid"
+	"testing"
 )
+
+// A fixed seed by default, so that a run says something of the change and not of luck; -rapid.seed=N explores.
+func init() { _ = flag.Set("rapid.seed", "1") }
 
 // TestRandomGraphs: what the passes make of random graphs has the same values.
 func TestRandomGraphs(t *testing.T) {

@@ -1,14 +1,17 @@
 package loop
 
 import (
+	"flag"
+	"github.com/stretchr/testify/require"
 	"math"
 	"os"
 	"path/filepath"
-	"testing"
-
-	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+	"testing"
 )
+
+// A fixed seed by default, so that a run says something of the change and not of luck; -rapid.seed=N explores.
+func init() { _ = flag.Set("rapid.seed", "1") }
 
 // expressions draws values over the axes of a kernel with buffers of each type.
 type expressions struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"syscall"
@@ -48,11 +48,20 @@ func sameHoweverItRuns(t *testing.T, model, dir string, train []string) {
 	one := run("alone", model, "--threads", "1")
 	bundle := filepath.Join(dir, "unfused.bundle")
 	mdlc(t, "compile", model, "--no-fusion", "-o", bundle)
+	fused, unfusedKernels := kernelCount(t, model), kernelCount(t, model, "--no-fusion")
+	t.Logf("%d kernels, without fusion %d", fused, unfusedKernels)
+	require.Greater(t, unfusedKernels, 2*fused, "the switch does nothing")
 	unfused := run("unfused", bundle)
 	for _, other := range []string{one, unfused} {
 		sameFile(t, "weights.safetensors", whole, other)
 		sameFile(t, "log.jsonl", whole, other)
 	}
+}
+
+// kernelCount is how many kernels a model compiles to.
+func kernelCount(t *testing.T, model string, flags ...string) int {
+	loops, _ := mdlc(t, slices.Concat([]string{"compile", model, "--emit", "loops"}, flags)...)
+	return bytes.Count(append([]byte("\n"), loops...), []byte("\nkernel "))
 }
 
 // killed trains a model, kills it ten times, and requires that it ends like the undisturbed run in whole.
@@ -149,17 +158,12 @@ func stopDuring(t *testing.T, cmd *exec.Cmd, file string) {
 // The text differs a little, because a kernel over the layers has another edge.
 func TestAcceptanceDepth(t *testing.T) {
 	acceptance(t)
-	kernel, function := regexp.MustCompile(`(?m)^kernel `), regexp.MustCompile(`(?m)^define `)
-	compile := func(layers, stage string) string {
-		out, _ := mdlc(t, "compile", library(t, "gpt.mdl"), "--set", "layers="+layers, "--emit", stage)
-		return string(out)
-	}
-	count := func(re *regexp.Regexp, text string) int { return len(re.FindAllString(text, -1)) }
+	gpt := library(t, "gpt.mdl")
 	var kernels, functions, size [2]int
 	for i, layers := range []string{"6", "24"} {
-		kernels[i] = count(kernel, compile(layers, "loops"))
-		llvm := compile(layers, "llvm")
-		functions[i], size[i] = count(function, llvm), len(llvm)
+		kernels[i] = kernelCount(t, gpt, "--set", "layers="+layers)
+		llvm, _ := mdlc(t, "compile", gpt, "--set", "layers="+layers, "--emit", "llvm")
+		functions[i], size[i] = bytes.Count(llvm, []byte("\ndefine ")), len(llvm)
 		t.Logf("gpt at %s layers: %d kernels, %d LLVM functions, %d bytes of LLVM text", layers, kernels[i], functions[i], size[i])
 	}
 	require.NotZero(t, kernels[0])

@@ -11,6 +11,9 @@ import (
 	"mdlc/ir/loop"
 )
 
+// A fixed seed by default, so that a run says something of the change and not of luck; -rapid.seed=N explores.
+func init() { _ = flag.Set("rapid.seed", "1") }
+
 // shapes are kernels of each class for any sizes a, b, c.
 var shapes = map[string]func(a, b, c int) string{
 	"map": func(a, b, c int) string {

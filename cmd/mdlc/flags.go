@@ -22,7 +22,7 @@ func splitSampleFlags(parser *kong.Kong, args []string) (rest []string, flags []
 		if child.Name != "run" {
 			continue
 		}
-		for _, group := range child.AllFlags(true) {
+		for _, group := range child.AllFlags(false) {
 			for _, f := range group {
 				known["--"+f.Name], takesValue["--"+f.Name] = true, !f.IsBool()
 				if f.Short != 0 {

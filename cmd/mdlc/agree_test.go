@@ -1,0 +1,191 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir"
+	"mdlc/ir/loop"
+	"mdlc/lang"
+	"mdlc/passes"
+)
+
+// weightsOf reads the values of a run folder: by name, with integers and bools exact.
+func weightsOf(t *testing.T, folder string) map[string]*ir.Tensor {
+	raw, err := os.ReadFile(filepath.Join(folder, "weights.safetensors"))
+	require.NoError(t, err)
+	size := binary.LittleEndian.Uint64(raw)
+	header := map[string]struct {
+		Dtype   string `json:"dtype"`
+		Shape   []int  `json:"shape"`
+		Offsets [2]int `json:"data_offsets"`
+	}{}
+	body := raw[8+size:]
+	var entries map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(raw[8:8+size], &entries))
+	delete(entries, "__metadata__")
+	head, err := json.Marshal(entries)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(head, &header))
+	out := map[string]*ir.Tensor{}
+	for name, h := range header {
+		data := body[h.Offsets[0]:h.Offsets[1]]
+		elem := map[string]loop.Elem{"F32": loop.F32, "I32": loop.I32, "U32": loop.U32, "U8": loop.U8, "BOOL": loop.Bool}[h.Dtype]
+		x := ir.NewTensor(elem, h.Shape...)
+		for i := range x.Len() {
+			switch elem {
+			case loop.F32:
+				x.F[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:])))
+			case loop.I32:
+				x.I[i] = int64(int32(binary.LittleEndian.Uint32(data[4*i:])))
+			case loop.U32:
+				x.I[i] = int64(binary.LittleEndian.Uint32(data[4*i:]))
+			default:
+				x.I[i] = int64(data[i])
+			}
+		}
+		out[name] = x
+	}
+	return out
+}
+
+// reference trains a model by the float64 evaluator, on the graphs as the front end made them.
+func reference(t *testing.T, src string, seed int64, steps int) map[string]*ir.Tensor {
+	m, ds := lang.Build("random.mdl", []byte(src), lang.Options{})
+	for _, d := range ds {
+		if d.Severity == lang.Error {
+			t.Fatalf("%s\n%s", d.Text(), src)
+		}
+	}
+	states := map[string]*ir.Tensor{}
+	run := func(e *ir.Entry, step int) {
+		g, err := passes.Grad(e.Graph)
+		require.NoError(t, err)
+		ev := &ir.Evaluator{Params: func(kind ir.ParamKind, name string) *ir.Tensor {
+			switch kind {
+			case ir.ParamSeed:
+				return ir.Ints(loop.U32, []int64{seed, 0}, 2)
+			case ir.ParamStep:
+				return ir.IntScalar(loop.I32, int64(step))
+			}
+			return states[name]
+		}}
+		out, err := ev.Run(g)
+		require.NoError(t, err, src)
+		for i, r := range g.Results {
+			if r.Kind == ir.ResultState {
+				states[r.Name] = out[i]
+				for k, v := range out[i].F { // a state is kept in f32
+					out[i].F[k] = float64(float32(v))
+				}
+			}
+		}
+	}
+	for _, e := range m.Entries {
+		if e.Kind == ir.EntryInit {
+			run(e, 0)
+		}
+	}
+	for _, e := range m.Entries {
+		for step := range steps {
+			if e.Kind == ir.EntryTrain {
+				run(e, step)
+			}
+		}
+	}
+	return states
+}
+
+// agrees trains a model by machine code, on two threads, one thread and without
+// fusion, which must give the same bits, and by the reference evaluator, which
+// must give about the same numbers.
+func agrees(t *testing.T, src string, steps int) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "random.mdl")
+	require.NoError(t, os.WriteFile(file, []byte(src), 0o644))
+	want := reference(t, src, 5, steps)
+	var first string
+	for _, how := range []string{"--threads=2", "--threads=1", "--no-fusion"} {
+		out := filepath.Join(dir, strings.Trim(how, "-"))
+		_, stderr, code := call("run", file, "train", "--seed", "5", "--steps", strconv.Itoa(steps), "--out", out, how, "-q")
+		require.Equal(t, 0, code, "%s\n%s", stderr, src)
+		if first == "" {
+			first = out
+			continue
+		}
+		a, b := weightsOf(t, first), weightsOf(t, out)
+		for name := range a {
+			for i := range a[name].Len() {
+				x, y := a[name].At(i), b[name].At(i)
+				require.True(t, x == y && math.Signbit(x) == math.Signbit(y) || x != x && y != y, "%s: %s[%d]: %v, and %v with %s\n%s", filepath.Base(first), name, i, x, y, how, src)
+			}
+		}
+	}
+	got := weightsOf(t, first)
+	for name, w := range want {
+		parts := []*ir.Tensor{w}
+		names := []string{name}
+		if strings.Contains(name, ".#") {
+			parts, names = nil, nil
+			for i := range w.Dims[0] {
+				names = append(names, strings.Replace(name, "#", strconv.Itoa(i), 1))
+				n := w.Len() / w.Dims[0]
+				p := &ir.Tensor{Elem: w.Elem, Dims: w.Dims[1:]}
+				if w.F != nil {
+					p.F = w.F[i*n:][:n]
+				} else {
+					p.I = w.I[i*n:][:n]
+				}
+				parts = append(parts, p)
+			}
+		}
+		for k, p := range parts {
+			require.NotNil(t, got[names[k]], names[k])
+			closeTo(t, p, got[names[k]], names[k]+"\n"+src)
+		}
+	}
+}
+
+// closeTo allows f32's roundings, relative to the largest element.
+func closeTo(t *testing.T, want, got *ir.Tensor, what string) {
+	t.Helper()
+	require.Equal(t, fmt.Sprint(want.Dims), fmt.Sprint(got.Dims), what)
+	scale := 1.0
+	for _, x := range want.F {
+		if !math.IsInf(x, 0) && x == x {
+			scale = max(scale, math.Abs(x))
+		}
+	}
+	for i := range want.Len() {
+		x, y := want.At(i), got.At(i)
+		switch {
+		case want.F == nil, math.IsInf(x, 0):
+			require.Equal(t, x, y, "element %d of %s", i, what)
+		case x != x:
+			require.True(t, y != y, "element %d: %v, not NaN, of %s", i, y, what)
+		default:
+			require.InDelta(t, x, y, 1e-4*scale, "element %d of %s", i, what)
+		}
+	}
+}
+
+// MDLC_AGREE names model files to compare, separated by spaces.
+func TestFilesAgree(t *testing.T) {
+	for _, f := range strings.Fields(os.Getenv("MDLC_AGREE")) {
+		t.Run(filepath.Base(f), func(t *testing.T) {
+			src, err := os.ReadFile(f)
+			require.NoError(t, err)
+			agrees(t, string(src), 2)
+		})
+	}
+}

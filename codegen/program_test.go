@@ -24,7 +24,7 @@ import (
 
 // native runs a program's object code, launch by launch, on one thread.
 type native struct {
-	t       *testing.T
+	t       testing.TB
 	p       *program.Program
 	arena   []byte
 	work    []byte
@@ -33,7 +33,7 @@ type native struct {
 	lib     uintptr
 }
 
-func nativeOf(t *testing.T, p *program.Program) *native {
+func nativeOf(t testing.TB, p *program.Program) *native {
 	n := &native{t: t, p: p, arena: aligned(int(p.Arena) + 64), work: aligned(int(p.Work) + 64)}
 	for _, s := range p.States {
 		b := program.Buffer{Elem: s.Elem, Dims: s.Dims}
@@ -54,11 +54,8 @@ func nativeOf(t *testing.T, p *program.Program) *native {
 	return n
 }
 
-// run executes a block and returns its outputs.
-func (n *native) run(b *program.Block, inputs map[string]*loop.Data, lens map[string]int) []*loop.Data {
-	for i := range n.arena { // NaN in every float type
-		n.arena[i] = 0xff
-	}
+// buffers is the memory of a block's buffers.
+func (n *native) buffers(b *program.Block) [][]byte {
 	bufs := make([][]byte, len(b.Bufs))
 	for i, x := range b.Bufs {
 		size, _ := x.Bytes()
@@ -75,6 +72,15 @@ func (n *native) run(b *program.Block, inputs map[string]*loop.Data, lens map[st
 			bufs[i] = aligned(int(size) + 64)
 		}
 	}
+	return bufs
+}
+
+// run executes a block and returns its outputs.
+func (n *native) run(b *program.Block, inputs map[string]*loop.Data, lens map[string]int) []*loop.Data {
+	for i := range n.arena { // NaN in every float type
+		n.arena[i] = 0xff
+	}
+	bufs := n.buffers(b)
 	for _, in := range b.Inputs {
 		name := map[program.InputKind]string{program.InputStep: "step", program.InputSeed: "seed"}[in.Kind]
 		if name == "" {

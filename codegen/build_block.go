@@ -137,7 +137,8 @@ func input(buf int, a ir.ParamAttr, feeds []ir.Feed, flags []ir.Flag) (program.I
 
 // outputs lists what the driver reads after a run.
 func (x *blockBuilder) outputs() {
-	kinds := map[ir.ResultKind]program.OutputKind{ir.ResultReport: program.OutputReport, ir.ResultShow: program.OutputShow}
+	kinds := map[ir.ResultKind]program.OutputKind{ir.ResultReport: program.OutputReport, ir.ResultShow: program.OutputShow,
+		ir.ResultBound: program.OutputBound, ir.ResultFinite: program.OutputFinite}
 	for i, r := range x.g.Results {
 		kind, ok := kinds[r.Kind]
 		if !ok {
@@ -149,8 +150,23 @@ func (x *blockBuilder) outputs() {
 				out.Len = d.Len
 			}
 		}
+		if r.Kind == ir.ResultBound {
+			out.Axis, out.Limit = r.Axis, r.Limit()
+			if x.known(r.Bound.Len) {
+				out.Len = r.Bound.Len
+			}
+		}
 		x.out.Outputs = append(x.out.Outputs, out)
 	}
+}
+
+// known reports whether e, nil or of symbols, can be computed when the block has run.
+func (x *blockBuilder) known(e *index.Expr) bool {
+	known := e != nil
+	if known {
+		e.Vars(func(name string) { known = known && x.lenOf(name) >= 0 })
+	}
+	return known
 }
 
 // whole is a buffer that holds the result alone: an alias where it is a part of another.
@@ -181,7 +197,11 @@ func (x *blockBuilder) code(in []ir.PlanInstr) ([]program.Instr, error) {
 			out = append(out, program.Instr{Launch: l})
 			continue
 		}
-		l := &program.Loop{Turn: i.Loop.Turn, Count: i.Loop.Count, Turns: -1}
+		l := &program.Loop{Turn: i.Loop.Turn, Count: i.Loop.Count, Turns: -1, Made: i.Loop.Made}
+		if i.Loop.While != nil {
+			while := ref(*i.Loop.While)
+			l.While = &while
+		}
 		for _, y := range i.Loop.Syms {
 			l.Lens = append(l.Lens, program.Len{Name: y.Name, Max: y.Max, Def: y.Def})
 		}

@@ -107,14 +107,28 @@ func (r *execution) code(code []program.Instr) error {
 			continue
 		}
 		l := in.Loop
+		made := 0
 		for turn := range l.Count.Eval(r.sym) {
 			r.syms[l.Turn] = turn
+			if l.While != nil {
+				c, err := r.read(*l.While, loop.Bool, nil)
+				if err != nil {
+					return fmt.Errorf("condition of a loop: %w", err)
+				}
+				if c.I[0] == 0 {
+					break
+				}
+			}
+			made++
 			if err := r.define(l.Lens); err != nil {
 				return err
 			}
 			if err := r.code(l.Code); err != nil {
 				return fmt.Errorf("%s = %d: %w", l.Turn, turn, err)
 			}
+		}
+		if l.While != nil {
+			r.syms[l.Made] = made
 		}
 	}
 	return nil

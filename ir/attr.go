@@ -128,12 +128,20 @@ type TopKAttr struct{ K int }
 // and invariants; the region's params are the turn (i32[]), the carries, one slice of each
 // stacked input and the invariants; its results are the next carries and the
 // per-turn outputs, which are stacked.
+//
+// A loop with While makes a turn only as long as carry 0, a bool, holds, and at most
+// Count: `while`; with Count 1 it is a branch of an `if`. The outputs of turns that were not made have no value.
 type LoopAttr struct {
 	Count     *index.Expr
 	Carry, Xs int
 	Reverse   bool   // turns from Count-1 down to 0
 	Sym       string // the turn as a symbol of the region; "": none
+	While     bool
+	Made      string // While: the symbol of the loop's graph that is the number of turns made; "": none
 }
+
+// Branch reports whether the loop is a branch: one turn, or none.
+func (a LoopAttr) Branch() bool { return a.While && a.Count.IsConst(1) }
 
 // GetAttr is the attribute of get: which value of a tuple.
 type GetAttr struct{ I int }
@@ -166,6 +174,12 @@ func (a LoopAttr) Text() string {
 	}
 	if a.Sym != "" {
 		s += " turn " + a.Sym
+	}
+	if a.While {
+		s += " while"
+	}
+	if a.Made != "" {
+		s += " made " + a.Made
 	}
 	return s
 }

@@ -26,6 +26,8 @@ type frame struct {
 	params map[*Node]*Tensor
 	syms   func(name string) (int, bool)
 	lens   map[string]int
+
+	defined []Sym // the graph's symbols: they are defined anew when a loop sets one
 }
 
 // Run evaluates g. The results are in the order of g.Results.
@@ -41,6 +43,7 @@ func (e *Evaluator) Run(g *Graph) (results []*Tensor, err error) {
 		v, ok := e.Lens[name]
 		return v, ok
 	}}
+	e.frame.open(g)
 	if err := e.define(g.Syms); err != nil {
 		return nil, err
 	}
@@ -62,12 +65,23 @@ func (e *Evaluator) Run(g *Graph) (results []*Tensor, err error) {
 	return values, nil
 }
 
+// open gives the symbols that loops of g set their first value.
+func (f *frame) open(g *Graph) {
+	f.defined = g.Syms
+	for _, n := range g.Nodes() {
+		if a, ok := n.Attr.(LoopAttr); ok && a.Made != "" {
+			f.lens[a.Made] = 0
+		}
+	}
+}
+
 // define evaluates the symbols of a graph.
 func (e *Evaluator) define(syms []Sym) error {
 	for _, y := range syms {
 		v, ok := 0, true
 		if y.Def != nil {
 			v = y.Def.Eval(e.sym)
+		} else if v, ok = e.frame.lens[y.Name]; ok {
 		} else if v, ok = e.frame.syms(y.Name); !ok {
 			return fmt.Errorf("no value for symbol %s", y.Name)
 		}
@@ -144,6 +158,7 @@ func (e *Evaluator) region(g *Graph, args []*Tensor, syms func(string) (int, boo
 		e.frame.params[p] = args[i]
 	}
 	out := &Tensor{Tuple: make([]*Tensor, len(g.Results))}
+	e.frame.open(g)
 	if err := e.define(g.Syms); err != nil && e.err == nil {
 		e.err = err
 	}

@@ -36,10 +36,22 @@ type Graph struct {
 // Result is a value that leaves a graph.
 type Result struct {
 	Kind  ResultKind
-	Name  string // state: the state's name; report: the key; value: ""
+	Name  string // state: the state's name; report: the key; value: ""; bound, finite: what is checked
 	As    string // show: the format
 	Value *Node
 	Pos   Pos
+
+	Axis  int // bound: the axis of Name that is indexed
+	Bound Dim // bound: its length
+}
+
+// Limit is the smallest value of a check that is a mistake. Of an axis of fixed size
+// the value is the largest index, as u32; else it is 0 unless an index is outside.
+func (r Result) Limit() int {
+	if r.Kind == ResultBound && r.Bound.Len == nil {
+		return r.Bound.Size
+	}
+	return 1
 }
 
 // ResultKind says what a result is for.
@@ -50,9 +62,12 @@ const (
 	ResultState                    // the new value of a state
 	ResultReport                   // a scalar or short vector for the log
 	ResultShow
+	ResultKept   // a value of the step that `every` blocks read
+	ResultBound  // u32[]: an index that is data; the run stops where it is outside (Limit)
+	ResultFinite // u32[]: 0, 1 if something minimized is infinite, 2 if it is NaN; the run stops unless it is 0
 )
 
-var resultKinds = []string{"value", "state", "report", "show"}
+var resultKinds = []string{"value", "state", "report", "show", "kept", "bound", "finite"}
 
 func (k ResultKind) String() string { return resultKinds[k] }
 

@@ -121,6 +121,9 @@ func inferLoop(s *Scope, n *Node) (Type, error) {
 	if a.Sym != "" && (len(r.Syms) == 0 || r.Syms[0].Name != a.Sym || r.Syms[0].Def != nil || r.Syms[0].Max < turns.Size-1) {
 		return Type{}, fmt.Errorf("the turn %s is not the first symbol of the region, or its bound is below %d", a.Sym, turns.Size-1)
 	}
+	if err := inferWhile(s, n); err != nil {
+		return Type{}, err
+	}
 	want := []Type{TensorOf(loop.I32)}
 	for i, x := range n.Args {
 		t := x.Type
@@ -157,6 +160,21 @@ func inferLoop(s *Scope, n *Node) (Type, error) {
 	return TupleOf(types...), nil
 }
 
+// inferWhile checks what a loop with While has more.
+func inferWhile(s *Scope, n *Node) error {
+	a := n.Attr.(LoopAttr)
+	if a.While && (a.Carry == 0 || !n.Args[0].Type.Equal(TensorOf(loop.Bool))) {
+		return fmt.Errorf("a loop with `while` carries a bool first")
+	}
+	if a.Made == "" {
+		return nil
+	}
+	if y, ok := s.Lookup(a.Made); !a.While || !ok || y.Def != nil || y.Max < s.Capacity(a.Count) {
+		return fmt.Errorf("the turns made, %s, are no input of at least %d of the graph", a.Made, s.Capacity(a.Count))
+	}
+	return nil
+}
+
 func evalLoop(e *Evaluator, n *Node, args []*Tensor) *Tensor {
 	a, r := n.Attr.(LoopAttr), n.Regions[0]
 	count := a.Count.Eval(e.sym)
@@ -165,7 +183,12 @@ func evalLoop(e *Evaluator, n *Node, args []*Tensor) *Tensor {
 	for i := range ys {
 		ys[i] = e.zeros(n.Type.Tuple[a.Carry+i])
 	}
+	made := 0
 	for k := range count {
+		if a.While && carry[0].I[0] == 0 {
+			break
+		}
+		made++
 		turn := k
 		if a.Reverse {
 			turn = count - 1 - k
@@ -179,6 +202,12 @@ func evalLoop(e *Evaluator, n *Node, args []*Tensor) *Tensor {
 		carry = append([]*Tensor(nil), out[:a.Carry]...)
 		for i, y := range out[a.Carry:] {
 			ys[i].setSlice(turn, y)
+		}
+	}
+	if a.Made != "" {
+		e.frame.lens[a.Made] = made
+		if err := e.define(e.frame.defined); err != nil {
+			e.fail(n, "%v", err)
 		}
 	}
 	return &Tensor{Tuple: append(carry, ys...)}

@@ -197,13 +197,30 @@ func (p *graphParser) result() Result {
 		return Result{}
 	}
 	r := Result{Kind: ResultKind(k)}
-	if !p.peek("%") && p.peekWord() != "as" {
+	if !p.peek("%") && p.peekWord() != "as" && p.peekWord() != "axis" {
 		r.Name = p.name("name of the result")
 	}
 	if p.eatWord("as") {
 		r.As = p.name("format")
 	}
+	if r.Kind == ResultBound {
+		p.axis(&r)
+	}
 	r.Value = p.use()
 	r.Pos = p.pos()
 	return r
+}
+
+// axis is the axis that a bound is about.
+func (p *AttrParser) axis(r *Result) {
+	p.want("axis")
+	r.Axis = p.integer()
+	p.want("of")
+	at := p.start()
+	dims := p.dims()
+	if len(dims) != 1 {
+		p.failAt(at, "the length of one axis expected")
+		return
+	}
+	r.Bound = dims[0]
 }

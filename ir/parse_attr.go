@@ -119,6 +119,10 @@ func parseLoop(p *AttrParser) (Attr, error) {
 	if p.eatWord("turn") {
 		a.Sym = p.name("symbol")
 	}
+	a.While = p.eatWord("while")
+	if p.eatWord("made") {
+		a.Made = p.name("symbol")
+	}
 	return a, p.err
 }
 

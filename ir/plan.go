@@ -79,7 +79,9 @@ type PlanLoop struct {
 	Node     *Node
 	Turn     string // symbol that counts the turns made so far
 	Count    *index.Expr
-	Syms     []Sym // defined anew each turn: the turn as the region sees it, and what the region defines
+	While    *PlanRef // a bool, looked at before each turn; nil: all turns are made
+	Made     string   // While: the symbol that the turns made are, once the loop ends
+	Syms     []Sym    // defined anew each turn: the turn as the region sees it, and what the region defines
 	Code     []PlanInstr
 }
 
@@ -113,6 +115,9 @@ func (p *Plan) printCode(s *strings.Builder, code []PlanInstr, indent string) {
 	for _, in := range code {
 		if l := in.Loop; l != nil {
 			fmt.Fprintf(s, "%s%d for %s in 0..%s", indent, l.Pos, l.Turn, l.Count)
+			if l.While != nil {
+				fmt.Fprintf(s, " while %s, made %s", p.ref(*l.While), l.Made)
+			}
 			for _, y := range l.Syms {
 				fmt.Fprintf(s, ", %s = %s", y.Name, y.Def)
 			}

@@ -14,7 +14,7 @@ import (
 //	param  = value "=" "param" kind name type tail          kind = value state feed step seed flag valueof
 //	node   = value "=" op { value "," } attr { region } [ ":" type ] tail     no type: const, iota
 //	region = "{" { sym } { param } { node } { result } "}"
-//	result = kind [ name ] [ "as" name ] value [ pos ]      kind = value state report show
+//	result = kind [ name ] [ "as" name ] [ "axis" int "of" "[" dim "]" ] value [ pos ]      kind = value state report show kept bound finite
 //	value  = "%" int [ "@" generation ]
 //	tail   = [ string ] [ pos ]                             pos = "@" file ":" line ":" column
 //	type   = elem "[" { expr [ "<=" int ] "," } "]" | "(" { type "," } ")"
@@ -104,6 +104,9 @@ func (p *printer) body(g *Graph) {
 		if r.As != "" {
 			p.b.WriteString(" as " + quoteName(r.As))
 		}
+		if r.Kind == ResultBound {
+			fmt.Fprintf(&p.b, " axis %d of %s", r.Axis, dimsText([]Dim{r.Bound}))
+		}
 		p.b.WriteString(" " + names[r.Value])
 		if !p.bare {
 			p.b.WriteString(posText(r.Pos))
@@ -162,7 +165,7 @@ func posText(p Pos) string {
 
 // quoteName prints a name: plain words as they are.
 func quoteName(s string) string {
-	if s == "" || s == "as" || strings.Contains(s, "//") {
+	if s == "" || s == "as" || s == "axis" || strings.Contains(s, "//") {
 		return strconv.Quote(s)
 	}
 	for i := range len(s) {

@@ -1,6 +1,10 @@
 package ir
 
-import "fmt"
+import (
+	"fmt"
+
+	"mdlc/ir/loop"
+)
 
 // Verify checks a graph: every type is what the op's rule gives, parameters are
 // declared once, regions are closed, symbols are defined.
@@ -115,6 +119,9 @@ func verifyBlock(g *Graph, states map[string]*State, feeds []Feed, flags map[str
 	for _, r := range g.Results {
 		if r.Value.Type.IsTuple() {
 			return fmt.Errorf("%s: result %s is a tuple", r.Pos, r.Name)
+		}
+		if check := r.Kind == ResultBound || r.Kind == ResultFinite; check && !r.Value.Type.Equal(TensorOf(loop.U32)) {
+			return fmt.Errorf("%s: the check of %s is %s, must be u32[]", r.Pos, r.Name, r.Value.Type)
 		}
 		switch r.Kind {
 		case ResultValue:

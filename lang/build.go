@@ -64,6 +64,8 @@ type core struct {
 	unrollable int            // loops around that may be unrolled instead
 	site       []string       // names on the way to a draw
 	current    Span
+	frozen     int // calls of frozen modules around
+	standing   *moduleArithmetic
 	work       int // terms evaluated so far
 }
 
@@ -133,6 +135,7 @@ func (c *core) warn(at Span, help, format string, args ...any) {
 // guard runs f; a mistake in it is recorded and otherwise is run.
 func (c *core) guard(f, otherwise func()) {
 	calls, making, home, turns, loops, runs, site, fr := len(c.calls), len(c.making), c.home, c.turns, c.loops, c.runs, c.site, c.f
+	frozen, standing := c.frozen, c.standing
 	defer func() {
 		r := recover()
 		switch r := r.(type) {
@@ -147,6 +150,7 @@ func (c *core) guard(f, otherwise func()) {
 			panic(r)
 		}
 		c.calls, c.making, c.home, c.turns, c.loops, c.runs, c.site, c.f = c.calls[:calls], c.making[:making], home, turns, loops, runs, site, fr
+		c.frozen, c.standing = frozen, standing
 		otherwise()
 	}()
 	f()

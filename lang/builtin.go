@@ -64,7 +64,7 @@ func builtins() *scope {
 	s.define("training", Live("training"))
 	s.define("pi", Num{math.Pi, false})
 	s.define("bits", Draw{})
-	for _, n := range []string{"copy", "frozen", "padded", "tokens", "lines", "csv", "mnist", "images", "streams", "clips", "pack", "fp8"} {
+	for _, n := range []string{"padded", "tokens", "lines", "csv", "mnist", "images", "streams", "clips", "pack", "fp8"} {
 		def(n, func(b *builder, c *call) Value {
 			b.failHelp(c.span, refusedHelp[n], "`%s` is not supported", n)
 			return nil
@@ -78,7 +78,6 @@ var refusedHelp = map[string]string{
 	"tokens": "`bytes(path)` reads text byte by byte", "lines": "`bytes(path)` reads text byte by byte", "csv": "convert the table to .npy and use `npy(path)`",
 	"mnist": "convert the images to .npy and use `npy(path)`", "images": "convert the images to .npy and use `npy(path)`",
 	"streams": "`windows(d.train)` cuts at random places", "pack": "`windows(d.train)` gives rows of one length",
-	"frozen": "leave the module out of `over`, and use `stop(x)` on its results", "copy": "make a second instance",
 }
 
 var arrayBuiltins map[string]func(b *builder, c *call) Value
@@ -86,7 +85,7 @@ var arrayBuiltins map[string]func(b *builder, c *call) Value
 func init() {
 	arrayBuiltins = map[string]func(b *builder, c *call) Value{
 		"len": lenBuiltin, "rank": rankBuiltin, "count": countBuiltin, "range": rangeBuiltin, "reverse": reverseBuiltin,
-		"stop": stopBuiltin, "grad": gradBuiltin, "concat": concatBuiltin, "stack": stackBuiltin, "reshape": reshapeBuiltin, "flatten": flattenBuiltin,
+		"frozen": frozenBuiltin, "copy": copyBuiltin, "stop": stopBuiltin, "grad": gradBuiltin, "concat": concatBuiltin, "stack": stackBuiltin, "reshape": reshapeBuiltin, "flatten": flattenBuiltin,
 		"transpose": transposeBuiltin, "sort": sortBuiltin, "argsort": argsortBuiltin, "top_k": topKBuiltin, "var": varBuiltin, "std": stdBuiltin,
 		"bytes": bytesBuiltin, "npy": npyBuiltin, "windows": windowsBuiltin,
 	}

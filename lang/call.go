@@ -41,7 +41,15 @@ func (b *builder) arguments(t *CallTerm) []arg {
 }
 
 func (b *builder) callTerm(t *CallTerm) Value {
+	each := b.standing
+	b.standing = nil // what is called is the module itself
 	f := b.eval(t.Fn)
+	if fn, ok := f.(Func); ok && fn.Builtin != nil && fn.Name == "frozen" {
+		v := b.apply(f, b.arguments(t), t.Span(), fn.Name)
+		b.standing = each
+		return b.standFor(v, t.Span())
+	}
+	b.standing = each
 	args := b.arguments(t)
 	return b.apply(f, args, t.Span(), b.src.text(t.Fn.Span()))
 }
@@ -74,6 +82,7 @@ func (b *builder) apply(f Value, args []arg, at Span, name string) Value {
 			b.fail(at, "the module %s has no unnamed function, so it cannot be called", f.Unit.Decl.Name)
 		}
 		fn.Self = append(append(turns{}, f.Self...), fn.Self...)
+		fn.Frozen = f.Frozen
 		return b.callFn(fn, args, at, name)
 	case *UnitValue:
 		switch f.Decl.Kind {
@@ -109,7 +118,11 @@ func (b *builder) callFn(f Func, args []arg, at Span, name string) Value {
 	if len(b.calls) >= 4*maxCalls {
 		b.fail(at, "functions call each other more than %d deep", len(b.calls))
 	}
-	old, site := b.turns, b.site
+	old, site, each, frozen := b.turns, b.site, b.standing, b.frozen
+	b.standing = nil
+	if f.Frozen {
+		b.frozen++
+	}
 	b.calls = append(b.calls, activeCall{f.Decl, name, at})
 	b.site = append(append([]string{}, b.site...), name)
 	b.turns = append(append(turns{}, b.turns...), f.Self...)
@@ -139,7 +152,7 @@ func (b *builder) callFn(f Func, args []arg, at Span, name string) Value {
 		v = in.result(f.Decl.Result, v, name)
 	}
 	b.calls = b.calls[:len(b.calls)-1]
-	b.turns, b.site, b.home = old, site, h
+	b.turns, b.site, b.home, b.standing, b.frozen = old, site, h, each, frozen
 	b.at(at)
 	return v
 }
@@ -264,46 +277,9 @@ func list(names []string) string {
 	return s
 }
 
-// readState is the newest value of a state, at the turns by which its instance was reached.
-func (b *builder) readState(s *stateDecl, at Span) Value {
-	b.at(at)
-	if b.entry == nil {
-		b.failHelp(at, "states are read in functions, train, eval, sample and first values", "`%s` has no value here", s.decl.Name)
-	}
-	if _, known := b.entry.current[s]; b.entry.kind == ir.EntryInit && !known {
-		b.fail(at, "the first value of `%s` comes later in the file", s.decl.Name)
-	}
-	v := b.entry.value(s)
-	if b.entry.local[s] {
-		return v
-	}
-	for _, level := range s.stack {
-		t, ok := b.turnAt(level)
-		if !ok {
-			b.failHelp(at, "`for m in "+level.name+" { … }`", "`%s` belongs to a list of %d modules: which one is not known here", s.decl.Name, level.n)
-		}
-		if t.loop != nil {
-			v = t.loop.slice(v)
-		} else {
-			v = b.pick(v, t.at)
-		}
-	}
-	v.One = make([]bool, len(v.N.Type.Dims))
-	return v
-}
-
-func (b *builder) turnAt(level *stackLevel) (turnOf, bool) {
-	for i := len(b.turns) - 1; i >= 0; i-- {
-		if b.turns[i].stack == level {
-			return b.turns[i], true
-		}
-	}
-	return turnOf{}, false
-}
-
 // elementsOf is the instances of a list, for unrolled loops and constant indices.
 func (l StackedList) at(i int) InstanceRef {
-	return InstanceRef{l.Proto, turns{{stack: l.Level, at: i}}}
+	return InstanceRef{l.Proto, turns{{stack: l.Level, at: i}}, l.Frozen}
 }
 
 func (b *builder) step(at Span) Value {

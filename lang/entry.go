@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,7 @@ type entry struct {
 	current    map[*stateDecl]Tensor
 	changed    map[*stateDecl]Span // where a state was assigned last
 	results    []ir.Result
+	kept       []ir.Result // values that `every` blocks read
 	feeds      []ir.Feed
 	every      []*ir.Every
 	flags      []ir.Flag
@@ -37,6 +39,9 @@ func newEntry(kind ir.EntryKind, name string) *entry {
 
 // training reports whether states change: in the step of a train.
 func (e *entry) training() bool { return e.kind == ir.EntryTrain && !e.stepped }
+
+// training is whether the code that is built trains: not in eval and sample, and not under `frozen`.
+func (b *builder) training() bool { return b.entry != nil && b.frozen == 0 && b.entry.training() }
 
 // value is the newest value of a state, with its stack axes.
 func (e *entry) value(s *stateDecl) Tensor {
@@ -65,24 +70,16 @@ func (e *entry) stepOrZero(b *builder) Tensor {
 	return b.tensor(b.f.b.I32(0))
 }
 
-// write assigns a state.
-func (e *entry) write(b *builder, s *stateDecl, v Value, at Span) {
-	if !e.local[s] && (b.f != e.f || len(s.stack) > 0) {
-		b.fail(at, "`<-` on a state inside a loop or a list of modules is not supported")
+// keep makes a value of the step a result that `every` blocks read, and gives its name.
+func (e *entry) keep(n *ir.Node) string {
+	for _, r := range e.kept {
+		if r.Value == n {
+			return r.Name
+		}
 	}
-	x, ok := b.tensorLike(v, s.typ.Elem)
-	if !ok {
-		b.fail(at, "the state `%s` cannot take %s", s.decl.Name, describe(v))
-	}
-	x = b.cast(x, s.typ.Elem)
-	y, why := b.broadcastTo(x, s.typ.Dims)
-	if why != "" {
-		b.fail(at, "the state `%s` is %s and cannot take %s: %s", s.decl.Name, typeText(s.typ), typeText(x.N.Type), why)
-	}
-	e.current[s] = y
-	if !e.local[s] {
-		e.changed[s] = at
-	}
+	name := "kept." + itoa(len(e.kept)+1)
+	e.kept = append(e.kept, ir.Result{Kind: ir.ResultKept, Name: name, Value: n, Pos: n.Pos})
+	return name
 }
 
 // entries builds the train, eval and sample items, then init, which gives all
@@ -172,7 +169,7 @@ func (e *entry) finishStates(b *builder) {
 			states = append(states, ir.Result{Kind: ir.ResultState, Name: s.name, Value: e.current[s].N, Pos: posOf(at)})
 		}
 	}
-	e.results = append(states, e.results...)
+	e.results = append(append(states, e.results...), e.kept...)
 }
 
 func (b *builder) train(t *Train) {
@@ -306,13 +303,46 @@ func (b *builder) reportItem(item *ReportItem) {
 	if typ := x.N.Type; typ.Rank() > 1 || typ.Size() > 64 {
 		b.failHelp(at, "`mean(x)` reduces it", "a report is a scalar or a short vector, not %s", typeText(typ))
 	}
+	b.addReport(name, b.node(x), at)
+}
+
+// addReport records a value of this frame; the last of a name counts.
+func (b *builder) addReport(name string, n *ir.Node, at Span) {
+	if b.f.outer != nil {
+		for i, r := range b.f.reports {
+			if r.name == name {
+				b.f.reports = append(b.f.reports[:i], b.f.reports[i+1:]...)
+				break
+			}
+		}
+		b.f.reports = append(b.f.reports, branchReport{name, b.tensor(n), at})
+		return
+	}
 	for i, r := range b.entry.results {
 		if r.Kind == ir.ResultReport && r.Name == name {
 			b.entry.results = append(b.entry.results[:i], b.entry.results[i+1:]...)
 			break
 		}
 	}
-	b.entry.results = append(b.entry.results, ir.Result{Kind: ir.ResultReport, Name: name, Value: b.node(x), Pos: posOf(at)})
+	b.entry.results = append(b.entry.results, ir.Result{Kind: ir.ResultReport, Name: name, Value: n, Pos: posOf(at)})
+}
+
+// reported is the value of a report so far in frame f: not a number, or 0, where there is none.
+func (b *builder) reported(f *frame, name string, t ir.Type) *ir.Node {
+	for _, r := range f.reports {
+		if r.name == name && r.value.N.Type.Equal(t) {
+			return r.value.N
+		}
+	}
+	for _, r := range b.entry.results {
+		if f == b.entry.f && r.Kind == ir.ResultReport && r.Name == name && r.Value.Type.Equal(t) {
+			return r.Value
+		}
+	}
+	if t.Elem.IsFloat() {
+		return f.b.Const(t, math.NaN())
+	}
+	return f.b.Const(t, 0)
 }
 
 var showFormats = []string{"images", "text", "audio", "points", "histogram", "table"}
@@ -370,7 +400,7 @@ func (b *builder) every(s *Every, at Span) {
 		return
 	}
 	inner := newEntry(ir.EntryTrain, fmt.Sprintf("%s every %d", train.name, out.N))
-	inner.stepped = true
+	inner.stepped, inner.f.step = true, train
 	b.entry, b.f = inner, inner.f
 	site := b.site
 	b.site = append(append([]string{}, site...), "every "+strconv.Itoa(out.N))
@@ -388,6 +418,13 @@ func (b *builder) initEntry() {
 		b.guard(func() {
 			at := Span{s.decl.Pos, s.decl.EndPos}
 			b.site, b.loops, b.nth = []string{"init"}, s.turns, map[string]int{}
+			if s.copyOf != nil {
+				b.at(at)
+				n := b.firstOfCopy(s)
+				e.current[s] = Tensor{N: n, F: e.f}
+				e.results = append(e.results, ir.Result{Kind: ir.ResultState, Name: s.name, Value: n, Pos: posOf(at)})
+				return
+			}
 			v := b.in(s.scope).eval(s.decl.Init.term())
 			if s.decl.Op == "~" {
 				at = s.decl.Init.term().Span()
@@ -435,5 +472,5 @@ func (b *builder) drawStack(s *stateDecl, levels []*stackLevel, v Value, at Span
 	}
 	b.f, b.loops = outer, loops
 	b.at(at)
-	return f.finish(nil, nil, []*ir.Node{n})[0]
+	return b.closeLoop(f, nil, nil, []*ir.Node{n})[0]
 }

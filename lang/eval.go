@@ -33,7 +33,7 @@ func (b *builder) eval(t Term) Value {
 		}
 		return None{}
 	case *NameTerm:
-		return b.name(t)
+		return b.standFor(b.name(t), t.Span())
 	case *BinaryTerm:
 		return b.binaryTerm(t)
 	case *UnaryTerm:
@@ -41,7 +41,11 @@ func (b *builder) eval(t Term) Value {
 	case *WhereTerm:
 		return b.whereTerm(t)
 	case *FieldTerm:
-		return b.field(b.eval(t.X), t.Name, t.Span())
+		each := b.standing
+		b.standing = nil // the field of the module itself
+		v := b.field(b.eval(t.X), t.Name, t.Span())
+		b.standing = each
+		return b.standFor(v, t.Span())
 	case *CallTerm:
 		return b.callTerm(t)
 	case *IndexTerm:
@@ -96,7 +100,7 @@ func (b *builder) name(t *NameTerm) Value {
 		if v == "step" {
 			return b.step(t.Span())
 		}
-		return Bool(b.entry != nil && b.entry.training())
+		return Bool(b.training())
 	}
 	return v
 }
@@ -201,15 +205,23 @@ func (b *builder) memberOf(x InstanceRef, name string, at Span) Value {
 	case Poison:
 		panic(silent{})
 	case InstanceRef:
-		return InstanceRef{v.Instance, append(append(turns{}, x.Self...), v.Self...)}
+		return InstanceRef{v.Instance, append(append(turns{}, x.Self...), v.Self...), v.Frozen || x.Frozen}
 	case Func:
 		v.Self = append(append(turns{}, x.Self...), v.Self...)
+		v.Frozen = v.Frozen || x.Frozen
 		return v
 	case StateRef:
-		old := b.turns
+		old, frozen := b.turns, b.frozen
 		b.turns = append(append(turns{}, b.turns...), x.Self...)
-		defer func() { b.turns = old }()
+		defer func() { b.turns, b.frozen = old, frozen }()
+		if x.Frozen {
+			b.frozen++
+		}
 		return b.readState(v.State, at)
+	case StackedList, List:
+		if x.Frozen {
+			return freeze(v)
+		}
 	}
 	return v
 }

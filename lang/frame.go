@@ -29,6 +29,12 @@ type frame struct {
 	params   []*ir.Node
 	brought  map[*ir.Node]*ir.Node
 	sliced   map[*ir.Node]*ir.Node
+	states   []*heldState
+	branch   bool           // of an `if` at run time
+	while    bool           // carry 0 is the condition
+	made     string         // while: the symbol of the turns made, "": none
+	reports  []branchReport // of a branch
+	step     *entry         // of an `every`: the step, whose values it may read
 }
 
 // collect is an array that a loop fills, one slot a turn.
@@ -76,7 +82,7 @@ func (f *frame) use(t Tensor) *ir.Node {
 		return t.N
 	}
 	if f.outer == nil {
-		panic(otherGraph{f.b.Name})
+		return f.fromStep(t)
 	}
 	if t.N.Op.Class == ir.ClassLeaf && t.N.Op != ir.OpParam {
 		return f.b.Make(t.N.Op, t.N.Attr)
@@ -90,6 +96,14 @@ func (f *frame) use(t Tensor) *ir.Node {
 	f.inv = append(f.inv, n)
 	f.params = append(f.params, p)
 	return p
+}
+
+// fromStep is a value of the step in the graph of an `every`.
+func (f *frame) fromStep(t Tensor) *ir.Node {
+	if f.step == nil || t.F != f.step.f {
+		panic(otherGraph{f.b.Name})
+	}
+	return f.b.Param(ir.ParamValueOf, f.step.keep(t.N), t.N.Type)
 }
 
 // slice gives the turn's slice of t, a value from outside, along its first axis.
@@ -111,7 +125,7 @@ func (f *frame) finish(initial, next, outputs []*ir.Node) []*ir.Node {
 	g := f.b.FinishValues(append(append([]*ir.Node{}, next...), outputs...)...)
 	g.Params = append(append(append([]*ir.Node{f.turn}, f.carries...), f.xsParams...), f.params...)
 	args := append(append(append([]*ir.Node{}, initial...), f.xs...), f.inv...)
-	attr := ir.LoopAttr{Count: f.count, Carry: len(f.carries), Xs: len(f.xs), Sym: f.turnSym}
+	attr := ir.LoopAttr{Count: f.count, Carry: len(f.carries), Xs: len(f.xs), Sym: f.turnSym, While: f.while, Made: f.made}
 	l := f.outer.b.Loop(attr, g, args...)
 	out := make([]*ir.Node, len(next)+len(outputs))
 	for i := range out {

@@ -251,7 +251,7 @@ func (b *builder) rolled(names []string, over []Value, count *index.Expr, body *
 	}
 	b.f = outer
 	b.at(at)
-	results := f.finish(initial, next, outputs)
+	results := b.closeLoop(f, initial, next, outputs)
 	for i, c := range carried {
 		c.home.define(c.name, Tensor{N: ir.Named(results[i], c.name), F: outer, One: c.param.One})
 	}
@@ -277,7 +277,7 @@ func (b *builder) turnValue(over Value) Value {
 	turn := Tensor{N: b.f.turn, F: b.f}
 	switch v := over.(type) {
 	case StackedList:
-		return InstanceRef{v.Proto, turns{{stack: v.Level, loop: b.f}}}
+		return InstanceRef{v.Proto, turns{{stack: v.Level, loop: b.f}}, v.Frozen}
 	case Range:
 		return b.binary("+", turn, v.From, b.current)
 	}
@@ -292,6 +292,9 @@ func (b *builder) nextValue(c *carried, at Span) *ir.Node {
 	}
 	want := c.param.N.Type
 	t, ok := b.tensorLike(v, want.Elem)
+	if ok && want.Elem.IsFloat() && t.N.Type.Elem.IsInt() {
+		t = b.cast(t, want.Elem)
+	}
 	if ok && t.N.Type.Elem == want.Elem {
 		if fit, why := b.broadcastTo(t, want.Dims); why == "" {
 			return b.node(fit)
@@ -471,7 +474,7 @@ func (b *builder) generateLoop(g *Generate, count *index.Expr, prompt Tensor, bu
 	next := b.node(b.gen.buffer)
 	b.f, b.gen = outer, oldGen
 	b.at(at)
-	return f.finish([]*ir.Node{buffer}, []*ir.Node{next}, nil)[0]
+	return b.closeLoop(f, []*ir.Node{buffer}, []*ir.Node{next}, nil)[0]
 }
 
 // appendGenerated is `tok[:, T] = v`, the element past the end.

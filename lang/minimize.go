@@ -75,11 +75,11 @@ func (b *builder) parameters(s *Minimize, lossTerm Term, loss Tensor, at Span) [
 		if !chosen[p] {
 			continue
 		}
-		if reaches(b.node(loss), b.entry.value(p).N) {
+		if reaches(b.node(loss), b.node(b.whole(p))) {
 			out, reached = append(out, p), true
 			continue
 		}
-		if where, moved := b.entry.changed[p]; moved {
+		if where, moved := b.changedAt(p); moved {
 			b.fail(lossTerm.Span(), "this loss was computed before `%s` changed on line %d", p.decl.Name, where.Pos.Line)
 		}
 		b.warn(Span{p.decl.Pos, p.decl.EndPos}, "", "the loss of line %d does not depend on the param `%s`", at.Pos.Line, p.name)
@@ -161,7 +161,7 @@ func (b *builder) updates(opt Optimizer, params []*stateDecl, loss Tensor, path 
 	g := b.f.b
 	xs := []*ir.Node{}
 	for _, p := range params {
-		xs = append(xs, b.entry.value(p).N)
+		xs = append(xs, b.node(b.whole(p)))
 	}
 	grads := g.Grad(b.node(loss), xs...)
 	var out []*update
@@ -280,16 +280,16 @@ func (b *builder) optimize(opt Optimizer, u *update, p, grad, total Tensor, stat
 func (b *builder) apply1(opt Optimizer, u *update, total Tensor, at Span) {
 	var states []Tensor
 	for _, m := range u.moments {
-		states = append(states, b.entry.value(m))
+		states = append(states, b.whole(m))
 	}
-	p, next := b.optimize(opt, u, b.entry.value(u.param), b.tensor(u.grad), total, states, at)
+	p, next := b.optimize(opt, u, b.whole(u.param), b.tensor(u.grad), total, states, at)
 	b.assignAll(u, p, next, at)
 }
 
 func (b *builder) assignAll(u *update, p Tensor, next []Tensor, at Span) {
-	b.entry.current[u.param], b.entry.changed[u.param] = Tensor{N: b.node(p), F: b.f}, at
+	b.setState(b.f, stateKey{u.param, nil}, p, at)
 	for i, m := range u.moments {
-		b.entry.current[m], b.entry.changed[m] = Tensor{N: b.node(next[i]), F: b.f}, at
+		b.setState(b.f, stateKey{m, nil}, next[i], at)
 	}
 }
 
@@ -325,17 +325,17 @@ func (b *builder) applyStack(opt Optimizer, us []*update, total Tensor, at Span)
 	var outputs []*ir.Node
 	var types []ir.Type
 	for _, u := range us {
-		slice := func(t Tensor) Tensor {
+		slice := func(of func() Tensor) Tensor {
 			b.f = outer
-			flat := b.flattenStack(t, depth, n)
+			flat := b.flattenStack(of(), depth, n)
 			b.f = f
 			return f.slice(flat)
 		}
-		p, grad := slice(b.entry.value(u.param)), slice(Tensor{N: u.grad, F: outer})
+		p, grad := slice(func() Tensor { return b.whole(u.param) }), slice(func() Tensor { return Tensor{N: u.grad, F: outer} })
 		types = append(types, u.param.full())
 		var states []Tensor
 		for _, m := range u.moments {
-			states = append(states, slice(b.entry.value(m)))
+			states = append(states, slice(func() Tensor { return b.whole(m) }))
 			types = append(types, m.full())
 		}
 		b.at(at)
@@ -347,7 +347,7 @@ func (b *builder) applyStack(opt Optimizer, us []*update, total Tensor, at Span)
 	}
 	b.f = outer
 	b.at(at)
-	results := f.finish(nil, nil, outputs)
+	results := b.closeLoop(f, nil, nil, outputs)
 	k := 0
 	take := func() Tensor {
 		t := b.unflattenStack(results[k], types[k].Dims)

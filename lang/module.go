@@ -19,12 +19,14 @@ type (
 	// InstanceRef is an instance as it was reached.
 	InstanceRef struct {
 		*Instance
-		Self turns
+		Self   turns
+		Frozen bool // as `eval` sees it
 	}
 	// StackedList is a list of equal instances: one prototype stands for all.
 	StackedList struct {
-		Proto *Instance
-		Level *stackLevel
+		Proto  *Instance
+		Level  *stackLevel
+		Frozen bool
 	}
 	// StateRef is the name of a param or state.
 	StateRef struct{ State *stateDecl }
@@ -36,14 +38,15 @@ func (StateRef) what() string    { return "a state" }
 
 // stateDecl is a param, a state or an optimizer's state.
 type stateDecl struct {
-	name  string
-	typ   ir.Type // of one instance
-	stack []*stackLevel
-	site  string      // of the draw of its first value
-	turns []turnCount // of that draw
-	kind  ir.StateKind
-	decl  *State
-	scope *scope
+	name   string
+	typ    ir.Type // of one instance
+	stack  []*stackLevel
+	site   string      // of the draw of its first value
+	turns  []turnCount // of that draw
+	kind   ir.StateKind
+	decl   *State
+	scope  *scope
+	copyOf *stateDecl // its first value is that of this one
 }
 
 // full is the type with its stack axes.
@@ -116,7 +119,7 @@ func (b *builder) instantiate(u *UnitValue, args []arg, at Span) Value {
 	inst.signature = u.Decl.Name + "(" + inst.signature + ")"
 	b.home = h
 	b.members(inst, u.Decl.Members, h)
-	return InstanceRef{inst, nil}
+	return InstanceRef{Instance: inst}
 }
 
 func (b *builder) members(inst *Instance, members []*Member, h *home) {
@@ -259,7 +262,7 @@ func (b *builder) stack(l *ListTerm, turns []Value) Value {
 		item, ok := b.listItem(l, v).(InstanceRef)
 		same := ok && item.Path == stacked.path && (i == 0 || item.signature == proto.signature)
 		if len(b.diags) > diags {
-			return StackedList{item.Instance, level}
+			return StackedList{Proto: item.Instance, Level: level}
 		}
 		if !same {
 			b.states = b.states[:before]
@@ -275,5 +278,5 @@ func (b *builder) stack(l *ListTerm, turns []Value) Value {
 			break
 		}
 	}
-	return StackedList{proto.Instance, level}
+	return StackedList{Proto: proto.Instance, Level: level}
 }

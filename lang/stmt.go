@@ -32,13 +32,13 @@ func (b *builder) stmt(s *Stmt) Value {
 	case s.Return != nil:
 		return b.returns(s.Return, at)
 	case s.If != nil:
-		return b.ifStmt(s.If)
+		return b.ifStmt(s.If, at)
 	case s.For != nil:
 		b.forStmt(s.For, at)
 	case s.Repeat != nil:
 		b.repeatStmt(s.Repeat, at)
 	case s.While != nil:
-		b.failHelp(at, "`for i in n` with a count", "`while` is not supported")
+		b.whileStmt(s.While, at)
 	case s.Generate != nil:
 		b.generate(s.Generate, at)
 	case s.Assign != nil:
@@ -55,8 +55,13 @@ func (b *builder) entryStmt(s *Stmt, at Span) {
 	if len(b.calls) > 0 || b.entry == nil {
 		b.fail(at, "`%s` stands in train, eval or sample, not in a function", word)
 	}
-	if b.f.outer != nil {
-		b.fail(at, "`%s` inside a loop that runs as a loop is not supported", word)
+	for f := b.f; f.outer != nil; f = f.outer {
+		switch {
+		case !f.branch:
+			b.fail(at, "`%s` inside a loop that runs as a loop is not supported", word)
+		case s.Minimize == nil && s.Report == nil:
+			b.fail(at, "`%s` cannot stand in an `if` that is decided at run time", word)
+		}
 	}
 	switch {
 	case s.Each != nil:
@@ -104,17 +109,14 @@ func (b *builder) returns(r *Return, at Span) Value {
 	return Tuple{items}
 }
 
-func (b *builder) ifStmt(s *If) Value {
+func (b *builder) ifStmt(s *If, at Span) Value {
 	cond := s.Cond.term()
 	v := b.eval(cond)
 	known, ok := v.(Bool)
 	if !ok {
 		if t, isTensor := v.(Tensor); isTensor {
-			d := b.diagnostic(cond.Span(), "`where c then a else b` chooses between values", "this condition is known at run time only, and `if` must be decided by the compiler")
-			if b.unrollable > 0 && t.N.Type.Rank() == 0 {
-				panic(notStatic{d})
-			}
-			panic(mistake{d})
+			b.ifRuntime(t, s, at)
+			return nil
 		}
 		b.fail(cond.Span(), "`if` wants a truth value, not %s", describe(v))
 	}
@@ -122,7 +124,7 @@ func (b *builder) ifStmt(s *If) Value {
 	case bool(known):
 		return b.block(s.Then)
 	case s.ElseIf != nil:
-		return b.ifStmt(s.ElseIf)
+		return b.ifStmt(s.ElseIf, at)
 	case s.Else != nil:
 		return b.block(s.Else)
 	}
@@ -340,8 +342,10 @@ func (b *builder) update(target Term, t *Type, value Term, at Span) {
 		panic(silent{})
 	}
 	if !ok {
-		if _, isModule := v.(InstanceRef); isModule {
-			b.fail(target.Span(), "`<-` on a whole module is not supported")
+		if m, isModule := v.(InstanceRef); isModule && !isIndex {
+			b.needEntry(at)
+			b.updateModule(m, name.Name, value, at)
+			return
 		}
 		if v == nil {
 			b.unknown(name.Name, name.Span())
@@ -349,9 +353,7 @@ func (b *builder) update(target Term, t *Type, value Term, at Span) {
 		help := "`" + name.Name + " = …` binds a value; `x < -1` compares"
 		b.failHelp(target.Span(), help, "`%s` is %s: `<-` changes only params and states", name.Name, describe(v))
 	}
-	if b.entry == nil {
-		b.fail(at, "`<-` runs in a train only")
-	}
+	b.needEntry(at)
 	var w Value
 	switch {
 	case !isIndex:
@@ -359,10 +361,16 @@ func (b *builder) update(target Term, t *Type, value Term, at Span) {
 	default:
 		w = b.updateIndexed(index, ref, value, at)
 	}
-	if !b.entry.training() {
-		return // left out in eval, sample and `every`
+	if !b.training() {
+		return // left out in eval, sample, `every` and under `frozen`
 	}
-	b.entry.write(b, ref.State, w, at)
+	b.writeState(ref.State, w, at)
+}
+
+func (b *builder) needEntry(at Span) {
+	if b.entry == nil {
+		b.fail(at, "`<-` runs in a train only")
+	}
 }
 
 func (b *builder) updateIndexed(t *IndexTerm, ref StateRef, value Term, at Span) Value {

@@ -40,6 +40,7 @@ type (
 		Decl    *Fn
 		Scope   *scope
 		Self    turns // how the instance was reached
+		Frozen  bool  // of a frozen module
 		Builtin func(b *builder, c *call) Value
 	}
 	// UnitValue is the name of a module, optimizer or distribution.

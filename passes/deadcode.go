@@ -68,6 +68,9 @@ func (d *deadLoops) loop(b *ir.Builder, n *ir.Node, a ir.LoopAttr, args []*ir.No
 	d.moved[n] = move
 	invariant := make([]bool, a.Carry)
 	for i := range invariant {
+		if a.While && i == 0 {
+			continue
+		}
 		if g.Results[i].Value == g.Params[1+i] {
 			invariant[i] = true
 			move.same[i] = args[i]
@@ -141,7 +144,7 @@ func (d *deadLoops) needed(n *ir.Node, a ir.LoopAttr, g *ir.Graph, invariant []b
 		visit(g.Results[i].Value)
 	}
 	for i := range g.Results {
-		if d.used[n][i] && !(i < a.Carry && invariant[i]) {
+		if (d.used[n][i] || a.While && i == 0) && !(i < a.Carry && invariant[i]) {
 			want(i)
 		}
 	}

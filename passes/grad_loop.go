@@ -40,6 +40,9 @@ type loopGrad struct {
 }
 
 func (r *reverse) loop(old *ir.Node, dys []*ir.Node) error {
+	if a := old.Attr.(ir.LoopAttr); a.While && !a.Branch() {
+		return fmt.Errorf("%s: grad: `while` has no gradient", old.Pos)
+	}
 	n, slices, err := r.sliceTurns(old)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ type reversed struct {
 	region *ir.Builder
 	m      ir.Mapping // values of the joint body in region
 
+	branch                []*ir.Node // of a branch: the condition in the region, the first carry
 	carry, xs, invariants []*ir.Node // arguments
 	dcarry                []int      // which parameter of the loop's region each carry is the cotangent of
 	sums                  []*ir.Node // carries that add up cotangents of invariants, the last ones
@@ -26,6 +27,10 @@ func (l *loopGrad) backward(r *reverse, longer *ir.Node, saves []int) error {
 		v.region.Sym(y.Name, y.Max, y.Def)
 	}
 	v.param(l.joint.Params[0], paramName(l.joint.Params[0]))
+	if l.attr.While {
+		c := l.joint.Params[1]
+		v.branch = []*ir.Node{v.region.Param(ir.ParamValue, paramName(c), c.Type)}
+	}
 	v.carries()
 	v.inputs(longer, saves)
 	results, dxs, err := v.body()
@@ -33,14 +38,14 @@ func (l *loopGrad) backward(r *reverse, longer *ir.Node, saves []int) error {
 		return err
 	}
 	a := l.attr
-	attr := ir.LoopAttr{Count: a.Count, Carry: len(v.carry), Xs: len(v.xs), Reverse: !a.Reverse, Sym: a.Sym}
-	args := append(append(v.carry, v.xs...), v.invariants...)
-	back, err := r.b.TryMakeWith(ir.OpLoop, attr, []*ir.Graph{v.region.FinishValues(results...)}, args...)
+	attr := ir.LoopAttr{Count: a.Count, Carry: len(v.branch) + len(v.carry), Xs: len(v.xs), Reverse: !a.Reverse, Sym: a.Sym, While: a.While}
+	args := append(l.loop.Args[:len(v.branch):len(v.branch)], append(append(v.carry, v.xs...), v.invariants...)...)
+	back, err := r.b.TryMakeWith(ir.OpLoop, attr, []*ir.Graph{v.region.FinishValues(append(v.branch, results...)...)}, args...)
 	if err != nil {
 		return fmt.Errorf("%s: grad of loop: %w", l.loop.Pos, err)
 	}
 	for k, i := range append(v.dcarry, dxs...) {
-		r.add(l.loop.Args[i-1], r.b.Get(back, k))
+		r.add(l.loop.Args[i-1], r.b.Get(back, len(v.branch)+k))
 	}
 	return nil
 }

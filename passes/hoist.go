@@ -31,6 +31,9 @@ func hoistRule(*ir.Graph) rule {
 		if err != nil {
 			return nil, err
 		}
+		if a.While { // what a turn computes may have no meaning where it is not made
+			return b.Loop(a, g, args...), nil
+		}
 		return hoistFrom(b, a, g, args)
 	}
 }

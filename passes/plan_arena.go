@@ -51,6 +51,9 @@ func (p *planner) lifetimes() {
 		for _, in := range code {
 			if in.Loop != nil {
 				around = append(around, in.Loop)
+				if in.Loop.While != nil {
+					use(*in.Loop.While, in.Loop.Pos)
+				}
 				walk(in.Loop.Code)
 				around = around[:len(around)-1]
 				continue

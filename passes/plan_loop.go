@@ -52,6 +52,7 @@ type body struct {
 	carries []*carry
 	turn    *index.Expr // turns made so far
 	at      *index.Expr // the turn as the region sees it
+	made    *index.Expr // turns made when the loop ends
 }
 
 // open prepares the body of loop n and the memory of its carries; the launch that
@@ -77,6 +78,14 @@ func (lv *level) open(n *ir.Node) *body {
 		b.in.env[turn] = ir.PlanRef{Buf: lv.p.symbol(sym)}
 	}
 	lv.bodies[n] = b
+	b.made = a.Count
+	if a.While {
+		l.Made = a.Made
+		if l.Made == "" {
+			l.Made = fmt.Sprintf("made.%d", lv.p.loops-1)
+		}
+		b.made = index.V(l.Made)
+	}
 	for i := range a.Carry {
 		b.carries = append(b.carries, lv.carryOf(n, i, b))
 	}
@@ -172,12 +181,16 @@ func (lv *level) placeLoop(n *ir.Node) {
 		}
 	}
 	ys := lv.placeOutputs(n, b)
+	if a.While {
+		in.loop.While = &ir.PlanRef{}
+		*in.loop.While = b.carries[0].at(b.turn)
+	}
 	in.place()
 	for i, c := range b.carries {
 		if v := valueOf(region.Results[i].Value); c.slots > 1 || v.node != region.Params[1+i] {
 			in.copy(v.typ(), in.ref(v), c.at(index.Sum(b.turn, index.C(1))))
 		}
-		lv.env[value{n, i}] = c.at(a.Count)
+		lv.env[value{n, i}] = c.at(b.made)
 	}
 	for j, to := range ys {
 		if v := valueOf(region.Results[a.Carry+j].Value); to != nil {

@@ -54,6 +54,9 @@ type phase struct {
 }
 
 type turns struct {
+	while condition
+	made  int      // while: the slot of the turns made
+	ended [][]byte // while: i64 buffers that hold the turns made
 	count code
 	slot  int
 	turn  []byte   // i32, nil: none
@@ -61,6 +64,14 @@ type turns struct {
 	defs  []lengthDef
 	steps []step
 }
+
+// condition is a bool in memory that the executor looks at before each turn.
+type condition struct {
+	mem    []byte // nil: none
+	offset code
+}
+
+func (c *condition) holds(slots []int) bool { return c.mem[c.offset.eval(slots)] != 0 }
 
 // lengthDef is a symbol that is computed from others.
 type lengthDef struct {
@@ -245,6 +256,14 @@ func (x *binder) loop(src *program.Loop) (*turns, error) {
 	if t.defs, err = x.lengths(src.Lens); err != nil {
 		return nil, err
 	}
+	if src.While != nil {
+		t.while.mem = x.b.bufs[src.While.Buf]
+		if t.while.offset, err = x.expr(src.While.Offset); err != nil {
+			return nil, err
+		}
+		t.made = x.newSlot(src.Made)
+		t.ended = x.holders(src.Made)
+	}
 	t.steps, err = x.steps(src.Code)
 	return t, err
 }
@@ -281,8 +300,13 @@ func (b *block) exec(steps []step, p *pool, stop *atomic.Bool) error {
 		}
 		t := steps[i].loop
 		n := t.count.eval(b.slots)
+		made := 0
 		for turn := range n {
 			b.slots[t.slot] = turn
+			if t.while.mem != nil && !t.while.holds(b.slots) {
+				break
+			}
+			made++
 			if t.turn != nil {
 				binary.LittleEndian.PutUint32(t.turn, uint32(turn))
 			}
@@ -294,8 +318,20 @@ func (b *block) exec(steps []step, p *pool, stop *atomic.Bool) error {
 				return err
 			}
 		}
+		if t.while.mem != nil {
+			b.end(t, made)
+		}
 	}
 	return nil
+}
+
+// end sets the symbol that is the number of turns of a loop with a condition, and what is computed from it.
+func (b *block) end(t *turns, made int) {
+	b.slots[t.made] = made
+	for _, mem := range t.ended {
+		binary.LittleEndian.PutUint64(mem, uint64(made))
+	}
+	b.define(b.defs)
 }
 
 func (b *block) launch(l *launch, p *pool) {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"mdlc/ir/index"
+	"mdlc/ir/loop"
 )
 
 // maxArena bounds every size, so that sums of offsets cannot overflow.
@@ -113,6 +114,9 @@ func (p *Program) checkBlock(b *Block) error {
 	for _, out := range b.Outputs {
 		if out.Buf < 0 || out.Buf >= len(b.Bufs) {
 			return fmt.Errorf("output %s: no buffer %d", out.Name, out.Buf)
+		}
+		if buf := &b.Bufs[out.Buf]; (out.Kind == OutputBound || out.Kind == OutputFinite) && (buf.Elem != loop.U32 || len(buf.Dims) > 0) {
+			return fmt.Errorf("check of %s: buffer %d is %s%v, not one u32", out.Name, out.Buf, buf.Elem, buf.Dims)
 		}
 		if err := checkExpr(out.Len, scope, false); err != nil {
 			return fmt.Errorf("output %s: %w", out.Name, err)
@@ -255,6 +259,18 @@ func (p *Program) checkLoop(b *Block, l *Loop, scope map[string]int) error {
 	}
 	if err := addLens(inner, l.Lens); err != nil {
 		return err
+	}
+	if (l.While == nil) != (l.Made == "") {
+		return fmt.Errorf("a loop with a condition without a symbol for its turns, or the other way round")
+	}
+	if l.While != nil {
+		if err := checkRef(b, *l.While, inner); err != nil {
+			return fmt.Errorf("condition of a loop: %w", err)
+		}
+		if b.Bufs[l.While.Buf].Elem != loop.Bool {
+			return fmt.Errorf("condition of a loop: buffer %d holds %s", l.While.Buf, b.Bufs[l.While.Buf].Elem)
+		}
+		scope[l.Made] = max(hi, 0)
 	}
 	return p.checkCode(b, l.Code, inner)
 }

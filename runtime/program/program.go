@@ -176,16 +176,21 @@ const (
 	OutputReport OutputKind = iota // scalar or short vector
 	OutputShow
 	OutputWhile
+	OutputBound  // u32[]: the run stops where it is Limit or more: an index that is data led outside
+	OutputFinite // u32[]: the run stops unless it is 0: something minimized is infinite (1) or NaN (2)
 )
 
 // Output is a buffer that the driver reads after each run.
 type Output struct {
 	Kind OutputKind
 	Buf  int
-	Name string      // report key
+	Name string      // report key; bound, finite: what is checked
 	As   string      // show: text, images, …, "" = the value
-	Len  *index.Expr // show: the length of the last axis that has one, or nil
+	Len  *index.Expr // show: the length of the last axis that has one, or nil; bound: the axis's, where it is known only now
 	Pos  loop.Pos
+
+	Axis  int `json:",omitempty"` // bound: the axis of Name
+	Limit int `json:",omitempty"` // bound
 }
 
 // Len is a length symbol of a block: an input (Def nil) or a function of others.
@@ -215,11 +220,14 @@ type Ref struct {
 }
 
 // Loop runs Code Count times, with symbol Turn = 0, 1, …. Lens are
-// recomputed each turn.
+// recomputed each turn. Where While is set, a turn is made only as long as the bool that it
+// refers to is true, and symbol Made is the number of turns made once the loop has ended.
 type Loop struct {
 	Turn  string
 	Count *index.Expr
-	Turns int // buffer (i32[]) that the executor sets to the turn before each pass, -1: none
+	While *Ref   `json:",omitempty"`
+	Made  string `json:",omitempty"`
+	Turns int    // buffer (i32[]) that the executor sets to the turn before each pass, -1: none
 	Lens  []Len
 	Code  []Instr
 }

@@ -77,7 +77,7 @@ func (in *inputs) fillInOrder(lo, hi int) {
 
 // addBatch runs the block and adds weight/share times its reports to the sums.
 func (r *Runner) addBatch(v *evaluation, step int, weight, share float64) error {
-	if err := v.e.block.run(r.m.pool, r.o.Stop); err != nil {
+	if err := r.run(v.e.block, step, r.o.Stop); err != nil {
 		return err
 	}
 	v.rec.read(v.e.block, step)

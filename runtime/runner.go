@@ -87,7 +87,7 @@ func (r *Runner) init() error {
 				return err
 			}
 			in.setStep(0)
-			return e.block.run(r.m.pool, nil)
+			return r.run(e.block, -1, nil)
 		}
 	}
 	return nil

@@ -51,7 +51,7 @@ func (r *Runner) Sample(name string, flags []FlagValue) error {
 			}
 		}
 	}
-	if err := e.block.run(r.m.pool, r.o.Stop); err != nil {
+	if err := r.run(e.block, -1, r.o.Stop); err != nil {
 		return err
 	}
 	return r.showAll(e.title(), e.block, step, r.o.Show)

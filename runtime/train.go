@@ -110,7 +110,7 @@ func (t *training) run() error {
 	for t.at.step < t.count {
 		feed.next()
 		in.setStep(t.at.step)
-		if err := t.e.block.run(t.r.m.pool, nil); err != nil {
+		if err := t.r.run(t.e.block, t.at.step+1, nil); err != nil {
 			return err
 		}
 		t.at.step++
@@ -208,7 +208,7 @@ func (t *training) runBlock(v *everyRun) error {
 	r, step := t.r, t.at.step
 	v.in.fill(v.in.into, step/v.n-1)
 	v.in.setStep(step)
-	if err := v.block.run(r.m.pool, nil); err != nil {
+	if err := r.run(v.block, step, nil); err != nil {
 		return err
 	}
 	if len(v.rec.names) > 0 {

@@ -1,0 +1,73 @@
+package runtime
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"mdlc/runtime/program"
+)
+
+// run runs a block and looks at what it says of itself. A block that went wrong ends the
+// run; step (negative: none) is for the message.
+func (r *Runner) run(b *block, step int, stop *atomic.Bool) error {
+	if err := b.run(r.m.pool, stop); err != nil {
+		return err
+	}
+	for i := range b.Outputs {
+		out := &b.Outputs[i]
+		switch out.Kind {
+		case program.OutputBound:
+			if v := little.Uint32(b.bufs[out.Buf]); int64(v) >= int64(out.Limit) {
+				return r.failed(b, out, step, b.outside(out, v))
+			}
+		case program.OutputFinite:
+			if v := little.Uint32(b.bufs[out.Buf]); v != 0 {
+				return r.failed(b, out, step, notFinite(out, v))
+			}
+		}
+	}
+	return nil
+}
+
+// failed is the error of a check.
+func (r *Runner) failed(b *block, out *program.Output, step int, what string) error {
+	if r.o.Progress != nil {
+		r.o.Progress.clear()
+	}
+	when := b.Name
+	if step >= 0 {
+		when = fmt.Sprintf("%s, step %d", b.Name, step)
+	}
+	help := "`x[… | v]` reads v outside; if the data are right, the axis is too short: check the sizes in `config`"
+	if out.Kind == program.OutputFinite {
+		help = "nothing of this step is saved; a smaller learning rate or `clip` often helps, and a logarithm or a quotient may have met a 0"
+	}
+	return fmt.Errorf("%s: error: %s (%s)\n  = help: %s", out.Pos, what, when, help)
+}
+
+// outside says which index was where.
+func (b *block) outside(out *program.Output, v uint32) string {
+	text := fmt.Sprintf("index %d is outside of axis %d", int32(v), out.Axis)
+	switch {
+	case out.Len != nil:
+		n := out.Len.Eval(func(name string) int { return b.slots[b.names[name]] })
+		text = fmt.Sprintf("index %d is outside of the axis of %d", int32(v), n)
+	case out.Limit > 1:
+		text = fmt.Sprintf("index %d is outside of the axis of %d", int32(v), out.Limit)
+	}
+	if out.Name != "" {
+		text += " of `" + out.Name + "`"
+	}
+	return text
+}
+
+func notFinite(out *program.Output, v uint32) string {
+	name := "what is minimized"
+	if out.Name != "" {
+		name = "`" + out.Name + "`"
+	}
+	if v == 1 {
+		return name + " is infinite"
+	}
+	return name + " is NaN"
+}

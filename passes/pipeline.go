@@ -21,6 +21,7 @@ type Pass struct {
 // Pipeline is the passes in order. Pass plan comes after it: it needs whole entries.
 func Pipeline() []Pass {
 	return []Pass{
+		{"bounds", Bounds, "first: it tells of what the user wrote, by its names and places, and a gradient repeats every index"},
 		{"pin", Pin, "before simplify, which would look through the values that gradients are taken by"},
 		{"simplify", Simplify, "early: what the front end spells out should not be differentiated or matched"},
 		{"contract", Contract, "before grad, so that matrix products are differentiated as matrix products"},

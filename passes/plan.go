@@ -169,7 +169,7 @@ func (p *planner) stepValue(name string, step *ir.Graph) ir.PlanRef {
 		panic("pass plan: graph " + p.plan.Graph.Name + " reads " + name + " of no step")
 	}
 	for i, r := range step.Results {
-		if r.Name != name {
+		if r.Name != name || r.Kind == ir.ResultBound || r.Kind == ir.ResultFinite {
 			continue
 		}
 		ref := step.Plan.Results[i]

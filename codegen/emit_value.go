@@ -453,7 +453,7 @@ func (e *emitter) div(v *loop.Value) value.Value {
 	return e.floored(quotient, a[0], a[1], int(d), lo >= 0)
 }
 
-// floored divides rounding down. d is the divisor where it is a positive
+// floored divides rounding down. d is the divisor where it is a
 // constant, else 0; natural says that the dividend is not negative.
 func (e *emitter) floored(quotient bool, x, y value.Value, d int, natural bool) value.Value {
 	blk, n := e.b.Block, llir.Lanes(x.Type())
@@ -469,10 +469,20 @@ func (e *emitter) floored(quotient bool, x, y value.Value, d int, natural bool) 
 	case d > 0 && natural:
 		return blk.NewURem(x, y)
 	}
+	// The smallest number divided by -1 would trap: -1 divides as 1 does, and then the quotient changes its sign.
+	var minus value.Value
+	if d == 0 || d == -1 {
+		minus = blk.NewICmp(enum.IPredEQ, y, c(-1))
+		y = blk.NewSelect(minus, c(1), y)
+	}
 	r := blk.NewSRem(x, y)
 	adjust := blk.NewAnd(blk.NewICmp(enum.IPredNE, r, c(0)), blk.NewICmp(enum.IPredSLT, blk.NewXor(r, y), c(0)))
 	if quotient {
-		return blk.NewAdd(blk.NewSDiv(x, y), blk.NewSExt(adjust, x.Type()))
+		q := value.Value(blk.NewAdd(blk.NewSDiv(x, y), blk.NewSExt(adjust, x.Type())))
+		if minus != nil {
+			q = blk.NewSelect(minus, blk.NewSub(c(0), q), q)
+		}
+		return q
 	}
 	return blk.NewAdd(r, blk.NewSelect(adjust, y, c(0)))
 }

@@ -326,15 +326,11 @@ func (f *fusion) leaves(i int, t *trial) bool {
 
 // convex reports whether no path leaves the trial and comes back.
 func (f *fusion) convex(t *trial) bool {
-	last := t.set[len(t.set)-1]
 	seen := map[*group]bool{}
 	var queue []*group
 	// follow queues the groups that read node i; it reports whether one of them is in the trial.
 	follow := func(i int) (back bool) {
 		for _, r := range f.readers[i] {
-			if r > last {
-				break
-			}
 			for _, k := range f.in[r] {
 				switch {
 				case k.has(i):

@@ -92,7 +92,7 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 	if len(s.cols) != 1 || d.Args[1] != v {
 		return fmt.Errorf("%s is no operand with one column axis", o.Axis)
 	}
-	return packPanels(k, v, s.cols[0], o.Arg)
+	return packPanels(k, v, s.over, s.cols[0], o.Arg)
 }
 
 // applyAxes applies Cut or Bind to k in place.

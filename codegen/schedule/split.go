@@ -75,7 +75,7 @@ func packValue(k *loop.Kernel, v *loop.Value) error {
 
 // packPanels gives the column operand v of a product to a work buffer in panels of width
 // columns, zero beyond the last column. col is its column axis.
-func packPanels(k *loop.Kernel, v *loop.Value, col *loop.Axis, width int) error {
+func packPanels(k *loop.Kernel, v *loop.Value, contracted []*loop.Axis, col *loop.Axis, width int) error {
 	return inPage(k, func(page []loop.Stmt) ([][]loop.Stmt, error) {
 		stores, ok := equations(page)
 		if !ok || !uses(stores, v) {
@@ -91,14 +91,17 @@ func packPanels(k *loop.Kernel, v *loop.Value, col *loop.Axis, width int) error 
 
 		buf := &loop.Buffer{Name: freshName(k, "pack"), Elem: v.Elem, Mode: loop.Work}
 		var put, get []*loop.Value
+		at := 0 // the panel goes before the contracted axes, which can be fused then
 		for _, a := range inOrder(k, newDepends().value(v)) {
 			if a == col {
 				continue
 			}
+			if !loop.Has(contracted, a) {
+				at = len(put) + 1
+			}
 			put, get = append(put, axisValue(first.axis(a))), append(get, axisValue(a))
 			buf.Dims = append(buf.Dims, a.Max)
 		}
-		at := len(put) - 1 // the panel goes before the last contracted axis
 		put = append(slices.Insert(put, at, axisValue(panel)), axisValue(lane))
 		get = append(slices.Insert(get, at, over(axisValue(col), width)), rest(axisValue(col), width))
 		buf.Dims = append(slices.Insert(buf.Dims, at, count), width)
@@ -176,6 +179,9 @@ func inPage(k *loop.Kernel, f func(page []loop.Stmt) ([][]loop.Stmt, error)) err
 // returns the store; in user, v becomes a load of it.
 func materialise(k *loop.Kernel, v *loop.Value, deps *depends, user *cloner, lead []*loop.Axis, stem string) *loop.Store {
 	axes := append(slices.Clone(lead), inOrder(k, minus(deps.value(v), lead))...)
+	if unit := unitAxisOf(v, axes); unit != nil && lead == nil {
+		axes = append(minus(axes, []*loop.Axis{unit}), unit)
+	}
 	buf := &loop.Buffer{Name: freshName(k, stem), Elem: v.Elem, Mode: loop.Work}
 	addWork(k, buf)
 	var put, get []*loop.Value
@@ -188,6 +194,32 @@ func materialise(k *loop.Kernel, v *loop.Value, deps *depends, user *cloner, lea
 	}
 	user.values[v] = load(buf, get, nil)
 	return &loop.Store{Buf: buf, Index: put, Val: v}
+}
+
+// unitAxisOf is the axis along which most loads of v are contiguous, the last of equals;
+// nil where there is none or v reduces something.
+func unitAxisOf(v *loop.Value, axes []*loop.Axis) *loop.Axis {
+	x := newIndices()
+	count := map[*loop.Axis]int{}
+	reduces := false
+	walk([]*loop.Value{v}, func(v *loop.Value) {
+		reduces = reduces || isReduction(v)
+		if v.Op == loop.Load {
+			_, terms := affine(address(x, v.Buf, v.Args))
+			for _, a := range axes {
+				if terms[a.Name] == 1 {
+					count[a]++
+				}
+			}
+		}
+	})
+	var best *loop.Axis
+	for _, a := range axes {
+		if n := count[a]; !reduces && n > 0 && n >= count[best] {
+			best = a
+		}
+	}
+	return best
 }
 
 // addAxis declares a leaf axis with a name like stem.

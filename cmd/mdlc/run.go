@@ -79,6 +79,9 @@ func (c *runCommand) verb() (word, name string) {
 }
 
 func (c *runCommand) checkWords() error {
+	if err := c.checkFile(); err != nil {
+		return err
+	}
 	word, _ := c.verb()
 	switch word {
 	case "", "train", "eval", "sample":
@@ -93,6 +96,19 @@ func (c *runCommand) checkWords() error {
 	}
 	if c.Steps < 0 || c.Threads < 0 {
 		return &usageError{"--steps and --threads are positive numbers"}
+	}
+	return nil
+}
+
+// checkFile finds the model that went to a flag which mdlc does not know: `run --fast FILE train`.
+func (c *runCommand) checkFile() error {
+	if _, err := os.Stat(c.File); err == nil {
+		return nil
+	}
+	for _, f := range c.flags {
+		if info, err := os.Stat(f.Value); err == nil && !info.IsDir() {
+			return &usageError{fmt.Sprintf("--%s is no flag of `run`, so it took `%s` as its value; flags of a sample stand after the model", f.Name, f.Value)}
+		}
 	}
 	return nil
 }

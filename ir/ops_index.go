@@ -125,7 +125,7 @@ func hasData(e *index.Expr) bool {
 
 // lowerIndex rewrites the indices. Where the map may lead outside, the operand
 // is needed only inside; an index that is data and has no outside value is held to the axis, so
-// that nothing outside is read (a wrong one is the evaluator's error).
+// that nothing outside is read. Pass bounds has made the block tell of a wrong one.
 func lowerIndex(c *LowerCtx, n *Node, idx []*loop.Value) *loop.Value {
 	a, x := n.Attr.(IndexAttr), n.Args[0].Type
 	data := make([]*loop.Value, len(n.Args))

@@ -103,6 +103,63 @@ func TestALossThatIsNotFiniteEndsTraining(t *testing.T) {
 	}
 }
 
+// stacked reads tables in a loop over layers, trains in a repeat, and samples in a while.
+const stacked = `use optim
+config { vocab = 100 }
+module Table {
+  param score: f32[vocab] ~ normal(std: 0.01)
+  fn (tok: i32[B, T], x: f32[B, T]) -> f32[B, T] {
+    y[b, t] = x[b, t] + score[tok[b, t]]
+    return y
+  }
+}
+module Tables {
+  tables = [Table() for 3]
+  fn loss(tok: i32[B, T], scale: f32) -> f32 {
+    x: f32[B, T] = 0
+    for table in tables { x = tanh(table(tok, x)) }
+    return mean((x - 1)^2) * scale
+  }
+}
+data corpus = bytes("corpus.txt", split: [0.8, 0.2])
+tables = Tables()
+train for 30 {
+  repeat 2 {
+    each tok: i32[4, 8] from windows(corpus.train)
+    loss = tables.loss(tok, 1)
+    minimize loss over tables with optim.sgd(lr: 0.1)
+  }
+  report step
+}
+sample walk(n: i32 = 3) {
+  i: i32 = 0
+  sum: f32 = 0
+  while i < n {
+    sum = sum + tables.tables[1].score[i * 50]
+    i = i + 1
+  }
+  show sum
+}
+`
+
+func TestChecksLeaveLoops(t *testing.T) {
+	file := writeCounts(t, stacked, nil)
+	_, stderr, code := call("run", file, "train", "-q")
+	require.Equal(t, 0, code, stderr)
+	for n, want := range map[string]string{"0": "", "2": "", "3": "counts.mdl:32:40: error: index 100 is outside of the axis of 100 of ", "4": "index 150 is"} {
+		_, stderr, code := call("run", file, "sample", "walk", "-q", "--n="+n)
+		require.Equal(t, want == "", code == 0, stderr)
+		require.Contains(t, stderr, want)
+	}
+	_, stderr, code = call("run", file, "train", "-q", "--set=vocab=70")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "counts.mdl:6:25: error: index 72 is outside of the axis of 70 of `tables.tables.#.score` (train, step 1)")
+	file = writeCounts(t, strings.Replace(stacked, "(tok, 1)", "(tok, exp(60 * step))", 1), nil)
+	_, stderr, code = call("run", file, "train", "-q")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "counts.mdl:24:5: error: `loss` is NaN (train, step 3)", "infinite in the first turn, which is not all")
+}
+
 func TestFlagsStandAnywhere(t *testing.T) {
 	_, file := model(t)
 	var want string

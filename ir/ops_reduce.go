@@ -227,5 +227,15 @@ func columnSum(c *LowerCtx, n *Node, idx []*loop.Value, work Elem) *loop.Value {
 		rest = c.B.Op(loop.Div, rest, size)
 	}
 	at[0] = rest
-	return c.B.Reduce(loop.ReduceSeq, []*loop.Axis{block}, c.B.Reduce(loop.ReduceSeq, []*loop.Axis{row}, element(at)))
+	v := element(at)
+	if !along(v, i) { // the last block must not add a whole block all the same
+		v = c.B.Op(loop.Where, c.B.Op(loop.Lt, c.B.Index(i), lowerExpr(c, length, none)), v, number(c, work, 0))
+	}
+	return c.B.Reduce(loop.ReduceSeq, []*loop.Axis{block}, c.B.Reduce(loop.ReduceSeq, []*loop.Axis{row}, v))
+}
+
+// along reports whether v is computed from the index of axis a.
+func along(v *loop.Value, a *loop.Axis) (found bool) {
+	loop.Visit(v, func(x *loop.Value) { found = found || x.Op == loop.AxisIndex && x.Axis == a })
+	return found
 }

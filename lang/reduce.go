@@ -362,14 +362,18 @@ func (b *builder) again(n *ir.Node, like *ir.Node, axes []int) *ir.Node {
 }
 
 // soft is softmax, log_softmax and logsumexp. The largest element is taken off
-// first; where a mask may leave nothing, it is kept finite.
+// first. It is kept finite where a mask may leave nothing, and for logsumexp, which
+// is -inf where all elements are.
 func (b *builder) soft(name string, x Tensor, axes []int, mask *Tensor) Tensor {
 	g := b.f.b
 	x = b.masked(x, mask, math.Inf(-1))
 	n := b.node(x)
 	top := g.Stop(b.node(b.fold1(ir.Max, x, axes)))
-	if mask != nil {
+	if mask != nil || name == "logsumexp" {
 		top = g.Make(ir.OpMax, nil, top, g.Like(top, -math.MaxFloat32))
+	}
+	if name == "logsumexp" {
+		top = g.Make(ir.OpMin, nil, top, g.Like(top, math.MaxFloat32))
 	}
 	shifted := g.Sub(n, b.again(top, n, axes))
 	e := g.Op("exp", shifted)

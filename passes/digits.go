@@ -22,6 +22,7 @@ type place struct {
 type linear struct {
 	offset int
 	places []place
+	solved bool // by invert
 }
 
 // radix is a list of index expressions, each a weighted sum of digits of the

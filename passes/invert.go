@@ -41,11 +41,15 @@ func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inv
 		}
 	}
 	bound := bounds(in.free, at, sizes)
-	var guards []*index.Expr // not negative; the point is in the preimage where all are 0
-	for i, l := range r.sums {
-		rest := index.Sub(index.V(at[i]), index.C(l.offset))
+	var guards []*index.Expr                    // not negative; the point is in the preimage where all are 0
+	for left := len(r.sums); left > 0; left-- { // a sum waits for the digits that others determine
+		i := r.ready(owner, value)
+		if i < 0 {
+			return nil, false
+		}
+		rest := index.Sub(index.V(at[i]), index.C(r.sums[i].offset))
 		var mine []place
-		for _, p := range l.places {
+		for _, p := range r.sums[i].places {
 			if owner[p.digit] == i {
 				mine = append(mine, p)
 			} else {
@@ -53,6 +57,7 @@ func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inv
 			}
 		}
 		guards = append(guards, r.solve(mine, rest, value, bound)...)
+		r.sums[i].solved = true
 	}
 	in.source = make([]*index.Expr, len(vars))
 	for i, v := range vars {
@@ -65,6 +70,20 @@ func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inv
 		in.source[i] = e.SimplifyIn(bound)
 	}
 	return in, in.guard(guards, vars, bound)
+}
+
+// ready gives the first sum not solved that needs no digit without a value, or -1.
+func (r *radix) ready(owner []int, value []*index.Expr) int {
+	for i, l := range r.sums {
+		wait := l.solved
+		for _, p := range l.places {
+			wait = wait || owner[p.digit] != i && value[p.digit] == nil
+		}
+		if !wait {
+			return i
+		}
+	}
+	return -1
 }
 
 // owners gives for each digit the sum that determines it, or -1 where it has to

@@ -41,7 +41,11 @@ func (w *sweeper) accumulate(a *loop.Axis, rest []*loop.Axis, t *task, n *acc, f
 		return
 	}
 	if n.mem == nil {
-		w.memory(n, append(varies, openAxes(minus(w.deps.value(n.red), varies))...))
+		axes := append(varies, openAxes(minus(w.deps.value(n.red), varies))...)
+		if n.red.Op != loop.Dot { // partial results, until finalize
+			axes = append(axes, openAxes(minus(w.deps.over(n.red), axes))...)
+		}
+		w.memory(n, axes)
 		w.target(n, p)
 	}
 	n.passed = append(slices.Clone(n.passed), a)

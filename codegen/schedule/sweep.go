@@ -61,6 +61,7 @@ func sweep(k *loop.Kernel, order, spill []string) (*loop.Kernel, error) {
 			continue
 		}
 		w := &sweeper{k: k, deps: newDepends(), spill: spill}
+		w.spread(stores)
 		var tasks []*task
 		for _, s := range stores {
 			tasks = append(tasks, &task{store: s})
@@ -69,6 +70,31 @@ func sweep(k *loop.Kernel, order, spill []string) (*loop.Kernel, error) {
 	}
 	k.Body = bind(out)
 	return finish(k), nil
+}
+
+// spread lets what a reduction adds up depend on all open axes that it runs over:
+//
+//	sum[i0,i1](1.0)   becomes   sum[i0,i1](where(i < 99, 1.0, 0.0))
+//
+// so that step edge sees which of its points are dead.
+func (w *sweeper) spread(stores []*loop.Store) {
+	walk(roots(stores), func(v *loop.Value) {
+		if v.Op.Info().Class != loop.ClassReduce {
+			return
+		}
+		over := w.deps.over(v)
+		missing := openAxes(minus(over, w.deps.value(v.Args[0])))
+		var inside *loop.Value
+		for _, a := range w.k.Axes {
+			if leaves := w.deps.axis(a); a.Def != nil && overlaps(leaves, missing) && len(minus(leaves, over)) == 0 {
+				inside = both(inside, binary(loop.Lt, axisValue(a), a.Extent))
+			}
+		}
+		if inside != nil {
+			v.Args[0] = where(inside, v.Args[0], start(v))
+		}
+	})
+	w.deps = newDepends()
 }
 
 // loopsOf are the loop axes of a page, outermost first, without those that a dot's row enumerates.

@@ -291,10 +291,8 @@ func (e *emitter) vectorExpr(x *index.Expr, n int, t types.Type) value.Value {
 	if x.Op == index.Add {
 		shared, lane := e.splitLane(x)
 		if !shared.IsConst(0) {
-			if lane.Op == index.Var && e.opaque[lane.Name] == nil || lane.Op != index.Add {
-				return e.b.Block.NewAdd(e.vectorExpr(shared, n, t), e.vectorExpr(lane, n, t))
-			}
-			return e.b.Block.NewAdd(e.vectorExpr(shared, n, t), e.combine(lane, n, func(a *index.Expr) value.Value { return e.vectorExpr(a, n, t) }))
+			a, b := e.vectorExpr(shared, n, t), e.vectorExpr(lane, n, t)
+			return e.b.Block.NewAdd(a, b)
 		}
 	}
 	return e.combine(x, n, func(a *index.Expr) value.Value { return e.vectorExpr(a, n, t) })
@@ -339,7 +337,8 @@ func (e *emitter) compareIndex(v *loop.Value, pred enum.IPred) value.Value {
 	}
 	shared, lane := e.splitLane(d)
 	t := e.width(d)
-	return e.b.Block.NewICmp(pred, e.vectorExpr(lane, n, t), e.vectorExpr(index.Prod(shared, index.C(-1)), n, t))
+	x, y := e.vectorExpr(lane, n, t), e.vectorExpr(index.Prod(shared, index.C(-1)), n, t)
+	return e.b.Block.NewICmp(pred, x, y)
 }
 
 func constTerm(x *index.Expr) int {

@@ -97,6 +97,15 @@ var emitCases = []struct{ name, text string }{
   y = dot[r,s,c](X[n,p+r,q+s,c], F[r,s,c,o], 0.0) @fma
   Y[n,p,q,o] = y * (1.0 + erf(y))
 }`},
+	{"masked bytes under every operation", `kernel masked(in P: bool[20], in I: u8[20], in U: u8[20], in X: f32[32], out Y: f32[20], out D: i32[20], out M: u32[20], out G: f32[20], out C: bool[20]) guarded {
+  axis i0: 3 par, il: 8 lane, i: 20 = i0*8 + il
+  n = I[i; i < 20]   k = i64(U[i; i < 20])
+  Y[i; i < 20] = where(P[i; i < 20], X[i; i < 20], 2.0)
+  D[i; i < 20] = i32(n) / (i32(U[i; i < 20]) + 1)
+  M[i; i < 20] = mulhi(u32(n) << u32(24), u32(U[i; i < 20]) << u32(24))
+  G[i; i < 20] = X[(i + k) % 32]
+  C[i; i < 20] = k < i + i0
+}`},
 	{"bytes in a dot", `kernel qdot(in X: i8[4,30], in W: u8[30,8], in V: i8[30,8], out Y: i32[4,8]) guarded {
   axis i: 4 reg, jl: 8 lane, k: 30
   Y[i,jl] = dot[k](X[i,k], V[k,jl]) + i32(W[i,jl])

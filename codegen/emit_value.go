@@ -325,7 +325,8 @@ func shift(left bool) emitRow {
 // mulHi is the upper half of products of u32. Vectors multiply their even and
 // odd lanes as 64-bit numbers, which is what the machine's instruction does.
 func (e *emitter) mulHi(v *loop.Value) value.Value {
-	a, n, blk := e.args(v, v.Args...), lanes(v), e.b.Block
+	a := e.args(v, v.Args...)
+	n, blk := lanes(v), e.b.Block
 	if n%2 == 1 || n == 0 {
 		wide := llir.Vec(n, types.I64)
 		p := blk.NewMul(blk.NewZExt(a[0], wide), blk.NewZExt(a[1], wide))
@@ -341,8 +342,8 @@ func (e *emitter) mulHi(v *loop.Value) value.Value {
 }
 
 func (e *emitter) where(v *loop.Value) value.Value {
-	a := e.args(v, v.Args[1], v.Args[2])
-	return e.b.Block.NewSelect(e.value(v.Args[0]), a[0], a[1])
+	cond, a := e.value(v.Args[0]), e.args(v, v.Args[1], v.Args[2])
+	return e.b.Block.NewSelect(cond, a[0], a[1])
 }
 
 // at picks a coordinate of an axis: by renaming where it is a register axis.
@@ -434,7 +435,8 @@ func (e *emitter) div(v *loop.Value) value.Value {
 	if v.Elem == loop.I64 {
 		return e.index(v)
 	}
-	a, blk, quotient := e.args(v, v.Args...), e.b.Block, v.Op == loop.Div
+	a := e.args(v, v.Args...)
+	blk, quotient := e.b.Block, v.Op == loop.Div
 	switch {
 	case v.Elem.IsFloat() && quotient:
 		return e.round(v.Elem, blk.NewFDiv(a[0], a[1]))

@@ -13,6 +13,9 @@ import (
 // PyTorch computes the same first 20 losses from the same weights and batches.
 func TestAcceptanceLossesOfPyTorch(t *testing.T) {
 	acceptance(t)
+	t.Run("gpt", func(t *testing.T) {
+		peer(t, "gpt", "corpus="+text(t), "heads=4", "steps=1200")
+	})
 	t.Run("gpt2", func(t *testing.T) {
 		peer(t, "gpt2", "corpus="+text(t), "heads=4", "steps=2000")
 	})

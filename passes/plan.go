@@ -8,34 +8,55 @@ import (
 )
 
 // Plan makes the plan of every graph of m: the order of the launches and the
-// place of every buffer. An `every` block keeps clear of what it reads of its step.
+// place of every buffer. An `every` block keeps clear of what it, and those that
+// run after it, read of their step.
 func Plan(m *ir.Module) error {
 	for _, e := range m.Entries {
-		e.Graph.Plan = planGraph(e.Graph, nil)
-		for _, v := range e.Every {
+		e.Graph.Plan = planGraph(e.Graph, nil, nil)
+		for i, v := range e.Every {
 			if v.Graph != nil {
-				v.Graph.Plan = planGraph(v.Graph, e.Graph)
+				v.Graph.Plan = planGraph(v.Graph, e.Graph, stepReads(e.Every[i+1:]))
 			}
 		}
 	}
 	return nil
 }
 
+// stepReads names the values of the step that some `every` blocks read.
+func stepReads(blocks []*ir.Every) []string {
+	var names []string
+	for _, v := range blocks {
+		if v.Graph == nil {
+			continue
+		}
+		for _, x := range v.Graph.Params {
+			if a := x.Attr.(ir.ParamAttr); a.Kind == ir.ParamValueOf {
+				names = append(names, a.Name)
+			}
+		}
+	}
+	return names
+}
+
 // planGraph plans g with the better of two orders: that of construction, and
-// one that frees memory early. step is the graph whose values g may read.
-func planGraph(g, step *ir.Graph) *ir.Plan {
-	best := planWith(g, step, inOrder)
-	if other := planWith(g, step, thrifty); other.Peak < best.Peak {
+// one that frees memory early. step is the graph whose values g may read; the
+// ones named in later are read after g.
+func planGraph(g, step *ir.Graph, later []string) *ir.Plan {
+	best := planWith(g, step, later, inOrder)
+	if other := planWith(g, step, later, thrifty); other.Peak < best.Peak {
 		best = other
 	}
 	return best
 }
 
-func planWith(g, step *ir.Graph, order ordering) *ir.Plan {
+func planWith(g, step *ir.Graph, later []string, order ordering) *ir.Plan {
 	p := &planner{plan: &ir.Plan{Graph: g}, order: order, owner: map[int]*ir.PlanLoop{}, homes: map[string]int{}}
 	lv := newLevel(p, g, nil, nil)
 	for _, x := range g.Params {
 		lv.env[value{x, 0}] = p.param(x, step)
+	}
+	for _, name := range later {
+		p.stepValue(name, step)
 	}
 	lv.aimAtStates()
 	lv.place()

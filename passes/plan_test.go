@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mdlc/ir"
+	"mdlc/ir/loop"
 )
 
 var updatePlans = flag.Bool("update", false, "write golden files")
@@ -28,7 +29,7 @@ func TestPlanGolden(t *testing.T) {
 			g, err := ir.ParseGraph(string(text))
 			require.NoError(t, err)
 			require.NoError(t, ir.Verify(g))
-			got := planGraph(g, nil).String()
+			got := planGraph(g, nil, nil).String()
 			golden := strings.TrimSuffix(file, ".graph") + ".plan"
 			if *updatePlans {
 				require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
@@ -37,7 +38,7 @@ func TestPlanGolden(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, string(want), got)
 			for range 3 {
-				require.Equal(t, got, planGraph(g, nil).String(), "the same graph gives the same plan")
+				require.Equal(t, got, planGraph(g, nil, nil).String(), "the same graph gives the same plan")
 			}
 		})
 	}
@@ -49,7 +50,7 @@ func TestPlanOverlap(t *testing.T) {
 	require.NoError(t, err)
 	g, err := ir.ParseGraph(string(text))
 	require.NoError(t, err)
-	p := &planner{plan: planGraph(g, nil)}
+	p := &planner{plan: planGraph(g, nil, nil)}
 	p.checkArena()
 	caught, moved := 0, 0
 	for _, b := range p.plan.Bufs {
@@ -71,4 +72,32 @@ func TestPlanOverlap(t *testing.T) {
 	}
 	require.Positive(t, moved)
 	require.Positive(t, caught)
+}
+
+// What a later `every` block reads of the step outlives the blocks that run before it.
+func TestPlanEveryKeepsClearOfLaterReads(t *testing.T) {
+	step := ir.NewBuilder("step")
+	x := step.Param(ir.ParamFeed, "x", ir.TensorOf(loop.F32, 64))
+	twice, half := step.Mul(x, step.Like(x, 2)), step.Mul(x, step.Like(x, 0.5))
+	g := step.Finish(ir.Result{Kind: ir.ResultKept, Name: "twice", Value: twice}, ir.Result{Kind: ir.ResultKept, Name: "half", Value: half})
+	block := func(reads string) *ir.Every {
+		b := ir.NewBuilder("every")
+		y := b.Op("exp", b.Param(ir.ParamValueOf, reads, ir.TensorOf(loop.F32, 64)))
+		return &ir.Every{N: 1, Graph: b.Finish(ir.Result{Kind: ir.ResultReport, Name: "y", Value: y})}
+	}
+	for _, names := range [][2]string{{"twice", "half"}, {"half", "twice"}} {
+		e := &ir.Entry{Kind: ir.EntryTrain, Graph: g, Every: []*ir.Every{block(names[0]), block(names[1])}}
+		require.NoError(t, Plan(&ir.Module{Entries: []*ir.Entry{e}}))
+		second := e.Every[1].Graph.Plan
+		var kept *ir.PlanBuf
+		for _, b := range second.Bufs {
+			if b.Name == "mul" {
+				kept = b
+			}
+		}
+		require.NotNil(t, kept, second)
+		result := e.Every[0].Graph.Plan.Results[0].Buf
+		written := e.Every[0].Graph.Plan.Bufs[result]
+		require.True(t, end(written) <= kept.Offset || end(kept) <= written.Offset, "%s\n%s", e.Every[0].Graph.Plan, second)
+	}
 }

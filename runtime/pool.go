@@ -13,25 +13,63 @@ import (
 
 // pool is a team of threads that run a kernel phase together. The thread that
 // launches is worker 0. The points of a launch are cut into one range a worker,
-// always the same ones, so a worker's caches see the same data in each step.
+// always the same ones, so a worker's caches see the same data in each step; who
+// is done early takes from the end of another's range, so that a thread that lost
+// its CPU holds up no more than the points it is at.
 type pool struct {
 	workers int
 	calls   [][]uintptr // of each worker: args, lo, hi, scratch, kept so that a call allocates nothing
 	memory  *region
 
-	// The phase that is running: written before turn, read after it.
+	// The phase that is running: written before the shares, read by who took points of one.
 	fn, args uintptr
-	points   int
+	shares   []share // of each worker
 
 	_        [alignment]byte
 	turn     atomic.Uint32 // counts launches; the others wait for it to change
 	_        [alignment]byte
-	pending  atomic.Uint32 // workers that have not finished
+	pending  atomic.Uint32 // points that are not done
 	_        [alignment]byte
 	sleepers atomic.Int32 // workers parked, or about to be
 	waiting  atomic.Bool  // worker 0 is parked, or about to be
 	stopped  atomic.Bool
 	done     sync.WaitGroup
+}
+
+// share is the range of points that a worker has not begun, as lo << 32 | hi.
+type share struct {
+	rest atomic.Uint64
+	_    [alignment - 8]byte
+}
+
+// take takes points off the front of a worker's own share.
+func (s *share) take() (lo, hi int) {
+	for {
+		old := s.rest.Load()
+		first, end := old>>32, old&0xffffffff
+		if first >= end {
+			return 0, 0
+		}
+		n := max((end-first)/4, 1)
+		if s.rest.CompareAndSwap(old, (first+n)<<32|end) {
+			return int(first), int(first + n)
+		}
+	}
+}
+
+// steal takes points off the end of another's share.
+func (s *share) steal() (lo, hi int) {
+	for {
+		old := s.rest.Load()
+		first, end := old>>32, old&0xffffffff
+		if first >= end {
+			return 0, 0
+		}
+		n := (end - first + 1) / 2
+		if s.rest.CompareAndSwap(old, first<<32|(end-n)) {
+			return int(end - n), int(end)
+		}
+	}
 }
 
 // spin is how long a thread polls before it parks. Launches of one step follow
@@ -46,7 +84,7 @@ func newPool(workers int, local int64) (*pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pool{workers: workers, memory: memory}
+	p := &pool{workers: workers, memory: memory, shares: make([]share, workers)}
 	for range workers {
 		p.calls = append(p.calls, append(make([]uintptr, 0, alignment/8), 0, 0, 0, addressOf(memory.take(each))))
 	}
@@ -77,8 +115,11 @@ func (p *pool) launch(fn, args uintptr, points int) {
 		p.call(0, fn, args, 0, points)
 		return
 	}
-	p.fn, p.args, p.points = fn, args, points
-	p.pending.Store(uint32(p.workers - 1))
+	p.fn, p.args = fn, args
+	p.pending.Store(uint32(points))
+	for w := range p.shares {
+		p.shares[w].rest.Store(uint64(points*w/p.workers)<<32 | uint64(points*(w+1)/p.workers))
+	}
 	p.publish()
 	p.run(0)
 	if p.spinWhile(func() bool { return p.pending.Load() != 0 }) {
@@ -98,11 +139,23 @@ func (p *pool) publish() {
 	}
 }
 
-// run calls the phase for the range of worker w.
+// run calls the phase for points of worker w's share, then of the others', until none is left.
 func (p *pool) run(w int) {
-	lo, hi := p.points*w/p.workers, p.points*(w+1)/p.workers
-	if lo < hi {
+	for i := 0; i < p.workers; {
+		var lo, hi int
+		if i == 0 {
+			lo, hi = p.shares[w].take()
+		} else {
+			lo, hi = p.shares[(w+i)%p.workers].steal()
+		}
+		if lo == hi {
+			i++
+			continue
+		}
 		p.call(w, p.fn, p.args, lo, hi)
+		if p.pending.Add(-uint32(hi-lo)) == 0 && p.waiting.Load() {
+			futexWake(&p.pending)
+		}
 	}
 }
 
@@ -115,7 +168,7 @@ func (p *pool) call(w int, fn, args uintptr, lo, hi int) {
 func (p *pool) work(w int) {
 	goruntime.LockOSThread()
 	defer p.done.Done()
-	for turn := uint32(0); ; turn++ {
+	for turn := uint32(0); ; {
 		if !p.spinWhile(func() bool { return p.turn.Load() == turn }) {
 			p.sleepers.Add(1)
 			for p.turn.Load() == turn {
@@ -123,13 +176,11 @@ func (p *pool) work(w int) {
 			}
 			p.sleepers.Add(-1)
 		}
+		turn = p.turn.Load() // before stopped, which is set before the last turn
 		if p.stopped.Load() {
 			return
 		}
 		p.run(w)
-		if p.pending.Add(^uint32(0)) == 0 && p.waiting.Load() {
-			futexWake(&p.pending)
-		}
 	}
 }
 

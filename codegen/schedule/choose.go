@@ -10,6 +10,7 @@ import (
 // start, from where on storing and loading a value is cheaper than computing it again.
 const (
 	maxChunks   = 256
+	evenChunks  = 4
 	spillCost   = 10
 	dearPoint   = 60 // from where on neither more registers nor a loop without guards pay for their code
 	sumPartials = 64 // of the numeric contract
@@ -85,7 +86,7 @@ func (c *chooser) splitSums(stores []*loop.Store) bool {
 		if v.Op != loop.ReduceSeq || len(v.Over) != 1 || v.Args[0].Op != loop.ReduceSeq || at != nil {
 			return
 		}
-		if p := v.Over[0]; p.Def == nil && p.Bind == loop.Open && p.Max > 1 && pointsOf(deps, v.Args[0].Args[0])*16 > c.m.Chunk {
+		if p := v.Over[0]; p.Def == nil && p.Bind == loop.Open && p.Max > 1 && pointsOf(deps, v.Args[0].Args[0])*4 > c.m.Chunk {
 			at = p
 		}
 	})
@@ -318,6 +319,9 @@ func contiguity(stores []*loop.Store, a *loop.Axis) float64 {
 // chunks binds parallel axes so that a point has some chunkCost of work, at most maxChunks points.
 func (c *chooser) chunks(n *nest) {
 	want := min(int(costOf(n.stores)/float64(c.m.Chunk)), maxChunks)
+	if want > 1 { // few workers should have equal shares
+		want = (want + evenChunks - 1) / evenChunks * evenChunks
+	}
 	block := c.laneBlock(n)
 	points := 1
 	var loops []string

@@ -100,8 +100,9 @@ func (e *emitter) axisOf(name string) *loop.Axis {
 
 // boundOf bounds a variable of an index expression.
 func (e *emitter) boundOf(name string) (lo, hi int) {
-	if v := e.opaque[name]; v != nil {
-		return e.rangeOf(v)
+	if v := e.opaque[name]; v != nil { // sums of a few must not overflow
+		lo, hi = e.rangeOf(v)
+		return max(lo, -1<<40), min(hi, 1<<40)
 	}
 	return 0, e.axisOf(name).Max - 1
 }

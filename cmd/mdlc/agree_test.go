@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -189,5 +190,64 @@ func TestFilesAgree(t *testing.T) {
 			require.NoError(t, err)
 			agrees(t, string(src), 2, 1e-5)
 		})
+	}
+}
+
+// A model that writes, with prompts of every length: the evaluator and machine code choose the same tokens.
+func TestGenerationAgrees(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	const src = `use nn, optim
+module Net {
+  param embed: f32[128, 12] ~ normal(std: 0.4)
+  blocks = [nn.Encoder(12, 3, causal: true) for 2]
+  fn logits(tok: i32[B, T]) -> f32[B, T, 128] {
+    x = embed[tok]
+    for block in blocks { x = block(x) }
+    avg[b, t < T, d] = mean[s < T where s <= t] x[b, s, d]
+    last[b, t < T, d] = x[b, t - 1, d | 0.5] + x[b, T - 1 - t, d]
+    return (x + cumsum(avg, axis: 1) + 0.1 * last) @ transpose(embed)
+  }
+}
+net = Net()
+train for 1 { minimize sum(net.embed^2) over net.embed with optim.sgd(lr: 0.01) }
+sample text(prompt: text = "a", n: int = 9) {
+  generate tok: i32[1, T] from prompt for n { tok[:, T] ~ categorical(net.logits(tok[:, -12:])[:, -1], top_k: 2) }
+  show tok
+}
+`
+	dir := t.TempDir()
+	file := filepath.Join(dir, "text.mdl")
+	require.NoError(t, os.WriteFile(file, []byte(src), 0o644))
+	_, stderr, code := call("run", file, "train", "--seed", "5", "--out", dir, "-q")
+	require.Equal(t, 0, code, stderr)
+	states := reference(t, src, 5, 1)
+	for _, n := range []string{"1", "9"} {
+		m, ds := lang.Build("text.mdl", []byte(src), lang.Options{Flags: map[string]string{"n": n}})
+		require.Empty(t, ds)
+		for _, prompt := range []string{"a", "ab", "abcdefg", "abcdefgh", "abcdefghi", "The quick brown fox jumps over the lazy dog", "0123456789abcde"} {
+			text := ir.NewTensor(loop.I32, 1, len(prompt))
+			for i := range len(prompt) {
+				text.I[i] = int64(prompt[i])
+			}
+			e := m.Entries[slices.IndexFunc(m.Entries, func(e *ir.Entry) bool { return e.Kind == ir.EntrySample })]
+			ev := &ir.Evaluator{Lens: map[string]int{"len.prompt": len(prompt)}, Params: func(kind ir.ParamKind, name string) *ir.Tensor {
+				switch kind {
+				case ir.ParamSeed:
+					return ir.Ints(loop.U32, []int64{5, 0}, 2)
+				case ir.ParamStep:
+					return ir.IntScalar(loop.I32, 0)
+				case ir.ParamFlag:
+					return text
+				}
+				return states[name]
+			}}
+			out, err := ev.Run(e.Graph)
+			require.NoError(t, err)
+			for _, how := range []string{"--threads=1", "--no-fusion"} {
+				stdout, stderr, code := call("run", file, "sample", "--prompt", prompt, "--n", n, "--out", dir, how, "-q")
+				require.Equal(t, 0, code, stderr)
+				require.Equal(t, strings.Trim(fmt.Sprint(out[0].I), "[]"), strings.Join(strings.Fields(stdout), " "), "%s %s", prompt, n)
+			}
+		}
 	}
 }

@@ -428,9 +428,9 @@ func (e *Expr) Range(bound func(string) (lo, hi int)) (lo, hi int) {
 		l, h := a.Range(bound)
 		switch e.Op {
 		case Add:
-			lo, hi = lo+l, hi+h
+			lo, hi = limit(lo+l), limit(hi+h)
 		case Mul:
-			lo, hi = corners(lo, hi, l, h, func(x, y int) int { return x * y })
+			lo, hi = corners(lo, hi, l, h, times)
 		case Div:
 			if l <= 0 && h >= 0 {
 				return -1 << 62, 1<<62 - 1
@@ -454,6 +454,17 @@ func (e *Expr) Range(bound func(string) (lo, hi int)) (lo, hi int) {
 		}
 	}
 	return lo, hi
+}
+
+// limit keeps the sum of two bounds a bound.
+func limit(x int) int { return max(-1<<61, min(x, 1<<61)) }
+
+// times is x*y, or the limit where that is more.
+func times(x, y int) int {
+	if f := float64(x) * float64(y); f > 1<<61 || f < -1<<61 {
+		return map[bool]int{true: 1 << 61, false: -1 << 61}[f > 0]
+	}
+	return x * y
 }
 
 func corners(a, b, c, d int, f func(x, y int) int) (lo, hi int) {

@@ -97,3 +97,16 @@ func TestRandom(t *testing.T) {
 		require.True(t, s.IsConst(want), "%s", s)
 	}
 }
+
+// Bounds that nobody knows stay bounds: no sum or product of them turns positive.
+func TestRangeOfUnknowns(t *testing.T) {
+	unknown := func(string) (int, int) { return -1 << 62, 1<<62 - 1 }
+	n, m := V("n"), V("m")
+	lo, hi := Sum(n, m, C(-12)).Range(unknown)
+	require.Less(t, lo, 0)
+	require.Greater(t, hi, 0)
+	lo, hi = Prod(n, m).Range(unknown)
+	require.Less(t, lo, 0)
+	require.Greater(t, hi, 0)
+	require.Equal(t, Min, Least(C(12), Sum(n, m)).SimplifyIn(unknown).Op)
+}

@@ -208,11 +208,17 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	if len(blocks) > 0 { // they contain the blocks of the last
 		outer = slices.Concat(outer, slow, blocks)
 	}
+	var colLoops, rowLoops []string
 	if p.col != nil {
-		outer = append(outer, c.tiles(p.col, p.tile.Cols, colTiles, colBlocks, true)...)
+		colLoops = c.tiles(p.col, p.tile.Cols, colTiles, colBlocks, true)
 	}
 	if p.row != nil {
-		outer = append(outer, c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks, false)...)
+		rowLoops = c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks, false)
+	}
+	if len(blocks) == 0 && updates(stores, p) && contracted*p.cols()*d.Elem.Size() <= c.m.L2/2 {
+		outer = slices.Concat(outer, rowLoops, colLoops)
+	} else {
+		outer = slices.Concat(outer, colLoops, rowLoops)
 	}
 	if len(blocks) == 0 {
 		outer = append(outer, slow...)
@@ -221,6 +227,17 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		c.do(Order, name, i, "")
 	}
 	c.do(Mma, d.Name, 0, p.tile.String())
+}
+
+// updates reports whether a product is stored into what it reads, as an optimiser does: that is
+// more memory than the operands, and should pass in its order, row by row.
+func updates(stores []*loop.Store, p *product) bool {
+	for _, s := range stores {
+		if s.Buf.Mode == loop.InOut && p.row != nil && p.col != nil && len(s.Index) > 1 && uses([]*loop.Store{s}, p.dot) {
+			return true
+		}
+	}
+	return false
 }
 
 // tiles is how many register blocks rows and columns have.

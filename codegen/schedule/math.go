@@ -86,24 +86,33 @@ func (a arith) roundInt(x, times val) (f, i val) {
 	return a.sub(t, magic), a.b.Op(loop.Sub, a.toBits(t), a.i(a.magicBits()))
 }
 
-// pow2 is 2^n for n in the range of normal exponents.
-func (a arith) pow2(n val) val {
+// power is 2^n in the range of normal exponents, given the bits of n rounded by the magic
+// constant: those above n are a multiple of what the shift drops.
+func (a arith) power(n val) val {
 	f := a.format()
-	return a.fromBits(a.shl(a.b.Op(loop.Add, n, a.i(f.bias)), f.mantissa))
+	return a.fromBits(a.b.Op(loop.Add, a.shl(n, f.mantissa), a.i(f.bias<<f.mantissa)))
 }
 
-// scale is p*2^n with one rounding, also where the result is subnormal or overflows.
+// scale is p*2^n with one rounding, also where the result is subnormal or overflows. n are
+// bits like those of power, or a plain integer.
 func (a arith) scale(p, n val) val {
-	half := a.shr(n, 1)
-	return a.mul(a.mul(p, a.pow2(half)), a.pow2(a.b.Op(loop.Sub, n, half)))
+	f := a.format()
+	half := a.shl(a.shr(n, 1), f.mantissa)
+	rest := a.b.Op(loop.Sub, a.shl(n, f.mantissa), half)
+	one := a.i(f.bias << f.mantissa)
+	factor := func(n val) val { return a.fromBits(a.b.Op(loop.Add, n, one)) }
+	return a.mul(a.mul(p, factor(half)), factor(rest))
 }
 
-// reduceExp writes x as n*ln2 + r with |r| <= ln2/2.
+// reduceExp writes x as n*ln2 + r with |r| <= ln2/2; n are the bits of the number that
+// the magic constant rounded.
 func (a arith) reduceExp(x val) (r, n val) {
 	f := a.format()
-	k, n := a.roundInt(x, a.c(1/math.Ln2))
+	magic := a.c(f.magic)
+	t := a.fma(x, a.c(1/math.Ln2), magic)
+	k := a.sub(t, magic)
 	r = a.fma(k, a.c(-f.ln2Hi), x)
-	return a.fma(k, a.c(-f.ln2Lo), r), n
+	return a.fma(k, a.c(-f.ln2Lo), r), a.toBits(t)
 }
 
 // frexp writes a positive finite x as m*2^e with m in [sqrt(1/2), sqrt(2)); e is

@@ -23,7 +23,7 @@ func exp64(a arith, x val) val {
 
 func expm164(a arith, x val) val {
 	r, n := a.reduceExp(a.atLeast(a.atMost(x, 710), -40))
-	s := a.pow2(a.b.Op(loop.Sub, n, a.i(1)))
+	s := a.power(a.b.Op(loop.Sub, n, a.i(1)))
 	y := a.fma(s, a.expm1Reduced64(r), a.sub(s, a.c(0.5)))
 	return a.where(a.eq(x, a.c(0)), x, a.add(y, y))
 }

@@ -18,8 +18,10 @@ import (
 // beside the states. Feeds and draws follow from seed and step.
 type progress struct {
 	seed  uint64
-	stage int // which of the file's train blocks
-	step  int // its finished steps
+	stage int  // which of the file's train blocks
+	step  int  // its finished steps
+	log   int  // bytes of log.jsonl that belong to them
+	evals bool // the evals due after that step are still to be run
 }
 
 // instance is a state, or one instance of a stacked one, under its own name.
@@ -55,8 +57,11 @@ func instances(s *program.State) []instance {
 func (m *Model) save(path string, p progress) error {
 	f := &tensorFile{meta: map[string]string{
 		"format": "mdlc/1", "source": m.program.Source,
-		"seed": strconv.FormatUint(p.seed, 10), "stage": strconv.Itoa(p.stage), "step": strconv.Itoa(p.step),
+		"seed": strconv.FormatUint(p.seed, 10), "stage": strconv.Itoa(p.stage), "step": strconv.Itoa(p.step), "log": strconv.Itoa(p.log),
 	}}
+	if p.evals {
+		f.meta["evals"] = "due"
+	}
 	for i := range m.program.States {
 		s := &m.program.States[i]
 		for _, x := range instances(s) {
@@ -130,13 +135,15 @@ func parseProgress(meta map[string]string) (p progress, err error) {
 	if meta["format"] != "mdlc/1" {
 		return p, fmt.Errorf("these weights were not saved by mdlc")
 	}
-	var errs [3]error
+	var errs [4]error
 	p.seed, errs[0] = strconv.ParseUint(meta["seed"], 10, 64)
 	p.stage, errs[1] = strconv.Atoi(meta["stage"])
 	p.step, errs[2] = strconv.Atoi(meta["step"])
-	if err := errors.Join(errs[:]...); err != nil || p.stage < 0 || p.step < 0 {
-		return p, fmt.Errorf("the checkpoint's seed %q, stage %q or step %q is no number", meta["seed"], meta["stage"], meta["step"])
+	p.log, errs[3] = strconv.Atoi(meta["log"])
+	if err := errors.Join(errs[:]...); err != nil || p.stage < 0 || p.step < 0 || p.log < 0 {
+		return p, fmt.Errorf("the checkpoint's seed %q, stage %q, step %q or log %q is no number", meta["seed"], meta["stage"], meta["step"], meta["log"])
 	}
+	p.evals = meta["evals"] == "due"
 	return p, nil
 }
 

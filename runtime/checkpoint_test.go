@@ -96,11 +96,11 @@ func TestRestoreRefusesOtherWeights(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.safetensors")
 	m := load(t, learner(t, "", index.C(1)), 1)
 	writeElem(loop.F32, m.states[0], 3, 42)
-	require.NoError(t, m.save(path, progress{7, 1, 30}))
+	require.NoError(t, m.save(path, progress{seed: 7, stage: 1, step: 30, log: 99, evals: true}))
 	clear(m.states[0])
 	p, err := m.restore(path)
 	require.NoError(t, err)
-	require.Equal(t, progress{7, 1, 30}, p)
+	require.Equal(t, progress{seed: 7, stage: 1, step: 30, log: 99, evals: true}, p)
 	require.Equal(t, 42.0, readElem(loop.F32, m.states[0], 3))
 
 	m.program.States[0].Name = "m.other"

@@ -112,7 +112,7 @@ func (r *Runner) Evaluate(name string) error {
 		return err
 	}
 	if name == "" {
-		return r.finalEvals(at.step, nil)
+		return r.finalEvals(at.step, func(*entry) bool { return false })
 	}
 	v, err := r.evaluation(name)
 	if err != nil {

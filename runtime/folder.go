@@ -1,14 +1,15 @@
 package runtime
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // runConfig is config.json of a run folder: all that a repetition needs.
@@ -22,76 +23,66 @@ type runConfig struct {
 	Data     map[string]string `json:"data"`
 }
 
-// logCut is where the log of a resumed run goes on: after the last record of
-// that step of that train block.
-type logCut struct {
-	title string
-	step  int
-}
-
-// openFolder makes the run folder ready: config.json, and log.jsonl, emptied or
-// cut back to where the checkpoint was taken. Weights of an earlier run keep a
-// copy; they must not be taken for a checkpoint of this one.
-func (r *Runner) openFolder(resume *logCut) error {
+// openFolder opens the log of the run folder, which belongs to one run at a time.
+func (r *Runner) openFolder() error {
 	if err := os.MkdirAll(r.o.Out, 0o755); err != nil {
 		return err
 	}
-	if resume == nil {
-		err := os.Rename(r.weights(), filepath.Join(r.o.Out, "weights.previous.safetensors"))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	if resume != nil {
-		r.compareSettings()
-	}
-	if err := r.writeConfig(); err != nil {
-		return err
-	}
-	path := filepath.Join(r.o.Out, "log.jsonl")
-	kept := 0
-	if resume != nil {
-		text, err := os.ReadFile(path)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		kept = resume.keep(text)
-	}
-	log, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	log, err := os.OpenFile(filepath.Join(r.o.Out, "log.jsonl"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return err
 	}
 	r.log = log
-	if err := log.Truncate(int64(kept)); err != nil {
+	// A file system that knows no locks has to do without.
+	if errors.Is(unix.Flock(int(log.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK) {
+		return fmt.Errorf("another run trains in %s: end it, or choose another folder with --out", r.o.Out)
+	}
+	return nil
+}
+
+// startFolder makes the opened run folder ready for a new run. Weights of an earlier run
+// keep a copy; they must not be taken for a checkpoint of this one.
+func (r *Runner) startFolder() error {
+	err := os.Rename(r.weights(), filepath.Join(r.o.Out, "weights.previous.safetensors"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	_, err = log.Seek(int64(kept), 0)
+	if err := r.writeConfig(); err != nil {
+		return err
+	}
+	return r.cutLog(0)
+}
+
+// resumeFolder makes the opened run folder ready to go on from the checkpoint at.
+func (r *Runner) resumeFolder(at progress) error {
+	r.compareConfig()
+	if err := r.writeConfig(); err != nil {
+		return err
+	}
+	return r.cutLog(at.log)
+}
+
+// cutLog leaves the first n bytes of the log, and goes on after them.
+func (r *Runner) cutLog(n int) error {
+	info, err := r.log.Stat()
+	if err != nil {
+		return err
+	}
+	r.logged = min(n, int(info.Size()))
+	if err := r.log.Truncate(int64(r.logged)); err != nil {
+		return err
+	}
+	_, err = r.log.Seek(int64(r.logged), io.SeekStart)
 	return err
 }
 
-// keep is the length of the part of a log that the checkpoint covers: all
-// before the first record of a later step, or of another train block after it.
-func (c *logCut) keep(text []byte) int {
-	at, reached := 0, false
-	for line := range bytes.Lines(text) {
-		var rec struct {
-			Block string `json:"block"`
-			Step  int    `json:"step"`
-		}
-		if !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, &rec) != nil {
-			break // cut off in the middle
-		}
-		this := rec.Block == c.title
-		if this && rec.Step > c.step || reached && !this && isTrain(rec.Block) {
-			break
-		}
-		reached = reached || this
-		at += len(line)
+// save writes a checkpoint. The log that it counts on must be on the disk before.
+func (r *Runner) save(at progress) error {
+	if err := r.log.Sync(); err != nil {
+		return fmt.Errorf("cannot write the log: %w", err)
 	}
-	return at
+	return r.m.save(r.weights(), at)
 }
-
-func isTrain(title string) bool { return title == "train" || strings.HasPrefix(title, "train ") }
 
 func (r *Runner) writeConfig() error {
 	p := r.m.program
@@ -110,18 +101,24 @@ func (r *Runner) writeConfig() error {
 	return os.WriteFile(r.configFile(), append(text, '\n'), 0o644)
 }
 
-// compareSettings warns where a resumed run has other settings than it began
+// compareConfig warns where a resumed run has other settings or data than it began
 // with: a longer schedule may be meant, but then the bits are not those of one run.
-func (r *Runner) compareSettings() {
+func (r *Runner) compareConfig() {
 	var before runConfig
 	text, err := os.ReadFile(r.configFile())
 	if err != nil || json.Unmarshal(text, &before) != nil {
 		return // nothing to compare with
 	}
-	for _, kv := range r.m.program.Settings {
-		if old, ok := before.Settings[kv.Key]; ok && old != kv.Value {
-			r.o.Progress.Line("warning: %s is %s; the run began with %s", kv.Key, kv.Value, old)
+	compare := func(old map[string]string, name, value string) {
+		if was, ok := old[name]; ok && was != value {
+			r.o.Progress.Line("warning: %s is %s; the run began with %s", name, value, was)
 		}
+	}
+	for _, kv := range r.m.program.Settings {
+		compare(before.Settings, kv.Key, kv.Value)
+	}
+	for _, s := range r.m.program.Sources {
+		compare(before.Data, s.Name, s.Path)
 	}
 }
 
@@ -134,7 +131,8 @@ func (r *Runner) write(rec *record) error {
 	}
 	line := rec.json()
 	if r.log != nil {
-		if _, err := r.log.Write(line); err != nil {
+		n, err := r.log.Write(line)
+		if r.logged += n; err != nil {
 			return fmt.Errorf("cannot write the log: %w", err)
 		}
 	}

@@ -28,7 +28,7 @@ type Model struct {
 type entry struct {
 	*program.Entry
 	block *block
-	every []*block // nil where there are only evals
+	every []*block
 }
 
 // title is how messages and logs name an entry: `train`, `eval valid`.

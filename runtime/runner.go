@@ -44,6 +44,7 @@ type Runner struct {
 	seed    uint64
 	sources map[string]*source
 	log     *os.File
+	logged  int // bytes written to it
 }
 
 // NewRunner prepares to run m.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 )
 
@@ -15,21 +16,48 @@ func (r *Runner) Train() error {
 	if len(stages) == 0 {
 		return fmt.Errorf("%s has no train block", r.m.program.Source)
 	}
-	at, err := r.begin(stages)
-	if err != nil {
+	if err := r.checkData(stages); err != nil {
 		return err
 	}
 	defer func() {
 		r.log.Close()
 		r.log = nil
 	}()
-	for ; at.stage < len(stages); at = (progress{at.seed, at.stage + 1, 0}) {
-		t := &training{r: r, e: stages[at.stage], at: at, evaluated: map[*entry]int{}}
+	at, err := r.begin(stages)
+	if err != nil {
+		return err
+	}
+	for ; ; at = (progress{seed: at.seed, stage: at.stage + 1}) {
+		t := &training{r: r, e: stages[at.stage], at: at}
 		if err := t.run(); err != nil {
 			return err
 		}
 		if at.stage+1 == len(stages) {
-			return r.finalEvals(t.at.step, t.evaluated)
+			err := r.finalEvals(t.at.step, t.evaluated)
+			if errors.Is(err, ErrStopped) {
+				r.o.Progress.Line("stopped in the last evals; %s is saved, --resume runs them", r.weights())
+			}
+			return err
+		}
+	}
+}
+
+// checkData looks at the data of all blocks before anything in the run folder
+// changes: what an eval lacks must not come to light after hours of training.
+func (r *Runner) checkData(stages []*entry) error {
+	for _, e := range stages {
+		if err := (&training{r: r, e: e}).prepare(); err != nil {
+			return err
+		}
+		if _, err := r.inputs(e.block, false); err != nil {
+			return err
+		}
+	}
+	for _, e := range r.m.entries {
+		if e.Kind == "eval" {
+			if _, err := r.evaluation(e.Name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -47,6 +75,9 @@ func (r *Runner) trains() []*entry {
 
 // begin sets states, log and run folder to where training starts.
 func (r *Runner) begin(stages []*entry) (at progress, err error) {
+	if err := r.openFolder(); err != nil {
+		return at, err
+	}
 	if r.o.Resume {
 		at, err = r.m.restore(r.weights())
 		switch {
@@ -61,11 +92,11 @@ func (r *Runner) begin(stages []*entry) (at progress, err error) {
 		default:
 			r.seed = at.seed
 			r.o.Progress.Line("%s goes on after step %d", stages[at.stage].title(), at.step)
-			return at, r.openFolder(&logCut{stages[at.stage].title(), at.step})
+			return at, r.resumeFolder(at)
 		}
 	}
 	at = progress{seed: r.seed}
-	if err := r.openFolder(nil); err != nil {
+	if err := r.startFolder(); err != nil {
 		return at, err
 	}
 	return at, r.init()
@@ -73,14 +104,13 @@ func (r *Runner) begin(stages []*entry) (at progress, err error) {
 
 // training is one train block on its way.
 type training struct {
-	r         *Runner
-	e         *entry
-	at        progress
-	count     int
-	rec       record
-	every     []everyRun
-	evaluated map[*entry]int // the step after which an eval ran last
-	saved     time.Time
+	r     *Runner
+	e     *entry
+	at    progress
+	count int
+	rec   record
+	every []everyRun
+	saved time.Time
 }
 
 // everyRun is an `every` block of a training.
@@ -105,6 +135,11 @@ func (t *training) run() error {
 	}
 	feed := startPrefetch(in, t.at.step, t.count)
 	defer feed.stop()
+	if t.at.evals {
+		if err := t.runEvals(); err != nil {
+			return err
+		}
+	}
 	t.r.o.Progress.start(t.at.step)
 	t.saved = time.Now()
 	for t.at.step < t.count {
@@ -118,7 +153,7 @@ func (t *training) run() error {
 			return err
 		}
 	}
-	return t.r.m.save(t.r.weights(), t.at)
+	return t.save()
 }
 
 func (t *training) prepare() (err error) {
@@ -155,10 +190,10 @@ func (t *training) after() error {
 		}
 	}
 	r.o.Progress.step(&t.rec, t.count)
-	if err := t.runEvery(); err != nil {
-		if errors.Is(err, ErrStopped) {
-			return t.stop()
-		}
+	if err := t.runBlocks(); err != nil {
+		return err
+	}
+	if err := t.runEvals(); err != nil {
 		return err
 	}
 	if r.o.Stop != nil && r.o.Stop.Load() && step < t.count {
@@ -167,41 +202,79 @@ func (t *training) after() error {
 	every := r.o.Save
 	if every.Steps > 0 && step%every.Steps == 0 || every.Steps == 0 && every.Time > 0 && time.Since(t.saved) >= every.Time {
 		t.saved = time.Now()
-		return r.m.save(r.weights(), t.at)
+		return t.save()
 	}
 	return nil
+}
+
+// save writes a checkpoint of all that is done.
+func (t *training) save() error {
+	t.at.log = t.r.logged
+	return t.r.save(t.at)
 }
 
 // stop saves and ends the training before its time.
 func (t *training) stop() error {
-	if err := t.r.m.save(t.r.weights(), t.at); err != nil {
+	if err := t.save(); err != nil {
 		return err
 	}
+	return t.stopped()
+}
+
+func (t *training) stopped() error {
 	t.r.o.Progress.Line("stopped after step %d; %s is saved, --resume goes on", t.at.step, t.r.weights())
 	return ErrStopped
 }
 
-// runEvery runs what is due after this step: first the blocks, which read values
-// of the step from the arena, then the evals, which overwrite it.
-func (t *training) runEvery() error {
+// due are the `every`s of this step.
+func (t *training) due() (out []*everyRun) {
 	for i := range t.every {
-		if v := &t.every[i]; t.at.step%v.n == 0 {
-			if err := t.runBlock(v); err != nil {
+		if v := &t.every[i]; t.at.step > 0 && t.at.step%v.n == 0 {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// runBlocks runs the blocks that are due, before the evals: they read values of
+// the step from the arena, which evals overwrite.
+func (t *training) runBlocks() error {
+	for _, v := range t.due() {
+		if err := t.runBlock(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runEvals runs the evals that are due. Where it is stopped, the checkpoint is
+// one from before them, so that the resumed run has the records of all.
+func (t *training) runEvals() error {
+	t.at.log = t.r.logged
+	for _, v := range t.due() {
+		for _, e := range v.evals {
+			err := t.r.evaluate(e, t.at.step)
+			if errors.Is(err, ErrStopped) {
+				t.at.evals = true
+				if err := t.r.save(t.at); err != nil {
+					return err
+				}
+				return t.stopped()
+			}
+			if err != nil {
 				return err
 			}
 		}
 	}
-	for i := range t.every {
-		if v := &t.every[i]; t.at.step%v.n == 0 {
-			for _, e := range v.evals {
-				if err := t.r.evaluate(e, t.at.step); err != nil {
-					return err
-				}
-				t.evaluated[e.e] = t.at.step
-			}
-		}
-	}
+	t.at.evals = false
 	return nil
+}
+
+// evaluated reports whether an eval ran after the last step.
+func (t *training) evaluated(e *entry) bool {
+	return slices.ContainsFunc(t.due(), func(v *everyRun) bool {
+		return slices.ContainsFunc(v.evals, func(x *evaluation) bool { return x.e == e })
+	})
 }
 
 func (t *training) runBlock(v *everyRun) error {
@@ -221,10 +294,10 @@ func (t *training) runBlock(v *everyRun) error {
 	return r.showAll(t.e.title(), v.block, step, nil)
 }
 
-// finalEvals runs the evals that did not run after the last step anyway.
-func (r *Runner) finalEvals(step int, evaluated map[*entry]int) error {
+// finalEvals runs the evals but those that ran already.
+func (r *Runner) finalEvals(step int, evaluated func(*entry) bool) error {
 	for _, e := range r.m.entries {
-		if e.Kind != "eval" || evaluated[e] == step && step > 0 {
+		if e.Kind != "eval" || evaluated(e) {
 			continue
 		}
 		v, err := r.evaluation(e.Name)

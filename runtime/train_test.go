@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,6 +18,7 @@ import (
 
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
+	"mdlc/runtime/program"
 )
 
 func seed(n uint64) *uint64 { return &n }
@@ -84,31 +84,107 @@ func TestEvalWeighsTheLastBatch(t *testing.T) {
 	}
 }
 
+// stopWriter sets stop at its n-th record, so that a run stops there.
+type stopWriter struct {
+	n    int
+	stop atomic.Bool
+}
+
+func (w *stopWriter) Write(line []byte) (int, error) {
+	if w.n--; w.n <= 0 {
+		w.stop.Store(true)
+	}
+	return len(line), nil
+}
+
+// Runs that stop after one, two or three records: before, between and after the evals
+// of a step, at the last step, and in the last eval of all.
 func TestResumeIsBitForBit(t *testing.T) {
 	data := digitRows(t, 33)
-	whole, parts := t.TempDir(), t.TempDir()
-	text, err := trainLearner(t, data, index.C(40), 1, Options{Out: whole, Seed: seed(5)})
-	require.NoError(t, err)
-	var stop atomic.Bool
-	stop.Store(true) // stops after each first step
-	for i := 1; i < 40; i++ {
-		_, err := trainLearner(t, data, index.C(40), 1+i%2, Options{Out: parts, Seed: seed(5), Resume: true, Stop: &stop})
-		require.ErrorIs(t, err, ErrStopped)
-	}
-	_, err = trainLearner(t, data, index.C(40), 2, Options{Out: parts, Resume: true})
-	require.NoError(t, err)
-	require.Equal(t, readFile(t, whole+"/weights.safetensors"), readFile(t, parts+"/weights.safetensors"))
-	trains := func(text string) (out []string) {
-		for line := range strings.Lines(text) {
-			if strings.Contains(line, `"train"`) {
-				out = append(out, line)
-			}
+	whole := t.TempDir()
+	// Step 5 and 10 are followed by two evals, and the end by one that no `every` names.
+	train := func(o Options, threads, steps int) error {
+		p := learner(t, data, index.C(steps))
+		for _, name := range []string{"other", "last"} {
+			e := p.Entries[2]
+			e.Name = name
+			p.Entries = append(p.Entries, e)
 		}
-		return out
+		p.Entries[1].Every[0].Evals = []string{"valid", "other"}
+		return NewRunner(load(t, p, threads), o).Train()
 	}
-	require.Equal(t, trains(text), trains(string(readFile(t, parts+"/log.jsonl"))))
-	_, err = trainLearner(t, data, index.C(40), 1, Options{Out: parts, Resume: true, Seed: seed(6)})
-	require.ErrorContains(t, err, "was trained with seed 5: it cannot go on with seed 6")
+	for _, steps := range []int{10, 12} {
+		require.NoError(t, train(Options{Out: whole, Seed: seed(5)}, 1, steps))
+		for first := range 3 {
+			parts, runs := t.TempDir(), 0
+			for done := false; !done; runs++ {
+				require.Less(t, runs, 30)
+				w := stopWriter{n: 1 + (first+runs)%3}
+				err := train(Options{Out: parts, Seed: seed(5), Resume: true, JSON: &w, Stop: &w.stop}, 1+runs%2, steps)
+				if done = err == nil; !done {
+					require.ErrorIs(t, err, ErrStopped)
+				}
+			}
+			require.Greater(t, runs, 4)
+			for _, name := range []string{"/weights.safetensors", "/log.jsonl"} {
+				require.Equal(t, string(readFile(t, whole+name)), string(readFile(t, parts+name)), "%d steps, first %d: %s", steps, first, name)
+			}
+			require.ErrorContains(t, train(Options{Out: parts, Resume: true, Seed: seed(6)}, 1, steps), "was trained with seed 5: it cannot go on with seed 6")
+		}
+	}
+}
+
+// Without a report of its own a training still has the records of its evals once.
+func TestResumeOfATrainingThatReportsNothing(t *testing.T) {
+	whole, parts, data := t.TempDir(), t.TempDir(), digitRows(t, 33)
+	train := func(o Options) error {
+		p := learner(t, data, index.C(20))
+		p.Entries[1].Block.Outputs = nil
+		return NewRunner(load(t, p, 1), o).Train()
+	}
+	require.NoError(t, train(Options{Out: whole}))
+	early := stopWriter{n: 1}
+	require.ErrorIs(t, train(Options{Out: parts, JSON: &early, Stop: &early.stop}), ErrStopped)
+	checkpoint := readFile(t, parts+"/weights.safetensors")
+	later := stopWriter{n: 2}
+	require.ErrorIs(t, train(Options{Out: parts, JSON: &later, Stop: &later.stop, Resume: true}), ErrStopped)
+	// As if it had been killed before the later checkpoint was there.
+	require.NoError(t, os.WriteFile(parts+"/weights.safetensors", checkpoint, 0o644))
+	require.NoError(t, train(Options{Out: parts, Resume: true}))
+	require.Equal(t, string(readFile(t, whole+"/log.jsonl")), string(readFile(t, parts+"/log.jsonl")))
+}
+
+func TestAFolderBelongsToOneRun(t *testing.T) {
+	data, out := digitRows(t, 33), t.TempDir()
+	_, err := trainLearner(t, data, index.C(3), 1, Options{Out: out})
+	require.NoError(t, err)
+	before := readFile(t, out+"/log.jsonl")
+	first := NewRunner(load(t, learner(t, data, index.C(3)), 1), Options{Out: out})
+	require.NoError(t, first.openFolder())
+	for _, resume := range []bool{false, true} {
+		_, err = trainLearner(t, data, index.C(3), 1, Options{Out: out, Resume: resume})
+		require.EqualError(t, err, "another run trains in "+out+": end it, or choose another folder with --out")
+	}
+	require.Equal(t, before, readFile(t, out+"/log.jsonl"))
+	require.FileExists(t, out+"/weights.safetensors")
+	require.NoError(t, first.log.Close())
+	_, err = trainLearner(t, data, index.C(3), 1, Options{Out: out})
+	require.NoError(t, err)
+}
+
+// Data that are wrong, even if only an eval at the end reads them, leave an earlier run as it is.
+func TestWrongDataChangeNothing(t *testing.T) {
+	out := t.TempDir()
+	_, err := trainLearner(t, digitRows(t, 33), index.C(3), 1, Options{Out: out})
+	require.NoError(t, err)
+	log := readFile(t, out+"/log.jsonl")
+	gone, lacking := learner(t, "gone.npy", index.C(3)), learner(t, digitRows(t, 33), index.C(3))
+	lacking.Entries[2].Block.Inputs[0].Feed.Split = "test"
+	for p, want := range map[*program.Program]string{gone: "gone.npy is not there", lacking: "data digits has no part `test`; it has train, valid"} {
+		require.ErrorContains(t, NewRunner(load(t, p, 1), Options{Out: out}).Train(), want)
+		require.FileExists(t, out+"/weights.safetensors")
+		require.Equal(t, log, readFile(t, out+"/log.jsonl"))
+	}
 }
 
 func readFile(t testing.TB, name string) []byte {
@@ -157,7 +233,9 @@ func TestKilledRunsResume(t *testing.T) {
 		break
 	}
 	require.Equal(t, 10, killed)
-	require.Equal(t, readFile(t, dir+"/whole/weights.safetensors"), readFile(t, dir+"/killed/weights.safetensors"))
+	for _, name := range []string{"/weights.safetensors", "/log.jsonl"} {
+		require.Equal(t, string(readFile(t, dir+"/whole"+name)), string(readFile(t, dir+"/killed"+name)), name)
+	}
 }
 
 func TestTrainingAnewKeepsTheOldWeightsAside(t *testing.T) {
@@ -240,24 +318,10 @@ func TestResumeTellsOfChangedSettings(t *testing.T) {
 	var lines bytes.Buffer
 	require.NoError(t, NewRunner(m, Options{Out: out, Resume: true, Progress: NewProgress(&lines, 0)}).Train())
 	require.Contains(t, lines.String(), "warning: batch is 8; the run began with 4\n")
-}
-
-func TestLogIsCutBackToTheCheckpoint(t *testing.T) {
-	log := ""
-	add := func(block string, step int) int {
-		log += `{"block":` + strconv.Quote(block) + `,"step":` + strconv.Itoa(step) + "}\n"
-		return len(log)
-	}
-	add("train one", 1)
-	one := add("train one", 2)
-	add("train two", 1)
-	add("eval valid", 1)
-	two := add("eval valid", 1)
-	add("train two", 2)
-	log += `{"block":"tra`
-	require.Equal(t, two, (&logCut{"train two", 1}).keep([]byte(log)))
-	require.Equal(t, one, (&logCut{"train one", 2}).keep([]byte(log)))
-	require.Equal(t, len(log)-len(`{"block":"tra`), (&logCut{"train two", 9}).keep([]byte(log)))
+	lines.Reset()
+	other := digitRows(t, 40)
+	require.NoError(t, NewRunner(load(t, learner(t, other, index.C(9)), 1), Options{Out: out, Resume: true, Progress: NewProgress(&lines, 0)}).Train())
+	require.Contains(t, lines.String(), "warning: digits is "+other+"; the run began with "+data+"\n")
 }
 
 func TestExportRepeatsTheBatches(t *testing.T) {

@@ -175,6 +175,8 @@ type nest struct {
 	lane     *loop.Axis
 	row      bool // lane is reduced
 	sequence []string
+
+	transposed bool // loads are contiguous along another axis than lane
 }
 
 func (c *chooser) page(stores []*loop.Store) {
@@ -258,6 +260,9 @@ func (c *chooser) nest(stores []*loop.Store) *nest {
 		if a != n.lane {
 			n.reduced = append(n.reduced, a)
 		}
+	}
+	if len(reduced) == 0 && n.lane != nil && n.lane.Max > 4*c.m.Lanes { // fewer are one block
+		n.transpose()
 	}
 	return n
 }
@@ -387,7 +392,7 @@ func (c *chooser) laneBlock(n *nest) int {
 	switch cost := pointCost(roots(n.stores)); {
 	case n.row && hasRowSum(n.stores):
 		most = sumPartials
-	case cost > dearPoint: // one register has work enough to hide latencies
+	case n.transposed || cost > dearPoint: // one register has work enough to hide latencies
 		most = l
 	case cost > dearPoint/2:
 		most = 2 * l
@@ -429,9 +434,12 @@ func (c *chooser) lanes(n *nest) {
 		lane = inner
 	}
 	c.do(Vec, lane.Name, c.m.Lanes, "")
-	if n.row {
+	switch {
+	case n.row:
 		n.sequence = append(append(n.sequence, reduced...), blocks...)
-	} else {
+	case n.transposed:
+		n.sequence = append(blocks, n.sequence...)
+	default:
 		n.sequence = append(append(n.sequence, blocks...), reduced...)
 	}
 }

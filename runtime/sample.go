@@ -103,14 +103,14 @@ func (e *entry) setFlag(in *program.Input, flags []FlagValue) error {
 	if len(buf.Dims) != 0 {
 		return fmt.Errorf("--%s is an array: flags can be numbers and text so far", f.Name)
 	}
+	if !canFeed(buf.Elem) {
+		return fmt.Errorf("%s: numbers of type %s cannot be given as --%s: f32 can", e.title(), buf.Elem, f.Name)
+	}
 	v, err := parseFlag(buf.Elem, value)
 	if err != nil {
 		return flagError("--%s %s: %v", f.Name, value, err)
 	}
 	writeElem(buf.Elem, mem, 0, v)
-	if in.Len != "" {
-		e.block.setLength(in.Len, int(v))
-	}
 	return nil
 }
 
@@ -123,8 +123,12 @@ func parseFlag(e loop.Elem, text string) (float64, error) {
 		}
 		return map[bool]float64{true: 1}[b], nil
 	case e.IsInt():
-		n, err := strconv.ParseInt(text, 10, min(8*e.Size(), 54))
-		if err != nil || n < 0 && (e == loop.U8 || e == loop.U32) {
+		bits, unsigned := 8*e.Size(), e == loop.U8 || e == loop.U32
+		if unsigned {
+			bits++
+		}
+		n, err := strconv.ParseInt(text, 10, min(bits, 54))
+		if err != nil || unsigned && n < 0 {
 			return 0, fmt.Errorf("a whole number (%s) is expected", e)
 		}
 		return float64(n), nil

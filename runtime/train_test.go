@@ -286,6 +286,23 @@ func TestSample(t *testing.T) {
 	require.Equal(t, "eval valid  step 3  loss 30.5\n", text.String())
 }
 
+func TestFlagsThatAreNumbers(t *testing.T) {
+	for _, c := range []struct {
+		elem loop.Elem
+		text string
+		want float64
+		ok   bool
+	}{
+		{loop.U8, "255", 255, true}, {loop.U8, "256", 0, false}, {loop.U8, "-1", 0, false}, {loop.I8, "128", 0, false}, {loop.I8, "-128", -128, true},
+		{loop.U32, "4294967295", 1<<32 - 1, true}, {loop.U32, "4294967296", 0, false}, {loop.I64, "9007199254740993", 0, false},
+		{loop.F32, "0.5", 0.5, true}, {loop.F32, "much", 0, false}, {loop.Bool, "true", 1, true}, {loop.Bool, "maybe", 0, false},
+	} {
+		v, err := parseFlag(c.elem, c.text)
+		require.Equal(t, c.ok, err == nil, "%s %s", c.elem, c.text)
+		require.Equal(t, c.want, v, "%s %s", c.elem, c.text)
+	}
+}
+
 func TestMissingDataStopsTraining(t *testing.T) {
 	_, err := trainLearner(t, "absent.npy", index.C(3), 1, Options{Out: t.TempDir(), Dir: "/nowhere"})
 	require.EqualError(t, err, "learner.mdl:3:1: error: /nowhere/absent.npy is not there\n  = help: `--data digits=PATH` takes the data from another place")

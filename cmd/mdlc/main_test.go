@@ -151,6 +151,22 @@ func TestBundleRunsLikeTheModel(t *testing.T) {
 	require.Equal(t, exitUsage, code, stderr)
 }
 
+// What is compiled into a bundle cannot be changed, and is not ignored either.
+func TestABundleRefusesOtherCompiledFlags(t *testing.T) {
+	file := writeCounts(t, counts+"sample few(n: int = 3) { show counts.score[:n] }\n", nil)
+	_, stderr, code := call("run", file, "train", "-q", "--steps", "1")
+	require.Equal(t, 0, code, stderr)
+	_, stderr, code = call("compile", file, "-o", "counts.bundle")
+	require.Equal(t, 0, code, stderr)
+	stdout, stderr, code := call("run", "counts.bundle", "sample", "few", "-q", "--n", "3")
+	require.Equal(t, 0, code, stderr)
+	require.Len(t, strings.Fields(stdout), 3)
+	stdout, stderr, code = call("run", "counts.bundle", "sample", "few", "-q", "--n", "5")
+	require.Equal(t, exitUsage, code, stderr)
+	require.Equal(t, "mdlc: --n is 3 in this bundle: another value needs the model file\n", stderr)
+	require.Empty(t, stdout)
+}
+
 // A second compilation comes from the cache; a damaged cache costs time only.
 func TestProgramsAreCached(t *testing.T) {
 	_, file := model(t)

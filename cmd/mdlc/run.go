@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,7 +156,7 @@ func (c *runCommand) load(t *terminal, out string) (*program.Program, error) {
 		if len(c.Set) > 0 {
 			return nil, &usageError{"--set changes a model file; a bundle is compiled already"}
 		}
-		return p, nil
+		return p, c.checkCompiledFlags(p)
 	}
 	began := time.Now()
 	p, err := compileFile(t, c.File, c.modelFlags, c.flags, c.needs(out))
@@ -163,6 +164,23 @@ func (c *runCommand) load(t *terminal, out string) (*program.Program, error) {
 		fmt.Fprintf(t.stderr, "compiled %s in %.2f s\n", c.File, time.Since(began).Seconds())
 	}
 	return p, err
+}
+
+// checkCompiledFlags refuses values other than those that a bundle was compiled for.
+func (c *runCommand) checkCompiledFlags(p *program.Program) error {
+	_, name := c.verb()
+	at := slices.IndexFunc(p.Entries, func(e program.Entry) bool { return e.Kind == "sample" && (name == "" || e.Name == name) })
+	if at < 0 {
+		return nil
+	}
+	for _, f := range p.Entries[at].Flags {
+		for _, given := range c.flags {
+			if f.Static && given.Name == f.Name && given.Value != f.Default {
+				return &usageError{fmt.Sprintf("--%s is %s in this bundle: another value needs the model file", f.Name, f.Default)}
+			}
+		}
+	}
+	return nil
 }
 
 // needs tells which entries of the file this run runs.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/llir/llvm/ir"
+	"github.com/llir/llvm/ir/constant"
 	"github.com/llir/llvm/ir/enum"
 	"github.com/llir/llvm/ir/types"
 	"github.com/llir/llvm/ir/value"
@@ -443,9 +444,9 @@ func (e *emitter) div(v *loop.Value) value.Value {
 	case v.Elem.IsFloat():
 		e.fail("%s of floats is not supported on this target", v.Op)
 	case isUnsigned(v.Elem) && quotient:
-		return blk.NewUDiv(a[0], a[1])
+		return blk.NewUDiv(a[0], divisor(blk, a[1]))
 	case isUnsigned(v.Elem):
-		return blk.NewURem(a[0], a[1])
+		return blk.NewURem(a[0], divisor(blk, a[1]))
 	}
 	lo, _ := e.rangeOf(v.Args[0])
 	d, ok := v.Args[1].IntConst()
@@ -477,6 +478,7 @@ func (e *emitter) floored(quotient bool, x, y value.Value, d int, natural bool) 
 		minus = blk.NewICmp(enum.IPredEQ, y, c(-1))
 		y = blk.NewSelect(minus, c(1), y)
 	}
+	y = divisor(blk, y)
 	r := blk.NewSRem(x, y)
 	adjust := blk.NewAnd(blk.NewICmp(enum.IPredNE, r, c(0)), blk.NewICmp(enum.IPredSLT, blk.NewXor(r, y), c(0)))
 	if quotient {
@@ -487,6 +489,17 @@ func (e *emitter) floored(quotient bool, x, y value.Value, d int, natural bool) 
 		return q
 	}
 	return blk.NewAdd(r, blk.NewSelect(adjust, y, c(0)))
+}
+
+// divisor freezes what is divided by. LLVM 19 takes the lanes that a masked store
+// drops for poison, also in a divisor, where poison makes every lane undefined.
+func divisor(blk *ir.Block, y value.Value) value.Value {
+	if _, ok := y.(constant.Constant); ok || llir.Lanes(y.Type()) == 0 {
+		return y
+	}
+	f := ir.NewInstFreeze(y)
+	blk.Insts = append(blk.Insts, f)
+	return f
 }
 
 func log2(d int) int {

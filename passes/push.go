@@ -48,6 +48,12 @@ func (s *simplifier) push(a ir.IndexAttr, x *ir.Node) *ir.Node {
 		}
 		args := make([]*ir.Node, len(x.Args))
 		for i, y := range x.Args {
+			if c, ok := y.Attr.(ir.ConstAttr); ok {
+				if v, ok := c.Splat(); ok { // the same outside: what is computed there is not seen, and a divisor stays a constant
+					args[i] = s.b.Const(ir.Type{Elem: y.Type.Elem, Dims: a.Shape}, v)
+					continue
+				}
+			}
 			args[i] = s.indexOf(y, a.Shape, a.Out, a.Outside)
 		}
 		return s.make(x.Op, x.Attr, args...)

@@ -193,18 +193,43 @@ func TestThreadsObeyQuota(t *testing.T) {
 	write("/self", "0::/a/b\n")
 	write("/a/cpu.max", "250000 100000\n")
 	write("/a/b/cpu.max", "max 100000\n")
-	n, ok := cpuQuota(dir, dir+"/self")
+	n, ok := cpuQuota(controlGroups(dir, dir+"/self", "cpu"))
 	require.True(t, ok)
 	require.Equal(t, 3, n)
 	write("/self", "4:cpu,cpuacct:/x\n")
 	write("/cpu,cpuacct/x/cpu.cfs_quota_us", "150000\n")
 	write("/cpu,cpuacct/x/cpu.cfs_period_us", "100000\n")
-	n, ok = cpuQuota(dir, dir+"/self")
+	n, ok = cpuQuota(controlGroups(dir, dir+"/self", "cpu"))
 	require.True(t, ok)
 	require.Equal(t, 2, n)
 	write("/self", "0::/other\n")
-	_, ok = cpuQuota(dir, dir+"/self")
+	_, ok = cpuQuota(controlGroups(dir, dir+"/self", "cpu"))
 	require.False(t, ok)
+}
+
+func TestMemoryObeysTheControlGroup(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(dir+"/a/b", 0o755))
+	require.NoError(t, os.MkdirAll(dir+"/memory/x", 0o755))
+	write := func(name, text string) { require.NoError(t, os.WriteFile(dir+name, []byte(text), 0o644)) }
+	write("/self", "0::/a/b\n")
+	write("/a/memory.max", "1048576\n")
+	write("/a/b/memory.max", "max\n")
+	n, ok := memoryLimit(controlGroups(dir, dir+"/self", "memory"))
+	require.True(t, ok)
+	require.Equal(t, int64(1<<20), n)
+	write("/self", "5:cpu:/x\n4:memory:/x\n")
+	write("/memory/x/memory.limit_in_bytes", "4096\n")
+	write("/memory/memory.limit_in_bytes", "9223372036854771712\n") // version 1's word for none
+	n, ok = memoryLimit(controlGroups(dir, dir+"/self", "memory"))
+	require.True(t, ok)
+	require.Equal(t, int64(4096), n)
+	write("/self", "5:cpu:/x\n")
+	_, ok = memoryLimit(controlGroups(dir, dir+"/self", "memory"))
+	require.False(t, ok)
+	have, ok := availableMemory()
+	require.True(t, ok)
+	require.Greater(t, have, int64(1<<20))
 }
 
 func BenchmarkLaunch(b *testing.B) {
@@ -229,5 +254,5 @@ func TestProfileCountsLaunches(t *testing.T) {
 	require.NoError(t, m.entries[0].block.run(m.pool, nil))
 	var out bytes.Buffer
 	m.WriteProfile(&out)
-	require.Regexp(t, `^\d+\.\d+ s in kernels\n100\.0% +0\.000 s +3 × +\d+\.\d µs  increment  m\.mdl:4:1\n$`, out.String())
+	require.Regexp(t, `^\d+\.\d+ s in kernels\n100\.0% +\d+\.\d{3} s +3 × +\d+\.\d µs  increment  m\.mdl:4:1\n$`, out.String())
 }

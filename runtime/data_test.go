@@ -198,6 +198,14 @@ func TestFeedsThatDoNotFit(t *testing.T) {
 	require.ErrorContains(t, err, "windows are cut from a sequence")
 }
 
+// A row of 5522622740 × 3340214413 numbers is one of 4, modulo 2^64.
+func TestShapesDoNotOverflow(t *testing.T) {
+	_, err := parseNpy(npy("|u1", make([]byte, 4), 1, 5522622740, 3340214413))
+	require.ErrorContains(t, err, "impossible shape")
+	_, err = parseNpy(npy("|u1", nil, 1, 0, 1<<40))
+	require.ErrorContains(t, err, "needs more than")
+}
+
 func FuzzNpy(f *testing.F) {
 	f.Add(npy("|u1", []byte{1, 2, 3, 4}, 2, 2))
 	f.Add(npy("<f4", make([]byte, 8), 2))

@@ -4,8 +4,6 @@ package runtime
 
 import (
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"unsafe"
 
@@ -61,16 +59,17 @@ func checkMemory(need int64) error {
 	return nil
 }
 
-// availableMemory is what the kernel says can be had without swapping.
+// availableMemory is what the kernel says can be had without swapping, within the limit of
+// this process's control group. What the group holds already is not taken off: most of that
+// are files that give way.
 func availableMemory() (int64, bool) {
-	text, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, false
-	}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(readText("/proc/meminfo")) {
 		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-			return kib << 10, err == nil
+			have := int64(number(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")))) << 10
+			if most, limited := memoryLimit(controlGroups("/sys/fs/cgroup", "/proc/self/cgroup", "memory")); limited {
+				have = min(have, most)
+			}
+			return have, have > 0
 		}
 	}
 	return 0, false

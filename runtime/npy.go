@@ -137,9 +137,12 @@ func parseNpy(raw []byte) (*split, error) {
 		}
 		if i == 0 {
 			p.rows = n
-		} else if p.width *= n; p.width > 1<<40 {
+			continue
+		}
+		if n > 0 && p.width > 1<<40/n { // before it overflows
 			return nil, fmt.Errorf("impossible shape (%s)", m[3])
 		}
+		p.width *= n
 	}
 	each := p.rowBytes()
 	if each == 0 || p.rows > len(p.data)/each {

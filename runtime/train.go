@@ -126,6 +126,9 @@ func (t *training) run() error {
 	if err := t.prepare(); err != nil {
 		return err
 	}
+	if t.at.step >= t.count && t.at.step > 0 {
+		t.r.o.Progress.Line("nothing is left to train: %d of %d steps are done; --steps N goes on", t.at.step, t.count)
+	}
 	in, err := t.r.inputs(t.e.block, false)
 	if err != nil {
 		return err

@@ -335,6 +335,10 @@ func TestResumeTellsOfChangedSettings(t *testing.T) {
 	var lines bytes.Buffer
 	require.NoError(t, NewRunner(m, Options{Out: out, Resume: true, Progress: NewProgress(&lines, 0)}).Train())
 	require.Contains(t, lines.String(), "warning: batch is 8; the run began with 4\n")
+	require.NotContains(t, lines.String(), "nothing is left")
+	lines.Reset()
+	require.NoError(t, NewRunner(load(t, learner(t, data, index.C(6)), 1), Options{Out: out, Resume: true, Steps: 4, Progress: NewProgress(&lines, 0)}).Train())
+	require.Contains(t, lines.String(), "nothing is left to train: 6 of 4 steps are done; --steps N goes on\n")
 	lines.Reset()
 	other := digitRows(t, 40)
 	require.NoError(t, NewRunner(load(t, learner(t, other, index.C(9)), 1), Options{Out: out, Resume: true, Progress: NewProgress(&lines, 0)}).Train())

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -76,6 +77,8 @@ func (t *terminal) watchInterrupts() {
 // execute runs one command line and returns the exit code.
 func execute(args []string, t *terminal) int {
 	c := &commands{}
+	out := &checkedWriter{w: t.stdout}
+	t.stdout = out
 	exit := -1
 	parser, err := kong.New(c, kong.Name("mdlc"), kong.Description("A compiler that trains and samples models written in mdl."),
 		kong.Writers(t.stdout, t.stderr), kong.Exit(func(code int) { exit = code }), kong.UsageOnError())
@@ -91,7 +94,24 @@ func execute(args []string, t *terminal) int {
 		c.Run.flags = flags
 		err = ctx.Run(t)
 	}
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("cannot write to standard output: %w", out.err)
+	}
 	return t.conclude(err)
+}
+
+// checkedWriter remembers that a write failed: a result that did not arrive is no success.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 // conclude tells of an error and picks the exit code.
@@ -133,7 +153,7 @@ func version() string {
 		switch {
 		case s.Key == "vcs.revision" && (v == "" || v == "(devel)"):
 			v = s.Value[:min(len(s.Value), 12)]
-		case s.Key == "vcs.modified" && s.Value == "true":
+		case s.Key == "vcs.modified" && s.Value == "true" && !strings.Contains(v, "+dirty"): // Go marks some versions itself
 			dirty = "+changes"
 		}
 	}

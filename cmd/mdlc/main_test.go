@@ -223,6 +223,22 @@ func TestDoctorAndVersion(t *testing.T) {
 	require.Regexp(t, `^mdlc \S+\n$`, stdout)
 }
 
+// Results that cannot be written are failures of the command.
+func TestAFullOutputIsAFailure(t *testing.T) {
+	_, file := model(t)
+	_, stderr, code := call("run", file, "train", "-q", "--steps", "1")
+	require.Equal(t, 0, code, stderr)
+	for _, args := range []string{"doctor", "version", "compile FILE --emit plan", "compile FILE --dump fuse", "run FILE eval -q", "run FILE sample -q", "run FILE train -q --json --steps 1"} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		require.NoError(t, err)
+		var stderr bytes.Buffer
+		code := execute(strings.Fields(strings.ReplaceAll(args, "FILE", file)), &terminal{stdout: full, stderr: &stderr})
+		require.NoError(t, full.Close())
+		require.Equal(t, exitFailure, code, args)
+		require.Contains(t, stderr.String(), "no space left on device", args)
+	}
+}
+
 // Ctrl-C saves: the resumed run ends like one that was left alone.
 func TestInterruptSavesAndResumes(t *testing.T) {
 	_, file := model(t)

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func (r *Runner) startFolder() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := r.writeConfig(); err != nil {
+	if err := errors.Join(r.writeConfig(), r.keepFile()); err != nil {
 		return err
 	}
 	return r.cutLog(0)
@@ -56,7 +57,7 @@ func (r *Runner) startFolder() error {
 // resumeFolder makes the opened run folder ready to go on from the checkpoint at.
 func (r *Runner) resumeFolder(at progress) error {
 	r.compareConfig()
-	if err := r.writeConfig(); err != nil {
+	if err := errors.Join(r.writeConfig(), r.keepFile()); err != nil {
 		return err
 	}
 	return r.cutLog(at.log)
@@ -99,6 +100,22 @@ func (r *Runner) writeConfig() error {
 		return err
 	}
 	return os.WriteFile(r.configFile(), append(text, '\n'), 0o644)
+}
+
+// keepFile copies the model file into the run folder, and warns where an earlier copy differs.
+func (r *Runner) keepFile() error {
+	if r.o.File == "" {
+		return nil
+	}
+	text, err := os.ReadFile(r.o.File)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(r.o.Out, filepath.Base(r.o.File))
+	if before, err := os.ReadFile(path); r.o.Resume && err == nil && !bytes.Equal(before, text) {
+		r.o.Progress.Line("warning: %s is not what it was when the run began", r.o.File)
+	}
+	return os.WriteFile(path, text, 0o644)
 }
 
 // compareConfig warns where a resumed run has other settings or data than it began

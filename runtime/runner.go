@@ -17,6 +17,7 @@ import (
 
 // Options say how a model is run.
 type Options struct {
+	File     string  // the model file or bundle: the run folder keeps a copy; "": none
 	Dir      string  // relative data paths start here
 	Out      string  // the run folder
 	Seed     *uint64 // nil: the checkpoint's, or 0

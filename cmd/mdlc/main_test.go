@@ -223,6 +223,30 @@ func TestDoctorAndVersion(t *testing.T) {
 	require.Regexp(t, `^mdlc \S+\n$`, stdout)
 }
 
+// The run folder keeps the model of the run that its weights are of.
+func TestARunFolderKeepsItsModel(t *testing.T) {
+	_, file := model(t)
+	before, err := os.ReadFile(file)
+	require.NoError(t, err)
+	kept := func() string {
+		text, err := os.ReadFile("runs/regression/regression.mdl")
+		require.NoError(t, err)
+		return string(text)
+	}
+	_, stderr, code := call("run", file, "train", "--steps", "2")
+	require.Equal(t, 0, code, stderr)
+	require.Equal(t, string(before), kept())
+	require.NoError(t, os.WriteFile(file, append([]byte("// another\n"), before...), 0o644))
+	_, stderr, code = call("run", file, "train", "--data", "points=gone.npy")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "gone.npy is not there")
+	require.Equal(t, string(before), kept(), "a run that did not begin changed the folder")
+	_, stderr, code = call("run", file, "train", "--resume", "--steps", "4")
+	require.Equal(t, 0, code, stderr)
+	require.Contains(t, stderr, "warning: "+file+" is not what it was when the run began\n")
+	require.NotEqual(t, string(before), kept())
+}
+
 // Results that cannot be written are failures of the command.
 func TestAFullOutputIsAFailure(t *testing.T) {
 	_, file := model(t)

@@ -115,7 +115,7 @@ func (c *runCommand) checkFile() error {
 }
 
 func (c *runCommand) options(t *terminal) (runtime.Options, error) {
-	o := runtime.Options{Dir: filepath.Dir(c.File), Out: c.Out, Seed: c.Seed, Steps: c.Steps, Resume: c.Resume,
+	o := runtime.Options{File: c.File, Dir: filepath.Dir(c.File), Out: c.Out, Seed: c.Seed, Steps: c.Steps, Resume: c.Resume,
 		Show: t.stdout, Stop: &t.stop, Version: version(), Export: c.Export}
 	if o.Out == "" {
 		o.Out = filepath.Join("runs", modelName(c.File))
@@ -237,26 +237,11 @@ func (c *runCommand) carryOut(t *terminal, m *runtime.Model, o runtime.Options) 
 	}
 	if word == "train" || !runtime.HasWeights(o.Out) || c.Resume {
 		t.stoppable.Store(true)
-		err := c.train(r, o.Out)
+		err := r.Train()
 		t.stoppable.Store(false)
 		if err != nil || word == "train" || !m.Has("sample") {
 			return err
 		}
 	}
 	return r.Sample("", c.flags)
-}
-
-// train trains, and keeps a copy of the model file in the run folder.
-func (c *runCommand) train(r *runtime.Runner, out string) error {
-	text, err := os.ReadFile(c.File)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(out, filepath.Base(c.File)), text, 0o644); err != nil {
-		return err
-	}
-	return r.Train()
 }

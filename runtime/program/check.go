@@ -106,6 +106,10 @@ func (p *Program) checkBlock(b *Block) error {
 		if in.Buf < 0 || in.Buf >= len(b.Bufs) || b.Bufs[in.Buf].Home != HomeInput {
 			return fmt.Errorf("input %s: buffer %d is no input", in.Name, in.Buf)
 		}
+		n, _ := b.Bufs[in.Buf].Bytes()
+		if in.Kind == InputStep && n != 4 || in.Kind == InputSeed && n != 8 {
+			return fmt.Errorf("input %s: %d bytes are no step or seed", in.Name, n)
+		}
 	}
 	scope := map[string]int{} // symbol to largest value
 	if err := addLens(scope, b.Lens); err != nil {
@@ -248,6 +252,11 @@ func (p *Program) checkLoop(b *Block, l *Loop, scope map[string]int) error {
 	}
 	if l.Turns != -1 && (l.Turns < 0 || l.Turns >= len(b.Bufs)) {
 		return fmt.Errorf("no buffer %d for the turn", l.Turns)
+	}
+	if l.Turns >= 0 {
+		if n, _ := b.Bufs[l.Turns].Bytes(); n != 4 {
+			return fmt.Errorf("buffer %d of %d bytes for the turn", l.Turns, n)
+		}
 	}
 	if _, taken := scope[l.Turn]; taken {
 		return fmt.Errorf("symbol %s is taken", l.Turn)

@@ -56,7 +56,8 @@ func Pages(m *ir.Module) (*Built, error) {
 		p.States = append(p.States, program.State{Name: s.Name, Elem: s.Type.Elem, Dims: sizes(s.Type), Stack: s.Stack, Kind: stateKinds[s.Kind]})
 	}
 	for _, s := range m.Sources {
-		p.Sources = append(p.Sources, program.Source{Name: s.Name, Kind: s.Kind, Path: s.Path, Bits: s.Bits, Split: s.Split, Holdout: s.Holdout, Pos: s.Pos})
+		p.Sources = append(p.Sources, program.Source{Name: s.Name, Kind: s.Kind, Path: s.Path, Bits: s.Bits, Labels: s.Labels, Ends: s.Ends, Size: s.Size,
+			Count: s.Count, Scale: s.Scale, Split: s.Split, Holdout: s.Holdout, Pos: s.Pos})
 	}
 	for _, e := range m.Entries {
 		out, err := b.entry(e)
@@ -80,7 +81,7 @@ type builder struct {
 func (b *builder) entry(e *ir.Entry) (program.Entry, error) {
 	out := program.Entry{Kind: string(e.Kind), Name: e.Name, Count: e.Count}
 	for _, f := range e.Flags {
-		out.Flags = append(out.Flags, program.Flag{Name: f.Name, Kind: f.Kind, Default: f.Default, Doc: f.Doc, Static: f.Static})
+		out.Flags = append(out.Flags, program.Flag{Name: f.Name, Kind: f.Kind, Default: f.Default, Doc: f.Doc, Static: f.Static, Axis: f.Axis})
 	}
 	var err error
 	if out.Block, err = b.block(blockName(string(e.Kind), e.Name), e.Graph, e.Feeds, e.Flags); err != nil {

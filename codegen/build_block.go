@@ -127,7 +127,7 @@ func input(buf int, a ir.ParamAttr, feeds []ir.Feed, flags []ir.Flag) (program.I
 		in.Kind = program.InputFeed
 		for _, f := range feeds {
 			if f.Name == a.Name {
-				in.Feed = program.Feed{Source: f.Source, Split: f.Split, Kind: f.Kind, Stride: f.Stride, Site: f.Site, Column: f.Column, Group: f.Group}
+				in.Feed = program.Feed{Source: f.Source, Split: f.Split, Kind: f.Kind, Stride: f.Stride, Past: f.Past, Future: f.Future, Site: f.Site, Column: f.Column, Group: f.Group}
 				return in, nil
 			}
 		}

@@ -137,11 +137,16 @@ type State struct {
 // Source is a `data` declaration.
 type Source struct {
 	Name    string
-	Kind    string // bytes, npy
+	Kind    string // bytes, tokens, lines, npy, csv, mnist, images, glyphs: the function that made it
 	Path    string
-	Bits    int       // npy: unpacked width of packed bits, 0: not packed
-	Split   []float64 // nil: the source's own
-	Holdout int
+	Bits    int       // npy: unpacked width of packed bits, 0: not packed; tokens: bits of a token
+	Labels  string    // npy: the path of a second array; csv: the name of the column of labels; "": none
+	Ends    string    // lines: what each begins and ends with
+	Size    int       // images, glyphs: height and width
+	Count   int       // glyphs: how many
+	Scale   []float64 // mnist, images, glyphs: black and white; nil: 0 and 1
+	Split   []float64 // train, valid, test; nil: the source's own
+	Holdout int       // > 0: every Holdout-th file or line is held out
 	Pos     Pos
 }
 
@@ -179,15 +184,18 @@ type Every struct {
 type Flag struct {
 	Name, Kind, Default, Doc string
 	Static                   bool
-	Len                      string // the symbol that a text's length sets, or ""
+	Len                      string // the symbol that the length of a text or array sets, or ""
+	Axis                     int    // of an array: the axis of that length
 }
 
 // Feed says how a ParamFeed is filled.
 type Feed struct {
 	Name          string
 	Source, Split string
-	Kind          string // rows, windows
+	Kind          string // rows, windows, streams, clips
 	Stride        int    // windows in order; 0: random cuts
+	Past          int    // clips: rows up to now
+	Future        int    // clips: rows after it
 	Site          string // path of the draw
 	Column        int
 	Group         int

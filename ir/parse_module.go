@@ -34,6 +34,21 @@ func (p *AttrParser) source() *Source {
 	if p.eatWord("bits") {
 		s.Bits = p.integer()
 	}
+	if p.eatWord("labels") {
+		s.Labels = p.str()
+	}
+	if p.eatWord("ends") {
+		s.Ends = p.str()
+	}
+	if p.eatWord("size") {
+		s.Size = p.integer()
+	}
+	if p.eatWord("count") {
+		s.Count = p.integer()
+	}
+	if p.eatWord("scale") {
+		p.list("[", "]", func() { s.Scale = append(s.Scale, p.float(64)) })
+	}
 	if p.eatWord("split") {
 		s.Split = []float64{}
 		p.list("[", "]", func() { s.Split = append(s.Split, p.float(64)) })
@@ -114,6 +129,9 @@ func (p *AttrParser) flag() Flag {
 	if p.eatWord("len") {
 		f.Len = p.name("symbol")
 	}
+	if p.eatWord("axis") {
+		f.Axis = p.integer()
+	}
 	return f
 }
 
@@ -121,6 +139,12 @@ func (p *AttrParser) feed() Feed {
 	f := Feed{Name: p.name("name of the feed"), Source: p.name("source"), Split: p.name("split"), Kind: p.name("kind of feed"), Site: p.str()}
 	if p.eatWord("stride") {
 		f.Stride = p.integer()
+	}
+	if p.eatWord("past") {
+		f.Past = p.integer()
+	}
+	if p.eatWord("future") {
+		f.Future = p.integer()
 	}
 	if p.eatWord("column") {
 		f.Column = p.integer()

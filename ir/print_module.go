@@ -52,17 +52,36 @@ func (p *printer) source(s *Source) {
 	if s.Bits != 0 {
 		fmt.Fprintf(&p.b, " bits %d", s.Bits)
 	}
+	if s.Labels != "" {
+		p.b.WriteString(" labels " + strconv.Quote(s.Labels))
+	}
+	if s.Ends != "" {
+		p.b.WriteString(" ends " + strconv.Quote(s.Ends))
+	}
+	if s.Size != 0 {
+		fmt.Fprintf(&p.b, " size %d", s.Size)
+	}
+	if s.Count != 0 {
+		fmt.Fprintf(&p.b, " count %d", s.Count)
+	}
+	if s.Scale != nil {
+		p.b.WriteString(" scale " + floatsText(s.Scale))
+	}
 	if s.Split != nil {
-		parts := make([]string, len(s.Split))
-		for i, f := range s.Split {
-			parts[i] = floatText(f, 64)
-		}
-		p.b.WriteString(" split [" + strings.Join(parts, ", ") + "]")
+		p.b.WriteString(" split " + floatsText(s.Split))
 	}
 	if s.Holdout != 0 {
 		fmt.Fprintf(&p.b, " holdout %d", s.Holdout)
 	}
 	p.b.WriteString(posText(s.Pos) + "\n")
+}
+
+func floatsText(fs []float64) string {
+	parts := make([]string, len(fs))
+	for i, f := range fs {
+		parts[i] = floatText(f, 64)
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
 }
 
 func (p *printer) entry(e *Entry) {
@@ -114,6 +133,9 @@ func (p *printer) flag(f Flag) {
 	if f.Len != "" {
 		p.b.WriteString(" len " + quoteName(f.Len))
 	}
+	if f.Axis != 0 {
+		fmt.Fprintf(&p.b, " axis %d", f.Axis)
+	}
 	p.b.WriteByte('\n')
 }
 
@@ -121,6 +143,12 @@ func (p *printer) feed(f Feed) {
 	p.line("feed %s %s %s %s %s", quoteName(f.Name), quoteName(f.Source), quoteName(f.Split), quoteName(f.Kind), strconv.Quote(f.Site))
 	if f.Stride != 0 {
 		fmt.Fprintf(&p.b, " stride %d", f.Stride)
+	}
+	if f.Past != 0 {
+		fmt.Fprintf(&p.b, " past %d", f.Past)
+	}
+	if f.Future != 0 {
+		fmt.Fprintf(&p.b, " future %d", f.Future)
 	}
 	if f.Column != 0 {
 		fmt.Fprintf(&p.b, " column %d", f.Column)

@@ -133,12 +133,17 @@ func (m *indexedMap) finish(x Tensor, exprs []*index.Expr, subs []subscriptOf, t
 	b := m.b
 	b.at(t.Span())
 	var outside *float64
+	var instead *indexed // what is read outside, where it is no number that the compiler knows
 	if t.Outside != nil {
-		v, ok := b.base(t.Outside).(Num)
-		if !ok {
-			b.failHelp(t.Outside.Span(), "`where` chooses between values", "the value outside must be a number known to the compiler")
+		zero := 0.0
+		outside = &zero
+		if x := b.indexed(t.Outside); len(x.vars) > 0 {
+			instead = &x
+		} else if n, ok := x.v.(Num); ok {
+			outside = &n.V
+		} else {
+			instead = &x
 		}
-		outside = &v.V
 	}
 	if outside == nil {
 		for k, e := range exprs {
@@ -177,7 +182,15 @@ func (m *indexedMap) finish(x Tensor, exprs []*index.Expr, subs []subscriptOf, t
 	if err != nil {
 		b.failHelp(t.Span(), "`"+b.outsideHelp(t)+"` reads 0 there", "`%s` can read outside: %v", b.src.text(t.Span()), err)
 	}
-	return indexed{b.tensor(n), m.vars}
+	r := indexed{b.tensor(n), m.vars}
+	if instead == nil {
+		return r
+	}
+	// Where the map stays inside of an array of ones, the element is there.
+	ones := b.f.b.Const(ir.OfDims(loop.F32, x.N.Type.Dims), 1)
+	there := b.f.b.Make(n.Op, n.Attr, append([]*ir.Node{ones}, args[1:]...)...)
+	mask := b.tensor(b.f.b.Make(ir.OpGt, nil, there, b.f.b.Like(there, 0.5)))
+	return b.together(t.Span(), []indexed{{mask, m.vars}, r, *instead}, func(vs []Value) Value { return b.where(vs[0], vs[1], vs[2], t.Span()) })
 }
 
 func (b *builder) outsideHelp(t *IndexTerm) string {

@@ -64,7 +64,7 @@ func builtins() *scope {
 	s.define("training", Live("training"))
 	s.define("pi", Num{math.Pi, false})
 	s.define("bits", Draw{})
-	for _, n := range []string{"padded", "tokens", "lines", "csv", "mnist", "images", "streams", "clips", "pack", "fp8"} {
+	for _, n := range []string{"padded", "pack", "fp8"} {
 		def(n, func(b *builder, c *call) Value {
 			b.failHelp(c.span, refusedHelp[n], "`%s` is not supported", n)
 			return nil
@@ -74,11 +74,7 @@ func builtins() *scope {
 	return s
 }
 
-var refusedHelp = map[string]string{
-	"tokens": "`bytes(path)` reads text byte by byte", "lines": "`bytes(path)` reads text byte by byte", "csv": "convert the table to .npy and use `npy(path)`",
-	"mnist": "convert the images to .npy and use `npy(path)`", "images": "convert the images to .npy and use `npy(path)`",
-	"streams": "`windows(d.train)` cuts at random places", "pack": "`windows(d.train)` gives rows of one length",
-}
+var refusedHelp = map[string]string{"pack": "`windows(d.train)` gives rows of one length"}
 
 var arrayBuiltins map[string]func(b *builder, c *call) Value
 
@@ -87,7 +83,10 @@ func init() {
 		"len": lenBuiltin, "rank": rankBuiltin, "count": countBuiltin, "range": rangeBuiltin, "reverse": reverseBuiltin,
 		"frozen": frozenBuiltin, "copy": copyBuiltin, "stop": stopBuiltin, "grad": gradBuiltin, "concat": concatBuiltin, "stack": stackBuiltin, "reshape": reshapeBuiltin, "flatten": flattenBuiltin,
 		"transpose": transposeBuiltin, "sort": sortBuiltin, "argsort": argsortBuiltin, "top_k": topKBuiltin, "var": varBuiltin, "std": stdBuiltin,
-		"bytes": bytesBuiltin, "npy": npyBuiltin, "windows": windowsBuiltin,
+		"windows": windowsBuiltin, "streams": streamsBuiltin, "clips": clipsBuiltin,
+	}
+	for _, f := range sourceForms {
+		arrayBuiltins[f.name] = f.builtin
 	}
 }
 

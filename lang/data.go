@@ -18,32 +18,115 @@ func (b *builder) data(d *Data) {
 	b.sc.define(d.Name, src)
 }
 
-// bytesBuiltin is bytes(path): a file, or the files of a folder, byte by byte.
-func bytesBuiltin(b *builder, c *call) Value {
-	v := b.take(c, 1, "path", "split", "holdout")
-	s := &ir.Source{Kind: "bytes", Path: b.pathOf(v[0], c), Split: b.splitOf(v[1], c)}
-	if v[2] != nil {
-		n, ok := v[2].(Num)
-		if !ok || !n.isWhole() || n.V < 2 {
-			b.fail(c.span, "`holdout` holds out every nth file: a whole number from 2 on, not %s", describe(v[2]))
+// A sourceForm is a function that makes a data source, and how its batches look.
+type sourceForm struct {
+	name   string
+	params []string // after the path; each is a field of ir.Source
+	text   bool     // one long text, for windows and streams
+}
+
+// sourceForms are the sources that there are:
+//
+//	bytes(path, holdout, split)         a file, or the files of a folder, byte by byte
+//	tokens(path, bits, split)           a file of whole numbers of 16 or 32 bits
+//	lines(path, ends, holdout, split)   the lines of a text; each begins and ends with `ends`
+//	npy(path, bits, labels, split)      rows of an array, and of a second one
+//	csv(path, labels, split)            rows of a table of numbers, and the column of labels
+//	mnist(path, scale, split)           digits of 28 x 28, with their labels
+//	images(path, size, scale, split)    the pictures of a folder, cut and scaled to a square
+//	glyphs(size, count, scale)          drawn letters and digits, with their labels; needs no file
+var sourceForms = []sourceForm{
+	{"bytes", []string{"split", "holdout"}, true},
+	{"tokens", []string{"bits", "split"}, true},
+	{"lines", []string{"ends", "split", "holdout"}, false},
+	{"npy", []string{"bits", "labels", "split"}, false},
+	{"csv", []string{"labels", "split"}, false},
+	{"mnist", []string{"scale", "split"}, false},
+	{"images", []string{"size", "scale", "split"}, false},
+	{"glyphs", []string{"size", "count", "scale"}, false},
+}
+
+func (f sourceForm) builtin(b *builder, c *call) Value {
+	names, required := append([]string{"path"}, f.params...), 1
+	if f.name == "glyphs" {
+		names, required = f.params, 0
+	}
+	v := b.take(c, required, names...)
+	s := &ir.Source{Kind: f.name}
+	for i, n := range names {
+		if v[i] != nil {
+			b.sourceField(s, n, v[i], c)
 		}
-		s.Holdout = int(n.V)
+	}
+	switch {
+	case f.name == "images" && s.Size == 0:
+		b.failHelp(c.span, "`images(path, size: 64)`", "`images` needs the size of its pictures")
+	case f.name == "glyphs" && s.Size == 0:
+		s.Size = 28
+	}
+	if f.name == "glyphs" && s.Count == 0 {
+		s.Count = 60000
+	}
+	if f.name == "tokens" && s.Bits == 0 {
+		s.Bits = 16
 	}
 	return DataSource{s}
 }
 
-// npyBuiltin is npy(path): arrays in NumPy's format; bits: rows of packed bits of that width.
-func npyBuiltin(b *builder, c *call) Value {
-	v := b.take(c, 1, "path", "bits", "split")
-	s := &ir.Source{Kind: "npy", Path: b.pathOf(v[0], c), Split: b.splitOf(v[2], c)}
-	if v[1] != nil {
-		n, ok := v[1].(Num)
-		if !ok || !n.isWhole() || n.V < 1 {
-			b.fail(c.span, "`bits` is the number of bits of a row, not %s", describe(v[1]))
+// sourceField sets one argument of a source.
+func (b *builder) sourceField(s *ir.Source, name string, v Value, c *call) {
+	switch name {
+	case "path":
+		s.Path = b.pathOf(v, c)
+	case "labels":
+		s.Labels = b.pathOf(v, c)
+	case "ends":
+		t, ok := v.(Text)
+		if !ok {
+			b.fail(c.span, "`ends` is what lines begin and end with, a text, not %s", describe(v))
 		}
-		s.Bits = int(n.V)
+		s.Ends = string(t)
+	case "bits":
+		if s.Bits = b.wholeArg(v, 1, c, "`bits` is the number of bits of a row"); s.Kind == "tokens" && s.Bits != 16 && s.Bits != 32 {
+			b.fail(c.span, "a token has 16 or 32 bits, not %d", s.Bits)
+		}
+	case "holdout":
+		s.Holdout = b.wholeArg(v, 2, c, "`holdout` holds out every nth file: a whole number from 2 on")
+	case "size":
+		s.Size = b.wholeArg(v, 1, c, "`size` is the height and width in pixels")
+	case "count":
+		s.Count = b.wholeArg(v, 1, c, "`count` is how many there are")
+	case "scale":
+		s.Scale = b.scaleOf(v, c)
+	case "split":
+		s.Split = b.splitOf(v, c)
 	}
-	return DataSource{s}
+}
+
+// wholeArg is an argument that is a whole number from least on.
+func (b *builder) wholeArg(v Value, least float64, c *call, what string) int {
+	n, ok := v.(Num)
+	if !ok || !n.isWhole() || n.V < least {
+		b.fail(c.span, "%s, not %s", what, describe(v))
+	}
+	return int(n.V)
+}
+
+// scaleOf reads `scale: [-1, 1]`.
+func (b *builder) scaleOf(v Value, c *call) []float64 {
+	l, ok := v.(List)
+	var out []float64
+	if ok {
+		for _, x := range l.Items {
+			n, isNum := x.(Num)
+			ok = ok && isNum
+			out = append(out, n.V)
+		}
+	}
+	if !ok || len(out) != 2 || out[0] >= out[1] {
+		b.failHelp(c.span, "`scale: [-1, 1]`", "`scale` is what black and white become, two numbers")
+	}
+	return out
 }
 
 func (b *builder) pathOf(v Value, c *call) string {
@@ -76,23 +159,56 @@ func (b *builder) splitOf(v Value, c *call) []float64 {
 	return out
 }
 
+// isText reports whether a source is one long text, for windows and streams.
+func isText(s *ir.Source) bool {
+	for _, f := range sourceForms {
+		if f.name == s.Kind {
+			return f.text
+		}
+	}
+	return false
+}
+
 // windowsBuiltin is windows(d.train): cuts at random places, or in order with stride.
 func windowsBuiltin(b *builder, c *call) Value {
 	v := b.take(c, 1, "data", "stride")
-	s, ok := v[0].(Split)
-	if !ok {
-		b.failHelp(c.span, "`windows(d.train)`", "`windows` cuts a part of a data source, not %s", describe(v[0]))
-	}
-	if s.Source.Kind != "bytes" {
-		b.failHelp(c.span, "`each x: f32[batch, n] from "+s.Source.Name+"."+s.Part+"`", "`windows` cuts texts, and `%s` has rows", s.Source.Name)
-	}
-	f := FeedValue{Split: s, Kind: "windows"}
+	f := b.textFeed(v[0], c)
 	if v[1] != nil {
-		n, ok := v[1].(Num)
-		if !ok || !n.isWhole() || n.V < 1 {
-			b.fail(c.span, "`stride` is a whole number from 1 on, not %s", describe(v[1]))
-		}
-		f.Stride = int(n.V)
+		f.Stride = b.wholeArg(v[1], 1, c, "`stride` is a whole number from 1 on")
+	}
+	return f
+}
+
+// streamsBuiltin is streams(d.train): row b goes on where its last cut ended.
+func streamsBuiltin(b *builder, c *call) Value { return b.textFeed(b.take(c, 1, "data")[0], c) }
+
+func (b *builder) textFeed(v Value, c *call) FeedValue {
+	s := b.part(v, c)
+	if !isText(s.Source) {
+		b.failHelp(c.span, "`each x: f32[batch, n] from "+s.Source.Name+"."+s.Part+"`", "`%s` cuts texts, and `%s` has rows", c.name, s.Source.Name)
+	}
+	return FeedValue{Split: s, Kind: c.name}
+}
+
+// part is a part of a data source as an argument.
+func (b *builder) part(v Value, c *call) Split {
+	s, ok := v.(Split)
+	if !ok {
+		b.failHelp(c.span, "`"+c.name+"(d.train)`", "`%s` cuts a part of a data source, not %s", c.name, describe(v))
+	}
+	return s
+}
+
+// clipsBuiltin is clips(d.train, past: n, future: m): the rows up to a place, the label there, and the labels after it.
+func clipsBuiltin(b *builder, c *call) Value {
+	v := b.take(c, 2, "data", "past", "future")
+	s := b.part(v[0], c)
+	if isText(s.Source) || s.Source.Labels == "" {
+		b.failHelp(c.span, "`npy(path, labels: path)`", "`clips` cuts rows with labels, and `%s` has none", s.Source.Name)
+	}
+	f := FeedValue{Split: s, Kind: "clips", Past: b.wholeArg(v[1], 1, c, "`past` is the number of rows up to now")}
+	if v[2] != nil {
+		f.Future = b.wholeArg(v[2], 1, c, "`future` is the number of labels after now")
 	}
 	return f
 }

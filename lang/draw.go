@@ -62,6 +62,10 @@ func (b *builder) sample(d Draw, like *ir.Type, variable string, at Span) Value 
 	sc, fn := b.distribution(d, "draw", like, at)
 	b.site = append(b.site, d.Unit.Decl.Name)
 	v := b.callFn(Func{Name: "draw", Decl: fn, Scope: sc}, nil, at, "draw")
+	if t, ok := v.(Tensor); ok && len(d.One) == t.N.Type.Rank() {
+		t.One = d.One
+		v = t
+	}
 	if like != nil {
 		t, ok := v.(Tensor)
 		if !ok {

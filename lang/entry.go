@@ -191,6 +191,10 @@ func (b *builder) flag(p *Param) {
 	if p.Type == nil || p.Type.Tuple != nil {
 		b.failHelp(at, "`"+p.Name+": int = 1`", "a parameter of a sample needs a type")
 	}
+	if p.Type.Array && len(p.Type.Dims) > 0 {
+		b.arrayFlag(p, at)
+		return
+	}
 	if p.Default == nil {
 		b.failHelp(at, "`"+p.Name+": "+b.src.text(typeSpan(p.Type))+" = …`", "a parameter of a sample needs a default")
 	}
@@ -206,8 +210,6 @@ func (b *builder) flag(p *Param) {
 		flag.Len = "len." + p.Name
 		typ := ir.OfDims(loop.I32, []ir.Dim{{Size: 1}, ir.DynDim(length, promptCapacity)})
 		b.sc.define(p.Name, b.tensor(e.f.b.Param(ir.ParamFlag, p.Name, typ)))
-	case p.Type.Array && len(p.Type.Dims) > 0:
-		b.fail(at, "a tensor as a parameter of a sample is not supported")
 	case elements[p.Type.Name] != loop.Bool:
 		n, ok := v.(Num)
 		if !ok {
@@ -224,6 +226,38 @@ func (b *builder) flag(p *Param) {
 	}
 	e.flags = append(e.flags, flag)
 }
+
+// arrayFlag declares an array, which arrives as a file. One axis may have the length that the file says.
+func (b *builder) arrayFlag(p *Param, at Span) {
+	if p.Default != nil {
+		b.fail(at, "an array as a parameter of a sample is a file and has no default")
+	}
+	e := b.entry
+	flag := ir.Flag{Name: p.Name, Kind: "file"}
+	typ := ir.OfDims(b.element(p.Type), nil)
+	for k, d := range p.Type.Dims {
+		name := dimName(d)
+		if !upper(name) || b.sc.bound(name) != nil {
+			if d.Rest {
+				b.fail(typeSpan(p.Type), "`..` stands for nothing here")
+			}
+			typ.Dims = append(typ.Dims, b.dim(d))
+			continue
+		}
+		if flag.Len != "" {
+			b.failHelp(Span{d.Pos, d.EndPos}, "give it a size", "only one axis may have the length that the file says")
+		}
+		flag.Len, flag.Axis = "len."+p.Name, k
+		length := e.f.b.Sym(flag.Len, fileCapacity, nil)
+		typ.Dims = append(typ.Dims, ir.DynDim(length, fileCapacity))
+		b.sc.define(name, Size{length})
+	}
+	b.sc.define(p.Name, b.mark(b.tensor(e.f.b.Param(ir.ParamFlag, p.Name, typ)), p.Type))
+	e.flags = append(e.flags, flag)
+}
+
+// fileCapacity bounds the length of an array that a sample takes.
+const fileCapacity = 4096
 
 // promptCapacity bounds the texts that a sample takes, in bytes.
 const promptCapacity = 1024
@@ -245,26 +279,66 @@ func (b *builder) each(s *Each, at Span) {
 	if b.entry.kind == ir.EntrySample {
 		b.fail(at, "`each` stands in train and eval")
 	}
-	if feed.Kind == "rows" && feed.Split.Source.Kind == "bytes" {
+	if feed.Kind == "rows" && isText(feed.Split.Source) {
 		b.failHelp(s.From.term().Span(), "`windows("+feed.Split.Source.Name+"."+feed.Split.Part+")`", "a text has no rows")
+	}
+	columns := map[string]int{"windows": 1, "streams": 1, "clips": 3}[feed.Kind]
+	if src := feed.Split.Source; feed.Kind == "rows" && src.Labels == "" && (src.Kind == "images" || src.Kind == "lines" || src.Kind == "csv") {
+		columns = 1
+	} else if feed.Kind == "rows" && src.Kind != "npy" {
+		columns = 2
+	}
+	if columns > 0 && len(s.Vars) > columns {
+		b.fail(at, "%s of `%s` %s, not %d", map[bool]string{true: "the rows", false: "the " + feed.Kind}[feed.Kind == "rows"], feed.Split.Source.Name, "have "+plural(columns, "array"), len(s.Vars))
 	}
 	for column, x := range s.Vars {
 		typ := b.staticType(x.Type)
 		if len(typ.Dims) == 0 {
 			b.fail(typeSpan(x.Type), "a batch has at least one axis, the first")
 		}
-		if feed.Kind == "windows" && (len(typ.Dims) != 2 || typ.Elem != loop.I32) {
-			b.fail(typeSpan(x.Type), "windows of a text are i32[batch, length], not %s", typeText(typ))
+		if why := feed.misfit(column, typ); why != "" {
+			b.fail(typeSpan(x.Type), "%s, not %s", why, typeText(typ))
 		}
 		name := x.Name
 		for n := 2; b.entry.hasFeed(name); n++ {
 			name = x.Name + strconv.Itoa(n)
 		}
-		b.entry.feeds = append(b.entry.feeds, ir.Feed{Name: name, Source: feed.Split.Source.Name, Split: feed.Split.Part, Kind: feed.Kind, Stride: feed.Stride,
+		b.entry.feeds = append(b.entry.feeds, ir.Feed{Name: name, Source: feed.Split.Source.Name, Split: feed.Split.Part, Kind: feed.Kind, Stride: feed.Stride, Past: feed.Past, Future: feed.Future,
 			Site: b.site[0] + "/" + name, Column: column, Group: b.entry.groups, Pos: posOf(at)})
 		b.sc.assign(x.Name, b.mark(b.tensor(b.entry.f.b.Param(ir.ParamFeed, name, typ)), x.Type))
 	}
 	b.entry.groups++
+}
+
+// misfit says what type column k of a batch has, where typ is another.
+func (f FeedValue) misfit(k int, typ ir.Type) string {
+	label := typ.Elem.IsInt() && len(typ.Dims) == 1
+	switch src := f.Split.Source; {
+	case f.Kind == "windows" || f.Kind == "streams":
+		if len(typ.Dims) != 2 || typ.Elem != loop.I32 {
+			return f.Kind + " of a text are i32[batch, length]"
+		}
+	case f.Kind == "clips" && k == 0:
+		if len(typ.Dims) < 3 || typ.Dims[1].Size != f.Past {
+			return fmt.Sprintf("the rows of clips are f32[batch, %d, …]", f.Past)
+		}
+	case f.Kind == "clips" && k == 2:
+		if len(typ.Dims) != 2 || typ.Dims[1].Size != f.Future || !typ.Elem.IsInt() {
+			return fmt.Sprintf("the labels after a clip are i32[batch, %d]", f.Future)
+		}
+	case f.Kind == "clips" || k == 1 && (src.Kind == "mnist" || src.Kind == "glyphs"):
+		if !label {
+			return "labels are i32[batch]"
+		}
+	case src.Kind == "mnist" || src.Kind == "glyphs" || src.Kind == "images":
+		size := max(src.Size, map[bool]int{true: 28}[src.Kind == "mnist"])
+		ok := len(typ.Dims) == 4 && typ.Dims[2].Size == size && typ.Dims[3].Size == size && (typ.Dims[1].Size == 1 || src.Kind == "images" && typ.Dims[1].Size == 3)
+		ok = ok || len(typ.Dims) == 2 && typ.Dims[1].Size == size*size && src.Kind != "images"
+		if !ok || !typ.Elem.IsFloat() {
+			return fmt.Sprintf("the pictures of `%s` are f32[batch, %s, %d, %d]", src.Name, map[bool]string{true: "3", false: "1"}[src.Kind == "images"], size, size)
+		}
+	}
+	return ""
 }
 
 func (e *entry) hasFeed(name string) bool {

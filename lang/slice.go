@@ -18,16 +18,29 @@ func (b *builder) indexTerm(t *IndexTerm) Value {
 		return x.at(b.listIndex(t, x.Level.n))
 	case *UnitValue:
 		if x.Decl.Kind == "distribution" {
-			return Draw{Unit: x, Shape: b.shape(t), Given: true, Span: t.Span()}
+			return Draw{Unit: x, Shape: b.shape(t), Given: true, One: writtenOnes(t), Span: t.Span()}
 		}
 	case Draw:
-		x.Shape, x.Given = b.shape(t), true
+		x.Shape, x.Given, x.One = b.shape(t), true, writtenOnes(t)
 		return x
 	case Poison:
 		panic(silent{})
 	}
 	b.fail(t.Span(), "%s cannot be indexed", describe(x))
 	return nil
+}
+
+// writtenOnes says which axes of a shape are written as 1: they may stretch.
+func writtenOnes(t *IndexTerm) []bool {
+	one := make([]bool, len(t.Indices))
+	for i, s := range t.Indices {
+		n, ok := s.At.(*NumberTerm)
+		one[i] = ok && n.Text == "1"
+		if s.Rest {
+			return nil // where the others stand is not known
+		}
+	}
+	return one
 }
 
 // shape is the bracket of a draw.

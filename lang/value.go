@@ -54,6 +54,7 @@ type (
 		Args  []arg
 		Shape []ir.Dim // of the bracket
 		Given bool     // there was a bracket
+		One   []bool   // axes that the bracket writes as 1
 		Span  Span
 	}
 	// Optimizer is an optimizer with its arguments.
@@ -74,9 +75,10 @@ type (
 		Part   string
 	}
 	FeedValue struct {
-		Split  Split
-		Kind   string
-		Stride int
+		Split        Split
+		Kind         string
+		Stride       int
+		Past, Future int // clips
 	}
 	// Tuple is the result of a function with several results.
 	Tuple struct{ Items []Value }

@@ -87,6 +87,9 @@ func (e *entry) setFlag(in *program.Input, flags []FlagValue) error {
 		}
 	}
 	buf, mem := &e.block.Bufs[in.Buf], e.block.bufs[in.Buf]
+	if f.Kind == "file" {
+		return e.setArray(in, f, value)
+	}
 	if f.Kind == "text" {
 		room := product(buf.Dims)
 		if len(value) > room || len(value) < room && in.Len == "" {

@@ -72,10 +72,15 @@ type State struct {
 // Source is a `data` declaration: kind and arguments, resolved by the runtime.
 type Source struct {
 	Name    string
-	Kind    string // bytes, npy, …
+	Kind    string // bytes, tokens, lines, npy, csv, mnist, images, glyphs: the function that made it
 	Path    string
-	Bits    int       // npy(…, bits: n)
-	Split   []float64 // fractions train, valid, test; nil: the source's own, or 0.9, 0.1
+	Bits    int       // npy: unpacked width of packed bits, 0: not packed; tokens: bits of a token
+	Labels  string    // npy: the path of a second array; csv: the name of the column of labels; "": none
+	Ends    string    // lines: what each begins and ends with
+	Size    int       // images, glyphs: height and width
+	Count   int       // glyphs: how many
+	Scale   []float64 // mnist, images, glyphs: black and white; nil: 0 and 1
+	Split   []float64 // train, valid, test; nil: the source's own
 	Holdout int       // > 0: every Holdout-th file or line is held out
 	Pos     loop.Pos
 }
@@ -104,6 +109,7 @@ type Flag struct {
 	Default string
 	Doc     string
 	Static  bool // a new value needs a new compilation
+	Axis    int  // of an array: the axis whose length the file says
 }
 
 // Block is one straight program.
@@ -162,8 +168,10 @@ type Input struct {
 // Feed is one variable of an `each … from`.
 type Feed struct {
 	Source, Split string // corpus, train
-	Kind          string // rows, windows
+	Kind          string // rows, windows, streams, clips
 	Stride        int    // windows with stride, in order; 0: random cuts
+	Past          int    // clips: rows up to now
+	Future        int    // clips: rows after it
 	Site          string // path of the draw that shuffles or cuts
 	Column        int    // which of the arrays of a source with several
 	Group         int    // feeds of one `each` share a group

@@ -1,0 +1,41 @@
+package runtime
+
+import (
+	"mdlc/runtime/program"
+)
+
+// setArray fills a flag that is an array from a .npy file. The axis whose length the
+// program leaves open takes what the file has.
+func (e *entry) setArray(in *program.Input, f *program.Flag, path string) error {
+	if path == "" {
+		return flagError("%s needs --%s FILE.npy", e.title(), f.Name)
+	}
+	file, err := (&source{Source: &program.Source{}}).readNpy(path)
+	if err != nil {
+		return flagError("--%s: %v", f.Name, err)
+	}
+	buf, mem := &e.block.Bufs[in.Buf], e.block.bufs[in.Buf]
+	have, room, length := file.rows*file.width, product(buf.Dims), 0
+	outer, inner := product(buf.Dims[:f.Axis]), product(buf.Dims[f.Axis+1:])
+	if in.Len != "" {
+		if length = have / max(outer*inner, 1); length > buf.Dims[f.Axis] {
+			return flagError("--%s %s has a length of %d; %s takes %d", f.Name, path, length, e.title(), buf.Dims[f.Axis])
+		}
+		room = outer * inner * length
+		e.block.setLength(in.Len, length)
+	} else {
+		outer, inner, length = 1, room, 1
+	}
+	if have != room {
+		return flagError("--%s %s has %d numbers, which do not fit %s%v", f.Name, path, have, buf.Elem, buf.Dims)
+	}
+	step := inner * max(length, buf.Dims[f.Axis])
+	if in.Len == "" {
+		step = inner
+	}
+	for i := range have {
+		at := i/max(inner*length, 1)*step + i%max(inner*length, 1)
+		writeElem(buf.Elem, mem, at, readElem(file.elem, file.data, i))
+	}
+	return nil
+}

@@ -107,11 +107,12 @@ func (lv *level) isResult(v value) bool {
 }
 
 // kept is a fixed place of the result v that lasts to the end. The old value of
-// a state does not last, and the last carry of a loop may lie in either slot: they are copied.
+// a state and an input do not last, and the last carry of a loop may lie in either slot: they are copied.
 func (lv *level) kept(v value) ir.PlanRef {
 	r := lv.ref(v)
 	_, fixed := offset(r).Const()
-	if fixed && (v.node.Op != ir.OpParam || lv.p.plan.Bufs[r.Buf].Home != ir.PlanState) {
+	home := lv.p.plan.Bufs[r.Buf].Home
+	if fixed && (v.node.Op != ir.OpParam || home != ir.PlanState && home != ir.PlanInput) {
 		return r
 	}
 	to := ir.PlanRef{Buf: lv.p.alloc(v.name(), v.typ(), 0, nil)}

@@ -78,20 +78,20 @@ func TestPlanOverlap(t *testing.T) {
 func TestPlanEveryKeepsClearOfLaterReads(t *testing.T) {
 	step := ir.NewBuilder("step")
 	x := step.Param(ir.ParamFeed, "x", ir.TensorOf(loop.F32, 64))
-	twice, half := step.Mul(x, step.Like(x, 2)), step.Mul(x, step.Like(x, 0.5))
-	g := step.Finish(ir.Result{Kind: ir.ResultKept, Name: "twice", Value: twice}, ir.Result{Kind: ir.ResultKept, Name: "half", Value: half})
+	g := step.Finish(ir.Result{Kind: ir.ResultKept, Name: "first", Value: ir.Named(step.Op("exp", x), "kept")},
+		ir.Result{Kind: ir.ResultKept, Name: "second", Value: ir.Named(step.Op("tanh", x), "kept")})
 	block := func(reads string) *ir.Every {
 		b := ir.NewBuilder("every")
 		y := b.Op("exp", b.Param(ir.ParamValueOf, reads, ir.TensorOf(loop.F32, 64)))
 		return &ir.Every{N: 1, Graph: b.Finish(ir.Result{Kind: ir.ResultReport, Name: "y", Value: y})}
 	}
-	for _, names := range [][2]string{{"twice", "half"}, {"half", "twice"}} {
+	for _, names := range [][2]string{{"first", "second"}, {"second", "first"}} {
 		e := &ir.Entry{Kind: ir.EntryTrain, Graph: g, Every: []*ir.Every{block(names[0]), block(names[1])}}
 		require.NoError(t, Plan(&ir.Module{Entries: []*ir.Entry{e}}))
 		second := e.Every[1].Graph.Plan
 		var kept *ir.PlanBuf
 		for _, b := range second.Bufs {
-			if b.Name == "mul" {
+			if b.Name == "kept" {
 				kept = b
 			}
 		}
@@ -99,5 +99,19 @@ func TestPlanEveryKeepsClearOfLaterReads(t *testing.T) {
 		result := e.Every[0].Graph.Plan.Results[0].Buf
 		written := e.Every[0].Graph.Plan.Bufs[result]
 		require.True(t, end(written) <= kept.Offset || end(kept) <= written.Offset, "%s\n%s", e.Every[0].Graph.Plan, second)
+	}
+}
+
+// A batch that an `every` block reads of its step is copied: the memory of inputs is the step's own.
+func TestPlanEveryReadsABatch(t *testing.T) {
+	step := ir.NewBuilder("step")
+	x := step.Param(ir.ParamFeed, "x", ir.TensorOf(loop.F32, 64))
+	g := step.Finish(ir.Result{Kind: ir.ResultKept, Name: "batch", Value: x})
+	b := ir.NewBuilder("every")
+	y := b.Op("exp", b.Param(ir.ParamValueOf, "batch", ir.TensorOf(loop.F32, 64)))
+	e := &ir.Entry{Kind: ir.EntryTrain, Graph: g, Every: []*ir.Every{{N: 1, Graph: b.Finish(ir.Result{Kind: ir.ResultReport, Name: "y", Value: y})}}}
+	require.NoError(t, Plan(&ir.Module{Entries: []*ir.Entry{e}}))
+	for _, buf := range e.Every[0].Graph.Plan.Bufs {
+		require.NotEqual(t, ir.PlanInput, buf.Home, buf.Name)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/llir/llvm/ir/value"
 
 	"mdlc/codegen/llir"
+	"mdlc/codegen/schedule"
 	"mdlc/ir/loop"
 )
 
@@ -70,6 +71,7 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 		return nil, fmt.Errorf("kernel %s is not guarded: step edge has not run", k.Name)
 	}
 	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}}
+	e.streamed = streamedBuffers(k)
 	out = &Emitted{Name: k.Name}
 	offsets := map[*loop.Buffer]int{}
 	for _, buf := range k.Bufs {
@@ -88,6 +90,19 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 	}
 	out.decls = e.b.Decls()
 	return out, nil
+}
+
+// streamedBuffers are those that the schedule wants written past the caches.
+func streamedBuffers(k *loop.Kernel) map[*loop.Buffer]bool {
+	out := map[*loop.Buffer]bool{}
+	for _, o := range k.Opts {
+		for _, b := range k.Bufs {
+			if o.Kind == schedule.Stream && b.Name == o.Axis {
+				out[b] = true
+			}
+		}
+	}
+	return out
 }
 
 func bufferBytes(b *loop.Buffer) int {
@@ -127,14 +142,15 @@ type emitter struct {
 	b    *llir.Builder
 	uses *uses
 
-	bufs   map[*loop.Buffer]value.Value
-	bind   map[*loop.Axis]binding
-	fixed  map[*loop.Axis]bool    // Reg axes that a group binds
-	opaque map[string]*loop.Value // variables of index expressions that are not axes
-	ids    map[*loop.Value]int    // their numbers, in order of appearance
-	scope  *scope
-	turn   int // counts statements: what reads stored memory is remembered within one only
-	bounds map[*loop.Value][2]int
+	bufs     map[*loop.Buffer]value.Value
+	streamed map[*loop.Buffer]bool // written past the caches
+	bind     map[*loop.Axis]binding
+	fixed    map[*loop.Axis]bool    // Reg axes that a group binds
+	opaque   map[string]*loop.Value // variables of index expressions that are not axes
+	ids      map[*loop.Value]int    // their numbers, in order of appearance
+	scope    *scope
+	turn     int // counts statements: what reads stored memory is remembered within one only
+	bounds   map[*loop.Value][2]int
 }
 
 // binding is where an axis stands: v + off, or off where v is nil.
@@ -226,6 +242,9 @@ func (e *emitter) bodyFunc(name string, body []loop.Stmt, par []*loop.Axis) *ir.
 		e.stmts(body)
 		return nil
 	})
+	if len(e.streamed) > 0 {
+		e.b.StreamFence()
+	}
 	e.b.Block.NewRet(nil)
 	return f
 }

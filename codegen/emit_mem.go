@@ -251,6 +251,8 @@ func (e *emitter) store(s *loop.Store) {
 				switch {
 				case n == 0:
 					e.b.Store(w.x, w.p.base, align)
+				case e.contiguous(w.p) && e.streamed[s.Buf]:
+					e.b.StoreStream(w.x, w.p.base, n*align)
 				case e.contiguous(w.p):
 					e.b.Store(w.x, w.p.base, align)
 				default:

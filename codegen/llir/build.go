@@ -7,6 +7,7 @@ import (
 
 	"github.com/llir/llvm/ir"
 	"github.com/llir/llvm/ir/enum"
+	"github.com/llir/llvm/ir/metadata"
 	"github.com/llir/llvm/ir/types"
 	"github.com/llir/llvm/ir/value"
 )
@@ -123,6 +124,17 @@ func (b *Builder) Load(t types.Type, p value.Value, align int) value.Value {
 func (b *Builder) Store(v, p value.Value, align int) {
 	b.Block.Insts = append(b.Block.Insts, &ir.InstStore{Src: v, Dst: p, Align: ir.Align(align)})
 }
+
+// StoreStream is a store of a whole vector past the caches. Who lets others read it needs a fence.
+func (b *Builder) StoreStream(v, p value.Value, align int) {
+	one := &metadata.Tuple{MetadataID: -1, Fields: []metadata.Field{Int(types.I32, 1)}}
+	in := &ir.InstStore{Src: v, Dst: p, Align: ir.Align(align)}
+	in.Metadata = ir.Metadata{{Name: "nontemporal", Node: one}}
+	b.Block.Insts = append(b.Block.Insts, in)
+}
+
+// StreamFence lets what was stored past the caches be seen before what follows.
+func (b *Builder) StreamFence() { b.Intrinsic("x86.sse.sfence", nil, types.Void) }
 
 // MaskedLoad reads the lanes of mask; the others are 0.
 func (b *Builder) MaskedLoad(t types.Type, p, mask value.Value, align int) value.Value {

@@ -194,6 +194,7 @@ func (c *chooser) page(stores []*loop.Store) {
 		c.do(Order, name, i, "")
 	}
 	c.spills(n)
+	c.streams(n.stores)
 }
 
 func dotIn(stores []*loop.Store) *loop.Value {

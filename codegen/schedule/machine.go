@@ -13,9 +13,12 @@ type Machine struct {
 	// StridedBlock is that block where neighbouring contracted indices of the row operand
 	// lie on different cache lines: a line each must stay in L1 beside the column panel.
 	StridedBlock int
-	BlockRows    int // rows of a product's parallel block
-	L2           int // bytes
-	PackRows     int // rows from which on packing the columns pays even where they are contiguous
+	// Stream is from how many bytes on an output is written past the caches: it would push out
+	// what other kernels left there, be read from memory first, and be gone when it is wanted.
+	Stream    int
+	BlockRows int // rows of a product's parallel block
+	L2        int // bytes
+	PackRows  int // rows from which on packing the columns pays even where they are contiguous
 	// Chunk and ProductChunk are the least work of a parallel point, some 10 µs of a core in
 	// multiplications of a nest, and some 40 µs in operations of a product.
 	Chunk, ProductChunk int
@@ -34,11 +37,11 @@ func (r Row) String() string { return fmt.Sprintf("fma%dx%d", r.Rows, r.Cols) }
 // AVX2 are of Zen 3; those of AVX-512 are what loads and multiplications in a cycle let expect.
 var (
 	AVX2 = &Machine{
-		Name: "avx2", Lanes: 8, Block: 512, StridedBlock: 192, BlockRows: 96, L2: 512 << 10, PackRows: 32, Chunk: 1 << 16, ProductChunk: 4 << 20,
+		Name: "avx2", Lanes: 8, Block: 512, StridedBlock: 192, BlockRows: 96, L2: 512 << 10, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 16, ProductChunk: 4 << 20,
 		Rows: []Row{{6, 16, 100}, {4, 24, 98}, {5, 16, 98}, {3, 32, 86}, {8, 8, 75}, {2, 48, 65}, {12, 8, 64}, {1, 96, 48}},
 	}
 	AVX512 = &Machine{
-		Name: "avx512", Lanes: 16, Block: 384, StridedBlock: 192, BlockRows: 96, L2: 1 << 20, PackRows: 32, Chunk: 1 << 17, ProductChunk: 8 << 20,
+		Name: "avx512", Lanes: 16, Block: 384, StridedBlock: 192, BlockRows: 96, L2: 1 << 20, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 17, ProductChunk: 8 << 20,
 		Rows: []Row{{6, 64, 100}, {8, 48, 100}, {12, 32, 98}, {5, 80, 96}, {4, 96, 92}, {3, 128, 86}, {24, 16, 75}, {2, 160, 65}, {1, 192, 48}},
 	}
 )

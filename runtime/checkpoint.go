@@ -141,7 +141,7 @@ func parseProgress(meta map[string]string) (p progress, err error) {
 	p.step, errs[2] = strconv.Atoi(meta["step"])
 	p.log, errs[3] = strconv.Atoi(meta["log"])
 	if err := errors.Join(errs[:]...); err != nil || p.stage < 0 || p.step < 0 || p.log < 0 {
-		return p, fmt.Errorf("the checkpoint's seed %q, stage %q, step %q or log %q is no number", meta["seed"], meta["stage"], meta["step"], meta["log"])
+		return p, fmt.Errorf("the checkpoint's seed %q, stage %q, step %q or log %q is no number: another version of mdlc wrote it; train anew, or take --out DIR", meta["seed"], meta["stage"], meta["step"], meta["log"])
 	}
 	p.evals = meta["evals"] == "due"
 	return p, nil

@@ -107,6 +107,9 @@ func (r *Runner) addRest(v *evaluation, step, lo, rest, batch int, scale float64
 
 // Evaluate runs the eval of that name (empty: all of them) on the run folder's weights.
 func (r *Runner) Evaluate(name string) error {
+	if _, err := r.m.find("eval", name); err != nil {
+		return err
+	}
 	at, err := r.restore()
 	if err != nil {
 		return err

@@ -69,6 +69,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run FILE train a b", "too many words: train a b"},
 		{"run FILE --save-every soon", "--save-every soon: a number of steps (500) or a time (30s, 5m) is expected"},
 		{"run FILE --seed -1", "-1"},
+		{"run FILE train --steps 0", "--steps and --threads are positive numbers"},
 		{"run FILE train --set epcohs=3", "did you mean `epochs`?"},
 		{"run FILE train --data pints=x", "--data pints: regression.mdl has points"},
 		{"run FILE sample predict --ta 3", "sample predict has no flag --ta; it has --at"},
@@ -87,7 +88,10 @@ func TestUsageErrors(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	dir, file := model(t)
+	silent := filepath.Join(dir, "silent.mdl")
+	require.NoError(t, os.WriteFile(silent, []byte("sample look { show 1.5 }\n"), 0o644))
 	for _, c := range []struct{ args, want string }{
+		{"run " + silent + " eval", "has no eval block"},
 		{"run nowhere.mdl", "no model: open nowhere.mdl: no such file or directory"},
 		{"run points.npy", "points.npy: not a bundle of mdlc"},
 		{"run FILE sample", "no weights in runs/regression: train first"},

@@ -31,7 +31,7 @@ type runCommand struct {
 	Data      map[string]string `help:"Take data NAME from PATH." placeholder:"NAME=PATH" mapsep:"none"`
 	Seed      *uint64           `help:"The number that all random numbers follow from (0)."`
 	Threads   int               `help:"Threads that work at once (as many as this process may use)."`
-	Steps     int               `help:"Train for this many steps, whatever the model file says."`
+	Steps     *int              `help:"Train for this many steps, whatever the model file says."`
 	Out       string            `help:"The run folder (runs/MODEL)." type:"path"`
 	Resume    bool              `help:"Go on from the run folder's last checkpoint."`
 	SaveEvery string            `help:"Steps (500) or time (30s) between checkpoints." default:"30s" placeholder:"N|TIME"`
@@ -95,7 +95,7 @@ func (c *runCommand) checkWords() error {
 	if len(c.flags) > 0 && word != "sample" && word != "" {
 		return &usageError{fmt.Sprintf("unknown flag --%s", c.flags[0].Name)}
 	}
-	if c.Steps < 0 || c.Threads < 0 {
+	if c.Steps != nil && *c.Steps <= 0 || c.Threads < 0 {
 		return &usageError{"--steps and --threads are positive numbers"}
 	}
 	return nil
@@ -115,8 +115,11 @@ func (c *runCommand) checkFile() error {
 }
 
 func (c *runCommand) options(t *terminal) (runtime.Options, error) {
-	o := runtime.Options{File: c.File, Dir: filepath.Dir(c.File), Out: c.Out, Seed: c.Seed, Steps: c.Steps, Resume: c.Resume,
+	o := runtime.Options{File: c.File, Dir: filepath.Dir(c.File), Out: c.Out, Seed: c.Seed, Resume: c.Resume,
 		Show: t.stdout, Stop: &t.stop, Version: version(), Export: c.Export}
+	if c.Steps != nil {
+		o.Steps = *c.Steps
+	}
 	if o.Out == "" {
 		o.Out = filepath.Join("runs", modelName(c.File))
 	}

@@ -190,3 +190,20 @@ train for 4 {
 	near(t, []float64{3, 5}, every["z"].F)
 	near(t, []float64{4}, every["top"].F)
 }
+
+// A later loss sees what a `minimize` or `<-` assigned as it is: no gradient flows through the update.
+func TestGradientsEndAtUpdates(t *testing.T) {
+	out := trainOnce(t, `use optim
+param a: f32 = 3
+param b: f32 = 2
+state c: f32 = 1
+train for 1 {
+  minimize a * b over b with optim.sgd(lr: 0.5)
+  c <- 10 * a
+  loss = a * b + c
+  minimize loss over a with optim.sgd(lr: 1)
+}`, values{})
+	near(t, []float64{0.5}, out["b"].F) // 2 - 3/2
+	near(t, []float64{2.5}, out["a"].F) // 3 - 0.5
+	near(t, []float64{30}, out["c"].F)
+}

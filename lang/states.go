@@ -60,9 +60,13 @@ func (b *builder) whole(s *stateDecl) Tensor {
 	return b.stateIn(b.f, stateKey{s, nil})
 }
 
-// setState assigns a state in frame f.
+// setState assigns a state in frame f. The new value is where gradients end: what it was computed
+// from, the step of an optimizer, say, is the past.
 func (b *builder) setState(f *frame, k stateKey, v Tensor, at Span) {
 	v = Tensor{N: f.use(v), F: f, One: v.One}
+	if v.N.Type.Elem.IsFloat() {
+		v.N = f.b.Stop(v.N)
+	}
 	if f == b.entry.f {
 		b.entry.current[k.state], b.entry.changed[k.state] = v, at
 		return

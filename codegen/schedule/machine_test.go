@@ -143,6 +143,19 @@ func floatText(x float64) string {
 
 func TestMachineBits(t *testing.T) {
 	target, m := host(t)
+	machineBits(t, target, m)
+}
+
+// TestStreamedBits: stores past the caches write the same bits, here on a machine that streams small outputs, too.
+func TestStreamedBits(t *testing.T) {
+	target, m := host(t)
+	small := *m
+	small.Stream = 1
+	require.Positive(t, machineBits(t, target, &small), "no kernel streams")
+}
+
+// machineBits compares the compiled goldens with the typed evaluator and counts their streamed outputs.
+func machineBits(t *testing.T, target *codegen.Target, m *schedule.Machine) (streamed int) {
 	files, err := filepath.Glob("../../testdata/schedule/*.kir")
 	require.NoError(t, err)
 	var inputs, finished []*loop.Kernel
@@ -155,10 +168,16 @@ func TestMachineBits(t *testing.T) {
 		require.NoError(t, err)
 		inputs = append(inputs, ks[0])
 		finished = append(finished, steps[len(steps)-1].Kernel)
+		for _, o := range finished[len(finished)-1].Opts {
+			if o.Kind == schedule.Stream {
+				streamed++
+			}
+		}
 	}
 	for i, c := range compile(t, target, finished...) {
 		t.Run(strings.TrimSuffix(filepath.Base(files[i]), ".kir"), func(t *testing.T) { equalsEvaluator(t, schedule.Expand(inputs[i]), c) })
 	}
+	return streamed
 }
 
 func equalsEvaluator(t *testing.T, k *loop.Kernel, c *compiled) {

@@ -110,7 +110,7 @@ func openSource(src *program.Source, dir string) (*source, error) {
 	case "npy":
 		err = s.openNpy(path)
 	default:
-		err = fmt.Errorf("data of kind `%s` cannot be read yet; bytes and npy can", src.Kind)
+		err = fmt.Errorf("data of kind `%s` cannot be read; bytes and npy can", src.Kind)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: error: %s is not there\n  = help: `--data %s=PATH` takes the data from another place", src.Pos, path, src.Name)

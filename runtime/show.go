@@ -55,7 +55,7 @@ func checkOutput(out *program.Output, buf *program.Buffer) error {
 		}
 		return fmt.Errorf("%s: error: `show … as images` takes [height, width], [n, height, width] or [n, channels, height, width], not %v", out.Pos, buf.Dims)
 	}
-	return fmt.Errorf("%s: error: `show … as %s` is not there yet; text, images and values can be shown", out.Pos, out.As)
+	return fmt.Errorf("%s: error: `show … as %s` is not supported; text, images and values can be shown", out.Pos, out.As)
 }
 
 // showAll shows what b shows: text and values on out, or in the run folder's

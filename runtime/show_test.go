@@ -64,7 +64,7 @@ func TestWhatCannotBeShownIsRefusedAtOnce(t *testing.T) {
 	out.Pos = loop.Pos{File: "m.mdl", Line: 9, Col: 3}
 	out.As = "audio"
 	_, err := Load(p, 1, false)
-	require.EqualError(t, err, "m.mdl:9:3: error: `show … as audio` is not there yet; text, images and values can be shown")
+	require.EqualError(t, err, "m.mdl:9:3: error: `show … as audio` is not supported; text, images and values can be shown")
 	out.As = "images"
 	load(t, p, 1) // i32[1, 16] is an image
 }

@@ -29,12 +29,14 @@ type commands struct {
 	Run     runCommand     `cmd:"" help:"Train, evaluate or sample a model; without a word after the file: train if there are no weights yet, then the first sample."`
 	Compile compileCommand `cmd:"" help:"Compile a model to a bundle, or print one stage of the compilation."`
 	Check   checkCommand   `cmd:"" help:"Report mistakes and doubtful places of a model file."`
+	Fmt     fmtCommand     `cmd:"" help:"Write model files in the one layout, in place."`
 	Doctor  doctorCommand  `cmd:"" help:"Say what this machine has and what is missing."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
 // terminal is where a command writes, and whether it should stop early.
 type terminal struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	width          int // columns of stderr, 0 if it is no terminal
 	stop           atomic.Bool
@@ -52,7 +54,7 @@ type reported struct{ code int }
 func (reported) Error() string { return "reported" }
 
 func main() {
-	t := &terminal{stdout: os.Stdout, stderr: os.Stderr}
+	t := &terminal{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && os.Getenv("TERM") != "dumb" {
 		t.width = width
 	}

@@ -9,12 +9,8 @@ import (
 // drawBits is the one primitive: uniform u32 from the counter-based generator.
 func (b *builder) drawBits(shape []ir.Dim) Value {
 	path := strings.Join(b.site, "/")
-	turn := path // a draw in an unrolled loop is the same draw in each turn
-	for _, l := range b.loops {
-		turn += "," + itoa(l.at)
-	}
-	b.nth[turn]++
-	if n := b.nth[turn]; n > 1 {
+	b.nth[path]++
+	if n := b.nth[path]; n > 1 {
 		path += "#" + itoa(n)
 	}
 	seed := b.entry.seed()

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"maps"
 
 	"mdlc/ir"
 	"mdlc/ir/index"
@@ -135,10 +136,7 @@ func effects(bl *Block) bool {
 // tryRolled makes one loop op, or says what must be known to the compiler turn by turn.
 func (b *builder) tryRolled(names []string, over []Value, count *index.Expr, body *Block, at Span) (why *Diagnostic) {
 	diags, calls, turns, loops, runs, site, f := len(b.diags), len(b.calls), b.turns, b.loops, b.runs, b.site, b.f
-	nth := map[string]int{}
-	for k, v := range b.nth {
-		nth[k] = v
-	}
+	nth := maps.Clone(b.nth)
 	saved := saveLocals(b.sc)
 	b.unrollable++
 	defer func() {
@@ -311,7 +309,9 @@ func (b *builder) nextValue(c *carried, at Span) *ir.Node {
 // unrolled runs the body turn by turn.
 func (b *builder) unrolled(names []string, over []Value, count int, body *Block) {
 	run := &loopRun{names: names, count: count}
+	before, after := b.nth, maps.Clone(b.nth)
 	for i := range count {
+		b.nth = maps.Clone(before) // a draw in a loop is the same draw in each turn
 		run.at, run.scope = i, newScope(b.sc, blockScope)
 		for k, n := range names {
 			run.scope.define(n, b.item(over[k], i))
@@ -322,7 +322,11 @@ func (b *builder) unrolled(names []string, over []Value, count int, body *Block)
 		if r != nil {
 			panic(silent{})
 		}
+		for path, n := range b.nth {
+			after[path] = max(after[path], n)
+		}
 	}
+	b.nth = after
 	for _, c := range run.collects {
 		if len(c.values) != count {
 			b.fail(c.span, "the loop sets %d of %d elements of `%s`", len(c.values), count, c.name)

@@ -551,6 +551,14 @@ func TestDrawsInLoops(t *testing.T) {
 	require.Equal(t, rolled, draws("[0, 1, 2]"))
 }
 
+// A draw after a loop is another one than the loop's of the same name, whichever turns draw.
+func TestDrawsAfterLoops(t *testing.T) {
+	for _, body := range []string{"u ~ uniform[2]", "if i == 0 { u ~ uniform[2] } else { u = a[0] }"} {
+		out := run(t, "eval e {\n  a: f32[2, 2] = 0\n  for i in [0, 1] { "+body+"  a[i] = u }\n  u ~ uniform[2]\n  show a  show u\n}", values{})
+		require.NotEqual(t, out["a"].F[:2], out["u"].F)
+	}
+}
+
 // A `minimize` in a `repeat` takes a batch and a step each time, with one optimizer.
 func TestRepeatedSteps(t *testing.T) {
 	m := build(t, `use optim  data d = npy("x")  param w: f32[2] = 0

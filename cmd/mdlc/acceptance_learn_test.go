@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// seeds are those of $MDLC_CHECK_SEEDS, separated by spaces, or 1.
+func seeds() []string {
+	if s := strings.Fields(os.Getenv("MDLC_CHECK_SEEDS")); len(s) > 0 {
+		return s
+	}
+	return []string{"1"}
+}
+
+// report is the last value of a name that a training reports.
+func report(t *testing.T, stdout []byte, name string) float64 {
+	t.Helper()
+	last := map[string]float64{}
+	for line := range strings.Lines(string(stdout)) {
+		var record map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal([]byte(line), &record))
+		if raw, ok := record[name]; ok {
+			var x float64
+			require.NoError(t, json.Unmarshal(raw, &x))
+			last[name] = x
+		}
+	}
+	require.Contains(t, last, name)
+	return last[name]
+}
+
+// The generator finds all eight Gaussians, each with at least 5% of what it draws, and at least 80% of that lies
+// within 0.2 of a centre.
+func TestAcceptanceModesOfGAN2D(t *testing.T) {
+	acceptance(t)
+	for _, seed := range seeds() {
+		out, took := mdlc(t, "run", library(t, "gan2d.mdl"), "train", "--seed", seed, "--out", filepath.Join(t.TempDir(), "run"), "--json", "-q")
+		modes, near := report(t, out, "modes"), report(t, out, "near")
+		t.Logf("gan2d, seed %s: %g modes, %.3f near a centre, in %.1f s", seed, modes, near, took.Seconds())
+		require.Equal(t, 8.0, modes)
+		require.GreaterOrEqual(t, near, 0.8)
+	}
+}
+
+// An LSTM learns to copy over 20 blanks: its loss is at most half of what it is without memory, 10 log(8) / 40.
+func TestAcceptanceCopying(t *testing.T) {
+	acceptance(t)
+	for _, seed := range seeds() {
+		out, took := mdlc(t, "run", library(t, "copying.mdl"), "train", "--seed", seed, "--out", filepath.Join(t.TempDir(), "run"), "--json", "-q")
+		r := lastRecord(t, out, "train")
+		t.Logf("copying, seed %s: loss %.4f after %d steps, in %.1f s", seed, r.Loss, r.Step, took.Seconds())
+		require.LessOrEqual(t, r.Loss, 0.5*0.519860)
+	}
+}

@@ -32,8 +32,8 @@ type sourceForm struct {
 //	lines(path, ends, holdout, split)   the lines of a text; each begins and ends with `ends`
 //	npy(path, bits, labels, split)      rows of an array, and of a second one
 //	csv(path, labels, split)            rows of a table of numbers, and the column of labels
-//	mnist(path, scale, split)           digits of 28 x 28, with their labels
-//	images(path, size, scale, split)    the pictures of a folder, cut and scaled to a square
+//	mnist(path, scale, split)           pictures in MNIST's format, with their labels
+//	images(path, size, scale, split)    the pictures of a folder, cut and scaled to a square; the folders in it are the labels
 //	glyphs(size, count, scale)          drawn letters and digits, with their labels; needs no file
 var sourceForms = []sourceForm{
 	{"bytes", []string{"split", "holdout"}, true},
@@ -179,8 +179,9 @@ func windowsBuiltin(b *builder, c *call) Value {
 	return f
 }
 
-// streamsBuiltin is streams(d.train): row b goes on where its last cut ended.
-func streamsBuiltin(b *builder, c *call) Value { return b.textFeed(b.take(c, 1, "data")[0], c) }
+// streamsBuiltin is streams(d.train): row b goes on where its last cut ended. Without a stride the last
+// element of a cut begins the next: it was predicted, but not yet read.
+func streamsBuiltin(b *builder, c *call) Value { return windowsBuiltin(b, c) }
 
 func (b *builder) textFeed(v Value, c *call) FeedValue {
 	s := b.part(v, c)

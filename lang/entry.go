@@ -283,7 +283,7 @@ func (b *builder) each(s *Each, at Span) {
 		b.failHelp(s.From.term().Span(), "`windows("+feed.Split.Source.Name+"."+feed.Split.Part+")`", "a text has no rows")
 	}
 	columns := map[string]int{"windows": 1, "streams": 1, "clips": 3}[feed.Kind]
-	if src := feed.Split.Source; feed.Kind == "rows" && src.Labels == "" && (src.Kind == "images" || src.Kind == "lines" || src.Kind == "csv") {
+	if src := feed.Split.Source; feed.Kind == "rows" && src.Labels == "" && (src.Kind == "lines" || src.Kind == "csv") {
 		columns = 1
 	} else if feed.Kind == "rows" && src.Kind != "npy" {
 		columns = 2
@@ -291,6 +291,7 @@ func (b *builder) each(s *Each, at Span) {
 	if columns > 0 && len(s.Vars) > columns {
 		b.fail(at, "%s of `%s` %s, not %d", map[bool]string{true: "the rows", false: "the " + feed.Kind}[feed.Kind == "rows"], feed.Split.Source.Name, "have "+plural(columns, "array"), len(s.Vars))
 	}
+	site := b.site[0] + "/" + s.Vars[0].Name // arrays of one `each` come from the same rows
 	for column, x := range s.Vars {
 		typ := b.staticType(x.Type)
 		if len(typ.Dims) == 0 {
@@ -304,7 +305,7 @@ func (b *builder) each(s *Each, at Span) {
 			name = x.Name + strconv.Itoa(n)
 		}
 		b.entry.feeds = append(b.entry.feeds, ir.Feed{Name: name, Source: feed.Split.Source.Name, Split: feed.Split.Part, Kind: feed.Kind, Stride: feed.Stride, Past: feed.Past, Future: feed.Future,
-			Site: b.site[0] + "/" + name, Column: column, Group: b.entry.groups, Pos: posOf(at)})
+			Site: site, Column: column, Group: b.entry.groups, Pos: posOf(at)})
 		b.sc.assign(x.Name, b.mark(b.tensor(b.entry.f.b.Param(ir.ParamFeed, name, typ)), x.Type))
 	}
 	b.entry.groups++
@@ -326,19 +327,31 @@ func (f FeedValue) misfit(k int, typ ir.Type) string {
 		if len(typ.Dims) != 2 || typ.Dims[1].Size != f.Future || !typ.Elem.IsInt() {
 			return fmt.Sprintf("the labels after a clip are i32[batch, %d]", f.Future)
 		}
-	case f.Kind == "clips" || k == 1 && (src.Kind == "mnist" || src.Kind == "glyphs"):
+	case f.Kind == "clips" || k == 1 && isPictures(src):
 		if !label {
 			return "labels are i32[batch]"
 		}
-	case src.Kind == "mnist" || src.Kind == "glyphs" || src.Kind == "images":
-		size := max(src.Size, map[bool]int{true: 28}[src.Kind == "mnist"])
-		ok := len(typ.Dims) == 4 && typ.Dims[2].Size == size && typ.Dims[3].Size == size && (typ.Dims[1].Size == 1 || src.Kind == "images" && typ.Dims[1].Size == 3)
-		ok = ok || len(typ.Dims) == 2 && typ.Dims[1].Size == size*size && src.Kind != "images"
+	case isPictures(src):
+		size, colors := "height, width", "1"
+		ok := len(typ.Dims) == 2 && src.Kind != "images" || len(typ.Dims) == 4 && typ.Dims[1].Size == 1
+		if src.Kind == "images" {
+			colors, ok = "3", ok || len(typ.Dims) == 4 && typ.Dims[1].Size == 3
+		}
+		if src.Size > 0 {
+			size = fmt.Sprintf("%d, %d", src.Size, src.Size)
+			flat := len(typ.Dims) == 2 && typ.Dims[1].Size == src.Size*src.Size
+			ok = ok && (flat || len(typ.Dims) == 4 && typ.Dims[2].Size == src.Size && typ.Dims[3].Size == src.Size)
+		}
 		if !ok || !typ.Elem.IsFloat() {
-			return fmt.Sprintf("the pictures of `%s` are f32[batch, %s, %d, %d]", src.Name, map[bool]string{true: "3", false: "1"}[src.Kind == "images"], size, size)
+			return fmt.Sprintf("the pictures of `%s` are f32[batch, %s, %s]", src.Name, colors, size)
 		}
 	}
 	return ""
+}
+
+// isPictures reports whether a source has pictures, with labels.
+func isPictures(s *ir.Source) bool {
+	return s.Kind == "mnist" || s.Kind == "glyphs" || s.Kind == "images"
 }
 
 func (e *entry) hasFeed(name string) bool {

@@ -48,7 +48,7 @@ func (s *source) openBytes(path string) error {
 }
 
 func byteSplit(data []byte) *split {
-	return &split{elem: loop.U8, width: 1, data: data, rows: len(data)}
+	return &split{columns: []*array{{elem: loop.U8, width: 1, data: data, rows: len(data)}}}
 }
 
 // binaryProbe is how much of a file is searched for a zero byte, which text has not.

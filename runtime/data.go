@@ -6,119 +6,83 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"mdlc/ir/loop"
 	"mdlc/runtime/program"
 )
 
-// split is one part of a data source. A source of bytes has rows of one byte.
+// split is one part of a data source: arrays of as many rows. The second holds labels.
 type split struct {
-	elem  loop.Elem
-	width int  // elements of a row
-	bits  bool // rows are packed, eight elements a byte, the first in the highest bit
-	data  []byte
-	rows  int
+	columns []*array
+	begins  []int // rows that begin a sequence, a file as a rule; nil: only row 0
 }
 
-func (s *split) rowBytes() int {
-	if s.bits {
-		return (s.width + 7) / 8
-	}
-	return s.width * s.elem.Size()
-}
+func (s *split) rows() int { return s.columns[0].rows }
 
 // slice is rows lo..hi.
 func (s *split) slice(lo, hi int) *split {
-	t := *s
-	t.rows = hi - lo
-	t.data = s.data[lo*s.rowBytes() : hi*s.rowBytes()]
-	return &t
-}
-
-// converter writes rows of a split as elements of another type.
-type converter struct {
-	from  *split
-	elem  loop.Elem
-	table []byte // rows of bytes or bits: the elements that each of the 256 bytes stands for
-}
-
-func newConverter(from *split, elem loop.Elem) *converter {
-	c := &converter{from: from, elem: elem}
-	if from.elem.Size() > 1 || from.elem.IsFloat() {
-		return c
+	t := &split{}
+	for _, a := range s.columns {
+		t.columns = append(t.columns, a.slice(lo, hi))
 	}
-	per := c.perByte()
-	c.table = make([]byte, 256*per*elem.Size())
-	for v := range 256 {
-		for i := range per {
-			x := readElem(from.elem, []byte{byte(v)}, 0)
-			if from.bits {
-				x = float64(v >> (7 - i) & 1)
-			}
-			writeElem(elem, c.table, v*per+i, x)
+	for _, b := range s.begins {
+		if b < hi {
+			t.begins = append(t.begins, max(b-lo, 0))
 		}
 	}
-	return c
-}
-
-// perByte is how many elements a byte of the source holds.
-func (c *converter) perByte() int {
-	if c.from.bits {
-		return 8
-	}
-	return 1
-}
-
-// convert writes the elements of row, all that dst has room for.
-func (c *converter) convert(dst, row []byte) {
-	switch {
-	case c.elem == c.from.elem && !c.from.bits:
-		copy(dst, row)
-	case c.table != nil:
-		each := c.perByte() * c.elem.Size()
-		for i, v := range row {
-			copy(dst[i*each:], c.table[int(v)*each:][:each])
-		}
-	default:
-		for i := range len(row) / c.from.elem.Size() {
-			writeElem(c.elem, dst, i, readElem(c.from.elem, row, i))
-		}
-	}
+	t.begins = slices.Compact(t.begins)
+	return t
 }
 
 // source is a loaded `data` declaration.
 type source struct {
 	*program.Source
+	dir    string // relative paths start here
 	splits map[string]*split
+	note   string // what the user may want to know, or ""
 }
 
 // splitNames are the parts of a source, in the order of `split: [...]`.
 var splitNames = []string{"train", "valid", "test"}
 
+// A sourceKind reads the data of the sources that a function of mdl makes.
+type sourceKind struct {
+	name string
+	open func(s *source, path string) error // sets the splits
+}
+
+var sourceKinds = []sourceKind{
+	{"bytes", (*source).openBytes},
+	{"npy", (*source).openNpy},
+	{"mnist", (*source).openIdx},
+}
+
 // openSource reads a source. dir is the folder that a relative path starts from.
 func openSource(src *program.Source, dir string) (*source, error) {
-	s := &source{Source: src, splits: map[string]*split{}}
-	path := expandPath(src.Path)
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
+	s := &source{Source: src, dir: dir, splits: map[string]*split{}}
+	at := slices.IndexFunc(sourceKinds, func(k sourceKind) bool { return k.name == src.Kind })
+	if at < 0 {
+		return nil, fmt.Errorf("%s: error: data %s: this version has no source `%s`", src.Pos, src.Name, src.Kind)
 	}
-	var err error
-	switch src.Kind {
-	case "bytes":
-		err = s.openBytes(path)
-	case "npy":
-		err = s.openNpy(path)
-	default:
-		err = fmt.Errorf("data of kind `%s` cannot be read; bytes and npy can", src.Kind)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: error: %s is not there\n  = help: `--data %s=PATH` takes the data from another place", src.Pos, path, src.Name)
+	path := s.resolve(src.Path)
+	err := sourceKinds[at].open(s, path)
+	if missing := (*fs.PathError)(nil); errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: error: %s is not there\n  = help: `--data %s=PATH` takes the data from another place", src.Pos, missing.Path, src.Name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: error: data %s: %w", src.Pos, src.Name, err)
 	}
 	return s, nil
+}
+
+// resolve is a path as the file system knows it.
+func (s *source) resolve(path string) string {
+	path = expandPath(path)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(s.dir, path)
+	}
+	return path
 }
 
 // expandPath replaces $NAME by the environment's value. $GOROOT is known
@@ -146,7 +110,31 @@ func (s *source) part(name string) (*split, error) {
 	return nil, fmt.Errorf("%s: error: data %s has no part `%s`; it has %s", s.Pos, s.Name, name, strings.Join(have, ", "))
 }
 
-// cut divides all into the source's fractions.
+// setParts takes the splits that the source's files make. Rows without a part, or those for
+// training where the user wants them split, are cut into fractions.
+func (s *source) setParts(parts map[string]*split) error {
+	all := parts[""]
+	if all == nil {
+		if s.splits = parts; s.Split == nil || parts["train"] == nil {
+			return nil
+		}
+		all = parts["train"]
+	}
+	own := map[string]bool{"valid": parts["valid"] != nil, "test": parts["test"] != nil}
+	for i, f := range s.Split {
+		if f > 0 && own[splitNames[i]] {
+			return fmt.Errorf("it has a %s part of its own, and `split` makes another: %v", splitNames[i], s.Split)
+		}
+	}
+	for name := range own {
+		if own[name] {
+			s.splits[name] = parts[name]
+		}
+	}
+	return s.cut(all, s.Split)
+}
+
+// cut divides all into fractions.
 func (s *source) cut(all *split, fractions []float64) error {
 	if fractions == nil {
 		fractions = []float64{0.9, 0.1}
@@ -164,8 +152,10 @@ func (s *source) cut(all *split, fractions []float64) error {
 	at, upTo := 0, 0.0
 	for i, f := range fractions {
 		upTo += f
-		end := int(upTo*float64(all.rows) + 1e-6)
-		s.splits[splitNames[i]] = all.slice(at, end)
+		end := int(upTo*float64(all.rows()) + 1e-6)
+		if f > 0 || s.splits[splitNames[i]] == nil {
+			s.splits[splitNames[i]] = all.slice(at, end)
+		}
 		at = end
 	}
 	return nil

@@ -56,14 +56,14 @@ func TestBytesOfOneFile(t *testing.T) {
 	text = append(text, "abcd"...)
 	writeFile(t, dir+"/in.txt", text)
 	s := open(t, program.Source{Kind: "bytes", Path: "in.txt"}, dir)
-	require.Equal(t, text[:93], s.splits["train"].data) // 0.9 * 104 = 93.6
-	require.Equal(t, text[93:], s.splits["valid"].data)
+	require.Equal(t, text[:93], s.splits["train"].columns[0].data) // 0.9 * 104 = 93.6
+	require.Equal(t, text[93:], s.splits["valid"].columns[0].data)
 	_, err := s.part("test")
 	require.EqualError(t, err, "m.mdl:7:1: error: data d has no part `test`; it has train, valid")
 	s = open(t, program.Source{Kind: "bytes", Path: "in.txt", Split: []float64{0.5, 0.25, 0.25}}, dir)
-	require.Equal(t, []int{52, 26, 26}, []int{s.splits["train"].rows, s.splits["valid"].rows, s.splits["test"].rows})
+	require.Equal(t, []int{52, 26, 26}, []int{s.splits["train"].rows(), s.splits["valid"].rows(), s.splits["test"].rows()})
 	s = open(t, program.Source{Kind: "bytes", Path: "in.txt", Holdout: 4}, dir)
-	require.Equal(t, text[78:], s.splits["valid"].data)
+	require.Equal(t, text[78:], s.splits["valid"].columns[0].data)
 }
 
 func TestBytesOfATree(t *testing.T) {
@@ -76,10 +76,10 @@ func TestBytesOfATree(t *testing.T) {
 		writeFile(t, filepath.Join(dir, name), data)
 	}
 	s := open(t, program.Source{Kind: "bytes", Path: dir, Holdout: 2}, "")
-	require.Equal(t, "035", string(s.splits["train"].data))
-	require.Equal(t, "14", string(s.splits["valid"].data))
+	require.Equal(t, "035", string(s.splits["train"].columns[0].data))
+	require.Equal(t, "14", string(s.splits["valid"].columns[0].data))
 	s = open(t, program.Source{Kind: "bytes", Path: dir + "/*.go", Split: []float64{1}}, "")
-	require.Equal(t, "0134", string(s.splits["train"].data))
+	require.Equal(t, "0134", string(s.splits["train"].columns[0].data))
 }
 
 func TestMissingDataNamesPlaceAndRemedy(t *testing.T) {
@@ -104,7 +104,7 @@ func TestNpyFolderOfPackedBits(t *testing.T) {
 	for i, v := range want {
 		require.Equal(t, v, readElem(loop.F32, got, i), "element %d", i)
 	}
-	require.Equal(t, 1, s.splits["test"].rows)
+	require.Equal(t, 1, s.splits["test"].rows())
 	_, err = openSource(&program.Source{Name: "d", Kind: "npy", Path: dir, Bits: 784}, "")
 	require.ErrorContains(t, err, "rows of 784 bits need 98 bytes")
 }
@@ -115,9 +115,9 @@ func TestBinarizedMNIST(t *testing.T) {
 		t.Skip("binarized MNIST is not on this machine")
 	}
 	s := open(t, program.Source{Kind: "npy", Path: dir, Bits: 784}, ".")
-	require.Equal(t, 50000, s.splits["train"].rows)
-	require.Equal(t, 10000, s.splits["valid"].rows)
-	require.Equal(t, 10000, s.splits["test"].rows)
+	require.Equal(t, 50000, s.splits["train"].rows())
+	require.Equal(t, 10000, s.splits["valid"].rows())
+	require.Equal(t, 10000, s.splits["test"].rows())
 }
 
 func rowsFeed(t testing.TB, rows, batch int, seed uint64) *feed {
@@ -220,8 +220,8 @@ func FuzzNpy(f *testing.F) {
 }
 
 func BenchmarkPackedRows(b *testing.B) {
-	s := &split{elem: loop.U8, width: 784, bits: true, data: make([]byte, 98*1000), rows: 1000}
-	f := &feed{data: s, elem: loop.F32, batch: 100, size: 100 * 784 * 4, epoch: -1, to: newConverter(s, loop.F32)}
+	s := &array{elem: loop.U8, width: 784, packing: packedBits, data: make([]byte, 98*1000), rows: 1000}
+	f := &feed{split: &split{columns: []*array{s}}, data: s, take: 1, turns: 1, elem: loop.F32, batch: 100, size: 100 * 784 * 4, epoch: -1, to: newConverter(s, loop.F32)}
 	dst := make([]byte, f.size)
 	n := 0
 	for b.Loop() {

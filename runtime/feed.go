@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"mdlc/ir/loop"
 	"mdlc/runtime/program"
@@ -10,20 +11,27 @@ import (
 
 // feed fills one variable of an `each`. What a batch holds is a function of
 // the seed, the feed's site and the number of the batch, so it does not matter
-// who asks, when, or after which restart.
+// who asks, when, or after which restart. An example of a feed has a place: a row
+// of the split, around which the variable takes `take` rows from `skip` on.
 type feed struct {
 	program.Feed
 	name   string
-	data   *split
+	split  *split
+	data   *array
 	elem   loop.Elem
 	batch  int // rows of a batch
 	size   int // bytes of a batch
-	window int // windows: bytes of one
-	step   int // windows in order: bytes from one to the next
+	take   int // rows of the data that make one of the batch
+	skip   int
+	step   int   // windows in order, streams: rows from one place to the next; 0: places at random
+	ends   []int // clips: how many examples the first sequences hold, the first two, …
+	begins []int // clips: the place of the first example of each sequence
+	turn   int   // the block reads turns batches at once; this feed is the one of that turn
+	turns  int
 	key    [2]uint32
 	to     *converter
 
-	order []int // rows at random: the permutation of epoch
+	order []int // examples at random: the permutation of epoch
 	epoch int
 }
 
@@ -33,93 +41,205 @@ func newFeed(in *program.Input, buf *program.Buffer, src *source, seed uint64, i
 	if err != nil {
 		return nil, err
 	}
-	f := &feed{Feed: in.Feed, name: in.Name, data: part, elem: buf.Elem, size: bufferBytes(buf), key: loop.DrawKey(seed, in.Feed.Site), epoch: -1}
-	fault := func(format string, args ...any) (*feed, error) {
-		return nil, fmt.Errorf("%s: error: %s.%s cannot fill `%s: %s%v`: %s", src.Pos, src.Name, f.Split, in.Name, buf.Elem, buf.Dims, fmt.Sprintf(format, args...))
-	}
-	if len(buf.Dims) == 0 || buf.Dims[0] == 0 {
-		return fault("a batch needs a first axis")
-	}
-	if !canFeed(buf.Elem) {
-		return fault("elements of type %s cannot be fed", buf.Elem)
-	}
-	if f.Column != 0 {
-		return fault("it has one array")
-	}
-	f.batch = buf.Dims[0]
-	f.to = newConverter(part, buf.Elem)
-	width := product(buf.Dims[1:])
-	switch f.Kind {
-	case "rows":
-		if width != part.width {
-			return fault("its rows have %d numbers, a row of the batch %d", part.width, width)
-		}
-		if part.rows == 0 {
-			return fault("it has no rows")
-		}
-	case "windows":
-		if part.width != 1 || len(buf.Dims) != 2 {
-			return fault("windows are cut from a sequence into [batch, length]")
-		}
-		if f.window = width; part.rows < width {
-			return fault("it has %d bytes, a window %d", part.rows, width)
-		}
-		if f.step = f.Stride; f.step == 0 && inOrder {
-			f.step = f.window
-		}
-	default:
-		return fault("a feed of kind `%s`", f.Kind)
+	f := &feed{Feed: in.Feed, name: in.Name, split: part, elem: buf.Elem, size: bufferBytes(buf), take: 1, turns: 1, key: loop.DrawKey(seed, in.Feed.Site), epoch: -1}
+	if err := f.bind(buf.Dims, inOrder); err != nil {
+		return nil, fmt.Errorf("%s: error: %s.%s cannot fill `%s: %s%v`: %w", src.Pos, src.Name, f.Split, in.Name, buf.Elem, buf.Dims, err)
 	}
 	return f, nil
 }
 
-// examples is the number of rows that one pass in order gives. The bytes after
-// the last whole window are left out.
-func (f *feed) examples() int {
-	if f.Kind == "windows" {
-		return (f.data.rows-f.window)/f.step + 1
+// takeTurns lets feeds of one draw, which an `each` in a `repeat` becomes, read one batch after the other.
+func takeTurns(feeds []*feed) {
+	type draw struct {
+		source, split, kind, site string
+		column                    int
 	}
-	return f.data.rows
+	of := func(f *feed) draw { return draw{f.Source, f.Split, f.Kind, f.Site, f.Column} }
+	turns := map[draw]int{}
+	for _, f := range feeds {
+		f.turn = turns[of(f)]
+		turns[of(f)]++
+	}
+	for _, f := range feeds {
+		f.turns = turns[of(f)]
+	}
 }
 
-// fill writes batch number n at random: rows of a fresh permutation in each
-// epoch, or windows that begin anywhere.
-func (f *feed) fill(dst []byte, n int) {
-	for b := range f.batch {
-		switch {
-		case f.Kind == "windows" && f.step > 0:
-			f.copyWindow(dst, b, (n*f.batch+b)%f.examples()*f.step)
-		case f.Kind == "windows":
-			f.copyWindow(dst, b, f.below(f.data.rows-f.window+1, n, b))
-		default:
-			f.copyRow(dst, b, f.shuffled(n*f.batch+b))
+// bind finds out whether batches of these dims can be filled, and from what.
+func (f *feed) bind(dims []int, inOrder bool) error {
+	if len(dims) == 0 || dims[0] == 0 {
+		return fmt.Errorf("a batch needs a first axis")
+	}
+	if !canFeed(f.elem) {
+		return fmt.Errorf("elements of type %s cannot be fed", f.elem)
+	}
+	column := f.Column
+	if f.Kind == "clips" {
+		column = min(column, 1)
+	}
+	if column >= len(f.split.columns) {
+		return fmt.Errorf("it has %s", []string{"", "one array and no labels", "two arrays"}[len(f.split.columns)])
+	}
+	f.data, f.batch = f.split.columns[column], dims[0]
+	width := product(dims[1:])
+	bind := map[string]func(dims []int, inOrder bool) error{"rows": f.bindRows, "windows": f.bindWindows, "streams": f.bindStreams, "clips": f.bindClips}[f.Kind]
+	if bind == nil {
+		return fmt.Errorf("a feed of kind `%s`", f.Kind)
+	}
+	if err := bind(dims, inOrder); err != nil {
+		return err
+	}
+	switch have := f.take * f.data.width; {
+	case f.data.at != nil && have > width:
+		return fmt.Errorf("its longest line needs %d places, a row of the batch has %d", have, width)
+	case f.data.at == nil && have != width:
+		return fmt.Errorf("its rows have %d numbers, a row of the batch %d", have, width)
+	}
+	if err := f.data.holds(f.elem); err != nil {
+		return err
+	}
+	f.to = newConverter(f.data, f.elem)
+	return nil
+}
+
+func (f *feed) bindRows(dims []int, inOrder bool) error {
+	if f.split.rows() == 0 {
+		return fmt.Errorf("it has no rows")
+	}
+	if f.batch > f.split.rows() && !inOrder {
+		return fmt.Errorf("it has %d rows, fewer than a batch of %d", f.split.rows(), f.batch)
+	}
+	return nil
+}
+
+// bindText takes batches [batch, length] of a sequence.
+func (f *feed) bindText(dims []int) error {
+	if f.data.width != 1 || f.data.at != nil || len(dims) != 2 {
+		return fmt.Errorf("%s are cut from a sequence into [batch, length]", f.Kind)
+	}
+	if f.take = dims[1]; f.data.rows < f.take {
+		return fmt.Errorf("it has %d elements, fewer than a cut of %d", f.data.rows, f.take)
+	}
+	return nil
+}
+
+func (f *feed) bindWindows(dims []int, inOrder bool) error {
+	if f.step = f.Stride; f.step == 0 && inOrder {
+		f.step = dims[1]
+	}
+	return f.bindText(dims)
+}
+
+// bindStreams: the last element of a cut begins the next one, since it was predicted but not yet read.
+func (f *feed) bindStreams(dims []int, _ bool) error {
+	if err := f.bindText(dims); err != nil {
+		return err
+	}
+	if f.step = f.Stride; f.step == 0 {
+		f.step = max(f.take-1, 1)
+	}
+	if f.stream() < f.take {
+		return fmt.Errorf("it has %d elements, which %d streams with cuts of %d do not fit into", f.data.rows, f.batch, f.take)
+	}
+	return nil
+}
+
+// stream is the length of the piece of the text that one row goes through.
+func (f *feed) stream() int { return f.data.rows / f.batch }
+
+// bindClips finds the places: rows with enough rows of their sequence before and after them.
+func (f *feed) bindClips(dims []int, inOrder bool) error {
+	switch f.Column {
+	case 0:
+		f.take, f.skip = f.Past, 1-f.Past
+	case 2:
+		f.take, f.skip = f.Future, 1
+	}
+	begins := f.split.begins
+	if begins == nil {
+		begins = []int{0}
+	}
+	total := 0
+	for i, b := range begins {
+		end := f.split.rows()
+		if i+1 < len(begins) {
+			end = begins[i+1]
 		}
+		total += max(end-b-f.Past-f.Future+1, 0)
+		f.begins, f.ends = append(f.begins, b+f.Past-1), append(f.ends, total)
+	}
+	if total == 0 {
+		return fmt.Errorf("it has no sequence as long as a clip, %d rows and %d after them", f.Past, f.Future)
+	}
+	if f.batch > total && !inOrder {
+		return fmt.Errorf("it has %d clips, fewer than a batch of %d", total, f.batch)
+	}
+	return nil
+}
+
+// examples is the number of examples that one pass in order gives. The elements after
+// the last whole cut are left out.
+func (f *feed) examples() int {
+	switch f.Kind {
+	case "windows":
+		return (f.data.rows-f.take)/f.step + 1
+	case "streams":
+		return f.batch * ((f.stream()-f.take)/f.step + 1)
+	case "clips":
+		return f.ends[len(f.ends)-1]
+	}
+	return f.split.rows()
+}
+
+// place is that of example k in order.
+func (f *feed) place(k int) int {
+	switch f.Kind {
+	case "windows":
+		return k * f.step
+	case "streams":
+		return k%f.batch*f.stream() + k/f.batch*f.step
+	case "clips":
+		i, _ := slices.BinarySearch(f.ends, k+1)
+		if i > 0 {
+			k -= f.ends[i-1]
+		}
+		return f.begins[i] + k
+	}
+	return k
+}
+
+// fill writes batch number n at random: examples of a fresh permutation in each
+// epoch, windows that begin anywhere, or streams that go on, at the end of the text from its start.
+func (f *feed) fill(dst []byte, n int) {
+	n = n*f.turns + f.turn
+	for b := range f.batch {
+		var at int
+		switch {
+		case f.Kind == "streams":
+			at = (b*f.stream() + n*f.step) % (f.data.rows - f.take + 1)
+		case f.Kind == "windows" && f.step > 0:
+			at = f.place((n*f.batch + b) % f.examples())
+		case f.Kind == "windows":
+			at = f.below(f.data.rows-f.take+1, n, b)
+		default:
+			at = f.place(f.shuffled(n*f.batch + b))
+		}
+		f.copy(dst, b, at)
 	}
 }
 
-// fillInOrder writes rows lo..hi of the data into the batch, again and again
+// fillInOrder writes examples lo..hi of the data into the batch, again and again
 // until it is full.
 func (f *feed) fillInOrder(dst []byte, lo, hi int) {
 	for b := range f.batch {
-		r := lo + b%(hi-lo)
-		if f.Kind == "windows" {
-			f.copyWindow(dst, b, r*f.step)
-		} else {
-			f.copyRow(dst, b, r)
-		}
+		f.copy(dst, b, f.place(lo+b%(hi-lo)))
 	}
 }
 
-// copyRow makes row r of the data row b of the batch.
-func (f *feed) copyRow(dst []byte, b, r int) {
-	size, each := f.size/f.batch, f.data.rowBytes()
-	f.to.convert(dst[b*size:][:size], f.data.data[r*each:][:each])
-}
-
-// copyWindow makes the window that begins at element at row b of the batch.
-func (f *feed) copyWindow(dst []byte, b, at int) {
-	size, each := f.size/f.batch, f.data.elem.Size()
-	f.to.convert(dst[b*size:][:size], f.data.data[at*each:][:f.window*each])
+// copy makes the example at a place row b of the batch.
+func (f *feed) copy(dst []byte, b, at int) {
+	size := f.size / f.batch
+	f.to.convert(dst[b*size:][:size], f.data.span(at+f.skip, at+f.skip+f.take))
 }
 
 // below is draw number i of batch n, uniform below limit.
@@ -130,9 +250,9 @@ func (f *feed) below(limit, n, i int) int {
 	return int(hi)
 }
 
-// shuffled is the row at place n of the endless stream of shuffled epochs.
+// shuffled is the example at place n of the endless stream of shuffled epochs.
 func (f *feed) shuffled(n int) int {
-	rows := f.data.rows
+	rows := f.examples()
 	if epoch := n / rows; epoch != f.epoch {
 		f.epoch = epoch
 		f.order = make([]int, rows)

@@ -10,7 +10,7 @@ func (e *entry) setArray(in *program.Input, f *program.Flag, path string) error 
 	if path == "" {
 		return flagError("%s needs --%s FILE.npy", e.title(), f.Name)
 	}
-	file, err := (&source{Source: &program.Source{}}).readNpy(path)
+	file, err := readNpy(path, 0)
 	if err != nil {
 		return flagError("--%s: %v", f.Name, err)
 	}
@@ -35,7 +35,7 @@ func (e *entry) setArray(in *program.Input, f *program.Flag, path string) error 
 	}
 	for i := range have {
 		at := i/max(inner*length, 1)*step + i%max(inner*length, 1)
-		writeElem(buf.Elem, mem, at, readElem(file.elem, file.data, i))
+		writeElem(buf.Elem, mem, at, file.number(file.data, i))
 	}
 	return nil
 }

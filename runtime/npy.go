@@ -1,12 +1,8 @@
 package runtime
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -15,84 +11,74 @@ import (
 	"mdlc/ir/loop"
 )
 
-// openNpy reads one array, cut into parts by its rows, or a folder with an
-// array for each part, whose file names hold train, valid and test.
+// openNpy reads arrays: a file, cut into parts by its rows, or a folder with a file for each
+// part. The second column, where there is one, comes from the path of the labels.
 func (s *source) openNpy(path string) error {
-	info, err := os.Stat(path)
+	parts, err := s.npyParts(path, s.Bits)
 	if err != nil {
 		return err
 	}
-	if !info.IsDir() {
-		all, err := s.readNpy(path)
+	if s.Labels != "" {
+		labels, err := s.npyParts(s.resolve(s.Labels), 0)
 		if err != nil {
 			return err
 		}
-		return s.cut(all, s.Split)
-	}
-	files, err := os.ReadDir(path)
-	if err != nil {
-		return err
-	}
-	from := map[string]string{}
-	for _, f := range files {
-		name := f.Name()
-		if !strings.HasSuffix(name, ".npy") && !strings.HasSuffix(name, ".npy.gz") {
-			continue
-		}
-		part := partOf(name)
-		if part == "" {
-			continue
-		}
-		if from[part] != "" {
-			return fmt.Errorf("%s: both %s and %s could be its %s part", path, from[part], name, part)
-		}
-		from[part] = name
-		if s.splits[part], err = s.readNpy(filepath.Join(path, name)); err != nil {
-			return err
+		for _, part := range append([]string{""}, splitNames...) {
+			x, y := parts[part], labels[part]
+			switch {
+			case x == nil && y == nil:
+				continue
+			case x == nil || y == nil || x.rows() != y.rows():
+				return fmt.Errorf("%s and %s need parts with as many rows each", path, s.resolve(s.Labels))
+			}
+			x.columns = append(x.columns, y.columns[0])
 		}
 	}
-	if len(from) == 0 {
-		return fmt.Errorf("%s has no .npy files with train, valid or test in their names", path)
-	}
-	return nil
+	return s.setParts(parts)
 }
 
-// partOf is the part that a file name speaks of, or "".
-func partOf(name string) string {
-	for _, part := range splitNames {
-		if strings.Contains(strings.ToLower(name), part) {
-			return part
-		}
-	}
-	return ""
-}
-
-func (s *source) readNpy(path string) (*split, error) {
-	raw, err := os.ReadFile(path)
+// npyParts are the arrays at path by part; "" where it is one file.
+func (s *source) npyParts(path string, bits int) (map[string]*split, error) {
+	files, err := filesOf(path, withEnding(".npy"))
 	if err != nil {
 		return nil, err
 	}
-	if strings.HasSuffix(path, ".gz") {
-		z, err := gzip.NewReader(bytes.NewReader(raw))
+	parts, from := map[string]*split{}, map[string]string{}
+	for _, f := range files {
+		if from[f.part] != "" {
+			return nil, fmt.Errorf("%s: both %s and %s could be its %s part", path, filepath.Base(from[f.part]), filepath.Base(f.path), f.part)
+		}
+		from[f.part] = f.path
+		a, err := readNpy(f.path, bits)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, err
 		}
-		if raw, err = io.ReadAll(z); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
+		parts[f.part] = &split{columns: []*array{a}}
 	}
-	p, err := parseNpy(raw)
+	if len(parts) == 0 {
+		return nil, fmt.Errorf("%s has no .npy files", path)
+	}
+	return parts, nil
+}
+
+// readNpy reads an array. If bits is above 0 its rows are so many packed bits.
+func readNpy(path string, bits int) (*array, error) {
+	raw, err := readData(path)
+	if err != nil {
+		return nil, err
+	}
+	a, err := parseNpy(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if s.Bits == 0 {
-		return p, nil
+	if bits == 0 {
+		return a, nil
 	}
-	if p.elem != loop.U8 || p.width != (s.Bits+7)/8 {
-		return nil, fmt.Errorf("%s: rows of %d bits need %d bytes of type |u1, the file has rows of %d %s", path, s.Bits, (s.Bits+7)/8, p.width, p.elem)
+	if a.elem != loop.U8 || a.width != (bits+7)/8 {
+		return nil, fmt.Errorf("%s: rows of %d bits need %d bytes of type |u1, the file has rows of %d %s", path, bits, (bits+7)/8, a.width, a.elem)
 	}
-	p.width, p.bits = s.Bits, true
-	return p, nil
+	a.width, a.packing = bits, packedBits
+	return a, nil
 }
 
 var npyElems = map[string]loop.Elem{
@@ -103,7 +89,7 @@ var npyElems = map[string]loop.Elem{
 var npyHeader = regexp.MustCompile(`^\{\s*'descr':\s*'([^']*)',\s*'fortran_order':\s*(True|False),\s*'shape':\s*\(([0-9, ]*)\),?\s*\}\s*$`)
 
 // parseNpy reads NumPy's array format, versions 1 and 2.
-func parseNpy(raw []byte) (*split, error) {
+func parseNpy(raw []byte) (*array, error) {
 	if len(raw) < 10 || string(raw[:6]) != "\x93NUMPY" {
 		return nil, fmt.Errorf("not an .npy file")
 	}
@@ -122,10 +108,14 @@ func parseNpy(raw []byte) (*split, error) {
 		return nil, fmt.Errorf("a header that is not understood: %.80q", raw[start:start+size])
 	}
 	elem, ok := npyElems[m[1]]
+	var packed packing
+	if m[1] == "<u2" {
+		elem, packed, ok = loop.U32, packedShorts, true
+	}
 	if !ok || m[2] == "True" {
 		return nil, fmt.Errorf("arrays of type %s, fortran order %s, cannot be read", m[1], m[2])
 	}
-	p := &split{elem: elem, width: 1, data: raw[start+size:]}
+	p := &array{elem: elem, packing: packed, width: 1, data: raw[start+size:]}
 	dims := strings.FieldsFunc(m[3], func(r rune) bool { return r == ',' || r == ' ' })
 	if len(dims) == 0 {
 		return nil, fmt.Errorf("an array of rank 0 has no rows")

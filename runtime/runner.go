@@ -144,6 +144,7 @@ func (r *Runner) inputs(b *block, inOrder bool) (*inputs, error) {
 			little.PutUint64(mem, r.seed)
 		}
 	}
+	takeTurns(in.feeds)
 	return in, nil
 }
 
@@ -190,5 +191,5 @@ func (r *Runner) rows(name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return s.rows, nil
+	return s.rows(), nil
 }

@@ -1,0 +1,142 @@
+package runtime
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// sourceFile is a file of a source, and the part that its name speaks of, or "".
+type sourceFile struct{ path, part string }
+
+// filesOf lists the files that path stands for: itself, the files of a folder that keep
+// takes, or those that match a pattern (`set/*.csv`), in the order of their names.
+func filesOf(path string, keep func(name string) bool) ([]sourceFile, error) {
+	dir, pattern := path, "*"
+	if base := filepath.Base(path); strings.ContainsAny(base, "*?[") {
+		dir, pattern = filepath.Dir(path), base
+		keep = func(string) bool { return true }
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []sourceFile{{path: path}}, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var files []sourceFile
+	for _, f := range entries {
+		ok, err := filepath.Match(pattern, f.Name())
+		if err != nil {
+			return nil, fmt.Errorf("pattern %s: %w", pattern, err)
+		}
+		if ok && !f.IsDir() && !strings.HasPrefix(f.Name(), ".") && keep(strings.TrimSuffix(f.Name(), ".gz")) {
+			files = append(files, sourceFile{filepath.Join(dir, f.Name()), partOf(f.Name())})
+		}
+	}
+	if files == nil && pattern != "*" {
+		return nil, fmt.Errorf("no file in %s matches %s", dir, pattern)
+	}
+	// Where some speak of a part, the others are about something else.
+	if slices.ContainsFunc(files, func(f sourceFile) bool { return f.part != "" }) {
+		files = slices.DeleteFunc(files, func(f sourceFile) bool { return f.part == "" })
+	}
+	return files, nil
+}
+
+// withEnding keeps names that end in one of these.
+func withEnding(endings ...string) func(string) bool {
+	return func(name string) bool {
+		return slices.ContainsFunc(endings, func(e string) bool { return strings.HasSuffix(name, e) })
+	}
+}
+
+// partOf is the part that a file name speaks of, or "". MNIST calls its test part t10k.
+func partOf(name string) string {
+	name = strings.ToLower(name)
+	for _, part := range splitNames {
+		if strings.Contains(name, part) {
+			return part
+		}
+	}
+	if strings.HasPrefix(name, "t10k") {
+		return "test"
+	}
+	return ""
+}
+
+// readData reads a file, unpacked if its name ends in .gz, unless it is larger than the memory there is.
+func readData(path string) ([]byte, error) {
+	have, limited := availableMemory()
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if limited && info.Size() > have {
+		return nil, fmt.Errorf("%s has %s and %s of memory are available", path, byteSize(info.Size()), byteSize(have))
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(path, ".gz") {
+		if !limited {
+			have = 1 << 40
+		}
+		if raw, err = gunzip(raw, have); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if len(raw) == 0 {
+		return nil, fmt.Errorf("%s is empty", path)
+	}
+	return raw, nil
+}
+
+// gunzip unpacks at most so many bytes.
+func gunzip(raw []byte, most int64) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("it is not packed by gzip: %w", err)
+	}
+	data, err := io.ReadAll(io.LimitReader(z, most))
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, fmt.Errorf("it is cut off: its packed data end too early")
+	case err != nil:
+		return nil, err
+	case int64(len(data)) == most:
+		return nil, fmt.Errorf("unpacked it is larger than the %s of memory that are available", byteSize(most))
+	}
+	return data, nil
+}
+
+// joined makes one column of the arrays of several files.
+func joined(arrays []*array) *array {
+	if len(arrays) == 1 {
+		return arrays[0]
+	}
+	all := *arrays[0]
+	all.data, all.rows = nil, 0
+	for _, a := range arrays {
+		all.data = append(all.data, a.data...)
+		all.rows += a.rows
+	}
+	return &all
+}
+
+// missingFile is the error of a file that is not there.
+func missingFile(path string) error {
+	return &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+}

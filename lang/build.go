@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"mdlc/ir"
 	"mdlc/stdlib"
@@ -22,7 +23,7 @@ type Options struct {
 // Build runs a model file at compile time and gives what it means. With an
 // error among the diagnostics the module is nil.
 func Build(file string, src []byte, opts Options) (*ir.Module, []Diagnostic) {
-	c := &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, libraries: map[string]*scope{}, ahead: map[string]*parsing{}, path: file}
+	c := &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, libraries: map[string]*scope{}, path: file}
 	m := c.run(file, src)
 	ds := finish(c.diags, c.src)
 	if HasErrors(ds) {
@@ -44,7 +45,6 @@ type core struct {
 	path      string
 	diags     []Diagnostic
 	libraries map[string]*scope
-	ahead     map[string]*parsing
 
 	module *ir.Module
 	states []*stateDecl
@@ -220,12 +220,15 @@ func (c *core) load(name string, src []byte, s *scope) {
 	(&builder{core: c, sc: s}).declarations(parsed, false)
 }
 
-// parsing is a file that is parsed beside others.
+// parsing is what Parse gave.
 type parsing struct {
-	done  chan struct{}
 	file  *File
 	diags []Diagnostic
 }
+
+// libraryFiles are the files of the library that this process has parsed or is parsing, by name: functions
+// that wait for a parsing. Nobody changes a syntax tree.
+var libraryFiles sync.Map
 
 // parseAhead starts to parse the library files that f will need.
 func (c *core) parseAhead(f *File) {
@@ -238,23 +241,24 @@ func (c *core) parseAhead(f *File) {
 		}
 	}
 	for _, n := range names {
-		name := libraryFolder + n + ".mdl"
 		src, ok := stdlib.Library(n)
-		if !ok || c.ahead[name] != nil {
+		if !ok {
 			continue
 		}
-		p := &parsing{done: make(chan struct{})}
-		c.ahead[name] = p
-		go func() {
-			p.file, p.diags = Parse(name, src)
-			close(p.done)
-		}()
+		name := libraryFolder + n + ".mdl"
+		parse := sync.OnceValue(func() parsing {
+			file, diags := Parse(name, src)
+			return parsing{file, diags}
+		})
+		if _, begun := libraryFiles.LoadOrStore(name, parse); !begun {
+			go parse()
+		}
 	}
 }
 
 func (c *core) parsed(name string, src []byte) (*File, []Diagnostic) {
-	if p := c.ahead[name]; p != nil {
-		<-p.done
+	if parse, ok := libraryFiles.Load(name); ok {
+		p := parse.(func() parsing)()
 		return p.file, p.diags
 	}
 	return Parse(name, src)

@@ -1,0 +1,137 @@
+package lang
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/stdlib"
+)
+
+// spoiling is a file of which single tokens are deleted, doubled and swapped with the next.
+type spoiling struct {
+	name  string
+	src   string
+	build func(src string) []Diagnostic
+}
+
+// spoilings are all files of the library, used by the files of testdata/lang/library, and all models.
+func spoilings(t *testing.T) []spoiling {
+	var out []spoiling
+	for _, f := range writtenFiles(t) {
+		src, err := os.ReadFile(f)
+		require.NoError(t, err)
+		name := filepath.Base(f)
+		s := spoiling{name: name, src: string(src), build: func(src string) []Diagnostic { return Check(name, []byte(src), Options{}) }}
+		if filepath.Dir(f) == "../stdlib" {
+			user, err := os.ReadFile("../testdata/lang/library/" + name)
+			require.NoError(t, err)
+			s.build = func(src string) []Diagnostic {
+				return Check("user.mdl", user, Options{ReadFile: func(string) ([]byte, error) { return []byte(src), nil }})
+			}
+			require.False(t, HasErrors(s.build(s.src)), name)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// A file with one token too few, too many or in the wrong place gives an error with a place, or compiles. All
+// of them are tried under MDLC_CHECK=1, every 1009th otherwise.
+func TestSpoiltTokens(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(800))
+	every := 1009
+	if os.Getenv("MDLC_CHECK") != "" {
+		every = 1
+	}
+	jobs := make(chan func())
+	var wait sync.WaitGroup
+	for range runtime.NumCPU() {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			for job := range jobs {
+				job()
+			}
+		}()
+	}
+	var tried atomic.Int64
+	var told sync.Map
+	n := 0
+	for _, s := range spoilings(t) {
+		toks, d := scan(s.name, s.src)
+		require.Nil(t, d)
+		for i := range toks[:len(toks)-1] {
+			from, to, next := toks[i].Pos.Offset, toks[i].Pos.Offset+len(toks[i].Value), toks[i+1].Pos.Offset
+			token, second := s.src[from:to], toks[i+1].Value
+			for _, edit := range []struct {
+				put string
+				end int
+			}{{"", to}, {token + " " + token, to}, {second + s.src[to:next] + token, next + len(second)}} {
+				if n++; n%every == 0 {
+					jobs <- func() {
+						tried.Add(1)
+						spoil(t, s, s.src[:from]+edit.put+s.src[edit.end:], from, &told)
+					}
+				}
+			}
+		}
+	}
+	close(jobs)
+	wait.Wait()
+	require.Greater(t, tried.Load(), int64(30000/every))
+}
+
+// spoil builds one spoilt text.
+func spoil(t *testing.T, s spoiling, text string, at int, told *sync.Map) {
+	line := 1 + strings.Count(text[:at], "\n")
+	began := time.Now()
+	hang := time.AfterFunc(time.Minute, func() { panic("hangs: " + s.name + "\n" + text) })
+	ds := s.build(text)
+	hang.Stop()
+	if d := time.Since(began); d > 10*time.Second {
+		t.Errorf("%s:%d takes %v", s.name, line, d)
+	}
+	for _, d := range ds {
+		if _, again := told.LoadOrStore(d.Message, true); again {
+			continue
+		}
+		if strings.Contains(d.Message, "internal error") {
+			t.Errorf("%s:%d: %s\n%s", s.name, line, d.Text(), strings.Split(text, "\n")[line-1])
+		}
+		if d.Span.Pos.Line == 0 {
+			t.Errorf("%s:%d: no place: %s", s.name, line, d.Text())
+		}
+	}
+}
+
+// Every file of the library has a file that uses it.
+func TestTheLibraryIsUsed(t *testing.T) {
+	for _, name := range stdlib.Names() {
+		src, err := os.ReadFile("../testdata/lang/library/" + name + ".mdl")
+		require.NoError(t, err)
+		library, _ := stdlib.Library(name)
+		file, ds := Parse(name, library)
+		require.Empty(t, ds)
+		for _, it := range file.Items {
+			name := ""
+			switch {
+			case it.Fn != nil:
+				name = it.Fn.Name
+			case it.Unit != nil:
+				name = it.Unit.Name
+			}
+			uses := regexp.MustCompile(`\b`+name+`\b`).FindAllString(string(library)+string(src), -1)
+			require.Greater(t, len(uses), 1, name)
+		}
+	}
+}

@@ -16,8 +16,8 @@ import (
 // carries stay, swap, are collected at the start and at the end of a turn, or become
 // what another becomes; and states that are read, swapped and written.
 type randomGraph struct {
-	r     *rand.Rand
-	names int
+	r    *rand.Rand
+	kept int // values that `every` blocks may read, half of them new values of states
 }
 
 // The length is more than a vector and no multiple of one.
@@ -69,9 +69,12 @@ func (x *randomGraph) loop(b *ir.Builder, values []*ir.Node, depth int) []*ir.No
 	if x.r.Intn(2) == 0 {
 		count, dim = index.V("n"), ir.Dim{Size: 3, Len: index.V("n")}
 	}
-	a := ir.LoopAttr{Count: count, Carry: 1 + x.r.Intn(3), Xs: x.r.Intn(2), Reverse: x.r.Intn(2) == 0}
+	a := ir.LoopAttr{Count: count, Carry: 1 + x.r.Intn(3), Xs: x.r.Intn(2), Reverse: x.r.Intn(2) == 0, While: x.r.Intn(4) == 0}
 	var args []*ir.Node
-	for range a.Carry {
+	if a.While { // or a branch, where it is one turn
+		args = append(args, x.condition(b, values))
+	}
+	for len(args) < a.Carry {
 		args = append(args, x.pick(values))
 	}
 	for range a.Xs {
@@ -80,23 +83,34 @@ func (x *randomGraph) loop(b *ir.Builder, values []*ir.Node, depth int) []*ir.No
 	args = append(args, x.pick(values))
 	region := b.Region("")
 	turn := region.Param(ir.ParamValue, "turn", ir.TensorOf(loop.I32))
-	var inner []*ir.Node
-	for range args {
-		inner = append(inner, region.Param(ir.ParamValue, "", small))
+	var params, inner []*ir.Node
+	for i := range args {
+		if a.While && i == 0 {
+			params = append(params, region.Param(ir.ParamValue, "again", ir.TensorOf(loop.Bool)))
+			continue
+		}
+		params = append(params, region.Param(ir.ParamValue, "", small))
+		inner = append(inner, params[i])
 	}
 	if x.r.Intn(2) == 0 {
 		inner = append(inner, region.Broadcast(region.Cast(turn, loop.F64), small.Dims))
 	}
 	grown := x.grow(region, inner, depth)
 	var results []*ir.Node
-	for range a.Carry {
+	ys := x.r.Intn(4)
+	if a.While {
+		ys = 0 // turns that are not made have none
+		if results = append(results, x.condition(region, grown)); x.r.Intn(4) == 0 {
+			results[0] = params[0]
+		}
+	}
+	for len(results) < a.Carry {
 		results = append(results, x.pick(grown))
 	}
-	ys := x.r.Intn(4)
 	for range ys {
 		switch x.r.Intn(3) {
 		case 0:
-			results = append(results, inner[x.r.Intn(a.Carry)])
+			results = append(results, params[x.r.Intn(a.Carry)])
 		case 1:
 			results = append(results, results[x.r.Intn(a.Carry)])
 		default:
@@ -106,6 +120,9 @@ func (x *randomGraph) loop(b *ir.Builder, values []*ir.Node, depth int) []*ir.No
 	n := b.Loop(a, region.FinishValues(results...), args...)
 	var out []*ir.Node
 	for i := range results {
+		if a.While && i == 0 {
+			continue
+		}
 		v := b.Get(n, i)
 		if i >= a.Carry {
 			v = b.Reduce(ir.Sum, []int{0}, v)
@@ -115,19 +132,33 @@ func (x *randomGraph) loop(b *ir.Builder, values []*ir.Node, depth int) []*ir.No
 	return out
 }
 
+// condition is a truth value that no rounding decides: two sums may be the same but for their order.
+func (x *randomGraph) condition(b *ir.Builder, values []*ir.Node) *ir.Node {
+	v := b.Reduce(ir.Sum, []int{0}, x.pick(values))
+	return b.Op("lt", v, b.Add(b.Reduce(ir.Sum, []int{0}, x.pick(values)), b.Like(v, 1.0/3)))
+}
+
+var randomStates = []string{"p", "q", "r"}
+
 func (x *randomGraph) graph() *ir.Graph {
 	b := ir.NewBuilder("random")
 	b.Sym("n", 3, nil)
 	var values []*ir.Node
-	states := []string{"p", "q", "r"}
-	for _, s := range states {
+	for _, s := range randomStates {
 		values = append(values, b.Param(ir.ParamState, s, small))
 	}
 	values = append(values, b.Param(ir.ParamFeed, "x", small))
 	grown := x.grow(b, values, 2)
 	var results []ir.Result
-	for _, s := range states {
+	for _, s := range randomStates {
 		results = append(results, ir.Result{Kind: ir.ResultState, Name: s, Value: x.pick(grown)})
+	}
+	for range x.kept {
+		v := x.pick(grown)
+		if x.r.Intn(2) == 0 {
+			v = results[x.r.Intn(len(randomStates))].Value
+		}
+		results = append(results, ir.Result{Kind: ir.ResultKept, Name: fmt.Sprint("kept", len(results)), Value: v})
 	}
 	for i := range 2 {
 		results = append(results, ir.Result{Kind: ir.ResultReport, Name: fmt.Sprint("out", i), Value: x.pick(grown)})
@@ -158,6 +189,58 @@ func TestRandomPlans(t *testing.T) {
 	}
 	require.Greater(t, inPlace, 50)
 	require.Greater(t, loops, 50)
+}
+
+// block is an `every` block after g. It reads values of the step and states, and writes some states.
+func (x *randomGraph) block(g *ir.Graph) *ir.Graph {
+	b := ir.NewBuilder("every")
+	b.Sym("n", 3, nil)
+	var values []*ir.Node
+	for _, r := range g.Results {
+		if r.Kind == ir.ResultKept && x.r.Intn(3) > 0 {
+			values = append(values, b.Param(ir.ParamValueOf, r.Name, small))
+		}
+	}
+	for _, s := range randomStates {
+		if x.r.Intn(2) == 0 {
+			values = append(values, b.Param(ir.ParamState, s, small))
+		}
+	}
+	values = x.grow(b, append(values, b.Const(small, 1)), 1)
+	var results []ir.Result
+	for _, s := range randomStates {
+		if x.r.Intn(2) == 0 {
+			results = append(results, ir.Result{Kind: ir.ResultState, Name: s, Value: x.pick(values)})
+		}
+	}
+	for i := range 2 {
+		results = append(results, ir.Result{Kind: ir.ResultReport, Name: fmt.Sprint("out", i), Value: x.pick(values)})
+	}
+	return b.Finish(results...)
+}
+
+// `every` blocks that read values of their step which are also new values of states, and write those states.
+func TestRandomEvery(t *testing.T) {
+	for seed := range 150 {
+		x := &randomGraph{r: rand.New(rand.NewSource(int64(seed))), kept: 3}
+		g := x.graph()
+		f := fusions[seed/2%len(fusions)]
+		kernels, err := f.pass(g)
+		require.NoError(t, err)
+		m := moduleOf(kernels)
+		var every []*ir.Graph
+		for range 1 + x.r.Intn(3) {
+			every = append(every, x.block(g))
+			block, err := f.pass(every[len(every)-1])
+			require.NoError(t, err)
+			m.Entries[0].Every = append(m.Entries[0].Every, &ir.Every{N: 1, Graph: block})
+		}
+		c := comparisonOf(t, g, m, map[string]int{"n": x.r.Intn(4)})
+		c.every = every
+		c.what = fmt.Sprintf("seed %d, %s, %v\n%s\n%s\n", seed, f.name, c.lens, m, kernels.Plan)
+		c.step(0)
+		c.step(1)
+	}
 }
 
 func countPlan(code []ir.PlanInstr, inPlace, loops *int) {

@@ -68,7 +68,8 @@ func randomTensor(name string, turn int, e ir.Elem, dims []int) *ir.Tensor {
 // evaluator; after schedule, of the scheduled kernels.
 type comparison struct {
 	t      *testing.T
-	g      *ir.Graph // as written
+	g      *ir.Graph   // as written
+	every  []*ir.Graph // as written, the `every` blocks after it
 	built  *Built
 	lens   map[string]int
 	states map[string]*ir.Tensor
@@ -81,7 +82,7 @@ func comparisonOf(t *testing.T, g *ir.Graph, m *ir.Module, lens map[string]int) 
 	b, err := Pages(m)
 	require.NoError(t, err)
 	require.NoError(t, b.Program.Check())
-	c := &comparison{t, g, b, lens, map[string]*ir.Tensor{}, NewMachine(b), ""}
+	c := &comparison{t: t, g: g, built: b, lens: lens, states: map[string]*ir.Tensor{}, m: NewMachine(b)}
 	c.m.Lens = lens
 	for i, s := range m.States {
 		c.states[s.Name] = randomTensor(s.Name, 0, s.Type.Elem, c.lengths(s.Type))
@@ -106,15 +107,31 @@ func (c *comparison) lengths(t ir.Type) []int {
 	return out
 }
 
-// step runs both once and compares results and states.
+// step runs both once, with the `every` blocks of the module, and compares results and states.
 func (c *comparison) step(turn int) {
+	entry := &c.built.Program.Entries[0]
+	kept := c.block(c.g, nil, turn, func(inputs map[string]*loop.Data) ([]*loop.Data, error) {
+		return c.m.Run(&entry.Block, inputs)
+	})
+	for i, g := range c.every {
+		c.block(g, kept, turn, func(inputs map[string]*loop.Data) ([]*loop.Data, error) {
+			return c.m.Continue(&entry.Every[i].Block, inputs)
+		})
+	}
+}
+
+// block runs g, which may read values of the step, and by run its program. It gives the results that are no states, by name.
+func (c *comparison) block(g *ir.Graph, step map[string]*ir.Tensor, turn int, run func(map[string]*loop.Data) ([]*loop.Data, error)) map[string]*ir.Tensor {
 	t := c.t
 	inputs := map[string]*loop.Data{}
 	e := &ir.Evaluator{Lens: c.lens, Params: func(kind ir.ParamKind, name string) *ir.Tensor {
-		if kind == ir.ParamState {
+		switch kind {
+		case ir.ParamState:
 			return c.states[name]
+		case ir.ParamValueOf:
+			return step[name]
 		}
-		for _, p := range c.g.Params {
+		for _, p := range g.Params {
 			if a := p.Attr.(ir.ParamAttr); a.Kind == kind && a.Name == name {
 				x := randomTensor(name, turn, a.Type.Elem, c.lengths(a.Type))
 				if kind == ir.ParamStep || kind == ir.ParamSeed {
@@ -126,22 +143,27 @@ func (c *comparison) step(turn int) {
 		}
 		return nil
 	}}
-	want, err := e.Run(c.g)
+	want, err := e.Run(g)
 	require.NoError(t, err, c.what)
-	got, err := c.m.Run(&c.built.Program.Entries[0].Block, inputs)
+	got, err := run(inputs)
 	require.NoError(t, err, c.what)
-	out := 0
-	for i, r := range c.g.Results {
-		if r.Kind == ir.ResultState {
+	out, results := 0, map[string]*ir.Tensor{}
+	for i, r := range g.Results {
+		switch r.Kind {
+		case ir.ResultState:
 			c.states[r.Name] = want[i]
 			continue
+		case ir.ResultKept:
+		default:
+			same(t, want[i], gather(got[out], want[i].Dims), c.what+r.Name)
+			out++
 		}
-		same(t, want[i], gather(got[out], want[i].Dims), c.what+r.Name)
-		out++
+		results[r.Name] = want[i]
 	}
 	for i, s := range c.built.Program.States {
 		same(t, c.states[s.Name], gather(c.m.States[i], c.states[s.Name].Dims), fmt.Sprintf("%sstate %s after step %d", c.what, s.Name, turn))
 	}
+	return results
 }
 
 // fusions are the ways to come to kernels: each op on its own, without and with cluster nodes, and fused.

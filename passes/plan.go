@@ -12,14 +12,37 @@ import (
 // run after it, read of their step.
 func Plan(m *ir.Module) error {
 	for _, e := range m.Entries {
-		e.Graph.Plan = planGraph(e.Graph, nil, nil)
+		e.Graph.Plan = planGraph(e.Graph, around{states: writtenBy(e.Every)})
 		for i, v := range e.Every {
 			if v.Graph != nil {
-				v.Graph.Plan = planGraph(v.Graph, e.Graph, stepReads(e.Every[i+1:]))
+				v.Graph.Plan = planGraph(v.Graph, around{step: e.Graph, later: stepReads(e.Every[i+1:])})
 			}
 		}
 	}
 	return nil
+}
+
+// around is what runs before and after a graph in the same memory.
+type around struct {
+	step   *ir.Graph       // of an `every` block: the step whose values it may read
+	later  []string        // values of the step that are read after the graph
+	states map[string]bool // states that are written while the graph's results are still read
+}
+
+// writtenBy is the states that some `every` blocks write.
+func writtenBy(blocks []*ir.Every) map[string]bool {
+	out := map[string]bool{}
+	for _, v := range blocks {
+		if v.Graph == nil {
+			continue
+		}
+		for _, r := range v.Graph.Results {
+			if r.Kind == ir.ResultState {
+				out[r.Name] = true
+			}
+		}
+	}
+	return out
 }
 
 // stepReads names the values of the step that some `every` blocks read.
@@ -39,24 +62,23 @@ func stepReads(blocks []*ir.Every) []string {
 }
 
 // planGraph plans g with the better of two orders: that of construction, and
-// one that frees memory early. step is the graph whose values g may read; the
-// ones named in later are read after g.
-func planGraph(g, step *ir.Graph, later []string) *ir.Plan {
-	best := planWith(g, step, later, inOrder)
-	if other := planWith(g, step, later, thrifty); other.Peak < best.Peak {
+// one that frees memory early.
+func planGraph(g *ir.Graph, by around) *ir.Plan {
+	best := planWith(g, by, inOrder)
+	if other := planWith(g, by, thrifty); other.Peak < best.Peak {
 		best = other
 	}
 	return best
 }
 
-func planWith(g, step *ir.Graph, later []string, order ordering) *ir.Plan {
-	p := &planner{plan: &ir.Plan{Graph: g}, order: order, owner: map[int]*ir.PlanLoop{}, homes: map[string]int{}}
+func planWith(g *ir.Graph, by around, order ordering) *ir.Plan {
+	p := &planner{plan: &ir.Plan{Graph: g}, around: by, order: order, owner: map[int]*ir.PlanLoop{}, homes: map[string]int{}}
 	lv := newLevel(p, g, nil, nil)
 	for _, x := range g.Params {
-		lv.env[value{x, 0}] = p.param(x, step)
+		lv.env[value{x, 0}] = p.param(x)
 	}
-	for _, name := range later {
-		p.stepValue(name, step)
+	for _, name := range by.later {
+		p.stepValue(name)
 	}
 	lv.aimAtStates()
 	lv.place()
@@ -115,6 +137,7 @@ func (v value) name() string {
 
 // planner plans one graph.
 type planner struct {
+	around
 	plan  *ir.Plan
 	order ordering
 	loops int
@@ -171,13 +194,13 @@ func (p *planner) symbol(name string) int {
 }
 
 // param is where the parameter x of the planned graph lives.
-func (p *planner) param(x *ir.Node, step *ir.Graph) ir.PlanRef {
+func (p *planner) param(x *ir.Node) ir.PlanRef {
 	a := x.Attr.(ir.ParamAttr)
 	switch a.Kind {
 	case ir.ParamState:
 		return ir.PlanRef{Buf: p.state(a.Name, x.Type)}
 	case ir.ParamValueOf:
-		return p.stepValue(a.Name, step)
+		return p.stepValue(a.Name)
 	}
 	return ir.PlanRef{Buf: p.home(a.Kind.String()+" "+a.Name, func() *ir.PlanBuf {
 		return &ir.PlanBuf{Name: a.Name, Elem: x.Type.Elem, Dims: sizes(x.Type), Bytes: x.Type.Bytes(), Home: ir.PlanInput, Node: x}
@@ -185,20 +208,20 @@ func (p *planner) param(x *ir.Node, step *ir.Graph) ir.PlanRef {
 }
 
 // stepValue is the place of a result of the step that an `every` block belongs to.
-func (p *planner) stepValue(name string, step *ir.Graph) ir.PlanRef {
-	if step == nil {
+func (p *planner) stepValue(name string) ir.PlanRef {
+	if p.step == nil {
 		panic("pass plan: graph " + p.plan.Graph.Name + " reads " + name + " of no step")
 	}
-	for i, r := range step.Results {
+	for i, r := range p.step.Results {
 		if r.Name != name || r.Kind == ir.ResultBound || r.Kind == ir.ResultFinite {
 			continue
 		}
-		ref := step.Plan.Results[i]
-		b := *step.Plan.Bufs[ref.Buf]
+		ref := p.step.Plan.Results[i]
+		b := *p.step.Plan.Bufs[ref.Buf]
 		if b.Home == ir.PlanState {
 			return ir.PlanRef{Buf: p.state(b.Name, r.Value.Type), Offset: ref.Offset}
 		}
-		id := p.home("step "+b.Name+fmt.Sprint(ref.Buf), func() *ir.PlanBuf { return &b })
+		id := p.home(fmt.Sprint("step ", ref.Buf), func() *ir.PlanBuf { return &b })
 		if b.Home == ir.PlanArena {
 			p.fixed = append(p.fixed, id)
 		}

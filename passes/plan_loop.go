@@ -197,9 +197,13 @@ func (lv *level) placeLoop(n *ir.Node) {
 			in.copy(v.typ(), in.ref(v), *to)
 		}
 	}
-	if in.loop.Code = in.code; lv.scope.Capacity(a.Count) > 0 {
-		lv.code = append(lv.code, ir.PlanInstr{Loop: in.loop})
+	if lv.scope.Capacity(a.Count) > 0 {
+		in.loop.Code = in.code
+	} else if !a.While {
+		return
 	}
+	// With `while` it tells how many turns were made, also where none can be.
+	lv.code = append(lv.code, ir.PlanInstr{Loop: in.loop})
 }
 
 // loopSyms is the symbols that the body of n sees anew in each turn.

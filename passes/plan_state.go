@@ -106,13 +106,14 @@ func (lv *level) isResult(v value) bool {
 	return false
 }
 
-// kept is a fixed place of the result v that lasts to the end. The old value of
-// a state and an input do not last, and the last carry of a loop may lie in either slot: they are copied.
+// kept is a fixed place of the result v that lasts as long as it is read. The old value of a state and an input
+// do not last, nor does a new one that an `every` block writes over, and the last carry of a loop may lie in either slot: they are copied.
 func (lv *level) kept(v value) ir.PlanRef {
 	r := lv.ref(v)
 	_, fixed := offset(r).Const()
-	home := lv.p.plan.Bufs[r.Buf].Home
-	if fixed && (v.node.Op != ir.OpParam || home != ir.PlanState && home != ir.PlanInput) {
+	b := lv.p.plan.Bufs[r.Buf]
+	passing := v.node.Op == ir.OpParam && (b.Home == ir.PlanState || b.Home == ir.PlanInput) || b.Home == ir.PlanState && lv.p.states[b.Name]
+	if fixed && !passing {
 		return r
 	}
 	to := ir.PlanRef{Buf: lv.p.alloc(v.name(), v.typ(), 0, nil)}

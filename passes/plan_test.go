@@ -2,6 +2,7 @@ package passes
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +30,7 @@ func TestPlanGolden(t *testing.T) {
 			g, err := ir.ParseGraph(string(text))
 			require.NoError(t, err)
 			require.NoError(t, ir.Verify(g))
-			got := planGraph(g, nil, nil).String()
+			got := planGraph(g, around{}).String()
 			golden := strings.TrimSuffix(file, ".graph") + ".plan"
 			if *updatePlans {
 				require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
@@ -38,7 +39,7 @@ func TestPlanGolden(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, string(want), got)
 			for range 3 {
-				require.Equal(t, got, planGraph(g, nil, nil).String(), "the same graph gives the same plan")
+				require.Equal(t, got, planGraph(g, around{}).String(), "the same graph gives the same plan")
 			}
 		})
 	}
@@ -50,7 +51,7 @@ func TestPlanOverlap(t *testing.T) {
 	require.NoError(t, err)
 	g, err := ir.ParseGraph(string(text))
 	require.NoError(t, err)
-	p := &planner{plan: planGraph(g, nil, nil)}
+	p := &planner{plan: planGraph(g, around{})}
 	p.checkArena()
 	caught, moved := 0, 0
 	for _, b := range p.plan.Bufs {
@@ -113,5 +114,25 @@ func TestPlanEveryReadsABatch(t *testing.T) {
 	require.NoError(t, Plan(&ir.Module{Entries: []*ir.Entry{e}}))
 	for _, buf := range e.Every[0].Graph.Plan.Bufs {
 		require.NotEqual(t, ir.PlanInput, buf.Home, buf.Name)
+	}
+}
+
+// Values of a step are told apart by their buffers, whatever their names end in.
+func TestPlanEveryTellsValuesApart(t *testing.T) {
+	step, every := ir.NewBuilder("step"), ir.NewBuilder("every")
+	x := step.Param(ir.ParamFeed, "x", ir.TensorOf(loop.F32, 64))
+	var kept, shown []ir.Result
+	for i := range 12 {
+		name := map[int]string{1: "v1", 11: "v"}[i] // buffers 2 and 12
+		x = ir.Named(step.Op("tanh", x), name)
+		kept = append(kept, ir.Result{Kind: ir.ResultKept, Name: fmt.Sprint("kept", i), Value: x})
+		shown = append(shown, ir.Result{Kind: ir.ResultReport, Name: fmt.Sprint("out", i), Value: every.Param(ir.ParamValueOf, fmt.Sprint("kept", i), ir.TensorOf(loop.F32, 64))})
+	}
+	e := &ir.Entry{Kind: ir.EntryTrain, Graph: step.Finish(kept...), Every: []*ir.Every{{N: 1, Graph: every.Finish(shown...)}}}
+	require.NoError(t, Plan(&ir.Module{Entries: []*ir.Entry{e}}))
+	seen := map[int]bool{}
+	for _, r := range e.Every[0].Graph.Plan.Results {
+		require.False(t, seen[r.Buf], e.Every[0].Graph.Plan)
+		seen[r.Buf] = true
 	}
 }

@@ -398,7 +398,7 @@ func (c *chooser) laneBlock(n *nest) int {
 	case cost > dearPoint/2:
 		most = 2 * l
 	}
-	return min(most, (n.lane.Max+l-1)/l*l)
+	return min(most, max((n.lane.Max+l-1)/l, 1)*l) // an axis may be empty
 }
 
 // hasRowSum reports whether a page has a sum of floats along its rows: that needs all

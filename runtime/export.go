@@ -7,7 +7,8 @@ import (
 )
 
 // export writes what another tool needs to repeat this training: the weights
-// that it starts with, and the batch of each feed and step as `NAME.STEP`.
+// that it starts with, and the batch of each feed and step as `NAME.STEP`. The
+// files of a `train` that has a name begin with it.
 func (t *training) export(in *inputs) error {
 	dir := t.r.o.Export
 	if dir == "" {
@@ -16,7 +17,11 @@ func (t *training) export(in *inputs) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := t.r.m.save(filepath.Join(dir, "weights.safetensors"), t.at); err != nil {
+	prefix := ""
+	if t.e.Name != "" {
+		prefix = t.e.Name + "."
+	}
+	if err := t.r.m.save(filepath.Join(dir, prefix+"weights.safetensors"), t.at); err != nil {
 		return err
 	}
 	batches := &tensorFile{}
@@ -27,5 +32,5 @@ func (t *training) export(in *inputs) error {
 			batches.tensors = append(batches.tensors, tensor{fmt.Sprintf("%s.%d", f.name, n), f.elem, t.e.block.Bufs[in.bufs[i]].Dims, batch})
 		}
 	}
-	return writeAtomically(filepath.Join(dir, "batches.safetensors"), batches)
+	return writeAtomically(filepath.Join(dir, prefix+"batches.safetensors"), batches)
 }

@@ -20,9 +20,14 @@ import (
 	"mdlc/passes"
 )
 
-// weightsOf reads the values of a run folder: by name, with integers and bools exact.
+// weightsOf reads the values of a run folder.
 func weightsOf(t *testing.T, folder string) map[string]*ir.Tensor {
-	raw, err := os.ReadFile(filepath.Join(folder, "weights.safetensors"))
+	return tensorsOf(t, filepath.Join(folder, "weights.safetensors"))
+}
+
+// tensorsOf reads a file of tensors: by name, with integers and bools exact.
+func tensorsOf(t *testing.T, path string) map[string]*ir.Tensor {
+	raw, err := os.ReadFile(path)
 	require.NoError(t, err)
 	size := binary.LittleEndian.Uint64(raw)
 	header := map[string]struct {
@@ -59,7 +64,58 @@ func weightsOf(t *testing.T, folder string) map[string]*ir.Tensor {
 	return out
 }
 
-// reference trains a model by the float64 evaluator, on the graphs as the front end made them.
+// expected is a training by the float64 evaluator, on the graphs as the front end made them.
+type expected struct {
+	t       *testing.T
+	seed    int64
+	states  map[string]*ir.Tensor
+	batches map[string]*ir.Tensor // of a feed and a step, as NAME.STEP
+}
+
+// newExpected starts a training: the states have their first values.
+func newExpected(t *testing.T, m *ir.Module, seed int64) *expected {
+	x := &expected{t: t, seed: seed, states: map[string]*ir.Tensor{}}
+	for _, e := range m.Entries {
+		if e.Kind == ir.EntryInit {
+			x.run(e, 0)
+		}
+	}
+	return x
+}
+
+// run runs a block once and returns its reports.
+func (x *expected) run(e *ir.Entry, step int) map[string]*ir.Tensor {
+	g, err := passes.Grad(e.Graph)
+	require.NoError(x.t, err)
+	ev := &ir.Evaluator{Params: func(kind ir.ParamKind, name string) *ir.Tensor {
+		switch kind {
+		case ir.ParamSeed:
+			return ir.Ints(loop.U32, []int64{x.seed, 0}, 2)
+		case ir.ParamStep:
+			return ir.IntScalar(loop.I32, int64(step))
+		case ir.ParamFeed:
+			return x.batches[fmt.Sprintf("%s.%d", name, step)]
+		}
+		return x.states[name]
+	}}
+	out, err := ev.Run(g)
+	require.NoError(x.t, err)
+	reports := map[string]*ir.Tensor{}
+	for i, r := range g.Results {
+		switch r.Kind {
+		case ir.ResultState:
+			x.states[r.Name] = out[i]
+			for k, v := range out[i].F { // a state is kept in f32
+				out[i].F[k] = float64(float32(v))
+			}
+		case ir.ResultReport:
+			reports[r.Name] = out[i]
+		}
+	}
+	return reports
+}
+
+// reference is the states of a model after its training by the evaluator.
 func reference(t *testing.T, src string, seed int64, steps int) map[string]*ir.Tensor {
 	m, ds := lang.Build("random.mdl", []byte(src), lang.Options{})
 	for _, d := range ds {
@@ -67,43 +123,15 @@ func reference(t *testing.T, src string, seed int64, steps int) map[string]*ir.T
 			t.Fatalf("%s\n%s", d.Text(), src)
 		}
 	}
-	states := map[string]*ir.Tensor{}
-	run := func(e *ir.Entry, step int) {
-		g, err := passes.Grad(e.Graph)
-		require.NoError(t, err)
-		ev := &ir.Evaluator{Params: func(kind ir.ParamKind, name string) *ir.Tensor {
-			switch kind {
-			case ir.ParamSeed:
-				return ir.Ints(loop.U32, []int64{seed, 0}, 2)
-			case ir.ParamStep:
-				return ir.IntScalar(loop.I32, int64(step))
-			}
-			return states[name]
-		}}
-		out, err := ev.Run(g)
-		require.NoError(t, err, src)
-		for i, r := range g.Results {
-			if r.Kind == ir.ResultState {
-				states[r.Name] = out[i]
-				for k, v := range out[i].F { // a state is kept in f32
-					out[i].F[k] = float64(float32(v))
-				}
-			}
-		}
-	}
-	for _, e := range m.Entries {
-		if e.Kind == ir.EntryInit {
-			run(e, 0)
-		}
-	}
+	x := newExpected(t, m, seed)
 	for _, e := range m.Entries {
 		for step := range steps {
 			if e.Kind == ir.EntryTrain {
-				run(e, step)
+				x.run(e, step)
 			}
 		}
 	}
-	return states
+	return x.states
 }
 
 // agrees trains a model by machine code, on two threads, one thread and without

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir"
+	"mdlc/lang"
+)
+
+// toy is a model file of the library at a size that the reference evaluator can follow.
+type toy struct {
+	model    string
+	settings string                    // of --set, separated by spaces
+	data     func(*testing.T) []string // --data
+	samples  []string                  // each: NAME and flags
+	steps    int                       // compared with the evaluator; 0: 5
+	loose    map[string]float64        // reports whose relative difference may be larger than 1e-4, with why beside it
+}
+
+var toys = []toy{
+	{model: "fvsbn", settings: "batch=7", data: bitsData, samples: []string{"digits --count 3"}},
+	{model: "nade", settings: "batch=3 hidden=7", data: bitsData, samples: []string{"digits --count 3"}},
+	{model: "made", settings: "hidden=20 batch=5", data: bitsData, samples: []string{"digits"}},
+	{model: "pixelcnn", settings: "channels=4 layers=2 batch=2", data: bitsData, samples: []string{"digits --count 1"}},
+	{model: "gpt", settings: "layers=2 heads=2 dim=16 ctx=12 batch=3", data: textData, samples: []string{"text --n 5"}},
+	{model: "gpt2", settings: "layers=2 heads=2 dim=16 ctx=12 batch=3", data: textData, samples: []string{"text --n 5"}},
+	{model: "lstm", settings: "dim=5 hidden=9 layers=3 batch=3 chunk=7", data: textData, samples: []string{"text --n 5"}},
+	{model: "fgan", settings: "batch=31", samples: []string{"density --count 50"}},
+}
+
+func bitsData(t *testing.T) []string {
+	return []string{"digits=" + writeBits(t, 784, map[string]int{"train": 60, "valid": 20, "test": 20})}
+}
+
+func textData(t *testing.T) []string { return []string{"corpus=" + text(t)} }
+
+// Every model of the library trains for 20 steps and samples, and the first steps report what the reference evaluator computes in float64.
+func TestAcceptanceModels(t *testing.T) {
+	acceptance(t)
+	for _, m := range toys {
+		t.Run(m.model, func(t *testing.T) { m.check(t) })
+	}
+}
+
+func (m toy) check(t *testing.T) {
+	file := library(t, m.model+".mdl")
+	if dir := os.Getenv("MDLC_MODELS"); dir != "" {
+		file = filepath.Join(dir, m.model+".mdl")
+	}
+	dir := t.TempDir()
+	var with []string
+	var settings []ir.Setting
+	for _, s := range strings.Fields(m.settings) {
+		with = append(with, "--set", s)
+		key, value, _ := strings.Cut(s, "=")
+		settings = append(settings, ir.Setting{Name: key, Value: value})
+	}
+	if m.data != nil {
+		for _, d := range m.data(t) {
+			with = append(with, "--data", d)
+		}
+	}
+	out := filepath.Join(dir, "run")
+	stdout, _ := mdlc(t, append([]string{"run", file, "train", "--seed", "3", "--steps", "20", "--out", out, "--export", filepath.Join(dir, "export"), "--json", "-q"}, with...)...)
+	steps := max(m.steps, 5)
+	m.compare(t, file, settings, filepath.Join(dir, "export"), stdout, steps)
+	for _, s := range m.samples {
+		said, _ := mdlc(t, append(append([]string{"run", file, "sample"}, strings.Fields(s)...), append(with, "--out", out, "-q")...)...)
+		t.Logf("sample %s: %d bytes", s, len(said))
+	}
+}
+
+// compare trains by the reference evaluator on the exported batches.
+func (m toy) compare(t *testing.T, file string, settings []ir.Setting, export string, stdout []byte, steps int) {
+	src, err := os.ReadFile(file)
+	require.NoError(t, err)
+	module, ds := lang.Build(file, src, lang.Options{Set: settings})
+	for _, d := range ds {
+		require.NotEqual(t, lang.Error, d.Severity, d.Text())
+	}
+	said := map[string][]map[string]json.RawMessage{}
+	for line := range bytes.Lines(stdout) {
+		var r map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(line, &r))
+		block := strings.Trim(string(r["block"]), `"`)
+		said[block] = append(said[block], r)
+	}
+	x := newExpected(t, module, 3)
+	worst, numbers := 0.0, 0
+	for _, e := range module.Entries {
+		if e.Kind != ir.EntryTrain {
+			continue
+		}
+		block, batches := "train", "batches.safetensors"
+		if e.Name != "" {
+			block, batches = "train "+e.Name, e.Name+".batches.safetensors"
+		}
+		x.batches = tensorsOf(t, filepath.Join(export, batches))
+		for step := range steps {
+			for name, want := range x.run(e, step) {
+				var got []float64
+				raw := said[block][step][name]
+				if json.Unmarshal(raw, &got) != nil {
+					got = []float64{0}
+					require.NoError(t, json.Unmarshal(raw, &got[0]), "%s of step %d: %s", name, step, raw)
+				}
+				require.Len(t, got, want.Len(), name)
+				for i, v := range got {
+					numbers++
+					off := math.Abs(v-want.At(i)) / max(math.Abs(want.At(i)), 1e-2)
+					worst = max(worst, off)
+					require.LessOrEqual(t, off, max(m.loose[name], 1e-4), "%s of step %d: %v, the evaluator has %v", name, step, v, want.At(i))
+				}
+			}
+		}
+	}
+	require.Positive(t, numbers)
+	t.Logf("%d reports, largest relative difference %.1e", numbers, worst)
+}

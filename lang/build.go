@@ -471,7 +471,7 @@ func (b *builder) configEntry(bind *Bind, set map[string]string) string {
 	}
 	v := b.eval(bind.Value.term())
 	if text, ok := set[name]; ok {
-		v = b.setting(name, text, v)
+		v = b.setting("--set "+name+"="+text, text, v)
 	}
 	switch v.(type) {
 	case Num, Bool, Text, List:
@@ -497,20 +497,20 @@ func settingText(v Value) string {
 	return describe(v)
 }
 
-// setting reads a value from the command line, of the kind of the value in the file.
-func (b *builder) setting(name, text string, old Value) Value {
+// setting reads the value of a flag, of the kind of the value in the file.
+func (b *builder) setting(flag, text string, old Value) Value {
 	if _, ok := old.(Text); ok {
 		return Text(text)
 	}
-	expr, err := exprParser.ParseString("--set "+name, text)
+	expr, err := exprParser.ParseString(flag, text)
 	if err == nil {
 		var v Value
-		b.src["--set "+name] = text
+		b.src[flag] = text
 		wrong := len(b.diags)
 		b.guard(func() { v = b.eval(expr.term()) }, func() { b.diags = b.diags[:wrong] })
 		if fmt.Sprintf("%T", v) == fmt.Sprintf("%T", old) {
 			return v
 		}
 	}
-	panic(mistake{Diagnostic{Message: fmt.Sprintf("--set %s=%s: the setting is %s like %s", name, text, old.what(), settingText(old))}})
+	panic(mistake{Diagnostic{Message: fmt.Sprintf("%s: the setting is %s like %s", flag, old.what(), settingText(old))}})
 }

@@ -79,7 +79,7 @@ func (b *builder) apply(f Value, args []arg, at Span, name string) Value {
 		v := f.Scope.vars[""]
 		fn, ok := v.(Func)
 		if !ok {
-			b.fail(at, "the module %s has no unnamed function, so it cannot be called", f.Unit.Decl.Name)
+			b.failHelp(at, unnamedHelp(f, name), "the module %s has no unnamed function, so it cannot be called", f.Unit.Decl.Name)
 		}
 		fn.Self = append(append(turns{}, f.Self...), fn.Self...)
 		fn.Frozen = f.Frozen
@@ -104,6 +104,16 @@ func (b *builder) apply(f Value, args []arg, at Span, name string) Value {
 	}
 	b.fail(at, "`%s` is %s and cannot be called", name, describe(f))
 	return nil
+}
+
+// unnamedHelp says how to call a module whose functions all have names.
+func unnamedHelp(m InstanceRef, name string) string {
+	for _, n := range m.Scope.order {
+		if _, ok := m.Scope.vars[n].(Func); ok {
+			return fmt.Sprintf("`%s.%s(…)` calls a function by its name; one without a name, `fn (x: f32[B, n]) …`, is the module's call", name, n)
+		}
+	}
+	return "a function without a name, `fn (x: f32[B, n]) …`, is the module's call"
 }
 
 const maxCalls = 64

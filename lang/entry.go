@@ -220,7 +220,7 @@ func (b *builder) flag(p *Param) {
 	default:
 		flag.Static = true
 		if text, ok := b.opts.Flags[p.Name]; ok {
-			v = b.setting(p.Name, text, v)
+			v = b.setting("--"+p.Name+" "+text, text, v)
 		}
 		b.sc.define(p.Name, b.accept(p.Type, v, p.Name, at))
 	}
@@ -296,6 +296,9 @@ func (b *builder) each(s *Each, at Span) {
 		typ := b.staticType(x.Type)
 		if len(typ.Dims) == 0 {
 			b.fail(typeSpan(x.Type), "a batch has at least one axis, the first")
+		}
+		if typ.Dims[0].Size == 0 {
+			b.failHelp(typeSpan(x.Type), "the first axis is how many examples a step takes: 1 or more", "a batch of no examples: %s", typeText(typ))
 		}
 		if why := feed.misfit(column, typ); why != "" {
 			b.fail(typeSpan(x.Type), "%s, not %s", why, typeText(typ))

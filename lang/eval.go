@@ -8,7 +8,6 @@ import (
 	"mdlc/ir"
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
-	"mdlc/stdlib"
 )
 
 // eval evaluates a term outside index notation.
@@ -106,51 +105,6 @@ func (b *builder) name(t *NameTerm) Value {
 	return v
 }
 
-// common is what writers of other languages reach for.
-var common = map[string]string{
-	"relu6": "`min(relu(x), 6)`", "matmul": "`a @ b`", "einsum": "index notation: `y[b, o] = sum[i] x[b, i] * w[i, o]`", "zeros": "`x: f32[n] = 0`",
-	"ones": "`x: f32[n] = 1`", "arange": "an index in index notation, as in `y[i < n] = i`", "True": "`true`", "False": "`false`", "None": "`none`", "self": "members are named directly",
-	"pow": "`x^y`", "softmax_cross_entropy": "`cross_entropy(logits, target)`", "int": "`i32(x)` converts", "float": "`f32(x)` converts",
-	"print": "`report x` logs a number, `show x` writes an array", "squeeze": "`x[:, 0]` drops an axis", "unsqueeze": "`x[:, none]` adds an axis", "view": "`reshape(x, [a, b])`",
-	"permute": "index notation: `y[j, i] = x[i, j]`, or `transpose(x)`", "detach": "`stop(x)`",
-}
-
-// fields is the same for what stands behind the point of a tensor.
-var fields = map[string]string{
-	"shape": "sizes are named in types, as in `x: f32[B, n]`, or `len(x)`", "T": "`transpose(x)`", "mean": "`mean(x)`", "sum": "`sum(x)`",
-	"view": "`reshape(x, [a, b])`", "reshape": "`reshape(x, [a, b])`", "backward": "`minimize loss over model with optim.adam(lr: 1e-3)` differentiates and makes a step",
-	"detach": "`stop(x)`", "float": "`f32(x)`", "item": "`report x` logs a number", "squeeze": "`x[:, 0]` drops an axis", "unsqueeze": "`x[:, none]` adds an axis",
-	"permute": "index notation: `y[j, i] = x[i, j]`",
-}
-
-// libraryOf is the library file that declares a name, "" if none does.
-func libraryOf(name string) string {
-	for _, lib := range []string{"nn", "optim"} {
-		text, _ := stdlib.Library(lib)
-		for line := range strings.Lines(string(text)) {
-			words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '(' || r == '{' || r == '\n' })
-			if len(words) > 1 && words[1] == name && (words[0] == "module" || words[0] == "fn" || words[0] == "optimizer") {
-				return lib
-			}
-		}
-	}
-	return ""
-}
-
-func (b *builder) unknown(name string, at Span) {
-	help := common[name]
-	if name == "nn" || name == "optim" {
-		help = "`use " + name + "` at the top of the file brings it in"
-	}
-	if lib := libraryOf(name); help == "" && lib != "" {
-		help = "`" + lib + "." + name + "`, with `use " + lib + "` at the top of the file"
-	}
-	if help == "" {
-		help = didYouMean(name, b.sc.names())
-	}
-	b.failHelp(at, help, "the name `%s` is not known here", name)
-}
-
 // static evaluates a term that must be known to the compiler.
 func (c *builder) static(t Term, what string) Value {
 	v := c.eval(t)
@@ -194,7 +148,7 @@ func (b *builder) field(v Value, name string, at Span) Value {
 	case Namespace:
 		w, home := x.Scope.find(name)
 		if w == nil || home != x.Scope {
-			b.failHelp(at, didYouMean(name, x.Scope.order), "`%s` has no `%s`", x.Name, name)
+			b.failHelp(at, instead(name, foreignLayers, x.Scope.order), "`%s` has no `%s`", x.Name, name)
 		}
 		if _, ok := w.(Poison); ok {
 			panic(silent{})
@@ -217,7 +171,7 @@ func (b *builder) field(v Value, name string, at Span) Value {
 			b.failHelp(at, "make an instance first: `m = "+x.Decl.Name+"(...)`", "`%s` is a module, not an instance", x.Decl.Name)
 		}
 	case Tensor:
-		b.failHelp(at, fields[name], "a tensor has no fields, so `.%s` means nothing", name)
+		b.failHelp(at, foreignFields[name], "a tensor has no fields, so `.%s` means nothing", name)
 	}
 	b.fail(at, "%s has no `%s`", describe(v), name)
 	return nil
@@ -226,7 +180,7 @@ func (b *builder) field(v Value, name string, at Span) Value {
 func (b *builder) memberOf(x InstanceRef, name string, at Span) Value {
 	v, home := x.Scope.find(name)
 	if v == nil || home != x.Scope || name == "" {
-		b.failHelp(at, didYouMean(name, x.Scope.order), "the module %s has no `%s`", x.Unit.Decl.Name, name)
+		b.failHelp(at, instead(name, foreignMethods, x.Scope.order), "the module %s has no `%s`", x.Unit.Decl.Name, name)
 	}
 	switch v := v.(type) {
 	case Poison:

@@ -109,6 +109,7 @@ func (b *builder) defineIndexed(subs []Subscript, value Term, at Span) Tensor {
 		order = append(order, v)
 	}
 	in.hidesLeft(ix, value)
+	in.keptRanges(ix, value)
 	in.ranges(ix.vars, []Term{value}, false)
 	r := in.indexed(value)
 	t := in.align(r, order, in.elemFor(r.v))
@@ -126,6 +127,28 @@ func (b *builder) hidesLeft(ix *indexScope, value Term) {
 			if ix.find(x.Name) != nil {
 				b.failHelp(x.Span, "rename it", "the index `%s` of %s is an index of the left side already", x.Name, r.Name)
 			}
+		}
+		return true
+	})
+}
+
+// keptRanges gives indices of the left side the ranges that reducers which keep their axis say, as in `softmax[j < n]`.
+func (b *builder) keptRanges(ix *indexScope, value Term) {
+	walk(value, func(t Term) bool {
+		r, ok := t.(*ReduceTerm)
+		if !ok || !keepsAxis[r.Name] {
+			return true
+		}
+		for _, x := range r.Bounds {
+			v := ix.find(x.Name)
+			if v == nil || x.Below == nil {
+				continue
+			}
+			d := b.dimOf((&builder{b.core, b.sc, b.ix}).eval(x.Below), x.Below.Span())
+			if v.set && !v.dim.Equal(d) {
+				b.fail(x.Span, "the index `%s` runs over %s elsewhere and over %s here", v.name, dimText(v.dim), dimText(d))
+			}
+			v.dim, v.set = d, true
 		}
 		return true
 	})

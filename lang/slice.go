@@ -89,6 +89,7 @@ type access struct {
 	out   []*index.Expr
 	data  []Tensor // with the place of their axes in shape
 	first []int
+	free  bool // `| v` says what is read outside
 	soft  bool // an end of a runtime length may be before the start
 }
 
@@ -106,7 +107,7 @@ func (b *builder) slice(x Tensor, t *IndexTerm) Value {
 	if used > len(dims) {
 		b.fail(t.Span(), "`%s` has %s, and here %s", b.src.text(t.X.Span()), axes(len(dims)), indices(used))
 	}
-	a := &access{}
+	a := &access{free: t.Outside != nil}
 	axis := 0
 	for _, s := range t.Indices {
 		switch {
@@ -260,7 +261,7 @@ func (b *builder) checkedPoint(a *access, e *index.Expr, d ir.Dim, s Subscript) 
 		}
 		e = index.Sum(d.Length(), e)
 	}
-	if k, ok := e.Const(); ok && (k < 0 || k >= d.Size && d.Len == nil) {
+	if k, ok := e.Const(); ok && !a.free && (k < 0 || k >= d.Size && d.Len == nil) {
 		if hi < 0 {
 			k = hi
 		}

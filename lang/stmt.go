@@ -6,7 +6,10 @@ import (
 
 // block runs statements; it gives what a `return` in them returns, or nil.
 func (b *builder) block(bl *Block) Value {
-	for _, s := range bl.Stmts {
+	for i, s := range bl.Stmts {
+		if i > 0 && runsEntry(bl.Stmts[i-1]) && bareName(s) != "" {
+			continue // the name of an entry: its word is refused
+		}
 		var r Value
 		b.guard(func() { r = b.stmt(s) }, func() {
 			for _, n := range assigned(&Block{Stmts: []*Stmt{s}}) {
@@ -22,6 +25,21 @@ func (b *builder) block(bl *Block) Value {
 	}
 	return nil
 }
+
+// bareName is a statement that is a name alone, or "".
+func bareName(s *Stmt) string {
+	if s.Assign == nil || s.Assign.Op != "" || len(s.Assign.Targets) != 1 {
+		return ""
+	}
+	n, _ := s.Assign.Targets[0].term().(*NameTerm)
+	if n == nil {
+		return ""
+	}
+	return n.Name
+}
+
+// runsEntry is the word of `sample x`, which is written as though it were a statement like `eval x`.
+func runsEntry(s *Stmt) bool { n := bareName(s); return n == "sample" || n == "train" }
 
 func stmtSpan(s *Stmt) Span { return Span{s.Pos, s.EndPos} }
 
@@ -139,6 +157,9 @@ func (b *builder) assign(s *Assign, at Span) {
 	}
 	if s.Op == "" {
 		for _, t := range targets {
+			if n, ok := t.(*NameTerm); ok && declarationWord(n.Name) {
+				b.failHelp(t.Span(), "`show` in `every` writes into the run folder; `mdlc run FILE sample NAME` runs a sample", "`%s` is an item of the file and cannot stand in a block", n.Name)
+			}
 			if _, ok := t.(*CallTerm); !ok {
 				b.failHelp(t.Span(), "`x = …` gives it a name", "this value is computed and dropped")
 			}

@@ -227,8 +227,11 @@ func (b *builder) acceptTensor(t *Type, v Value, name string, at Span) Value {
 	if have.Elem != e {
 		if len(have.Dims) > 0 && !(have.Elem.IsFloat() && e.IsFloat()) {
 			help := ""
-			if e.IsFloat() {
+			switch {
+			case e.IsFloat():
 				help = t.Name + "(x) converts"
+			case e.IsInt() && have.Elem.IsFloat():
+				help = t.Name + "(x) converts and rounds towards 0; batches of whole numbers are `each k: i32[B] from …`"
 			}
 			b.failHelp(at, help, "`%s` is %s: it cannot be %s", name, b.src.text(typeSpan(t)), typeText(have))
 		}

@@ -117,7 +117,12 @@ func whole(n int) Num { return Num{float64(n), true} }
 
 func (n Num) isWhole() bool { return n.V == math.Trunc(n.V) && math.Abs(n.V) < 1<<53 }
 
-func (n Num) String() string { return strconv.FormatFloat(n.V, 'g', -1, 64) }
+func (n Num) String() string {
+	if n.isWhole() && math.Abs(n.V) < 1e15 {
+		return strconv.FormatFloat(n.V, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(n.V, 'g', -1, 64)
+}
 
 // describe names a value for a message.
 func describe(v Value) string {

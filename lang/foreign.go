@@ -1,0 +1,88 @@
+package lang
+
+import (
+	"strings"
+
+	"mdlc/stdlib"
+)
+
+// What writers of PyTorch, JAX and NumPy reach for, and what mdl has in its place.
+
+// foreignNames are names on their own.
+var foreignNames = map[string]string{
+	"True": "`true`", "False": "`false`", "None": "`none`", "self": "members of a module are named directly: `w`, not `self.w`",
+	"torch": "functions need no prefix: `exp(x)`, `concat([a, b], axis: 1)`", "np": "functions need no prefix: `exp(x)`", "jnp": "functions need no prefix: `exp(x)`", "F": "functions need no prefix: `relu(x)`",
+	"zeros": "`x: f32[n] = 0`", "ones": "`x: f32[n] = 1`", "full": "`x: f32[n] = v`", "zeros_like": "`0 * x`", "ones_like": "`0 * x + 1`", "eye": "`y[i < n, j < n] = f32(i == j)`",
+	"randn": "`x ~ normal[n]`", "rand": "`x ~ uniform[n]`", "randint": "`x ~ integers(low, high)[n]`", "randperm": "`x ~ permutation[n]`", "multinomial": "`x ~ categorical(logits)`",
+	"arange": "an index in index notation, as in `y[i < n] = i`", "linspace": "`y[i < n] = a + (b - a) * i / (n - 1)`",
+	"matmul": "`a @ b`", "einsum": "index notation: `y[b, o] = sum[i] x[b, i] * w[i, o]`", "cat": "`concat([a, b], axis: 1)`", "where": "`where c then a else b`",
+	"pow": "`x^y`", "relu6": "`min(relu(x), 6)`", "maximum": "`max(a, b)`", "minimum": "`min(a, b)`", "clip": "`clamp(x, low, high)`", "topk": "`top_k(x, k: 5)`", "tril": "`where` in index notation: `softmax[s where s <= t]`",
+	"softmax_cross_entropy": "`cross_entropy(logits, target)`", "mse_loss": "`mse(a, b)`", "binary_cross_entropy_with_logits": "`mean(bce(logits, target))`",
+	"int": "`i32(x)` converts", "float": "`f32(x)` converts", "print": "`report x` logs a number, `show x` writes an array", "enumerate": "`for i, x in len(xs), xs`", "zip": "`for a, b in xs, ys`",
+	"squeeze": "`x[:, 0]` drops an axis", "unsqueeze": "`x[:, none]` adds an axis", "view": "`reshape(x, [a, b])`",
+	"permute": "index notation: `y[j, i] = x[i, j]`, or `transpose(x)`", "detach": "`stop(x)`",
+}
+
+// foreignFields stand behind the point of a tensor.
+var foreignFields = map[string]string{
+	"shape": "sizes are named in types, as in `x: f32[B, n]`, or `len(x)`", "size": "sizes are named in types, as in `x: f32[B, n]`, or `len(x)`", "dtype": "the type of a tensor is known: `f32[…]`",
+	"T": "`transpose(x)`", "t": "`transpose(x)`", "transpose": "`transpose(x)`", "mean": "`mean(x)`, `mean(x, axis: 1)`", "sum": "`sum(x)`, `sum(x, axis: 1)`", "max": "`max(x)`, `max(x, axis: 1)`", "min": "`min(x)`",
+	"std": "`std(x)`", "var": "`var(x)`", "argmax": "`argmax(x, axis: -1)`", "softmax": "`softmax(x, axis: -1)`", "norm": "`norm(x)`", "exp": "`exp(x)`", "log": "`log(x)`", "pow": "`x^y`", "abs": "`abs(x)`", "clamp": "`clamp(x, low, high)`",
+	"view": "`reshape(x, [a, b])`", "reshape": "`reshape(x, [a, b])`", "flatten": "`flatten(x)`", "backward": "`minimize loss over model with optim.adam(lr: 1e-3)` differentiates and makes a step",
+	"grad": "`grad(s, x)` is the gradient of s by x", "detach": "`stop(x)`", "float": "`f32(x)`", "long": "`i32(x)`", "int": "`i32(x)`", "item": "`report x` logs a number", "squeeze": "`x[:, 0]` drops an axis", "unsqueeze": "`x[:, none]` adds an axis",
+	"permute": "index notation: `y[j, i] = x[i, j]`", "to": "leave it out: there is one device, and `f32(x)` converts", "cuda": "leave it out", "cpu": "leave it out", "numpy": "leave it out", "masked_fill": "`where c then v else x`",
+}
+
+// foreignMethods stand behind the point of a module.
+var foreignMethods = map[string]string{
+	"forward": "the module is called itself: `m(x)`", "parameters": "`over m` takes all params of m", "state_dict": "weights are saved in the run folder", "train": "`training` is true in a train by itself", "eval": "`frozen(m)` is m as `eval` sees it",
+	"to": "leave it out: there is one device", "cuda": "leave it out", "zero_grad": "leave it out: `minimize` takes fresh gradients",
+}
+
+// foreignLayers stand behind `nn.` and `optim.`.
+var foreignLayers = map[string]string{
+	"ReLU": "`relu(x)` is a function and needs no instance", "GELU": "`gelu(x)` is a function and needs no instance", "SiLU": "`silu(x)` is a function and needs no instance", "Tanh": "`tanh(x)` is a function and needs no instance",
+	"Sigmoid": "`sigmoid(x)` is a function and needs no instance", "LeakyReLU": "`leaky_relu(x)` is a function and needs no instance", "Softmax": "`softmax(x, axis: -1)` is a function", "Flatten": "`flatten(x)` is a function", "Identity": "`identity(x)` is a function",
+	"Sequential": "`nn.MLP([a, b, c])`, or a module whose function calls one layer after the other", "ModuleList": "a list: `layers = [nn.Linear(d, d) for n]`", "Module": "`module Net(n: int) { … }` declares one", "Parameter": "`param w: f32[n] = 0` in a module",
+	"functional": "functions need no prefix: `relu(x)`", "init": "`param w: f32[n, m] ~ normal(std: 0.02)` says how it begins", "Conv2d": "`nn.Conv(inputs, outputs, kernel: 3)`", "ConvTranspose2d": "`nn.ConvTranspose(inputs, outputs)`",
+	"BatchNorm1d": "`nn.BatchNorm(channels)`", "BatchNorm2d": "`nn.BatchNorm(channels)`", "MaxPool2d": "`y[n, c, i < H div 2, j < W div 2] = max[a < 2, b < 2] x[n, c, 2 * i + a, 2 * j + b]`", "AvgPool2d": "`mean[a < 2, b < 2]` in index notation",
+	"MultiheadAttention": "`nn.Attention(dim, heads)`", "TransformerEncoderLayer": "`nn.Encoder(dim, heads)`", "CrossEntropyLoss": "`mean(cross_entropy(logits, target))`", "MSELoss": "`mse(a, b)`", "BCEWithLogitsLoss": "`mean(bce(logits, target))`",
+	"Embedding": "`param table: f32[n, dim] ~ normal(std: 0.02)`, and `table[tok]`", "step": "`minimize loss over model with optim.adam(lr: 1e-3)` makes the step", "zero_grad": "leave it out: `minimize` takes fresh gradients", "lr_scheduler": "a schedule is an argument: `optim.adam(lr: optim.cosine(peak: 1e-3, total: steps))`",
+	"Adam": "`optim.adam(lr: 1e-3)`", "AdamW": "`optim.adamw(lr: 1e-3)`", "SGD": "`optim.sgd(lr: 0.1)`", "RMSprop": "`optim.rmsprop(lr: 1e-3)`",
+}
+
+// instead says what to write for a name that is not there.
+func instead(name string, foreign map[string]string, have []string) string {
+	if help := foreign[name]; help != "" {
+		return help
+	}
+	return didYouMean(name, have)
+}
+
+// libraryOf is the library file that declares a name, "" if none does.
+func libraryOf(name string) string {
+	for _, lib := range []string{"nn", "optim"} {
+		text, _ := stdlib.Library(lib)
+		for line := range strings.Lines(string(text)) {
+			words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '(' || r == '{' || r == '\n' })
+			if len(words) > 1 && words[1] == name && (words[0] == "module" || words[0] == "fn" || words[0] == "optimizer") {
+				return lib
+			}
+		}
+	}
+	return ""
+}
+
+func (b *builder) unknown(name string, at Span) {
+	help := foreignNames[name]
+	if name == "nn" || name == "optim" {
+		help = "`use " + name + "` at the top of the file brings it in"
+	}
+	if lib := libraryOf(name); help == "" && lib != "" {
+		help = "`" + lib + "." + name + "`, with `use " + lib + "` at the top of the file"
+	}
+	if help == "" {
+		help = didYouMean(name, b.sc.names())
+	}
+	b.failHelp(at, help, "the name `%s` is not known here", name)
+}

@@ -10,6 +10,7 @@ require (
 	github.com/llir/llvm v0.3.6
 	github.com/pmezard/go-difflib v1.0.0
 	github.com/stretchr/testify v1.10.0
+	golang.org/x/image v0.47.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
 	pgregory.net/rapid v1.3.0

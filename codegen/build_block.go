@@ -3,6 +3,7 @@ package codegen
 import (
 	bytesof "encoding/binary"
 	"fmt"
+	"slices"
 
 	"mdlc/ir"
 	"mdlc/ir/index"
@@ -145,9 +146,9 @@ func (x *blockBuilder) outputs() {
 			continue
 		}
 		out := program.Output{Kind: kind, Buf: x.whole(x.g.Plan.Results[i], r), Name: r.Name, As: r.As, Pos: r.Pos}
-		for _, d := range r.Value.Type.Dims {
-			if d.Len != nil {
-				out.Len = d.Len
+		if dims := r.Value.Type.Dims; slices.ContainsFunc(dims, func(d ir.Dim) bool { return d.Len != nil }) {
+			for _, d := range dims {
+				out.Lens = append(out.Lens, d.Len)
 			}
 		}
 		if r.Kind == ir.ResultBound {

@@ -3,39 +3,77 @@ package runtime
 import (
 	"bufio"
 	"fmt"
-	"image"
-	"image/color"
-	"image/png"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
+	"mdlc/ir/loop"
 	"mdlc/runtime/program"
 )
 
-// shown is a value on its way out: its buffer, and how much of the last axis counts.
+// shown is a value on its way out, as long as it is.
 type shown struct {
-	*program.Output
-	buf  *program.Buffer
+	elem loop.Elem
+	dims []int
 	mem  []byte
-	last int // elements of the last axis that exist
 }
 
-func (s *shown) at(i int) float64 { return readElem(s.buf.Elem, s.mem, i) }
+func (s *shown) at(i int) float64 { return readElem(s.elem, s.mem, i) }
 
-// rows calls f with the start of each row along the last axis.
-func (s *shown) rows(f func(start int)) {
-	dims := s.buf.Dims
-	if len(dims) == 0 {
-		f(0)
-		return
+func (s *shown) count() int { return product(s.dims) }
+
+// columns is the length of the last axis.
+func (s *shown) columns() int {
+	if len(s.dims) == 0 {
+		return 1
 	}
-	for r := range product(dims[:len(dims)-1]) {
-		f(r * dims[len(dims)-1])
+	return s.dims[len(s.dims)-1]
+}
+
+// rows is how often the last axis is there.
+func (s *shown) rows() int {
+	if len(s.dims) == 0 {
+		return 1
 	}
+	return product(s.dims[:len(s.dims)-1])
+}
+
+// A showForm is a word after `show v as`.
+type showForm struct {
+	name  string
+	takes string // the shapes that it is for
+	fits  func(dims []int) bool
+	print func(*shown, io.Writer) error // onto a sample's standard output; nil: only into files
+	files []showFile
+}
+
+// showFile is one of the files that a form writes.
+type showFile struct {
+	ending string
+	write  func(*shown, io.Writer) error
+}
+
+var showForms = []showForm{
+	{"", "anything", anyShape, (*shown).values, []showFile{{".txt", (*shown).values}}},
+	{"text", "anything", anyShape, (*shown).text, []showFile{{".txt", (*shown).text}}},
+	{"table", "anything", anyShape, (*shown).table, []showFile{{".csv", (*shown).csv}}},
+	{"images", "[height, width], [n, height, width] or [n, channels, height, width]", func(d []int) bool { return len(d) >= 2 }, nil, []showFile{{".png", (*shown).images}}},
+	{"points", "[n, 2] or [groups, n, 2]", func(d []int) bool { return (len(d) == 2 || len(d) == 3) && d[len(d)-1] == 2 }, nil, []showFile{{".png", (*shown).points}}},
+	{"histogram", "anything", anyShape, nil, []showFile{{".png", (*shown).histogram}, {".csv", (*shown).histogramCounts}}},
+	{"audio", "[samples] or [clips, samples]", func(d []int) bool { return len(d) == 1 || len(d) == 2 }, nil, []showFile{{".wav", (*shown).audio}}},
+}
+
+func anyShape([]int) bool { return true }
+
+func showFormOf(as string) (*showForm, bool) {
+	at := slices.IndexFunc(showForms, func(f showForm) bool { return f.name == as })
+	if at < 0 {
+		return nil, false
+	}
+	return &showForms[at], true
 }
 
 // checkOutput refuses what cannot be shown or reported, before anything runs.
@@ -46,20 +84,18 @@ func checkOutput(out *program.Output, buf *program.Buffer) error {
 	if out.Kind != program.OutputShow {
 		return nil
 	}
-	switch out.As {
-	case "", "values", "text":
-		return nil
-	case "images":
-		if len(buf.Dims) >= 2 {
-			return nil
-		}
-		return fmt.Errorf("%s: error: `show … as images` takes [height, width], [n, height, width] or [n, channels, height, width], not %v", out.Pos, buf.Dims)
+	form, ok := showFormOf(out.As)
+	if !ok {
+		return fmt.Errorf("%s: error: nothing is shown as %s", out.Pos, out.As)
 	}
-	return fmt.Errorf("%s: error: `show … as %s` is not supported; text, images and values can be shown", out.Pos, out.As)
+	if !form.fits(buf.Dims) {
+		return fmt.Errorf("%s: error: `show … as %s` takes %s, not %v", out.Pos, out.As, form.takes, buf.Dims)
+	}
+	return nil
 }
 
-// showAll shows what b shows: text and values on out, or in the run folder's
-// samples where out is nil; images always there.
+// showAll shows what b shows: what can be read on out, or in the run folder's
+// samples where out is nil; pictures and sound always there.
 func (r *Runner) showAll(title string, b *block, step int, out io.Writer) error {
 	n := 0
 	for i := range b.Outputs {
@@ -67,41 +103,60 @@ func (r *Runner) showAll(title string, b *block, step int, out io.Writer) error 
 			continue
 		}
 		n++
-		s := &shown{Output: &b.Outputs[i], buf: &b.Bufs[b.Outputs[i].Buf], mem: b.bufs[b.Outputs[i].Buf], last: 1}
-		if d := s.buf.Dims; len(d) > 0 {
-			s.last = d[len(d)-1]
-		}
-		if s.Len != nil {
-			c, err := compileExpr(s.Len, func(name string) (int, bool) { slot, ok := b.names[name]; return slot, ok })
-			if err != nil {
-				return err
-			}
-			s.last = min(c.eval(b.slots), s.last)
-		}
 		name := fmt.Sprintf("%s-%06d-%d", strings.ReplaceAll(title, " ", "-"), step, n)
-		if err := r.show(s, name, out); err != nil {
+		if err := r.show(b.shown(&b.Outputs[i]), b.Outputs[i].As, name, out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Runner) show(s *shown, name string, out io.Writer) error {
-	write, ending := s.values, ".txt"
-	switch s.As {
-	case "text":
-		write = s.text
-	case "images":
-		write, ending, out = s.images, ".png", nil
+// shown is the value of an output, without what its buffer has beyond its lengths.
+func (b *block) shown(out *program.Output) *shown {
+	buf, mem := &b.Bufs[out.Buf], b.bufs[out.Buf]
+	dims := slices.Clone(buf.Dims)
+	for i, e := range out.Lens {
+		if e != nil {
+			dims[i] = min(e.Eval(func(name string) int { return b.slots[b.names[name]] }), dims[i])
+		}
 	}
-	if out != nil {
+	return &shown{buf.Elem, dims, crop(mem, buf.Elem.Size(), buf.Dims, dims)}
+}
+
+// crop is the part of an array of sizes have that has sizes want.
+func crop(mem []byte, size int, have, want []int) []byte {
+	if slices.Equal(have, want) {
+		return mem
+	}
+	each := size * product(have[1:])
+	var out []byte
+	for i := range want[0] {
+		out = append(out, crop(mem[i*each:][:each], size, have[1:], want[1:])...)
+	}
+	return out
+}
+
+func (r *Runner) show(s *shown, as, name string, out io.Writer) error {
+	form, _ := showFormOf(as) // the output was checked
+	if out != nil && form.print != nil {
 		w := bufio.NewWriter(out)
-		if err := write(w); err != nil {
+		if err := form.print(s, w); err != nil {
 			return err
 		}
 		return w.Flush()
 	}
-	path := filepath.Join(r.o.Out, "samples", name+ending)
+	for _, f := range form.files {
+		path := filepath.Join(r.o.Out, "samples", name+f.ending)
+		if err := s.save(path, f.write); err != nil {
+			return err
+		}
+		r.o.Progress.Line("wrote %s", path)
+	}
+	return nil
+}
+
+// save writes a file, or nothing: half a picture would look like a whole one.
+func (s *shown) save(path string, write func(*shown, io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -109,95 +164,56 @@ func (r *Runner) show(s *shown, name string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = write(f)
+	w := bufio.NewWriter(f)
+	if err = write(s, w); err == nil {
+		err = w.Flush()
+	}
 	if e := f.Close(); err == nil {
 		err = e
 	}
-	if err == nil {
-		r.o.Progress.Line("wrote %s", path)
+	if err != nil {
+		_ = os.Remove(path)
 	}
 	return err
 }
 
 // text writes each row's elements as bytes, and a line break.
-func (s *shown) text(w io.Writer) (err error) {
-	s.rows(func(start int) {
-		line := make([]byte, s.last, s.last+1)
-		for i := range line {
-			line[i] = byte(s.at(start + i))
+func (s *shown) text(w io.Writer) error {
+	line := make([]byte, s.columns()+1)
+	for r := range s.rows() {
+		for i := range s.columns() {
+			line[i] = byte(s.at(r*s.columns() + i))
 		}
-		if _, e := w.Write(append(line, '\n')); err == nil {
-			err = e
+		line[s.columns()] = '\n'
+		if _, err := w.Write(line); err != nil {
+			return err
 		}
-	})
-	return err
+	}
+	return nil
 }
 
 // values writes each row's numbers on a line.
-func (s *shown) values(w io.Writer) (err error) {
-	bits := 64
-	if s.buf.Elem.Size() < 8 {
-		bits = 32
-	}
-	s.rows(func(start int) {
+func (s *shown) values(w io.Writer) error {
+	for r := range s.rows() {
 		var line []byte
-		for i := range s.last {
+		for i := range s.columns() {
 			if i > 0 {
 				line = append(line, ' ')
 			}
-			line = strconv.AppendFloat(line, s.at(start+i), 'g', -1, bits)
+			line = s.appendNumber(line, s.at(r*s.columns()+i))
 		}
-		if _, e := w.Write(append(line, '\n')); err == nil {
-			err = e
+		if _, err := w.Write(append(line, '\n')); err != nil {
+			return err
 		}
-	})
-	return err
+	}
+	return nil
 }
 
-// images writes [.., height, width] or [n, channels, height, width] as one PNG:
-// the images in a grid, a pixel apart. Floats are 0 (black) to 1, or -1 to 1
-// where something is negative; integers are 0 to 255.
-func (s *shown) images(w io.Writer) error {
-	d := s.buf.Dims
-	high, wide := d[len(d)-2], d[len(d)-1]
-	channels, count := 1, product(d[:len(d)-2])
-	if len(d) >= 4 && (d[len(d)-3] == 1 || d[len(d)-3] == 3) {
-		channels = d[len(d)-3]
-		count /= channels
+// appendNumber writes v with the digits that tell it from its neighbours.
+func (s *shown) appendNumber(line []byte, v float64) []byte {
+	bits := 64
+	if s.elem.Size() < 8 {
+		bits = 32
 	}
-	level := s.levels()
-	across := int(math.Ceil(math.Sqrt(float64(count))))
-	down := (count + max(across, 1) - 1) / max(across, 1)
-	img := image.NewRGBA(image.Rect(0, 0, across*(wide+1)+1, down*(high+1)+1))
-	for i := range img.Pix {
-		img.Pix[i] = 128
-		if i%4 == 3 {
-			img.Pix[i] = 255
-		}
-	}
-	for n := range count {
-		left, top := n%across*(wide+1)+1, n/across*(high+1)+1
-		for p := range high * wide {
-			var rgb [3]uint8
-			for c := range rgb {
-				rgb[c] = level(s.at((n*channels+min(c, channels-1))*high*wide + p))
-			}
-			img.SetRGBA(left+p%wide, top+p/wide, color.RGBA{rgb[0], rgb[1], rgb[2], 255})
-		}
-	}
-	return png.Encode(w, img)
-}
-
-// levels maps the value's range to 0..255.
-func (s *shown) levels() func(float64) uint8 {
-	clamp := func(v float64) uint8 { return uint8(math.Round(min(max(v, 0), 255))) }
-	if s.buf.Elem.Size() == 1 && s.buf.Elem.IsInt() {
-		return clamp
-	}
-	for i := range product(s.buf.Dims) {
-		if s.at(i) < 0 {
-			return func(v float64) uint8 { return clamp((v + 1) / 2 * 255) }
-		}
-	}
-	return func(v float64) uint8 { return clamp(v * 255) }
+	return strconv.AppendFloat(line, v, 'g', -1, bits)
 }

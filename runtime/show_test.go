@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"image/color"
 	"image/png"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"mdlc/ir/loop"
-	"mdlc/runtime/program"
 )
 
 func floats(values ...float64) []byte {
@@ -21,7 +21,7 @@ func floats(values ...float64) []byte {
 }
 
 func TestImagesMakeAGrid(t *testing.T) {
-	s := &shown{Output: &program.Output{As: "images"}, buf: &program.Buffer{Elem: loop.F32, Dims: []int{3, 1, 1, 2}}, mem: floats(0, 1, 0.5, 2, 1, 0), last: 2}
+	s := &shown{loop.F32, []int{3, 1, 1, 2}, floats(0, 1, 0.5, 2, 1, 0)}
 	var out bytes.Buffer
 	require.NoError(t, s.images(&out))
 	img, err := png.Decode(&out)
@@ -34,12 +34,12 @@ func TestImagesMakeAGrid(t *testing.T) {
 }
 
 func TestValuesAndText(t *testing.T) {
-	s := &shown{Output: &program.Output{}, buf: &program.Buffer{Elem: loop.F32, Dims: []int{2, 3}}, mem: floats(72, 105, 33, 0.1, 2, 3), last: 2}
+	s := &shown{loop.F32, []int{2, 2}, crop(floats(72, 105, 33, 0.1, 2, 3), 4, []int{2, 3}, []int{2, 2})}
 	var out bytes.Buffer
 	require.NoError(t, s.values(&out))
 	require.Equal(t, "72 105\n0.1 2\n", out.String())
 	out.Reset()
-	s.last, s.buf.Dims = 3, []int{1, 3}
+	s.dims, s.mem = []int{1, 3}, floats(72, 105, 33)
 	require.NoError(t, s.text(&out))
 	require.Equal(t, "Hi!\n", out.String())
 }
@@ -62,9 +62,91 @@ func TestWhatCannotBeShownIsRefusedAtOnce(t *testing.T) {
 	p := learner(t, "", nil)
 	out := &p.Entries[3].Block.Outputs[0]
 	out.Pos = loop.Pos{File: "m.mdl", Line: 9, Col: 3}
-	out.As = "audio"
+	out.As = "points"
 	_, err := Load(p, 1, false)
-	require.EqualError(t, err, "m.mdl:9:3: error: `show … as audio` is not supported; text, images and values can be shown")
+	require.EqualError(t, err, "m.mdl:9:3: error: `show … as points` takes [n, 2] or [groups, n, 2], not [1 16]")
 	out.As = "images"
 	load(t, p, 1) // i32[1, 16] is an image
+}
+
+func TestOfAnArrayOnlyWhatCountsIsShown(t *testing.T) {
+	mem := make([]byte, 24)
+	for i := range mem {
+		mem[i] = byte(i)
+	}
+	require.Equal(t, []byte{0, 1, 4, 5, 12, 13, 16, 17}, crop(mem, 1, []int{2, 3, 4}, []int{2, 2, 2}))
+	require.Equal(t, mem[:12], crop(mem, 2, []int{2, 3, 2}, []int{1, 3, 2}))
+	require.Empty(t, crop(mem, 1, []int{2, 3, 4}, []int{2, 0, 4}))
+}
+
+func written(t *testing.T, write func(*shown, io.Writer) error, s *shown) string {
+	var out bytes.Buffer
+	require.NoError(t, write(s, &out))
+	return out.String()
+}
+
+func TestTables(t *testing.T) {
+	s := &shown{loop.F32, []int{1, 2, 3}, floats(0.5, 1.0/3, 100000, -2, nan(), 7)}
+	require.Equal(t, `       0        1      2
+0,0  0.5  0.33333  1e+05
+0,1   -2      NaN      7
+`, written(t, (*shown).table, s))
+	require.Equal(t, "axis0,axis1,0,1,2\n0,0,0.5,0.33333334,100000\n0,1,-2,NaN,7\n", written(t, (*shown).csv, s))
+	require.Equal(t, "0   1\n2  10\n", written(t, (*shown).table, &shown{loop.F32, []int{2}, floats(2, 10)}))
+	require.Equal(t, "0\n4\n", written(t, (*shown).csv, &shown{loop.F32, nil, floats(4)}))
+}
+
+func TestAudio(t *testing.T) {
+	wav := []byte(written(t, (*shown).audio, &shown{loop.F32, []int{2, 3}, floats(0, 0.5, -1, 2, nan(), -3)}))
+	require.Equal(t, "RIFF", string(wav[:4]))
+	require.Equal(t, len(wav)-8, int(little.Uint32(wav[4:])))
+	require.Equal(t, "WAVEfmt ", string(wav[8:16]))
+	require.Equal(t, []byte{16, 0, 0, 0, 1, 0, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d, 0, 0, 2, 0, 16, 0}, wav[16:36])
+	sound := wav[44:]
+	require.Equal(t, 2*(3+audioGap+3), len(sound))
+	sample := func(i int) int { return int(int16(little.Uint16(sound[2*i:]))) }
+	require.Equal(t, []int{0, 16384, -32767}, []int{sample(0), sample(1), sample(2)})
+	require.Equal(t, []int{0, 32767, 0, -32768}, []int{sample(3), sample(3 + audioGap), sample(4 + audioGap), sample(5 + audioGap)})
+}
+
+func TestBins(t *testing.T) {
+	b := (&shown{loop.F32, []int{6}, floats(0, 1, 1, 4, 5, nan())}).bins()
+	require.Equal(t, []int{1, 2, 0, 0, 2}, b.counts)
+	require.Equal(t, []float64{0, 1, 1, 2.2}, []float64{b.lo, b.width, float64(b.left), b.mean})
+	whole := &shown{loop.I8, []int{4}, []byte{3, 3, 5, 4}}
+	require.Equal(t, []int{2, 1, 1}, whole.bins().counts)
+	require.Equal(t, "from,to,count\n2.5,3.5,2\n3.5,4.5,1\n4.5,5.5,1\n", written(t, (*shown).histogramCounts, whole))
+	require.Equal(t, []int{2}, (&shown{loop.F32, []int{2}, floats(7, 7)}).bins().counts)
+	require.Equal(t, []int{0}, (&shown{loop.F32, []int{1}, floats(nan())}).bins().counts)
+}
+
+func TestTicksAreRound(t *testing.T) {
+	require.Equal(t, []float64{-1, -0.5, 0, 0.5, 1}, axis{lo: -1.2, hi: 1.3}.ticks(7))
+	require.Equal(t, []float64{0, 200, 400}, axis{lo: 0, hi: 500}.ticks(4))
+	for _, a := range []axis{axis{}.widened(0.1), axis{lo: 3e20, hi: 3e20}.widened(0.1), {lo: 1e-30, hi: 2e-30}} {
+		require.NotEmpty(t, a.ticks(6))
+		require.Less(t, len(a.ticks(6)), 13)
+	}
+}
+
+// Points lie where their axes say, groups have colours of their own.
+func TestPlots(t *testing.T) {
+	s := &shown{loop.F32, []int{2, 2, 2}, floats(0, 0, 1, 1, 0, 1, nan(), 0)}
+	img, err := png.Decode(bytes.NewReader([]byte(written(t, (*shown).points, s))))
+	require.NoError(t, err)
+	seen := map[color.RGBA]bool{}
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() {
+			seen[color.RGBAModel.Convert(img.At(x, y)).(color.RGBA)] = true
+		}
+	}
+	for group := range 2 {
+		c := plotColors[group]
+		mix := func(v uint8) uint8 { return uint8(255 + (float64(v)-255)*0.7 + 0.5) }
+		require.True(t, seen[color.RGBA{mix(c.R), mix(c.G), mix(c.B), 255}], "group %d", group)
+	}
+	for _, s := range []*shown{{loop.F32, []int{0, 2}, nil}, {loop.F32, []int{1, 2}, floats(nan(), 0)}, {loop.F32, []int{1, 2}, floats(-3e38, 3e38)}, {loop.F32, []int{3, 2}, floats(1, 2, 1, 2, 1, 2)}} {
+		require.NotEmpty(t, written(t, (*shown).points, s))
+		require.NotEmpty(t, written(t, (*shown).histogram, s))
+	}
 }

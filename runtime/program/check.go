@@ -122,8 +122,13 @@ func (p *Program) checkBlock(b *Block) error {
 		if buf := &b.Bufs[out.Buf]; (out.Kind == OutputBound || out.Kind == OutputFinite) && (buf.Elem != loop.U32 || len(buf.Dims) > 0) {
 			return fmt.Errorf("check of %s: buffer %d is %s%v, not one u32", out.Name, out.Buf, buf.Elem, buf.Dims)
 		}
-		if err := checkExpr(out.Len, scope, false); err != nil {
-			return fmt.Errorf("output %s: %w", out.Name, err)
+		if n := len(out.Lens); n > 0 && n != len(b.Bufs[out.Buf].Dims) {
+			return fmt.Errorf("output %s: %d lengths of %v", out.Name, n, b.Bufs[out.Buf].Dims)
+		}
+		for _, e := range append([]*index.Expr{out.Len}, out.Lens...) {
+			if err := checkExpr(e, scope, false); err != nil {
+				return fmt.Errorf("output %s: %w", out.Name, err)
+			}
 		}
 	}
 	return p.checkCode(b, b.Code, scope)

@@ -192,9 +192,10 @@ const (
 type Output struct {
 	Kind OutputKind
 	Buf  int
-	Name string      // report key; bound, finite: what is checked
-	As   string      // show: text, images, …, "" = the value
-	Len  *index.Expr // show: the length of the last axis that has one, or nil; bound: the axis's, where it is known only now
+	Name string        // report key; bound, finite: what is checked
+	As   string        // show: text, images, …, "" = the value
+	Lens []*index.Expr `json:",omitempty"` // show: the length of each axis, nil where it is the buffer's; none: all are
+	Len  *index.Expr   // bound: the axis's length, where it is known only now
 	Pos  loop.Pos
 
 	Axis  int `json:",omitempty"` // bound: the axis of Name

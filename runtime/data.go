@@ -40,7 +40,7 @@ type source struct {
 	*program.Source
 	dir    string // relative paths start here
 	splits map[string]*split
-	note   string // what the user may want to know, or ""
+	draw   func(part string) *split // makes a split when it is first used; nil: all are there
 }
 
 // splitNames are the parts of a source, in the order of `split: [...]`.
@@ -56,6 +56,7 @@ var sourceKinds = []sourceKind{
 	{"bytes", (*source).openBytes},
 	{"npy", (*source).openNpy},
 	{"mnist", (*source).openIdx},
+	{"glyphs", (*source).openGlyphs},
 }
 
 // openSource reads a source. dir is the folder that a relative path starts from.
@@ -98,6 +99,9 @@ func expandPath(path string) string {
 
 // part is a split by name.
 func (s *source) part(name string) (*split, error) {
+	if s.splits[name] == nil && s.draw != nil {
+		s.splits[name] = s.draw(name)
+	}
 	if p := s.splits[name]; p != nil {
 		return p, nil
 	}

@@ -3,6 +3,7 @@ package runtime
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"fmt"
 	"testing"
 
@@ -212,4 +213,45 @@ func TestAnEachInARepeatTakesBatchAfterBatch(t *testing.T) {
 	require.Equal(t, firsts(alone, 6), firsts(turns[0], 3))
 	require.Equal(t, firsts(alone, 7), firsts(turns[1], 3))
 	require.Equal(t, firsts(alone, 3), firsts(turns[2], 3))
+}
+
+func TestGlyphs(t *testing.T) {
+	s := open(t, program.Source{Kind: "glyphs", Size: 28, Count: 600, Scale: []float64{-1, 1}}, "")
+	part := func(s *source, name string) *split {
+		p, err := s.part(name)
+		require.NoError(t, err)
+		return p
+	}
+	train, test := part(s, "train"), part(s, "test")
+	require.Equal(t, []int{600, 100}, []int{train.rows(), test.rows()})
+	seen := map[byte]bool{}
+	ink, edge := 0, 0
+	x, y := train.columns[0], train.columns[1]
+	for i := range 600 {
+		seen[y.data[i]] = true
+		for j, v := range x.span(i, i+1) {
+			ink += int(v)
+			if j < 28 {
+				edge += int(v)
+			}
+		}
+	}
+	require.Len(t, seen, len(glyphLetters))
+	require.InDelta(t, 0.16, float64(ink)/255/600/784, 0.05, "share of white")
+	require.Less(t, float64(edge)/255/600/28, 0.02, "share of white in the first row of pixels")
+	require.NotEqual(t, x.data[:100*784], test.columns[0].data)
+	again := part(open(t, program.Source{Kind: "glyphs", Size: 28, Count: 600}, ""), "train").columns[0].data
+	require.Equal(t, x.data, again)
+	require.Equal(t, "b13c", fmt.Sprintf("%x", sha256.Sum256(again))[:4], "the pictures are the same on every machine")
+	f := feedOf(t, s, program.Feed{Split: "train", Kind: "rows"}, loop.F32, false, 4, 1, 28, 28)
+	for _, v := range numbers(f, func(dst []byte) { f.fill(dst, 0) }) {
+		require.True(t, v >= -1 && v <= 1)
+	}
+}
+
+func BenchmarkGlyphs(b *testing.B) {
+	s := open(b, program.Source{Kind: "glyphs", Size: 28, Count: 10000}, "")
+	for b.Loop() {
+		s.draw("train")
+	}
 }

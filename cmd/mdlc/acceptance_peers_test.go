@@ -20,12 +20,19 @@ func TestAcceptanceLossesOfPyTorch(t *testing.T) {
 		peer(t, "gpt2", "corpus="+text(t), "heads=4", "steps=2000")
 	})
 	t.Run("made", func(t *testing.T) { peer(t, "made", "digits="+digits(t)) })
+	// Their data are drawn, by PyTorch's side too: testdata/peers/mdlc_draw.py.
+	t.Run("gan2d", func(t *testing.T) { peer(t, "gan2d", "", "seed=1") })
+	t.Run("copying", func(t *testing.T) { peer(t, "copying", "", "seed=1") })
 }
 
 func peer(t *testing.T, model, data string, settings ...string) {
 	dir := t.TempDir()
-	out, _ := mdlc(t, "run", library(t, model+".mdl"), "train", "--seed", "1", "--steps", "20", "--data", data,
-		"--out", filepath.Join(dir, "run"), "--export", filepath.Join(dir, "export"), "--json", "-q")
+	train := []string{"run", library(t, model+".mdl"), "train", "--seed", "1", "--steps", "20",
+		"--out", filepath.Join(dir, "run"), "--export", filepath.Join(dir, "export"), "--json", "-q"}
+	if data != "" {
+		train = append(train, "--data", data)
+	}
+	out, _ := mdlc(t, train...)
 	losses := filepath.Join(dir, "losses.jsonl")
 	require.NoError(t, os.WriteFile(losses, out, 0o644))
 	args := append([]string{"../../testdata/peers/" + model + "_torch.py", filepath.Join(dir, "export"), losses}, settings...)

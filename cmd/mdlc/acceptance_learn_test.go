@@ -58,3 +58,20 @@ func TestAcceptanceCopying(t *testing.T) {
 		require.LessOrEqual(t, r.Loss, 0.5*0.519860)
 	}
 }
+
+// The critics between N(0, 1) and N(2, 1) reach the gap and the objective that are known for each weight of the
+// penalty: those of a long run elsewhere.
+func TestAcceptanceGradientPenalty(t *testing.T) {
+	acceptance(t)
+	for _, c := range []struct {
+		lambda         string
+		gap, objective float64
+	}{{"10", 2.214, 2.108}, {"1", 4.111, 3.057}, {"0.1", 23.04, 12.54}} {
+		out, took := mdlc(t, "run", "../../testdata/closed/wgan_gp.mdl", "train", "--seed", "1", "--set", "lambda="+c.lambda,
+			"--out", filepath.Join(t.TempDir(), "run"), "--json", "-q")
+		gap, objective := report(t, out, "gap"), report(t, out, "objective")
+		t.Logf("lambda %s: gap %.4f (%g), objective %.4f (%g), in %.1f s", c.lambda, gap, c.gap, objective, c.objective, took.Seconds())
+		require.InEpsilon(t, c.gap, gap, 0.01)
+		require.InEpsilon(t, c.objective, objective, 0.01)
+	}
+}

@@ -35,10 +35,17 @@ func TestParseNeverHangs(t *testing.T) {
 		strings.Repeat("(", 100000), "x = " + strings.Repeat("[", 5000), "x = " + strings.Repeat("a^", 50000) + "b",
 		"x = " + strings.Repeat("where a then b else ", 20000), "fn f() {" + strings.Repeat("if a {} else ", 30000), "\xff\xfe", "\x00", "x = 1e", "x = \"", strings.Repeat("a ", 100000),
 	} {
-		start := time.Now()
-		_, ds := Parse("x.mdl", []byte(s))
-		require.NotEmpty(t, ds)
-		require.Less(t, time.Since(start), 5*time.Second, "%.40q", s)
+		done := make(chan []Diagnostic)
+		go func() {
+			_, ds := Parse("x.mdl", []byte(s))
+			done <- ds
+		}()
+		select {
+		case ds := <-done:
+			require.NotEmpty(t, ds)
+		case <-time.After(time.Minute): // far more than a loaded machine needs for milliseconds of work
+			t.Fatalf("no end of %.40q", s)
+		}
 	}
 }
 

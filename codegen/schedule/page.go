@@ -60,11 +60,14 @@ func operands(s *loop.Store) []*loop.Value {
 }
 
 // walk calls f once with each value below roots, arguments first.
-func walk(roots []*loop.Value, f func(v *loop.Value)) {
+func walk(roots []*loop.Value, f func(v *loop.Value)) { walkUnknown(roots, nil, f) }
+
+// walkUnknown is walk, not entering known values.
+func walkUnknown(roots []*loop.Value, known map[*loop.Value]bool, f func(v *loop.Value)) {
 	seen := map[*loop.Value]bool{}
 	var visit func(v *loop.Value)
 	visit = func(v *loop.Value) {
-		if v == nil || seen[v] {
+		if v == nil || seen[v] || known[v] {
 			return
 		}
 		seen[v] = true
@@ -149,26 +152,6 @@ func needsLet(v *loop.Value, n int) bool {
 		return true
 	}
 	return (n > 1 && v.Elem != loop.I64) || v.Name != ""
-}
-
-// walkUnknown is walk, not entering known values.
-func walkUnknown(roots []*loop.Value, known map[*loop.Value]bool, f func(v *loop.Value)) {
-	var visit func(v *loop.Value)
-	seen := map[*loop.Value]bool{}
-	visit = func(v *loop.Value) {
-		if v == nil || seen[v] || known[v] {
-			return
-		}
-		seen[v] = true
-		for _, a := range v.Args {
-			visit(a)
-		}
-		visit(v.Guard)
-		f(v)
-	}
-	for _, v := range roots {
-		visit(v)
-	}
 }
 
 // stmtValues are the values that a simple statement evaluates.

@@ -32,7 +32,7 @@ func (s *source) openBytes(path string) error {
 	if info.IsDir() {
 		return s.openTree(path, "*")
 	}
-	data, err := os.ReadFile(path)
+	data, err := ReadFile(path)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (s *source) openTree(dir, pattern string) error {
 		if ok, _ := filepath.Match(pattern, d.Name()); !ok || hidden || !d.Type().IsRegular() {
 			return nil
 		}
-		data, err := os.ReadFile(path)
+		data, err := ReadFile(path)
 		if err != nil {
 			return err
 		}

@@ -1,12 +1,10 @@
 package runtime
 
 import (
-	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +20,9 @@ type progress struct {
 	step  int  // its finished steps
 	log   int  // bytes of log.jsonl that belong to them
 	evals bool // the evals due after that step are still to be run
+
+	unlogged string            // records of them that the log could not take
+	data     map[string]string // what each source held
 }
 
 // instance is a state, or one instance of a stacked one, under its own name.
@@ -62,55 +63,28 @@ func (m *Model) save(path string, p progress) error {
 	if p.evals {
 		f.meta["evals"] = "due"
 	}
+	if p.unlogged != "" {
+		f.meta["unlogged"] = p.unlogged
+	}
+	if p.data != nil {
+		text, err := json.Marshal(p.data)
+		if err != nil {
+			return err
+		}
+		f.meta["data"] = string(text)
+	}
 	for i := range m.program.States {
 		s := &m.program.States[i]
 		for _, x := range instances(s) {
 			f.tensors = append(f.tensors, tensor{x.name, s.Elem, x.dims, m.states[i][x.lo:x.hi]})
 		}
 	}
-	return writeAtomically(path, f)
-}
-
-func writeAtomically(path string, f *tensorFile) (err error) {
-	temp := path + ".new"
-	out, err := os.Create(temp)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriterSize(out, 1<<20)
-	err = f.write(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		err = out.Sync()
-	}
-	if e := out.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
-		_ = os.Remove(temp)
-		return fmt.Errorf("cannot save %s: %w", path, err)
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a rename in dir last through a power failure.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return replaceFile(path, f.write)
 }
 
 // restore sets all states from the checkpoint at path.
 func (m *Model) restore(path string) (progress, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return progress{}, err
 	}
@@ -143,7 +117,10 @@ func parseProgress(meta map[string]string) (p progress, err error) {
 	if err := errors.Join(errs[:]...); err != nil || p.stage < 0 || p.step < 0 || p.log < 0 {
 		return p, fmt.Errorf("the checkpoint's seed %q, stage %q, step %q or log %q is no number: another version of mdlc wrote it; train anew, or take --out DIR", meta["seed"], meta["stage"], meta["step"], meta["log"])
 	}
-	p.evals = meta["evals"] == "due"
+	p.evals, p.unlogged = meta["evals"] == "due", meta["unlogged"]
+	if text := meta["data"]; text != "" && json.Unmarshal([]byte(text), &p.data) != nil {
+		return p, fmt.Errorf("the checkpoint's list of data is damaged")
+	}
 	return p, nil
 }
 

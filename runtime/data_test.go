@@ -5,11 +5,13 @@ import (
 	"compress/gzip"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"mdlc/ir/loop"
 	"mdlc/runtime/program"
@@ -203,14 +205,75 @@ func TestShapesDoNotOverflow(t *testing.T) {
 	_, err := parseNpy(npy("|u1", make([]byte, 4), 1, 5522622740, 3340214413))
 	require.ErrorContains(t, err, "impossible shape")
 	_, err = parseNpy(npy("|u1", nil, 1, 0, 1<<40))
-	require.ErrorContains(t, err, "needs more than")
+	require.ErrorContains(t, err, "need more than")
+}
+
+// zeros are n zero bytes.
+type zeros struct{ n int64 }
+
+func (z *zeros) Read(p []byte) (int, error) {
+	if z.n <= 0 {
+		return 0, io.EOF
+	}
+	n := int(min(int64(len(p)), z.n))
+	clear(p[:n])
+	z.n -= int64(n)
+	return n, nil
+}
+
+// A packed array costs the memory that its header declares, whatever follows.
+func TestPackedArraysAreBounded(t *testing.T) {
+	endless := &zeros{1 << 62}
+	raw, err := readBounded(io.MultiReader(bytes.NewReader(npy("|u1", nil, 3<<20)), endless), 1<<35, npySize)
+	require.NoError(t, err)
+	p, err := parseNpy(raw)
+	require.NoError(t, err)
+	require.Equal(t, 3<<20, p.rows)
+	require.Greater(t, endless.n, int64(1<<62-8<<20))
+	_, err = readBounded(io.MultiReader(bytes.NewReader(npy("|u1", nil, 1<<40, 1<<9)), endless), 1<<35, npySize)
+	require.ErrorContains(t, err, "unpacked it is 524288.0 GiB, more than the memory that is available can take")
+	_, err = readBounded(io.MultiReader(bytes.NewReader([]byte("\x93NUMPY\x02\x00\xff\xff\xff\x7f")), endless), 1<<35, npySize)
+	require.EqualError(t, err, "the header is cut off")
+	_, err = readBounded(io.MultiReader(bytes.NewReader(npy("<f8", nil, 1<<40, 1<<40)), endless), 1<<35, npySize)
+	require.ErrorContains(t, err, "impossible shape")
+}
+
+// What is no file is refused before it is opened: a pipe would wait for a writer.
+func TestOnlyFilesAreRead(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, unix.Mkfifo(dir+"/pipe", 0o644))
+	require.NoError(t, os.Symlink("/dev/zero", dir+"/zero.npy"))
+	huge, err := os.Create(dir + "/huge")
+	require.NoError(t, err)
+	require.NoError(t, huge.Truncate(1<<42))
+	require.NoError(t, huge.Close())
+	writeFile(t, dir+"/empty", nil)
+	require.NoError(t, os.Mkdir(dir+"/none", 0o755))
+	for _, c := range []struct{ kind, path, want string }{
+		{"bytes", "pipe", "/pipe is a pipe or a device, not a file"},
+		{"bytes", "zero.npy", "/zero.npy is a pipe or a device, not a file"},
+		{"npy", "zero.npy", "/zero.npy is a pipe or a device, not a file"},
+		{"bytes", "huge", "/huge is 4096.0 GiB and "},
+		{"bytes", "empty", "/empty is empty"},
+		{"npy", "empty", "/empty is empty"},
+		{"npy", "none", "/none has no .npy files"},
+		{"bytes", "pipe/x", "not a directory"},
+	} {
+		_, err := openSource(&program.Source{Name: "d", Kind: c.kind, Path: c.path, Pos: loop.Pos{File: "m.mdl", Line: 7, Col: 1}}, dir)
+		require.ErrorContains(t, err, "m.mdl:7:1: error: data d: ", c.path)
+		require.ErrorContains(t, err, c.want, c.path)
+	}
 }
 
 func FuzzNpy(f *testing.F) {
 	f.Add(npy("|u1", []byte{1, 2, 3, 4}, 2, 2))
 	f.Add(npy("<f4", make([]byte, 8), 2))
 	f.Add([]byte("\x93NUMPY\x02\x00\xff\xff"))
+	f.Add(npy("<f8", nil, 1<<40, 1<<9))
+	f.Add(npy("|u1", nil, 3, 0))
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		unpacked, err := readBounded(bytes.NewReader(raw), 1<<35, npySize)
+		require.True(t, err != nil || len(unpacked) <= len(raw))
 		p, err := parseNpy(raw)
 		if err != nil {
 			return

@@ -1,6 +1,9 @@
 package runtime
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // evaluation is an eval block with its data.
 type evaluation struct {
@@ -66,7 +69,8 @@ func (r *Runner) evaluate(v *evaluation, step int) error {
 		return err
 	}
 	r.o.Progress.record(&v.mean)
-	return r.write(&v.mean)
+	r.write(&v.mean)
+	return nil
 }
 
 func (in *inputs) fillInOrder(lo, hi int) {
@@ -115,11 +119,13 @@ func (r *Runner) Evaluate(name string) error {
 		return err
 	}
 	if name == "" {
-		return r.finalEvals(at.step, func(*entry) bool { return false })
+		err = r.finalEvals(at.step, func(*entry) bool { return false })
+		return errors.Join(err, r.lost)
 	}
 	v, err := r.evaluation(name)
 	if err != nil {
 		return err
 	}
-	return r.evaluate(v, at.step)
+	err = r.evaluate(v, at.step)
+	return errors.Join(err, r.lost)
 }

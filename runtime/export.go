@@ -32,5 +32,5 @@ func (t *training) export(in *inputs) error {
 			batches.tensors = append(batches.tensors, tensor{fmt.Sprintf("%s.%d", f.name, n), f.elem, t.e.block.Bufs[in.bufs[i]].Dims, batch})
 		}
 	}
-	return writeAtomically(filepath.Join(dir, prefix+"batches.safetensors"), batches)
+	return replaceFile(filepath.Join(dir, prefix+"batches.safetensors"), batches.write)
 }

@@ -122,7 +122,7 @@ func TestIdxFilesThatAreNone(t *testing.T) {
 	writeFile(t, dir+"/train-images-idx3-ubyte.gz", []byte("plain"))
 	_, err = openSource(&program.Source{Name: "d", Kind: "mnist", Path: dir}, "")
 	require.ErrorContains(t, err, "it is not packed by gzip")
-	_, err = gunzip(packed(t, make([]byte, 1000)), 1000)
+	_, err = gunzip(packed(t, make([]byte, 1000)), 1000, nil)
 	require.ErrorContains(t, err, "larger than")
 }
 

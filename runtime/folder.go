@@ -27,13 +27,16 @@ type runConfig struct {
 // openFolder opens the log of the run folder, which belongs to one run at a time.
 func (r *Runner) openFolder() error {
 	if err := os.MkdirAll(r.o.Out, 0o755); err != nil {
-		return err
+		return fmt.Errorf("no run folder: %w; choose another with --out", err)
 	}
 	log, err := os.OpenFile(filepath.Join(r.o.Out, "log.jsonl"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot write the log: %w; choose another folder with --out", err)
 	}
 	r.log = log
+	if info, err := log.Stat(); err != nil || !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file: remove it, or choose another folder with --out", log.Name())
+	}
 	// A file system that knows no locks has to do without.
 	if errors.Is(unix.Flock(int(log.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK) {
 		return fmt.Errorf("another run trains in %s: end it, or choose another folder with --out", r.o.Out)
@@ -41,11 +44,10 @@ func (r *Runner) openFolder() error {
 	return nil
 }
 
-// startFolder makes the opened run folder ready for a new run. Weights of an earlier run
-// keep a copy; they must not be taken for a checkpoint of this one.
+// startFolder makes the opened run folder ready for a new run. What an earlier run left moves
+// aside: it is not lost, and its weights must not be taken for a checkpoint of this one.
 func (r *Runner) startFolder() error {
-	err := os.Rename(r.weights(), filepath.Join(r.o.Out, "weights.previous.safetensors"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := r.moveAside(); err != nil {
 		return err
 	}
 	if err := errors.Join(r.writeConfig(), r.keepFile()); err != nil {
@@ -54,13 +56,55 @@ func (r *Runner) startFolder() error {
 	return r.cutLog(0)
 }
 
+// moveAside moves an earlier run in the folder to the first of earlier-1, earlier-2, … that is free.
+func (r *Runner) moveAside() error {
+	if !HasWeights(r.o.Out) {
+		return nil
+	}
+	var aside string
+	for n := 1; ; n++ {
+		aside = filepath.Join(r.o.Out, fmt.Sprintf("earlier-%d", n))
+		if err := os.Mkdir(aside, 0o755); err == nil {
+			break
+		} else if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	names := []string{"config.json", "samples"}
+	if copied := r.keptFile(); copied != "" {
+		names = append(names, filepath.Base(copied))
+	}
+	// The log is copied, for it is what is locked; the weights go last, for they make the folder a run.
+	text, err := os.ReadFile(r.log.Name())
+	if err == nil {
+		err = replaceText(filepath.Join(aside, "log.jsonl"), text)
+	}
+	for _, name := range append(names, filepath.Base(r.weights())) {
+		if e := os.Rename(filepath.Join(r.o.Out, name), filepath.Join(aside, name)); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	if err == nil {
+		r.o.Progress.Line("the earlier run in %s is kept as %s", r.o.Out, aside)
+	}
+	return err
+}
+
 // resumeFolder makes the opened run folder ready to go on from the checkpoint at.
 func (r *Runner) resumeFolder(at progress) error {
 	r.compareConfig()
 	if err := errors.Join(r.writeConfig(), r.keepFile()); err != nil {
 		return err
 	}
-	return r.cutLog(at.log)
+	if err := r.cutLog(at.log); err != nil {
+		return err
+	}
+	n, err := r.log.WriteString(at.unlogged)
+	r.logged += n
+	if err != nil {
+		return fmt.Errorf("cannot write the log: %w", err)
+	}
+	return nil
 }
 
 // cutLog leaves the first n bytes of the log, and goes on after them.
@@ -80,9 +124,19 @@ func (r *Runner) cutLog(n int) error {
 // save writes a checkpoint. The log that it counts on must be on the disk before.
 func (r *Runner) save(at progress) error {
 	if err := r.log.Sync(); err != nil {
-		return fmt.Errorf("cannot write the log: %w", err)
+		r.lose(fmt.Errorf("cannot write the log: %w", err))
 	}
-	return r.m.save(r.weights(), at)
+	at.data = r.fingerprints()
+	err := r.m.save(r.weights(), at)
+	switch {
+	case err == nil:
+		r.kept = fmt.Sprintf("%s holds step %d; --resume goes on from there", r.weights(), at.step)
+	case r.kept == "":
+		return fmt.Errorf("%w\n  = help: nothing is saved; make room, or choose another folder with --out", err)
+	default:
+		return fmt.Errorf("%w\n  = help: %s", err, r.kept)
+	}
+	return nil
 }
 
 func (r *Runner) writeConfig() error {
@@ -99,23 +153,36 @@ func (r *Runner) writeConfig() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(r.configFile(), append(text, '\n'), 0o644)
+	return replaceText(r.configFile(), append(text, '\n'))
+}
+
+// keptFile is the run folder's copy of the model file; "" where that is the model file itself.
+func (r *Runner) keptFile() string {
+	if r.o.File == "" {
+		return ""
+	}
+	path := filepath.Join(r.o.Out, filepath.Base(r.o.File))
+	model, err := os.Stat(r.o.File)
+	if copied, e := os.Stat(path); err == nil && e == nil && os.SameFile(model, copied) {
+		return ""
+	}
+	return path
 }
 
 // keepFile copies the model file into the run folder, and warns where an earlier copy differs.
 func (r *Runner) keepFile() error {
-	if r.o.File == "" {
+	path := r.keptFile()
+	if path == "" {
 		return nil
 	}
-	text, err := os.ReadFile(r.o.File)
+	text, err := ReadFile(r.o.File)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(r.o.Out, filepath.Base(r.o.File))
 	if before, err := os.ReadFile(path); r.o.Resume && err == nil && !bytes.Equal(before, text) {
 		r.o.Progress.Line("warning: %s is not what it was when the run began", r.o.File)
 	}
-	return os.WriteFile(path, text, 0o644)
+	return replaceText(path, text)
 }
 
 // compareConfig warns where a resumed run has other settings or data than it began
@@ -141,22 +208,33 @@ func (r *Runner) compareConfig() {
 
 func (r *Runner) configFile() string { return filepath.Join(r.o.Out, "config.json") }
 
-// write adds rec to the log and to the JSON output.
-func (r *Runner) write(rec *record) error {
-	if r.log == nil && r.o.JSON == nil {
-		return nil
-	}
+// write adds rec to the log and to the JSON output. Where one of them cannot be written, that
+// is noted: the step that rec belongs to is not over, and must not be lost.
+func (r *Runner) write(rec *record) {
 	line := rec.json()
-	if r.log != nil {
+	if r.log != nil && r.unlogged == nil {
 		n, err := r.log.Write(line)
-		if r.logged += n; err != nil {
-			return fmt.Errorf("cannot write the log: %w", err)
+		if err == nil {
+			r.logged += n
+		} else {
+			r.lose(fmt.Errorf("cannot write the log: %w", err))
+			r.unlogged = line
+			_ = r.log.Truncate(int64(r.logged)) // of half a line
 		}
+	} else if r.log != nil {
+		r.unlogged = append(r.unlogged, line...)
 	}
-	if r.o.JSON != nil {
+	if r.o.JSON != nil && !r.muted {
 		if _, err := r.o.JSON.Write(line); err != nil {
-			return fmt.Errorf("cannot write to standard output: %w", err)
+			r.muted = true
+			r.lose(fmt.Errorf("cannot write to standard output: %w", err))
 		}
 	}
-	return nil
+}
+
+// lose notes the first reason why an output could not be written.
+func (r *Runner) lose(err error) {
+	if r.lost == nil {
+		r.lost = err
+	}
 }

@@ -30,7 +30,7 @@ func (s *source) openIdx(path string) error {
 		} else {
 			from[key] = f.path
 		}
-		raw, err := readData(f.path)
+		raw, err := readData(f.path, nil)
 		if err == nil {
 			into[f.part], err = parseIdx(raw)
 		}

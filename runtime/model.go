@@ -43,8 +43,8 @@ func Load(p *program.Program, threads int, times bool) (*Model, error) {
 	if err := CheckTarget(p.Target); err != nil {
 		return nil, err
 	}
-	need := memoryOf(p)
-	if err := checkMemory(need); err != nil {
+	need, local := memoryOf(p), localOf(p)
+	if err := checkMemory(need + int64(Threads(threads))*scratchOf(local)); err != nil {
 		return nil, err
 	}
 	m := &Model{program: p}
@@ -52,14 +52,14 @@ func Load(p *program.Program, threads int, times bool) (*Model, error) {
 		m.profile = &profile{times: make([]kernelTime, len(p.Kernels))}
 	}
 	goruntime.LockOSThread()
-	if err := m.load(need, threads); err != nil {
+	if err := m.load(need, local, threads); err != nil {
 		m.Close()
 		return nil, err
 	}
 	return m, nil
 }
 
-func (m *Model) load(need int64, threads int) (err error) {
+func (m *Model) load(need, local int64, threads int) (err error) {
 	p := m.program
 	if m.object, err = loadObject(p.Object); err != nil {
 		return err
@@ -72,9 +72,7 @@ func (m *Model) load(need int64, threads int) (err error) {
 	for _, s := range p.States {
 		m.states = append(m.states, m.memory.take(s.Elem.Size()*product(s.Dims)))
 	}
-	local := int64(0)
 	for i := range p.Kernels {
-		local = max(local, p.Kernels[i].Local)
 		m.faults = append(m.faults, faultMessage(&p.Kernels[i]))
 	}
 	if m.pool, err = newPool(Threads(threads), local); err != nil {
@@ -123,6 +121,14 @@ func memoryOf(p *program.Program) int64 {
 	return sum
 }
 
+// localOf is the number of bytes of scratch that a worker needs for any of p's kernels.
+func localOf(p *program.Program) (local int64) {
+	for i := range p.Kernels {
+		local = max(local, p.Kernels[i].Local)
+	}
+	return local
+}
+
 // Close gives code, memory and threads back.
 func (m *Model) Close() {
 	if m.pool != nil {
@@ -140,8 +146,8 @@ func (m *Model) Close() {
 // Workers is the number of threads that run kernels.
 func (m *Model) Workers() int { return m.pool.workers }
 
-// Memory is the number of bytes that the program's buffers take.
-func (m *Model) Memory() int64 { return int64(m.memory.used) }
+// Memory is the number of bytes that the program's buffers and the scratch of its threads take.
+func (m *Model) Memory() int64 { return int64(m.memory.used + m.pool.memory.used) }
 
 // Has reports whether the program has an entry of that kind.
 func (m *Model) Has(kind string) bool {

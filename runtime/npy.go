@@ -63,7 +63,7 @@ func (s *source) npyParts(path string, bits int) (map[string]*split, error) {
 
 // readNpy reads an array. If bits is above 0 its rows are so many packed bits.
 func readNpy(path string, bits int) (*array, error) {
-	raw, err := readData(path)
+	raw, err := readData(path, npySize)
 	if err != nil {
 		return nil, err
 	}
@@ -90,22 +90,47 @@ var npyHeader = regexp.MustCompile(`^\{\s*'descr':\s*'([^']*)',\s*'fortran_order
 
 // parseNpy reads NumPy's array format, versions 1 and 2.
 func parseNpy(raw []byte) (*array, error) {
-	if len(raw) < 10 || string(raw[:6]) != "\x93NUMPY" {
-		return nil, fmt.Errorf("not an .npy file")
+	p, start, err := parseNpyHead(raw)
+	if err != nil {
+		return nil, err
 	}
-	start, size := 10, int(binary.LittleEndian.Uint16(raw[8:]))
+	have, each := len(raw)-start, p.rowBytes()
+	if each == 0 || p.rows > have/each {
+		return nil, fmt.Errorf("%d rows of %d %s need more than the %d bytes there are", p.rows, p.width, p.elem, have)
+	}
+	p.data = raw[start:][:p.rows*each]
+	return p, nil
+}
+
+// npySize is how many bytes of a file that begins with head count.
+func npySize(head []byte) (int64, error) {
+	p, start, err := parseNpyHead(head)
+	if err != nil {
+		return 0, err
+	}
+	return int64(start + p.rows*p.rowBytes()), nil
+}
+
+// parseNpyHead reads what comes before the numbers, which begin at start. The size of all
+// rows does not overflow.
+func parseNpyHead(raw []byte) (p *array, start int, err error) {
+	if len(raw) < 10 || string(raw[:6]) != "\x93NUMPY" {
+		return nil, 0, fmt.Errorf("not an .npy file")
+	}
+	size := 0
+	start, size = 10, int(binary.LittleEndian.Uint16(raw[8:]))
 	if raw[6] > 1 {
 		if len(raw) < 12 {
-			return nil, fmt.Errorf("the header is cut off")
+			return nil, 0, fmt.Errorf("the header is cut off")
 		}
 		start, size = 12, int(binary.LittleEndian.Uint32(raw[8:]))
 	}
 	if size > len(raw)-start {
-		return nil, fmt.Errorf("the header is cut off")
+		return nil, 0, fmt.Errorf("the header is cut off")
 	}
 	m := npyHeader.FindStringSubmatch(string(raw[start : start+size]))
 	if m == nil {
-		return nil, fmt.Errorf("a header that is not understood: %.80q", raw[start:start+size])
+		return nil, 0, fmt.Errorf("a header that is not understood: %.80q", raw[start:start+size])
 	}
 	elem, ok := npyElems[m[1]]
 	var packed packing
@@ -113,31 +138,29 @@ func parseNpy(raw []byte) (*array, error) {
 		elem, packed, ok = loop.U32, packedShorts, true
 	}
 	if !ok || m[2] == "True" {
-		return nil, fmt.Errorf("arrays of type %s, fortran order %s, cannot be read", m[1], m[2])
+		return nil, 0, fmt.Errorf("arrays of type %s, fortran order %s, cannot be read", m[1], m[2])
 	}
-	p := &array{elem: elem, packing: packed, width: 1, data: raw[start+size:]}
+	p = &array{elem: elem, packing: packed, width: 1}
 	dims := strings.FieldsFunc(m[3], func(r rune) bool { return r == ',' || r == ' ' })
 	if len(dims) == 0 {
-		return nil, fmt.Errorf("an array of rank 0 has no rows")
+		return nil, 0, fmt.Errorf("an array of rank 0 has no rows")
 	}
 	for i, d := range dims {
 		n, err := strconv.Atoi(d)
 		if err != nil || n > 1<<40 {
-			return nil, fmt.Errorf("impossible shape (%s)", m[3])
+			return nil, 0, fmt.Errorf("impossible shape (%s)", m[3])
 		}
 		if i == 0 {
 			p.rows = n
 			continue
 		}
 		if n > 0 && p.width > 1<<40/n { // before it overflows
-			return nil, fmt.Errorf("impossible shape (%s)", m[3])
+			return nil, 0, fmt.Errorf("impossible shape (%s)", m[3])
 		}
 		p.width *= n
 	}
-	each := p.rowBytes()
-	if each == 0 || p.rows > len(p.data)/each {
-		return nil, fmt.Errorf("shape (%s) needs more than the %d bytes there are", m[3], len(p.data))
+	if each := p.rowBytes(); each > 0 && p.rows > 1<<50/each {
+		return nil, 0, fmt.Errorf("impossible shape (%s)", m[3])
 	}
-	p.data = p.data[:p.rows*each]
-	return p, nil
+	return p, start + size, nil
 }

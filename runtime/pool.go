@@ -76,10 +76,13 @@ func (s *share) steal() (lo, hi int) {
 // each other within microseconds; between runs the threads should sleep.
 const spin = 50 * time.Microsecond
 
+// scratchOf is what a worker takes for local bytes of scratch: scratches share no cache line.
+func scratchOf(local int64) int64 { return int64(alignUp(int(local), alignment) + alignment) }
+
 // newPool starts a team whose workers have local bytes of scratch each. The
 // caller's goroutine must be locked to its thread and is the only one to launch.
 func newPool(workers int, local int64) (*pool, error) {
-	each := alignUp(int(local), alignment) + alignment
+	each := int(scratchOf(local))
 	memory, err := newRegion(workers * each)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"mdlc/ir/index"
+
 	"mdlc/ir/loop"
 )
 
@@ -40,4 +42,16 @@ func TestManyWorkers(t *testing.T) {
 	for i := range 48 {
 		require.Equal(t, 300.0, readElem(loop.F32, b.bufs[0], i))
 	}
+}
+
+// The scratch of all threads counts as memory that is needed, too.
+func TestScratchCountsAsMemory(t *testing.T) {
+	p := learner(t, "", index.C(1))
+	small := load(t, p, 2).Memory()
+	p = learner(t, "", index.C(1))
+	p.Kernels[1].Local = 1 << 20
+	require.Equal(t, small+int64(Threads(2))<<20, load(t, p, 2).Memory())
+	p.Kernels[1].Local = 1 << 45
+	_, err := Load(p, 1, false)
+	require.ErrorContains(t, err, "this program needs 32768.0 GiB of memory and ")
 }

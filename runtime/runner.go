@@ -23,6 +23,7 @@ type Options struct {
 	Seed     *uint64 // nil: the checkpoint's, or 0
 	Steps    int     // > 0: instead of the counts of the file
 	Resume   bool
+	NewData  bool         // resume even if the data have changed
 	Save     Interval     // time between checkpoints
 	JSON     io.Writer    // a line for each record; nil: none
 	Show     io.Writer    // what a sample shows
@@ -44,8 +45,14 @@ type Runner struct {
 	o       Options
 	seed    uint64
 	sources map[string]*source
+	prints  map[string]string // fingerprints of the sources
 	log     *os.File
 	logged  int // bytes written to it
+
+	lost     error  // why an output could not be written; it ends training after the step
+	unlogged []byte // lines that the log could not take: they go into the checkpoint
+	muted    bool   // the JSON output cannot be written
+	kept     string // what is known of the last checkpoint, for messages
 }
 
 // NewRunner prepares to run m.

@@ -76,25 +76,23 @@ func partOf(name string) string {
 	return ""
 }
 
-// readData reads a file, unpacked if its name ends in .gz, unless it is larger than the memory there is.
-func readData(path string) ([]byte, error) {
-	have, limited := availableMemory()
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if limited && info.Size() > have {
-		return nil, fmt.Errorf("%s has %s and %s of memory are available", path, byteSize(info.Size()), byteSize(have))
-	}
-	raw, err := os.ReadFile(path)
+// headBytes is how much of a packed file is unpacked before its size is asked for.
+const headBytes = 1 << 20
+
+// readData reads a file, unpacked if its name ends in .gz. A few packed bytes can unpack to
+// more than any memory holds: size tells from a file's beginning how much of it counts; nil:
+// all that fits into memory.
+func readData(path string, size func(head []byte) (int64, error)) ([]byte, error) {
+	raw, err := ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	if strings.HasSuffix(path, ".gz") {
-		if !limited {
-			have = 1 << 40
+		most := int64(1 << 40)
+		if have, ok := availableMemory(); ok {
+			most = have / 3 // what is read is copied as it grows
 		}
-		if raw, err = gunzip(raw, have); err != nil {
+		if raw, err = gunzip(raw, most, size); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
@@ -104,22 +102,38 @@ func readData(path string) ([]byte, error) {
 	return raw, nil
 }
 
-// gunzip unpacks at most so many bytes.
-func gunzip(raw []byte, most int64) ([]byte, error) {
+// gunzip unpacks raw as far as size says, if that is less than most bytes.
+func gunzip(raw []byte, most int64, size func(head []byte) (int64, error)) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(raw))
 	if err != nil {
 		return nil, fmt.Errorf("it is not packed by gzip: %w", err)
 	}
-	data, err := io.ReadAll(io.LimitReader(z, most))
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	data, err := readBounded(z, most, size)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("it is cut off: its packed data end too early")
-	case err != nil:
-		return nil, err
-	case int64(len(data)) == most:
-		return nil, fmt.Errorf("unpacked it is larger than the %s of memory that are available", byteSize(most))
 	}
-	return data, nil
+	return data, err
+}
+
+func readBounded(r io.Reader, most int64, size func(head []byte) (int64, error)) ([]byte, error) {
+	head, err := io.ReadAll(io.LimitReader(r, min(headBytes, most)))
+	if err != nil {
+		return nil, err
+	}
+	want := most
+	if size != nil {
+		if want, err = size(head); err != nil {
+			return nil, err
+		}
+		if want >= most {
+			return nil, fmt.Errorf("unpacked it is %s, more than the memory that is available can take", byteSize(want))
+		}
+	}
+	rest, err := io.ReadAll(io.LimitReader(r, want-int64(len(head))))
+	if err == nil && size == nil && int64(len(head)+len(rest)) == most {
+		return nil, fmt.Errorf("unpacked it is larger than %s, more than the memory that is available can take", byteSize(most))
+	}
+	return append(head, rest...), err
 }
 
 // joined makes one column of the arrays of several files.

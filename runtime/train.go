@@ -37,6 +37,9 @@ func (r *Runner) Train() error {
 			if errors.Is(err, ErrStopped) {
 				r.o.Progress.Line("stopped in the last evals; %s is saved, --resume runs them", r.weights())
 			}
+			if err == nil && r.lost != nil {
+				err = fmt.Errorf("%w\n  = help: %s", r.lost, r.kept)
+			}
 			return err
 		}
 	}
@@ -90,7 +93,10 @@ func (r *Runner) begin(stages []*entry) (at progress, err error) {
 		case at.stage >= len(stages):
 			return at, fmt.Errorf("%s is at train block %d; %s has %d", r.o.Out, at.stage+1, r.m.program.Source, len(stages))
 		default:
-			r.seed = at.seed
+			if err := r.compareData(at.data); err != nil {
+				return at, err
+			}
+			r.seed, r.kept = at.seed, fmt.Sprintf("%s holds step %d", r.weights(), at.step)
 			r.o.Progress.Line("%s goes on after step %d", stages[at.stage].title(), at.step)
 			return at, r.resumeFolder(at)
 		}
@@ -142,6 +148,9 @@ func (t *training) run() error {
 		if err := t.runEvals(); err != nil {
 			return err
 		}
+		if t.r.lost != nil {
+			return t.fail()
+		}
 	}
 	t.r.o.Progress.start(t.at.step)
 	t.saved = time.Now()
@@ -188,9 +197,7 @@ func (t *training) after() error {
 	r, step := t.r, t.at.step
 	t.rec.read(t.e.block, step)
 	if len(t.rec.names) > 0 {
-		if err := r.write(&t.rec); err != nil {
-			return err
-		}
+		r.write(&t.rec)
 	}
 	r.o.Progress.step(&t.rec, t.count)
 	if err := t.runBlocks(); err != nil {
@@ -198,6 +205,9 @@ func (t *training) after() error {
 	}
 	if err := t.runEvals(); err != nil {
 		return err
+	}
+	if r.lost != nil {
+		return t.fail()
 	}
 	if r.o.Stop != nil && r.o.Stop.Load() && step < t.count {
 		return t.stop()
@@ -212,8 +222,22 @@ func (t *training) after() error {
 
 // save writes a checkpoint of all that is done.
 func (t *training) save() error {
-	t.at.log = t.r.logged
-	return t.r.save(t.at)
+	t.mark()
+	if err := t.r.save(t.at); err != nil {
+		return errors.Join(t.r.lost, err)
+	}
+	return nil
+}
+
+// mark notes how much of the log belongs to what is done.
+func (t *training) mark() { t.at.log, t.at.unlogged = t.r.logged, string(t.r.unlogged) }
+
+// fail saves and ends a training whose outputs cannot be written.
+func (t *training) fail() error {
+	if err := t.save(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w\n  = help: %s", t.r.lost, t.r.kept)
 }
 
 // stop saves and ends the training before its time.
@@ -253,7 +277,7 @@ func (t *training) runBlocks() error {
 // runEvals runs the evals that are due. Where it is stopped, the checkpoint is
 // one from before them, so that the resumed run has the records of all.
 func (t *training) runEvals() error {
-	t.at.log = t.r.logged
+	t.mark()
 	for _, v := range t.due() {
 		for _, e := range v.evals {
 			err := t.r.evaluate(e, t.at.step)
@@ -289,12 +313,13 @@ func (t *training) runBlock(v *everyRun) error {
 	}
 	if len(v.rec.names) > 0 {
 		v.rec.read(v.block, step)
-		if err := r.write(&v.rec); err != nil {
-			return err
-		}
+		r.write(&v.rec)
 		r.o.Progress.record(&v.rec)
 	}
-	return r.showAll(t.e.title(), v.block, step, nil)
+	if err := r.showAll(t.e.title(), v.block, step, nil); err != nil {
+		r.lose(fmt.Errorf("cannot write a sample: %w", err))
+	}
+	return nil
 }
 
 // finalEvals runs the evals but those that ran already.

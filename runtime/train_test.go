@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -193,13 +194,26 @@ func readFile(t testing.TB, name string) []byte {
 	return data
 }
 
+// gate lets a record out for each byte that it reads, and all of them after the last byte.
+type gate struct {
+	in  io.Reader
+	out io.Writer
+}
+
+func (g gate) Write(line []byte) (int, error) {
+	if _, err := g.in.Read(make([]byte, 1)); err != nil && err != io.EOF {
+		return 0, err
+	}
+	return g.out.Write(line)
+}
+
 // A process that trains and saves all the time is killed at random moments and
 // resumed; the weights are those of a run that nobody disturbed.
 func TestKilledRunsResume(t *testing.T) {
-	const steps = 3000
+	const steps, kills, atOnce = 700, 10, 60
 	if dir := os.Getenv("MDLC_TEST_TRAIN"); dir != "" {
 		m := load(t, learner(t, filepath.Join(dir, "digits.npy"), index.C(steps)), 1)
-		r := NewRunner(m, Options{Out: filepath.Join(dir, "killed"), Seed: seed(11), Resume: true, Save: Interval{Steps: 2}, JSON: os.Stdout})
+		r := NewRunner(m, Options{Out: filepath.Join(dir, "killed"), Seed: seed(11), Resume: true, Save: Interval{Steps: 2}, JSON: gate{os.Stdin, os.Stdout}})
 		require.NoError(t, r.Train())
 		return
 	}
@@ -207,48 +221,40 @@ func TestKilledRunsResume(t *testing.T) {
 	require.NoError(t, os.Rename(digitRows(t, 33), filepath.Join(dir, "digits.npy")))
 	_, err := trainLearner(t, filepath.Join(dir, "digits.npy"), index.C(steps), 1, Options{Out: dir + "/whole", Seed: seed(11)})
 	require.NoError(t, err)
-	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
-	killed := 0
-	for attempt := range 14 {
+	moments := uint64(time.Now().UnixNano())
+	t.Logf("moments by seed %d", moments)
+	random := rand.New(rand.NewPCG(moments, 0))
+	start := func() (*exec.Cmd, io.WriteCloser, *bufio.Scanner) {
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledRunsResume$")
 		cmd.Env = append(os.Environ(), "MDLC_TEST_TRAIN="+dir)
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
 		out, err := cmd.StdoutPipe()
 		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
-		if attempt < 10 { // from the first record on, so that there is something to kill
-			lines := bufio.NewScanner(out)
-			require.True(t, lines.Scan())
-			wait := time.Duration(random.Int64N(int64(30 * time.Millisecond)))
-			t.Logf("kill %s after %s", lines.Text(), wait)
-			time.Sleep(wait)
-			require.NoError(t, cmd.Process.Kill())
-			killed++
-			_ = cmd.Wait()
-			continue
-		}
-		rest := bufio.NewScanner(out)
-		for rest.Scan() {
-		}
-		require.NoError(t, cmd.Wait())
-		break
+		return cmd, in, bufio.NewScanner(out)
 	}
-	require.Equal(t, 10, killed)
+	for range kills {
+		cmd, in, lines := start()
+		// No run can be over before it is killed: it gets no more records than these.
+		_, err := in.Write(make([]byte, 1+random.IntN(atOnce)))
+		require.NoError(t, err)
+		require.True(t, lines.Scan())
+		wait := time.Duration(random.Int64N(int64(30 * time.Millisecond)))
+		t.Logf("kill %s after %s", lines.Text(), wait)
+		time.Sleep(wait)
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+	}
+	cmd, in, lines := start()
+	require.NoError(t, in.Close())
+	require.True(t, lines.Scan())
+	for lines.Scan() {
+	}
+	require.NoError(t, cmd.Wait())
 	for _, name := range []string{"/weights.safetensors", "/log.jsonl"} {
 		require.Equal(t, string(readFile(t, dir+"/whole"+name)), string(readFile(t, dir+"/killed"+name)), name)
 	}
-}
-
-func TestTrainingAnewKeepsTheOldWeightsAside(t *testing.T) {
-	data, out := digitRows(t, 33), t.TempDir()
-	_, err := trainLearner(t, data, index.C(3), 1, Options{Out: out, Seed: seed(1)})
-	require.NoError(t, err)
-	first := readFile(t, out+"/weights.safetensors")
-	_, err = trainLearner(t, data, index.C(4), 1, Options{Out: out, Seed: seed(2), Steps: 6})
-	require.NoError(t, err)
-	require.Equal(t, first, readFile(t, out+"/weights.previous.safetensors"))
-	log := string(readFile(t, out+"/log.jsonl"))
-	require.Contains(t, log, `"block":"train","step":6`)
-	require.NotContains(t, log, `"step":7`)
 }
 
 func TestThreadsGiveTheSameWeights(t *testing.T) {
@@ -341,7 +347,7 @@ func TestResumeTellsOfChangedSettings(t *testing.T) {
 	require.Contains(t, lines.String(), "nothing is left to train: 6 of 4 steps are done; --steps N goes on\n")
 	lines.Reset()
 	other := digitRows(t, 40)
-	require.NoError(t, NewRunner(load(t, learner(t, other, index.C(9)), 1), Options{Out: out, Resume: true, Progress: NewProgress(&lines, 0)}).Train())
+	require.NoError(t, NewRunner(load(t, learner(t, other, index.C(9)), 1), Options{Out: out, Resume: true, NewData: true, Progress: NewProgress(&lines, 0)}).Train())
 	require.Contains(t, lines.String(), "warning: digits is "+other+"; the run began with "+data+"\n")
 }
 

@@ -3,13 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"mdlc/codegen"
 	"mdlc/codegen/schedule"
 	"mdlc/ir"
 	"mdlc/passes"
+	"mdlc/runtime"
 	"mdlc/runtime/program"
 )
 
@@ -29,7 +32,7 @@ func (c *compileCommand) Run(t *terminal) error {
 	if c.Out == "" && c.Emit == "" && c.Dump == "" && c.StopAfter == "" {
 		return &usageError{"nothing to do: -o FILE, --emit STAGE, --dump PASS or --stop-after PASS"}
 	}
-	if err := c.checkNames(); err != nil {
+	if err := errors.Join(c.checkNames(), c.checkOut()); err != nil {
 		return err
 	}
 	x, err := newCompilation(t, c.File, c.modelFlags, nil)
@@ -146,18 +149,29 @@ func (c *compileCommand) kernels(t *terminal, x *compilation) error {
 	return err
 }
 
-func writeBundle(path string, p *program.Program) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
+// checkOut refuses a place for the bundle that cannot take it, before anything is done.
+func (c *compileCommand) checkOut() error {
+	if filepath.Ext(c.Out) == ".mdl" {
+		return &usageError{fmt.Sprintf("-o %s: a bundle needs another ending than .mdl, which is for models", c.Out)}
 	}
-	if err = program.Write(f, p); err == nil {
-		err = f.Close()
+	info, err := os.Stat(c.Out)
+	switch {
+	case c.Out == "" || err != nil: // not there yet
+		return nil
+	case info.IsDir():
+		return &usageError{fmt.Sprintf("-o %s: a folder is there; name a file", c.Out)}
+	case !info.Mode().IsRegular():
+		return &usageError{fmt.Sprintf("-o %s: a pipe or a device is there; name a file", c.Out)}
 	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("cannot write %s: %w", path, err), os.Remove(path))
+	if model, err := os.Stat(c.File); err == nil && os.SameFile(info, model) {
+		return &usageError{fmt.Sprintf("-o %s: that is the model itself", c.Out)}
 	}
 	return nil
+}
+
+// writeBundle writes a bundle; two compilations to one file do not meet on the way.
+func writeBundle(path string, p *program.Program) error {
+	return runtime.WriteAtomically(path, fmt.Sprintf("%s.%d.new", path, os.Getpid()), func(w io.Writer) error { return program.Write(w, p) })
 }
 
 // stepNames are the steps of a schedule, for the message that an unknown one gets.

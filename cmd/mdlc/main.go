@@ -62,11 +62,15 @@ func main() {
 	os.Exit(execute(os.Args[1:], t))
 }
 
-// watchInterrupts lets a first Ctrl-C end a run in good order; a second one, or
-// one where nothing needs saving, quits at once.
+// watchInterrupts lets a first Ctrl-C, a kill or the end of the terminal end a run in good
+// order; a second one, or one where nothing needs saving, quits at once.
 func (t *terminal) watchInterrupts() {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // as nohup wants it
+			signal.Notify(signals, s)
+		}
+	}
 	for range signals {
 		if t.stop.Swap(true) || !t.stoppable.Load() {
 			fmt.Fprintln(t.stderr)
@@ -74,6 +78,14 @@ func (t *terminal) watchInterrupts() {
 		}
 		fmt.Fprintln(t.stderr, "\nsaving after this step; once more quits at once")
 	}
+}
+
+// survivePipes makes a write to a reader that is gone an error, which training outlives
+// until it has saved; Go ends the process otherwise. It returns what undoes that.
+func survivePipes() func() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGPIPE)
+	return func() { signal.Stop(signals) }
 }
 
 // execute runs one command line and returns the exit code.

@@ -11,9 +11,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // As a child of a test this binary is the command itself.
@@ -92,7 +95,7 @@ func TestFailures(t *testing.T) {
 	require.NoError(t, os.WriteFile(silent, []byte("sample look { show 1.5 }\n"), 0o644))
 	for _, c := range []struct{ args, want string }{
 		{"run " + silent + " eval", "has no eval block"},
-		{"run nowhere.mdl", "no model: open nowhere.mdl: no such file or directory"},
+		{"run nowhere.mdl", "no model: stat nowhere.mdl: no such file or directory"},
 		{"run points.npy", "points.npy: not a bundle of mdlc"},
 		{"run FILE sample", "no weights in runs/regression: train first"},
 		{"run FILE eval valid", "no weights in runs/regression: train first"},
@@ -251,6 +254,58 @@ func TestARunFolderKeepsItsModel(t *testing.T) {
 	require.NotEqual(t, string(before), kept())
 }
 
+// A bundle appears whole or not at all, and never in place of something else than a file.
+func TestBundlesAreWrittenWholly(t *testing.T) {
+	dir, file := model(t)
+	require.NoError(t, os.Mkdir("folder", 0o755))
+	require.NoError(t, unix.Mkfifo("pipe", 0o644))
+	require.NoError(t, os.Symlink(file, "link"))
+	for out, want := range map[string]string{
+		"folder": "/folder: a folder is there; name a file", "pipe": "/pipe: a pipe or a device is there; name a file",
+		"/dev/null": "-o /dev/null: a pipe or a device is there; name a file", "link": "/link: that is the model itself",
+		"x.mdl": "/x.mdl: a bundle needs another ending than .mdl, which is for models",
+	} {
+		_, stderr, code := call("compile", file, "-o", out)
+		require.Equal(t, exitUsage, code, stderr)
+		require.Contains(t, stderr, want)
+	}
+	_, stderr, code := call("compile", file, "-o", "nowhere/x.bundle")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "cannot write "+dir+"/nowhere/x.bundle: ")
+	require.NoError(t, os.WriteFile("x.bundle", []byte("an older one"), 0o644))
+	held, err := os.Open("x.bundle")
+	require.NoError(t, err)
+	defer held.Close()
+	_, stderr, code = call("compile", file, "-o", "x.bundle")
+	require.Equal(t, 0, code, stderr)
+	older, err := io.ReadAll(held)
+	require.NoError(t, err)
+	require.Equal(t, "an older one", string(older), "the file was overwritten, not replaced")
+	left, err := filepath.Glob("*.new")
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// What is no file is refused: a pipe would wait for a writer, a device has no end.
+func TestModelsAreFiles(t *testing.T) {
+	_, file := model(t)
+	require.NoError(t, unix.Mkfifo("pipe.mdl", 0o644))
+	require.NoError(t, os.WriteFile("uses.mdl", []byte(`use "pipe.mdl" as p`+"\n"), 0o644))
+	require.NoError(t, os.WriteFile("empty.mdl", nil, 0o644))
+	require.NoError(t, os.WriteFile("empty.bundle", nil, 0o644))
+	for _, c := range []struct{ args, want string }{
+		{"run pipe.mdl", "pipe.mdl is a pipe or a device, not a file"}, {"check pipe.mdl", "pipe.mdl is a pipe or a device, not a file"},
+		{"compile /dev/zero --emit graph", "/dev/zero is a pipe or a device, not a file"}, {"run /dev/zero", "/dev/zero is a pipe or a device, not a file"},
+		{"check .", ". is a folder, not a file"}, {"run .", ". is a folder, not a file"},
+		{"check uses.mdl", "uses.mdl:1:"}, {"run empty.bundle", "empty.bundle: not a bundle of mdlc"}, {"run empty.mdl", "empty.mdl has no "},
+		{"run FILE train -q --steps 1 --out FILE", "no run folder: "},
+	} {
+		_, stderr, code := call(strings.Fields(strings.ReplaceAll(c.args, "FILE", file))...)
+		require.Equal(t, exitFailure, code, "%s: %s", c.args, stderr)
+		require.Contains(t, stderr, c.want, c.args)
+	}
+}
+
 // Results that cannot be written are failures of the command.
 func TestAFullOutputIsAFailure(t *testing.T) {
 	_, file := model(t)
@@ -267,38 +322,90 @@ func TestAFullOutputIsAFailure(t *testing.T) {
 	}
 }
 
-// Ctrl-C saves: the resumed run ends like one that was left alone.
-func TestInterruptSavesAndResumes(t *testing.T) {
-	_, file := model(t)
-	const steps = "5000"
-	_, stderr, code := call("run", file, "train", "-q", "--steps", steps, "--seed", "1", "--out", "whole")
-	require.Equal(t, 0, code, stderr)
-	cmd := exec.Command(os.Args[0], "run", file, "train", "--json", "--steps", steps, "--seed", "1", "--out", "part", "--save-every", "1h")
+// start runs a command line as a process of its own and waits for its first byte of output.
+func start(t *testing.T, command ...string) (cmd *exec.Cmd, records *os.File, told *bytes.Buffer) {
+	cmd, told = exec.Command(command[0], command[1:]...), &bytes.Buffer{}
 	cmd.Env = append(os.Environ(), "MDLC_TEST_MAIN=1")
-	var told bytes.Buffer
-	cmd.Stderr = &told
-	records, err := cmd.StdoutPipe()
+	cmd.Stderr = told
+	records, out, err := os.Pipe()
 	require.NoError(t, err)
+	cmd.Stdout = out
 	require.NoError(t, cmd.Start())
+	require.NoError(t, out.Close())
+	t.Cleanup(func() { records.Close() })
 	_, err = io.ReadFull(records, make([]byte, 1))
 	require.NoError(t, err)
-	// The run cannot be over before: its records are more than a pipe holds.
-	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	_, err = io.Copy(io.Discard, records)
-	require.NoError(t, err)
-	require.Error(t, cmd.Wait())
-	require.Equal(t, exitFailure, cmd.ProcessState.ExitCode())
-	require.Contains(t, told.String(), "--resume goes on")
-	_, stderr, code = call("run", file, "train", "--steps", steps, "--out", "part", "--resume")
+	return cmd, records, told
+}
+
+// Ctrl-C, kill, the end of the terminal and a reader that goes away save: the resumed run
+// ends like one that was left alone.
+func TestInterruptSavesAndResumes(t *testing.T) {
+	_, file := model(t)
+	const steps = "5000" // their records are more than a pipe holds: no run can be over before its interrupt
+	_, stderr, code := call("run", file, "train", "-q", "--steps", steps, "--seed", "1", "--out", "whole")
 	require.Equal(t, 0, code, stderr)
-	require.Contains(t, stderr, "train goes on after step ")
-	for _, name := range []string{"weights.safetensors", "log.jsonl"} {
-		whole, err := os.ReadFile(filepath.Join("whole", name))
-		require.NoError(t, err)
-		part, err := os.ReadFile(filepath.Join("part", name))
-		require.NoError(t, err)
-		require.True(t, bytes.Equal(whole, part), "%s differs", name)
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE} {
+		out := s.String()
+		cmd, records, told := start(t, os.Args[0], "run", file, "train", "--json", "--steps", steps, "--seed", "1", "--out", out, "--save-every", "1h")
+		if s == syscall.SIGPIPE {
+			require.NoError(t, records.Close())
+		} else {
+			require.NoError(t, cmd.Process.Signal(s))
+			_, err := io.Copy(io.Discard, records)
+			require.NoError(t, err)
+		}
+		require.Error(t, cmd.Wait())
+		require.Equal(t, exitFailure, cmd.ProcessState.ExitCode(), told)
+		require.Contains(t, told.String(), "--resume goes on")
+		_, stderr, code = call("run", file, "train", "--steps", steps, "--out", out, "--resume")
+		require.Equal(t, 0, code, stderr)
+		require.Contains(t, stderr, "train goes on after step ")
+		for _, name := range []string{"weights.safetensors", "log.jsonl"} {
+			whole, err := os.ReadFile(filepath.Join("whole", name))
+			require.NoError(t, err)
+			part, err := os.ReadFile(filepath.Join(out, name))
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(whole, part), "%s: %s differs", s, name)
+		}
 	}
+}
+
+// A second interrupt quits at once, even where the first cannot come to an end.
+func TestASecondInterruptQuits(t *testing.T) {
+	_, file := model(t)
+	cmd, records, told := start(t, os.Args[0], "run", file, "train", "--json", "--steps", "5000", "--out", "part", "--save-every", "1h")
+	for before, now := -1, 0; before < now; { // until nothing more fits into the pipe, so that the run stands
+		time.Sleep(100 * time.Millisecond)
+		var err error
+		before = now
+		now, err = unix.IoctlGetInt(int(records.Fd()), unix.TIOCINQ)
+		require.NoError(t, err)
+	}
+	ended := make(chan error)
+	go func() { ended <- cmd.Wait() }()
+	var err error
+	for err == nil { // one signal may be taken for two that come at once
+		_ = cmd.Process.Signal(os.Interrupt)
+		select {
+		case err = <-ended:
+			require.Error(t, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	require.Equal(t, exitFailure, cmd.ProcessState.ExitCode())
+	require.Contains(t, told.String(), "saving after this step; once more quits at once")
+	require.NotContains(t, told.String(), "--resume goes on")
+}
+
+// What nohup started goes on when the terminal is closed.
+func TestIgnoredSignalsStayIgnored(t *testing.T) {
+	_, file := model(t)
+	cmd, records, told := start(t, "sh", "-c", `trap "" HUP; exec "$0" "$@"`, os.Args[0], "run", file, "train", "--json", "--steps", "5000", "--out", "part")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
+	_, err := io.Copy(io.Discard, records)
+	require.NoError(t, err)
+	require.NoError(t, cmd.Wait(), told)
 }
 
 func TestJSONLinesAreObjects(t *testing.T) {

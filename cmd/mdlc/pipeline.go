@@ -5,7 +5,6 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"sort"
@@ -121,11 +120,11 @@ func (x *compilation) keep(needed func(*ir.Entry) bool) {
 
 // readModel runs the front end and prints what it says.
 func readModel(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*ir.Module, error) {
-	src, err := os.ReadFile(file)
+	src, err := runtime.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("no model: %w", err)
 	}
-	o := lang.Options{Set: settings(m.Set), Flags: map[string]string{}}
+	o := lang.Options{Set: settings(m.Set), Flags: map[string]string{}, ReadFile: runtime.ReadFile}
 	for _, f := range flags {
 		o.Flags[f.Name] = f.Value
 	}

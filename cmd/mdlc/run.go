@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,6 +35,7 @@ type runCommand struct {
 	Steps     *int              `help:"Train for this many steps, whatever the model file says."`
 	Out       string            `help:"The run folder (runs/MODEL)." type:"path"`
 	Resume    bool              `help:"Go on from the run folder's last checkpoint."`
+	NewData   bool              `help:"Resume even though the data are not what the run began with."`
 	SaveEvery string            `help:"Steps (500) or time (30s) between checkpoints." default:"30s" placeholder:"N|TIME"`
 	JSON      bool              `name:"json" help:"Print a JSON object for every report and eval on stdout."`
 	Export    string            `help:"Write the first weights and all training batches into DIR, for other tools." placeholder:"DIR" type:"path"`
@@ -115,7 +117,7 @@ func (c *runCommand) checkFile() error {
 }
 
 func (c *runCommand) options(t *terminal) (runtime.Options, error) {
-	o := runtime.Options{File: c.File, Dir: filepath.Dir(c.File), Out: c.Out, Seed: c.Seed, Resume: c.Resume,
+	o := runtime.Options{File: c.File, Dir: filepath.Dir(c.File), Out: c.Out, Seed: c.Seed, Resume: c.Resume, NewData: c.NewData,
 		Show: t.stdout, Stop: &t.stop, Version: version(), Export: c.Export}
 	if c.Steps != nil {
 		o.Steps = *c.Steps
@@ -146,13 +148,12 @@ func modelName(file string) string {
 
 // load reads a bundle, or compiles of a model what this run needs.
 func (c *runCommand) load(t *terminal, out string) (*program.Program, error) {
-	f, err := os.Open(c.File)
-	if err != nil {
-		return nil, fmt.Errorf("no model: %w", err)
-	}
-	defer f.Close()
 	if filepath.Ext(c.File) != ".mdl" {
-		p, err := program.Load(f)
+		bundle, err := runtime.ReadFile(c.File)
+		if err != nil {
+			return nil, fmt.Errorf("no model: %w", err)
+		}
+		p, err := program.Load(bytes.NewReader(bundle))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.File, err)
 		}
@@ -240,6 +241,7 @@ func (c *runCommand) carryOut(t *terminal, m *runtime.Model, o runtime.Options) 
 	}
 	if word == "train" || !runtime.HasWeights(o.Out) || c.Resume {
 		t.stoppable.Store(true)
+		defer survivePipes()()
 		err := r.Train()
 		t.stoppable.Store(false)
 		if err != nil || word == "train" || !m.Has("sample") {

@@ -246,11 +246,40 @@ func extreme(fl, signed, unsigned string) emitRow {
 func (e *emitter) extremeOf(elem loop.Elem, fl, signed, unsigned string, a []value.Value) value.Value {
 	switch {
 	case elem.IsFloat():
-		return e.b.Math(fl, a...)
+		return e.extremeFloat(fl, a[0], a[1])
 	case isUnsigned(elem):
 		return e.b.Math(unsigned, a...)
 	}
 	return e.b.Math(signed, a...)
+}
+
+// extremeFloat is llvm.minimum or maximum. For two values that vary, LLVM's code of x86 is three
+// blends, an instruction and a comparison in a chain; MINPS and MAXPS, which give the second operand
+// where neither is beyond the other, in both orders take less: their results differ only in zeros of
+// unlike signs, of which one bit operation picks the right one, and where there is a NaN.
+func (e *emitter) extremeFloat(name string, x, y value.Value) value.Value {
+	_, fixedX := x.(*llir.Const)
+	_, fixedY := y.(*llir.Const)
+	if fixedX || fixedY || e.t.Vector > 32 { // AVX-512 has instructions of its own for this
+		return e.b.Math(name, x, y)
+	}
+	blk, n := e.b.Block, llir.Lanes(x.Type())
+	pred := enum.FPredOLT
+	if name == "maximum" {
+		pred = enum.FPredOGT
+	}
+	size := types.I32
+	if llir.Scalar(x.Type()).Equal(types.Double) {
+		size = types.I64
+	}
+	bits := llir.Vec(n, size)
+	one := e.b.Bitcast(blk.NewSelect(blk.NewFCmp(pred, x, y), x, y), bits)
+	other := e.b.Bitcast(blk.NewSelect(blk.NewFCmp(pred, y, x), y, x), bits)
+	if name == "minimum" { // a NaN and anything is a NaN
+		return e.b.Bitcast(blk.NewOr(one, other), x.Type())
+	}
+	nan := blk.NewSExt(blk.NewFCmp(enum.FPredUNO, x, y), bits)
+	return e.b.Bitcast(blk.NewOr(blk.NewAnd(one, other), nan), x.Type())
 }
 
 // compare is a comparison; of i64 it goes through index expressions, which decide many.

@@ -237,3 +237,30 @@ func TestWideMathFunctions(t *testing.T) {
 func f64s(b []byte) []float64 {
 	return unsafe.Slice((*float64)(unsafe.Pointer(&b[0])), len(b)/8)
 }
+
+// TestExtremesOfEdges: min and max of every pair of the edges, zeros of both signs and NaN among
+// them, have the evaluator's bits, as elements and reduced.
+func TestExtremesOfEdges(t *testing.T) {
+	target := hostTarget(t)
+	for _, op := range []string{"min", "max"} {
+		for _, elem := range []loop.Elem{loop.F32, loop.F64} {
+			pair := parseKernel(t, mathText("pair", elem.String(), op+"(x, z)"))
+			rows := parseKernel(t, fmt.Sprintf(`kernel rows(in X: %[1]s[4096], in Z: %[1]s[4096], out Y: %[1]s[4096]) guarded {
+  axis i: 4096 loop, r: 2 reg, l: 4 lane
+  for i { x = X[i]   z = Z[i]   Y[i] = %[2]s[r,l](where(r * 4 + l == i %% 8, x, z)) }
+}`, elem, op))
+			machines := load(t, target, pair, rows)
+			var xs, zs []float64
+			for i := range mathChunk {
+				xs, zs = append(xs, float64(edges[i%len(edges)])), append(zs, float64(edges[i/len(edges)%len(edges)]))
+			}
+			x, z, y := loop.Floats(elem, xs, mathChunk), loop.Floats(elem, zs, mathChunk), aligned(8*mathChunk)
+			for n, k := range []*loop.Kernel{pair, rows} {
+				machines[n].run([][]byte{memoryOf(x), memoryOf(z), y})
+				args := map[string]*loop.Data{"X": x, "Z": z}
+				require.NoError(t, loop.Eval(k, args, loop.EvalOptions{Typed: true}))
+				equalBits(t, fmt.Sprintf("%s of %s, %s", op, elem, k.Name), args["Y"], y)
+			}
+		}
+	}
+}

@@ -31,6 +31,7 @@ var mathFuncs = []struct {
 	f    func(x, z float64) float64
 }{
 	{"fexp", "exp(x)", func(x, _ float64) float64 { return math.Exp(x) }},
+	{"fexpneg", "expneg(-abs(x))", func(x, _ float64) float64 { return math.Exp(-math.Abs(x)) }},
 	{"flog", "log(x)", func(x, _ float64) float64 { return math.Log(x) }},
 	{"flog1p", "log1p(x)", func(x, _ float64) float64 { return math.Log1p(x) }},
 	{"fexpm1", "expm1(x)", func(x, _ float64) float64 { return math.Expm1(x) }},
@@ -206,6 +207,24 @@ func TestMathBitsEqualEvaluator(t *testing.T) {
 				require.Equal(t, math.Float64bits(want), math.Float64bits(got), "%s %s(%g, %g): evaluator %g, machine %g", elem, f.name, xs[j], zs[j], want, got)
 			}
 		}
+	}
+}
+
+// TestExpNegIsExp: where its argument allows it, expneg has the bits of exp.
+func TestExpNegIsExp(t *testing.T) {
+	for _, elem := range []loop.Elem{loop.F32, loop.F64} {
+		var out [2][]float64
+		for n, f := range []string{"exp", "expneg"} {
+			k := schedule.Expand(parseKernel(t, mathText("f", elem.String(), f+"(-abs(x))")))
+			x := make([]float64, mathChunk)
+			for i := range x {
+				x[i] = 800 * math.Pow(float64(i)/mathChunk, 3)
+			}
+			args := map[string]*loop.Data{"X": loop.Floats(elem, x, mathChunk), "Z": loop.Floats(elem, x, mathChunk)}
+			require.NoError(t, loop.Eval(k, args, loop.EvalOptions{Typed: true}))
+			out[n] = args["Y"].F
+		}
+		require.Equal(t, out[0], out[1], elem)
 	}
 }
 

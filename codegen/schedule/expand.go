@@ -83,6 +83,7 @@ func (x *expander) named(v *loop.Value) *loop.Value {
 var expansions = [loop.NumOps]func(*loop.Builder, *loop.Value) *loop.Value{
 	loop.Rsqrt:   function(rsqrt32, rsqrt64),
 	loop.Exp:     function(exp32, exp64),
+	loop.ExpNeg:  function(expNeg32, expNeg64),
 	loop.Log:     function(log32, log64),
 	loop.Log1p:   function(log1p32, log1p64),
 	loop.Expm1:   function(expm132, expm164),

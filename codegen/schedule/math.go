@@ -40,6 +40,15 @@ func (a arith) fromBits(x val) val     { return a.b.Bitcast(a.elem, x) }
 func (a arith) atMost(x val, hi float64) val  { return a.where(a.gt(x, a.c(hi)), a.c(hi), x) }
 func (a arith) atLeast(x val, lo float64) val { return a.where(a.lt(x, a.c(lo)), a.c(lo), x) }
 
+// scaled are coefficients times 2^n.
+func scaled(c []float64, n int) []float64 {
+	out := make([]float64, len(c))
+	for i, x := range c {
+		out[i] = math.Ldexp(x, n)
+	}
+	return out
+}
+
 // poly is c[0] + c[1]*x + c[2]*x^2 + … by Horner's rule.
 func (a arith) poly(x val, c ...float64) val {
 	p := a.c(c[len(c)-1])
@@ -70,49 +79,32 @@ func (a arith) format() format {
 	return single
 }
 
-// magicBits are the bits of the magic constant.
-func (a arith) magicBits() int64 {
-	m := a.format().magic
-	if a.elem == loop.F64 {
-		return int64(math.Float64bits(m))
-	}
-	return int64(math.Float32bits(float32(m)))
-}
-
-// roundInt rounds x (of modest size) to an integer, as a float and as an integer.
-func (a arith) roundInt(x, times val) (f, i val) {
-	magic := a.c(a.format().magic)
+// roundInt rounds x*times (of modest size) to an integer, as a float and as bits whose low ones
+// are the integer plus.
+func (a arith) roundInt(x, times val, plus int64) (f, i val) {
+	magic := a.c(a.format().magic + float64(plus))
 	t := a.fma(x, times, magic)
-	return a.sub(t, magic), a.b.Op(loop.Sub, a.toBits(t), a.i(a.magicBits()))
+	return a.sub(t, magic), a.toBits(t)
 }
 
-// power is 2^n in the range of normal exponents, given the bits of n rounded by the magic
-// constant: those above n are a multiple of what the shift drops.
-func (a arith) power(n val) val {
-	f := a.format()
-	return a.fromBits(a.b.Op(loop.Add, a.shl(n, f.mantissa), a.i(f.bias<<f.mantissa)))
-}
+// power is 2^n for bits of n plus the bias, as reduceExp makes them, where it is a normal number:
+// what stands above them is shifted out.
+func (a arith) power(n val) val { return a.fromBits(a.shl(n, a.format().mantissa)) }
 
-// scale is p*2^n with one rounding, also where the result is subnormal or overflows. n are
-// bits like those of power, or a plain integer.
+// scale is p*2^n with one rounding, also where the result is subnormal or overflows, for bits of
+// n plus twice the bias.
 func (a arith) scale(p, n val) val {
-	f := a.format()
-	half := a.shl(a.shr(n, 1), f.mantissa)
-	rest := a.b.Op(loop.Sub, a.shl(n, f.mantissa), half)
-	one := a.i(f.bias << f.mantissa)
-	factor := func(n val) val { return a.fromBits(a.b.Op(loop.Add, n, one)) }
-	return a.mul(a.mul(p, factor(half)), factor(rest))
+	half := a.shl(a.shr(n, 1), a.format().mantissa)
+	rest := a.b.Op(loop.Sub, a.shl(n, a.format().mantissa), half)
+	return a.mul(a.mul(p, a.fromBits(half)), a.fromBits(rest))
 }
 
-// reduceExp writes x as n*ln2 + r with |r| <= ln2/2; n are the bits of the number that
-// the magic constant rounded.
-func (a arith) reduceExp(x val) (r, n val) {
+// reduceExp writes x as n*ln2 + r with |r| <= ln2/2; n are bits whose low ones are n + plus.
+func (a arith) reduceExp(x val, plus int64) (r, n val) {
 	f := a.format()
-	magic := a.c(f.magic)
-	t := a.fma(x, a.c(1/math.Ln2), magic)
-	k := a.sub(t, magic)
+	k, n := a.roundInt(x, a.c(1/math.Ln2), plus)
 	r = a.fma(k, a.c(-f.ln2Hi), x)
-	return a.fma(k, a.c(-f.ln2Lo), r), a.toBits(t)
+	return a.fma(k, a.c(-f.ln2Lo), r), n
 }
 
 // frexp writes a positive finite x as m*2^e with m in [sqrt(1/2), sqrt(2)); e is

@@ -10,30 +10,42 @@ import (
 // value over all arguments; expand_test.go measures them. Coefficients are
 // minimax fits of our own.
 
-// expTail32 is (exp(r) - 1 - r) / r² on |r| <= ln2/2.
-var expTail32 = []float64{0.5, 0.1666652113199234, 0.041666384786367416, 0.008368678390979767, 0.0013942207442596555}
+// expOf32 is exp(r) on |r| <= ln2/2.
+var expOf32 = []float64{1, 1, 0.49999991059303284, 0.1666651964187622, 0.0416690893471241, 0.008368883281946182, 0.0013780383160337806}
 
 // exp32 is within 1 unit.
-func exp32(a arith, x val) val {
-	r, n := a.reduceExp(a.atLeast(a.atMost(x, 89), -105))
-	return a.scale(a.expReduced(r), n)
+func exp32(a arith, x val) val { return a.expAny(x, expOf32, -105, 89) }
+
+// expNeg32 has the bits of exp32.
+func expNeg32(a arith, x val) val { return a.expNeg(x, expOf32, -105) }
+
+// expAny is exp(x) by the polynomial p on |r| <= ln2/2; beyond lo and hi all results are equal.
+func (a arith) expAny(x val, p []float64, lo, hi float64) val {
+	r, n := a.reduceExp(a.atLeast(a.atMost(x, hi), lo), 2*a.format().bias)
+	return a.scale(a.poly(r, p...), n)
 }
 
-func (a arith) expReduced(r val) val {
-	return a.add(a.fma(a.mul(r, r), a.poly(r, expTail32...), r), a.c(1))
+// expNeg is expAny for x <= 0. The powers of two are all below 1: the polynomial is made small and
+// they large by a power in the middle of the exponents, so that one product, the only one that
+// rounds a subnormal result, does for the two of scale, and has their bits.
+func (a arith) expNeg(x val, p []float64, lo float64) val {
+	f := a.format()
+	lift := (f.bias + 1) / 2
+	r, n := a.reduceExp(a.atLeast(x, lo), f.bias+lift)
+	return a.mul(a.poly(r, scaled(p, -int(lift))...), a.power(n))
 }
 
 // expNormal is exp(x) for arguments whose result is a normal number.
 func (a arith) expNormal(x val) val {
-	r, n := a.reduceExp(x)
-	return a.mul(a.expReduced(r), a.power(n))
+	r, n := a.reduceExp(x, a.format().bias)
+	return a.mul(a.poly(r, expOf32...), a.power(n))
 }
 
 func expm132(a arith, x val) val {
-	r, n := a.reduceExp(a.atLeast(a.atMost(x, 89), -18))
-	p := a.fma(a.mul(r, r), a.poly(r, expTail32...), r)
+	r, n := a.reduceExp(a.atLeast(a.atMost(x, 89), -18), single.bias-1)
+	p := a.fma(a.mul(r, r), a.poly(r, expOf32[2:]...), r)
 	// 2*(2^(n-1)*p + (2^(n-1) - 1/2)): 2^n itself may overflow.
-	s := a.power(a.b.Op(loop.Sub, n, a.i(1)))
+	s := a.power(n)
 	y := a.fma(s, p, a.sub(s, a.c(0.5)))
 	return a.where(a.eq(x, a.c(0)), x, a.add(y, y))
 }
@@ -75,7 +87,7 @@ func tanh32(a arith, x val) val {
 // sigmoid32 uses exp of a negative number only, so that small results keep
 // their digits, and makes up for the rounding of 1+e.
 func sigmoid32(a arith, x val) val {
-	e := exp32(a, a.neg(a.abs(x)))
+	e := expNeg32(a, a.neg(a.abs(x)))
 	sum := a.add(e, a.c(1))
 	lost := a.sub(e, a.sub(sum, a.c(1)))
 	negative := a.lt(x, a.c(0))
@@ -197,7 +209,7 @@ func pow32(a arith, x, y val) val {
 	t = w.atLeast(w.atMost(t, 200), -200)
 	k := a.b.Op(loop.Round, t)
 	p := a.b.Cast(loop.F32, w.poly(w.sub(t, k), exp2Of...))
-	n := a.b.Op(loop.Sub, a.toBits(a.add(a.b.Cast(loop.F32, k), a.c(single.magic))), a.i(a.magicBits()))
+	n := a.toBits(a.add(a.b.Cast(loop.F32, k), a.c(single.magic+2*float64(single.bias))))
 	return a.powEnds(x, y, a.scale(p, n))
 }
 

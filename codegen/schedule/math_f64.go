@@ -10,21 +10,16 @@ import (
 // 1e-16 absolutely up to 2^50 and give NaN beyond; pow loses a bit for each
 // doubling of |y*log2(x)|. f64 is for checking models, not for speed.
 
-var expTail64 = []float64{0.5, 0.16666666666666666, 0.04166666666666671, 0.008333333333333342, 0.0013888888888864152, 0.00019841269841235605, 2.4801587364513068e-05, 2.7557319292149005e-06, 2.7557240036151413e-07, 2.50520376491358e-08, 2.092516234344372e-09, 1.6095946715624045e-10}
+// expOf64 is exp(r) on |r| <= ln2/2.
+var expOf64 = []float64{1, 1, 0.5, 0.16666666666666666, 0.04166666666666671, 0.008333333333333342, 0.0013888888888864152, 0.00019841269841235605, 2.4801587364513068e-05, 2.7557319292149005e-06, 2.7557240036151413e-07, 2.50520376491358e-08, 2.092516234344372e-09, 1.6095946715624045e-10}
 
-func (a arith) expm1Reduced64(r val) val {
-	return a.fma(a.mul(r, r), a.poly(r, expTail64...), r)
-}
-
-func exp64(a arith, x val) val {
-	r, n := a.reduceExp(a.atLeast(a.atMost(x, 710), -746))
-	return a.scale(a.add(a.expm1Reduced64(r), a.c(1)), n)
-}
+func exp64(a arith, x val) val    { return a.expAny(x, expOf64, -746, 710) }
+func expNeg64(a arith, x val) val { return a.expNeg(x, expOf64, -746) }
 
 func expm164(a arith, x val) val {
-	r, n := a.reduceExp(a.atLeast(a.atMost(x, 710), -40))
-	s := a.power(a.b.Op(loop.Sub, n, a.i(1)))
-	y := a.fma(s, a.expm1Reduced64(r), a.sub(s, a.c(0.5)))
+	r, n := a.reduceExp(a.atLeast(a.atMost(x, 710), -40), double.bias-1)
+	s := a.power(n)
+	y := a.fma(s, a.fma(a.mul(r, r), a.poly(r, expOf64[2:]...), r), a.sub(s, a.c(0.5)))
 	return a.where(a.eq(x, a.c(0)), x, a.add(y, y))
 }
 
@@ -58,7 +53,7 @@ func tanh64(a arith, x val) val {
 }
 
 func sigmoid64(a arith, x val) val {
-	e := exp64(a, a.neg(a.abs(x)))
+	e := expNeg64(a, a.neg(a.abs(x)))
 	return a.div(a.where(a.lt(x, a.c(0)), e, a.c(1)), a.add(e, a.c(1)))
 }
 
@@ -73,7 +68,7 @@ func erf64(a arith, x val) val {
 	z := a.mul(x, x)
 	small := a.mul(x, a.poly(z, erfSmall64...))
 	u := a.fma(a.atMost(ax, 6), a.c(0.4), a.c(-1.4))
-	large := a.sub(a.c(1), exp64(a, a.neg(a.poly(u, erfcLog64...))))
+	large := a.sub(a.c(1), expNeg64(a, a.neg(a.poly(u, erfcLog64...))))
 	return a.where(a.lt(ax, a.c(1)), small, a.copySign(large, x))
 }
 
@@ -94,7 +89,7 @@ func cos64(a arith, x val) val {
 
 // reduceTrig64 subtracts multiples of pi/2 given as three numbers.
 func (a arith) reduceTrig64(x val) (r, q val) {
-	k, q := a.roundInt(x, a.c(2/math.Pi))
+	k, q := a.roundInt(x, a.c(2/math.Pi), 0)
 	r = a.fma(k, a.c(-1.5707963267948966), x)
 	r = a.fma(k, a.c(-6.123233995736766e-17), r)
 	r = a.fma(k, a.c(1.4973849048591698e-33), r)

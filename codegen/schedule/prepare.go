@@ -6,7 +6,7 @@ import (
 	"mdlc/ir/loop"
 )
 
-// prepare copies a kernel, names what opts may name (dots and their operands) and
+// prepare copies a kernel, finds which exponentials are of numbers that are not positive, names what opts may name (dots and their operands) and
 // writes argmax and argmin as a max and a min of indices, so that they need no loop of
 // their own: m = max[j](x), least j where x == m, or x is NaN.
 func prepare(k *loop.Kernel) (*loop.Kernel, error) {
@@ -29,9 +29,12 @@ func prepare(k *loop.Kernel) (*loop.Kernel, error) {
 		out = append(out, c.body(stmts(stores)))
 	}
 	k.Body = bind(out)
-	number := 0
+	number, known := 0, bounds{}
 	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
 		walk(vs, func(v *loop.Value) {
+			if v.Op == loop.Exp && known.of(v.Args[0]).hi <= 0 {
+				v.Op = loop.ExpNeg
+			}
 			switch {
 			case v.Op == loop.Dot && v.Instr == "":
 				nameDot(k, v, &number)

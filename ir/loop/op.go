@@ -29,6 +29,7 @@ const (
 	// Transcendental, expanded to the above by step expand.
 	Rsqrt
 	Exp
+	ExpNeg // of an argument that is not positive
 	Log
 	Log1p
 	Expm1

@@ -130,6 +130,7 @@ var table = [NumOps]Info{
 
 	Rsqrt:   {Name: "rsqrt", Arity: 1, Class: ClassTranscendental, Cost: 10, Rule: same(float), f1: func(x float64) float64 { return 1 / math.Sqrt(x) }},
 	Exp:     {Name: "exp", Arity: 1, Class: ClassTranscendental, Cost: 12, Rule: same(float), f1: math.Exp},
+	ExpNeg:  {Name: "expneg", Arity: 1, Class: ClassTranscendental, Cost: 12, Rule: same(float), f1: math.Exp},
 	Log:     {Name: "log", Arity: 1, Class: ClassTranscendental, Cost: 16, Rule: same(float), f1: math.Log},
 	Log1p:   {Name: "log1p", Arity: 1, Class: ClassTranscendental, Cost: 18, Rule: same(float), f1: math.Log1p},
 	Expm1:   {Name: "expm1", Arity: 1, Class: ClassTranscendental, Cost: 16, Rule: same(float), f1: math.Expm1},

@@ -13,25 +13,21 @@ import (
 // PyTorch computes the same first 20 losses from the same weights and batches.
 func TestAcceptanceLossesOfPyTorch(t *testing.T) {
 	acceptance(t)
-	t.Run("gpt", func(t *testing.T) {
-		peer(t, "gpt", "corpus="+text(t), "heads=4", "steps=1200")
-	})
-	t.Run("gpt2", func(t *testing.T) {
-		peer(t, "gpt2", "corpus="+text(t), "heads=4", "steps=2000")
-	})
-	t.Run("made", func(t *testing.T) { peer(t, "made", "digits="+digits(t)) })
+	corpus := []string{"--data", "corpus=" + text(t)}
+	t.Run("gpt", func(t *testing.T) { peer(t, "gpt", corpus, "heads=4", "steps=1200") })
+	t.Run("gpt2", func(t *testing.T) { peer(t, "gpt2", corpus, "heads=4", "steps=2000") })
+	t.Run("made", func(t *testing.T) { peer(t, "made", []string{"--data", "digits=" + digits(t)}) })
+	t.Run("lstm", func(t *testing.T) { peer(t, "lstm", append([]string{"--set", "hidden=128"}, corpus...)) })
 	// Their data are drawn, by PyTorch's side too: testdata/peers/mdlc_draw.py.
-	t.Run("gan2d", func(t *testing.T) { peer(t, "gan2d", "", "seed=1") })
-	t.Run("copying", func(t *testing.T) { peer(t, "copying", "", "seed=1") })
+	t.Run("gan2d", func(t *testing.T) { peer(t, "gan2d", nil, "seed=1") })
+	t.Run("copying", func(t *testing.T) { peer(t, "copying", nil, "seed=1") })
 }
 
-func peer(t *testing.T, model, data string, settings ...string) {
+// peer trains a model with flags, and runs its script with settings.
+func peer(t *testing.T, model string, flags []string, settings ...string) {
 	dir := t.TempDir()
-	train := []string{"run", library(t, model+".mdl"), "train", "--seed", "1", "--steps", "20",
-		"--out", filepath.Join(dir, "run"), "--export", filepath.Join(dir, "export"), "--json", "-q"}
-	if data != "" {
-		train = append(train, "--data", data)
-	}
+	train := append([]string{"run", library(t, model+".mdl"), "train", "--seed", "1", "--steps", "20",
+		"--out", filepath.Join(dir, "run"), "--export", filepath.Join(dir, "export"), "--json", "-q"}, flags...)
 	out, _ := mdlc(t, train...)
 	losses := filepath.Join(dir, "losses.jsonl")
 	require.NoError(t, os.WriteFile(losses, out, 0o644))

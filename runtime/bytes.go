@@ -56,7 +56,7 @@ const binaryProbe = 8000
 
 func (s *source) openTree(dir, pattern string) error {
 	var train, valid bytes.Buffer
-	files := 0
+	files, others := 0, 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -73,6 +73,7 @@ func (s *source) openTree(dir, pattern string) error {
 			return err
 		}
 		if bytes.IndexByte(data[:min(len(data), binaryProbe)], 0) >= 0 {
+			others++
 			return nil
 		}
 		files++
@@ -88,6 +89,10 @@ func (s *source) openTree(dir, pattern string) error {
 	}
 	if train.Len() == 0 {
 		return fmt.Errorf("%s has no text files that match %s", dir, pattern)
+	}
+	s.note = fmt.Sprintf("from %d files", files)
+	if others > 0 {
+		s.note += fmt.Sprintf(", %d that are no text left out", others)
 	}
 	if s.Holdout <= 0 {
 		return s.cut(byteSplit(train.Bytes()), s.Split)

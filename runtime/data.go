@@ -40,6 +40,7 @@ type source struct {
 	*program.Source
 	dir    string // relative paths start here
 	splits map[string]*split
+	note   string                   // of what was read: how many files; or ""
 	draw   func(part string) *split // makes a split when it is first used; nil: all are there
 }
 

@@ -194,7 +194,7 @@ func TestFeedsThatDoNotFit(t *testing.T) {
 	s := open(t, program.Source{Kind: "npy", Path: digitRows(t, 10)}, "")
 	in := &program.Input{Name: "x", Feed: program.Feed{Split: "train", Kind: "rows"}}
 	_, err := newFeed(in, &program.Buffer{Elem: loop.F32, Dims: []int{4, 10}}, s, 0, false)
-	require.EqualError(t, err, "m.mdl:7:1: error: d.train cannot fill `x: f32[4 10]`: its rows have 8 numbers, a row of the batch 10")
+	require.EqualError(t, err, "m.mdl:7:1: error: d.train cannot fill `x: f32[4, 10]`: its rows have 8 numbers, a row of the batch 10")
 	in.Feed.Kind = "windows"
 	_, err = newFeed(in, &program.Buffer{Elem: loop.F32, Dims: []int{4, 8}}, s, 0, false)
 	require.ErrorContains(t, err, "windows are cut from a sequence")

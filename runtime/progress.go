@@ -15,10 +15,16 @@ type Progress struct {
 	first int       // the step that it began with
 	shown time.Time
 	open  bool // a line on the terminal waits to be overwritten
+
+	training bool                 // steps are left
+	told     map[string]time.Time // when a line of its kind was last printed
+	untold   map[string]int       // lines of its kind that came too soon since
 }
 
 // NewProgress writes to w, a terminal with width columns, or none if that is 0.
-func NewProgress(w io.Writer, width int) *Progress { return &Progress{w: w, width: width} }
+func NewProgress(w io.Writer, width int) *Progress {
+	return &Progress{w: w, width: width, told: map[string]time.Time{}, untold: map[string]int{}}
+}
 
 // Line prints a line of its own.
 func (p *Progress) Line(format string, args ...any) {
@@ -38,7 +44,7 @@ func (p *Progress) clear() {
 
 func (p *Progress) start(step int) {
 	if p != nil {
-		p.began, p.first, p.shown = time.Now(), step, time.Time{}
+		p.began, p.first, p.shown, p.training = time.Now(), step, time.Time{}, true
 	}
 }
 
@@ -47,6 +53,7 @@ func (p *Progress) step(rec *record, count int) {
 	if p == nil {
 		return
 	}
+	p.training = rec.step < count
 	every := 5 * time.Second
 	if p.width > 0 {
 		every = 100 * time.Millisecond
@@ -56,7 +63,10 @@ func (p *Progress) step(rec *record, count int) {
 		return
 	}
 	p.shown = now
-	line := fmt.Sprintf("%s  step %d/%d  %s", rec.block, rec.step, count, rec.text())
+	line := fmt.Sprintf("%s  step %d/%d", rec.block, rec.step, count)
+	if text := rec.text(); text != "" {
+		line += "  " + text
+	}
 	if done, spent := rec.step-p.first, now.Sub(p.began); done > 1 && spent > 0 {
 		rate := float64(done) / spent.Seconds()
 		line += fmt.Sprintf("  %.4g steps/s", rate)
@@ -82,6 +92,31 @@ func (p *Progress) step(rec *record, count int) {
 // record tells the result of an eval or of an `every` block.
 func (p *Progress) record(rec *record) {
 	if p != nil && len(rec.names) > 0 {
-		p.Line("%s  step %d  %s", rec.block, rec.step, rec.text())
+		p.sometimes(rec.block, fmt.Sprintf("%s  step %d  %s", rec.block, rec.step, rec.text()), "log.jsonl has %d before it")
 	}
+}
+
+// wrote tells of a file that a run left.
+func (p *Progress) wrote(path string) {
+	if p != nil {
+		p.sometimes("wrote", "wrote "+path, "and %d before it")
+	}
+}
+
+// sometimes prints a line, but while a train runs not more than one of a kind in a while.
+func (p *Progress) sometimes(kind, line, more string) {
+	every := 5 * time.Second
+	if p.width > 0 {
+		every = time.Second
+	}
+	now := time.Now()
+	if p.training && now.Sub(p.told[kind]) < every {
+		p.untold[kind]++
+		return
+	}
+	if n := p.untold[kind]; n > 0 {
+		line += "  (" + fmt.Sprintf(more, n) + ")"
+	}
+	p.told[kind], p.untold[kind] = now, 0
+	p.Line("%s", line)
 }

@@ -112,6 +112,7 @@ func (r *Runner) source(name string) (*source, error) {
 			s, err := openSource(src, r.o.Dir)
 			if err == nil {
 				r.sources[name] = s
+				r.o.Progress.Line("data %s: %s", name, s.summary())
 			}
 			return s, err
 		}

@@ -89,7 +89,7 @@ func checkOutput(out *program.Output, buf *program.Buffer) error {
 		return fmt.Errorf("%s: error: nothing is shown as %s", out.Pos, out.As)
 	}
 	if !form.fits(buf.Dims) {
-		return fmt.Errorf("%s: error: `show … as %s` takes %s, not %v", out.Pos, out.As, form.takes, buf.Dims)
+		return fmt.Errorf("%s: error: `show … as %s` takes %s, not %s", out.Pos, out.As, form.takes, shapeText(buf.Dims))
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func (r *Runner) show(s *shown, as, name string, out io.Writer) error {
 		if err := s.save(path, f.write); err != nil {
 			return err
 		}
-		r.o.Progress.Line("wrote %s", path)
+		r.o.Progress.wrote(path)
 	}
 	return nil
 }

@@ -318,17 +318,17 @@ func TestProgressLines(t *testing.T) {
 	var lines bytes.Buffer
 	_, err := trainLearner(t, digitRows(t, 33), index.C(30), 1, Options{Out: t.TempDir(), Progress: NewProgress(&lines, 0)})
 	require.NoError(t, err)
-	require.Regexp(t, `^train  step 1/30  loss [0-9.]+\n`, lines.String())
+	require.Regexp(t, `^data digits: \S+digits.npy: train 29 rows, valid 4 rows\ntrain  step 1/30  loss [0-9.]+\n`, lines.String())
 	require.Regexp(t, `\ntrain  step 30/30  loss [0-9.]+  [0-9.e+]+ steps/s\n`, lines.String())
-	require.Contains(t, lines.String(), "eval valid  step 30  loss 30.5\n")
+	require.Contains(t, lines.String(), "\neval valid  step 30  loss 30.5  (log.jsonl has 4 before it)\n")
 }
 
 func TestProgressOnATerminalIsOneLine(t *testing.T) {
 	var lines bytes.Buffer
 	_, err := trainLearner(t, digitRows(t, 33), index.C(30), 1, Options{Out: t.TempDir(), Progress: NewProgress(&lines, 16)})
 	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(lines.String(), "\r\x1b[Ktrain  step 1/3\r\x1b[K"), "%q", lines.String())
-	require.Contains(t, lines.String(), "eval valid  step 30  loss 30.5\n")
+	require.True(t, strings.Contains(lines.String(), "valid 4 rows\n\r\x1b[Ktrain  step 1/3\r\x1b[K"), "%q", lines.String())
+	require.Contains(t, lines.String(), "\neval valid  step 30  loss 30.5  (log.jsonl has 4 before it)\n")
 }
 
 func TestResumeTellsOfChangedSettings(t *testing.T) {

@@ -21,8 +21,8 @@ type compileCommand struct {
 
 	modelFlags
 	Out       string `short:"o" help:"Write a bundle, which runs without compiler or LLVM." placeholder:"FILE" type:"path"`
-	Target    string `help:"The level of x86-64 to compile for: avx2 or avx512 (this machine's)."`
-	Emit      string `help:"Print a stage: graph, loops, llvm, asm or plan." enum:",graph,loops,llvm,asm,plan" default:""`
+	Target    string `help:"The level of x86-64 to compile for: avx2 or avx512 (this machine's)." placeholder:"LEVEL"`
+	Emit      string `help:"Print a stage: graph, loops, llvm, asm or plan." enum:",graph,loops,llvm,asm,plan" default:"" placeholder:"STAGE"`
 	Dump      string `help:"Print the graphs after PASS, or the kernels after a step of the schedule (loops:STEP)." placeholder:"PASS"`
 	StopAfter string `help:"Stop after PASS and print the module." placeholder:"PASS"`
 	Time      bool   `help:"Tell on stderr what each pass takes."`

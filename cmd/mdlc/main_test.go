@@ -96,7 +96,8 @@ func TestFailures(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"run " + silent + " eval", "has no eval block"},
 		{"run nowhere.mdl", "no model: stat nowhere.mdl: no such file or directory"},
-		{"run points.npy", "points.npy: not a bundle of mdlc"},
+		{"run .", "no model: . is a folder, not a file that ends in .mdl; it holds regression.mdl, silent.mdl\n"},
+		{"run points.npy", "points.npy: not a bundle of mdlc: a model ends in .mdl; data is named with --data NAME=PATH"},
 		{"run FILE sample", "no weights in runs/regression: train first"},
 		{"run FILE eval valid", "no weights in runs/regression: train first"},
 		{"run FILE train --data points=gone.npy", filepath.Join(dir, "gone.npy") + " is not there\n  = help: `--data points=PATH`"},
@@ -126,6 +127,7 @@ func TestRunTrainsThenSamples(t *testing.T) {
 		require.InDelta(t, 2*float64(j+1), v, 0.1)
 	}
 	require.Contains(t, stderr, "train  step 1/200  loss ")
+	require.Contains(t, stderr, "data points: points.npy: train ")
 	require.Contains(t, stderr, "eval valid  step 200  loss ")
 	for _, name := range []string{"config.json", "log.jsonl", "regression.mdl", "weights.safetensors"} {
 		require.FileExists(t, filepath.Join("runs/regression", name))
@@ -424,4 +426,30 @@ func TestJSONLinesAreObjects(t *testing.T) {
 	}
 	require.Equal(t, 2, evals) // after step 100, and at the end after step 110
 	require.Contains(t, stdout, `{"block":"eval valid","step":110,"loss":`)
+}
+
+// A file of samples alone needs no word; a flag that a program is compiled for is named as it was given.
+func TestASampleAlone(t *testing.T) {
+	dir, _ := model(t)
+	file := filepath.Join(dir, "alone.mdl")
+	require.NoError(t, os.WriteFile(file, []byte("config { n = 2000000 }\nsample look(times: int = 2) { show times * n }\n"), 0o644))
+	stdout, stderr, code := call("run", file, "-q", "--times", "3")
+	require.Equal(t, 0, code, stderr)
+	require.Equal(t, "6e+06\n", stdout)
+	_, stderr, code = call("run", file, "sample", "--times", "abc")
+	require.Equal(t, exitUsage, code)
+	require.Equal(t, "error: --times abc: the setting is a number like 2\n", stderr)
+	stdout, _, code = call("compile", "--help")
+	require.Equal(t, 0, code)
+	require.Contains(t, stdout, "--emit=STAGE")
+}
+
+// Settings are written as people write them.
+func TestSettingsAsWritten(t *testing.T) {
+	_, file := model(t)
+	_, stderr, code := call("run", file, "train", "-q", "--steps", "1", "--set", "epochs=2e6")
+	require.Equal(t, 0, code, stderr)
+	config, err := os.ReadFile("runs/regression/config.json")
+	require.NoError(t, err)
+	require.Contains(t, string(config), `"epochs": "2000000"`)
 }

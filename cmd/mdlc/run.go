@@ -105,8 +105,18 @@ func (c *runCommand) checkWords() error {
 
 // checkFile finds the model that went to a flag which mdlc does not know: `run --fast FILE train`.
 func (c *runCommand) checkFile() error {
-	if _, err := os.Stat(c.File); err == nil {
-		return nil
+	if info, err := os.Stat(c.File); err == nil {
+		if !info.IsDir() {
+			return nil
+		}
+		help := "it holds none"
+		if models, _ := filepath.Glob(filepath.Join(c.File, "*.mdl")); len(models) > 0 {
+			if len(models) > 5 {
+				models = append(models[:5], "…")
+			}
+			help = "it holds " + strings.Join(models, ", ")
+		}
+		return fmt.Errorf("no model: %s is a folder, not a file that ends in .mdl; %s", c.File, help)
 	}
 	for _, f := range c.flags {
 		if info, err := os.Stat(f.Value); err == nil && !info.IsDir() {
@@ -155,7 +165,7 @@ func (c *runCommand) load(t *terminal, out string) (*program.Program, error) {
 		}
 		p, err := program.Load(bytes.NewReader(bundle))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.File, err)
+			return nil, fmt.Errorf("%s: %w: a model ends in .mdl; data is named with --data NAME=PATH", c.File, err)
 		}
 		if len(c.Set) > 0 {
 			return nil, &usageError{"--set changes a model file; a bundle is compiled already"}
@@ -239,7 +249,7 @@ func (c *runCommand) carryOut(t *terminal, m *runtime.Model, o runtime.Options) 
 	case "sample":
 		return r.Sample(name, c.flags)
 	}
-	if word == "train" || !runtime.HasWeights(o.Out) || c.Resume {
+	if word == "train" || m.Has("train") && (!runtime.HasWeights(o.Out) || c.Resume) {
 		t.stoppable.Store(true)
 		defer survivePipes()()
 		err := r.Train()

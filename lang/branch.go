@@ -65,7 +65,8 @@ func (b *builder) branch(x *branching, cond Tensor, body *Block, at Span) {
 	b.f = f
 	in := b.in(newScope(b.sc, blockScope))
 	if r := in.block(body); r != nil {
-		b.noReturn(r, at)
+		b.ifPoisoned(r)
+		b.fail(at, "`return` can stand only in an `if` that the compiler decides")
 	}
 	next := []*ir.Node{go1.N}
 	for _, c := range carried {
@@ -97,11 +98,11 @@ func (b *builder) branch(x *branching, cond Tensor, body *Block, at Span) {
 	}
 }
 
-func (b *builder) noReturn(r Value, at Span) {
-	if _, poisoned := r.(Poison); poisoned {
+// ifPoisoned ends the evaluation of what uses a failed value.
+func (b *builder) ifPoisoned(v Value) {
+	if _, poisoned := v.(Poison); poisoned {
 		panic(silent{})
 	}
-	b.fail(at, "`return` can stand only in an `if` that the compiler decides")
 }
 
 // assignedOnly is a block that assigns those of the names that bl assigns and that live on.
@@ -189,7 +190,8 @@ func (b *builder) whileStmt(s *While, at Span) {
 	b.enter(run, turnCount{frame: f, count: maxTurns})
 	in := b.in(run.scope)
 	if r := in.block(s.Body); r != nil {
-		b.noReturn(r, at)
+		b.ifPoisoned(r)
+		b.fail(at, "`return` cannot stand in a loop")
 	}
 	var next []*ir.Node
 	for _, c := range carried {
@@ -197,7 +199,7 @@ func (b *builder) whileStmt(s *While, at Span) {
 	}
 	again := b.condition(b.eval(term), term, at)
 	if again == nil {
-		b.fail(term.Span(), "this condition changes from a value of the run to one that the compiler knows")
+		panic("lang: the condition of a while is known after a turn, though what changes is carried")
 	}
 	next = append([]*ir.Node{b.node(*again)}, next...)
 	b.leave()

@@ -144,8 +144,6 @@ func (c *core) guard(f, otherwise func()) {
 		case mistake:
 			c.diags = append(c.diags, r.d)
 		case silent:
-		case otherGraph:
-			c.diags = append(c.diags, c.diagnostic(c.current, "report it in the step, or compute it in `every` from states", "`every` runs after the step and cannot use a value of it"))
 		default:
 			panic(r)
 		}

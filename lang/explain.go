@@ -23,9 +23,6 @@ func explain(err error, toks []lexer.Token, more bool) Diagnostic {
 		i++
 	}
 	ended := i >= len(toks) || toks[i].EOF()
-	if ended && i == 0 {
-		return Diagnostic{Span: width(at, 1), Message: "nothing to read here"}
-	}
 	prev := lexer.Token{}
 	if i > 0 {
 		prev = toks[i-1]
@@ -127,7 +124,7 @@ func (u unexpected) next() lexer.Token {
 
 // explanations are tried in order; "" as message: it does not apply.
 var explanations = []func(u unexpected) Diagnostic{
-	missingAtLineEnd, closingBracket, reservedName, foreignOperator, foreignLine, colonBlock, comparisonOrArrow, unfinishedStatement, separatingComma,
+	missingAtLineEnd, missingBehind, closingBracket, reservedName, foreignOperator, foreignLine, colonBlock, comparisonOrArrow, unfinishedStatement, separatingComma,
 	bareExpression, strayEquals, strayNumberOrComma, misplacedWord, missingBetween, followUp,
 }
 
@@ -148,6 +145,17 @@ func atToken(toks []lexer.Token, i int, prev lexer.Token) Diagnostic {
 func missingAtLineEnd(u unexpected) (d Diagnostic) {
 	if u.prev.Value != "" && u.firstOfLine() && needsOperand(u.prev) && startsStatement(u.t) {
 		return missingOperand(u.prev)
+	}
+	return d
+}
+
+// missingBehind is an operator with nothing behind it.
+func missingBehind(u unexpected) (d Diagnostic) {
+	if next := u.next(); binaryOperator(u.t) && u.i > 0 && !needsOperand(u.prev) && !isString(next) {
+		switch next.Value {
+		case ")", "]", "}", ",":
+			d.Message = fmt.Sprintf("after `%s` an operand is missing", u.t.Value)
+		}
 	}
 	return d
 }
@@ -194,8 +202,9 @@ func foreignOperator(u unexpected) (d Diagnostic) {
 	case t.Value == "*" && prev.Value == "*":
 		d.Span = Span{prev.Pos, tokenSpan(t).End}
 		d.Message, d.Help = "`**` is not an operator of mdl", "`x^2` is a power"
-	case (t.Value == "|" || t.Value == "=") && prev.Value == t.Value:
-		d.Message, d.Help = fmt.Sprintf("`%s%s` does not fit here", prev.Value, t.Value), "`a or b` for conditions, `a == b` to compare"
+	case t.Value == "|" && u.next().Value == "|":
+		d.Span = width(t.Pos, 2)
+		d.Message, d.Help = "`||` is not an operator of mdl", "`a or b` for conditions"
 	case t.Value == "else" && prev.Value != "}":
 		for i := u.i - 1; i >= 0 && u.toks[i].Pos.Line == t.Pos.Line; i-- {
 			if u.toks[i].Value == "if" && !startsLine(u.toks, i) {
@@ -346,8 +355,9 @@ func strayEquals(u unexpected) (d Diagnostic) {
 
 func strayNumberOrComma(u unexpected) (d Diagnostic) {
 	switch {
-	case u.t.Value == "." && isNumber(u.prev):
-		d.Message, d.Help = "a number needs a digit after its point", fmt.Sprintf("`%s.0`", u.prev.Value)
+	case u.prev.Value == "." && isNumber(u.ago(2)):
+		d.Span = tokenSpan(u.prev)
+		d.Message, d.Help = "a number needs a digit after its point", fmt.Sprintf("`%s.0`", u.ago(2).Value)
 	case u.t.Value == "," && needsOperand(u.prev):
 		d.Message = fmt.Sprintf("after `%s` an operand is missing", u.prev.Value)
 		d.Span = tokenSpan(u.prev)

@@ -8,10 +8,6 @@ import (
 	"mdlc/ir/loop"
 )
 
-// otherGraph is the panic of a graph that meets a value of another one: an
-// `every` that uses a value of its step.
-type otherGraph struct{ name string }
-
 // A frame is a graph being built: an entry's, or the region of a loop. A
 // region sees values from outside only as its parameters: use brings them in
 // as invariants, stacked as one slice a turn.
@@ -101,7 +97,7 @@ func (f *frame) use(t Tensor) *ir.Node {
 // fromStep is a value of the step in the graph of an `every`.
 func (f *frame) fromStep(t Tensor) *ir.Node {
 	if f.step == nil || t.F != f.step.f {
-		panic(otherGraph{f.b.Name})
+		panic("lang: graph " + f.b.Name + " meets a value of another one")
 	}
 	return f.b.Param(ir.ParamValueOf, f.step.keep(t.N), t.N.Type)
 }

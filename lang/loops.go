@@ -12,6 +12,7 @@ import (
 // A loopRun is a `for` or `repeat` being built: as one loop op, or turn by turn.
 type loopRun struct {
 	frame    *frame // nil: unrolled
+	body     *frame // where the body is built
 	names    []string
 	scope    *scope // of the body
 	at       int    // the turn, unrolled
@@ -96,6 +97,7 @@ func (b *builder) runLoop(names []string, over []Value, body *Block, at Span) {
 	if known && k == 1 {
 		rolled = false
 	}
+	defer b.poisonCollected(len(b.diags), body)
 	var why *Diagnostic
 	if rolled {
 		if !known {
@@ -113,9 +115,21 @@ func (b *builder) runLoop(names []string, over []Value, body *Block, at Span) {
 		panic(mistake{b.withNotes(*why, fmt.Sprintf("so the loop of line %d would be unrolled %d times, more than %d", at.Pos.Line, k, maxUnroll))})
 	}
 	if k > maxUnroll {
-		b.fail(at, "this loop changes from turn to turn and would be unrolled %d times, more than %d", k, maxUnroll)
+		b.fail(at, "`each`, `minimize`, `report`, `show` and `<-` run turn by turn: this loop would be unrolled %d times, more than %d", k, maxUnroll)
 	}
 	b.unrolled(names, over, k, body)
+}
+
+// poisonCollected keeps arrays that a loop with a mistake would have collected from being unknown names.
+func (b *builder) poisonCollected(wrong int, body *Block) {
+	if len(b.diags) == wrong {
+		return
+	}
+	for _, n := range assigned(body) {
+		if v, _ := b.sc.find(n); v == nil {
+			b.sc.define(n, Poison{})
+		}
+	}
 }
 
 // effects: batches and updates happen turn by turn.
@@ -225,7 +239,7 @@ func (b *builder) rolled(names []string, over []Value, count *index.Expr, body *
 	}
 	b.f = f
 	b.at(at)
-	run := &loopRun{frame: f, names: names, scope: newScope(b.sc, blockScope)}
+	run := &loopRun{frame: f, body: f, names: names, scope: newScope(b.sc, blockScope)}
 	for i, n := range names {
 		run.scope.define(n, b.turnValue(over[i]))
 	}
@@ -234,9 +248,7 @@ func (b *builder) rolled(names []string, over []Value, count *index.Expr, body *
 	r := b.in(run.scope).block(body)
 	b.leave()
 	if r != nil {
-		if _, poisoned := r.(Poison); poisoned {
-			panic(silent{})
-		}
+		b.ifPoisoned(r)
 		b.fail(at, "`return` cannot stand in a loop")
 	}
 	var next, outputs, initial []*ir.Node
@@ -308,7 +320,7 @@ func (b *builder) nextValue(c *carried, at Span) *ir.Node {
 
 // unrolled runs the body turn by turn.
 func (b *builder) unrolled(names []string, over []Value, count int, body *Block) {
-	run := &loopRun{names: names, count: count}
+	run := &loopRun{body: b.f, names: names, count: count}
 	before, after := b.nth, maps.Clone(b.nth)
 	for i := range count {
 		b.nth = maps.Clone(before) // a draw in a loop is the same draw in each turn
@@ -320,7 +332,8 @@ func (b *builder) unrolled(names []string, over []Value, count int, body *Block)
 		r := b.in(run.scope).block(body)
 		b.leave()
 		if r != nil {
-			panic(silent{})
+			b.ifPoisoned(r)
+			b.fail(b.current, "`return` cannot stand in a loop")
 		}
 		for path, n := range b.nth {
 			after[path] = max(after[path], n)
@@ -380,11 +393,14 @@ func (b *builder) collect(t *IndexTerm, name string, v Value, at Span) {
 			if n != "" && !s.Rest {
 				b.hidden(s)
 			}
-			b.failHelp(s.Span, "`"+name+": f32[…] = 0` before makes it", "`%s` does not exist, so this slot of it cannot be set", name)
+			b.failHelp(s.Span, "`"+name+": f32[…] = 0` before makes it", "`%s` does not exist, so no slot of it can be set", name)
 		}
 	}
 	if axis < 0 {
 		b.failHelp(at, "`"+name+": f32[…] = 0` before makes it", "`%s` does not exist, so no slot of it can be set", name)
+	}
+	if b.f != run.body {
+		b.failHelp(at, "bind a value in both branches, and set the slot behind the `if`", "an `if` that is decided at run time cannot leave elements of `%s` out", name)
 	}
 	x, ok := b.tensorLike(v, b.elemFor(v))
 	if !ok {

@@ -213,9 +213,7 @@ func (b *builder) comprehension(l *ListTerm) Value {
 		if !c.isWhole() || c.V < 0 {
 			b.fail(l.Counts[0].Span(), "the count of a list must be a whole number, not %s", c)
 		}
-		for i := range int(c.V) {
-			turns = append(turns, whole(i))
-		}
+		turns = b.rangeItems(c, l.Counts[0].Span())
 	case List:
 		turns = c.Items
 	case Range:

@@ -84,15 +84,15 @@ func scan(name, text string) ([]lexer.Token, *Diagnostic) {
 
 // foreign are spellings of other languages at which the lexer stops.
 var foreign = []struct{ text, message, help string }{
-	{"&&", "`&&` is not an operator of mdl", "`a and b`"},
-	{"&", "`&` is not an operator of mdl", "`a and b` for conditions"},
-	{"!", "`!` is not an operator of mdl", "`not a`"},
-	{";", "`;` is not part of mdl: line breaks and spaces separate statements", "leave it out"},
-	{"#", "`#` does not start a comment", "comments start with `//`"},
-	{"'", "text is written in double quotes", "`\"text\"`"},
-	{"\"", "this text is not closed on its line", "close it with `\"`; a line break inside is written `\\n`"},
-	{"?", "`?` is not an operator of mdl", "`where c then a else b`"},
-	{"`", "a backquote is not part of mdl", "text is written in double quotes"},
+	{text: "&&", message: "`&&` is not an operator of mdl", help: "`a and b`"},
+	{text: "&", message: "`&` is not an operator of mdl", help: "`a and b` for conditions"},
+	{text: "!", message: "`!` is not an operator of mdl", help: "`not a`"},
+	{text: ";", message: "`;` is not part of mdl: line breaks and spaces separate statements", help: "leave it out"},
+	{text: "#", message: "`#` does not start a comment", help: "comments start with `//`"},
+	{text: "'", message: "text is written in double quotes", help: "`\"text\"`"},
+	{text: "\"", message: "this text is not closed on its line", help: "close it with `\"`; a line break inside is written `\\n`"},
+	{text: "?", message: "`?` is not an operator of mdl", help: "`where c then a else b`"},
+	{text: "`", message: "a backquote is not part of mdl", help: "text is written in double quotes"},
 }
 
 func badCharacter(err error, name, text string) *Diagnostic {

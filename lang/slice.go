@@ -265,7 +265,7 @@ func (b *builder) checkedPoint(a *access, e *index.Expr, d ir.Dim, s Subscript) 
 		if hi < 0 {
 			k = hi
 		}
-		b.fail(s.Span, "there is no element %d: the axis has %s", k, dimText(d))
+		b.fail(s.Span, "there is no element %s: the axis has %s", itoa(k), dimText(d))
 	}
 	if _, ok := e.Const(); !ok {
 		a.soft = a.soft || d.Len != nil

@@ -47,7 +47,7 @@ func (b *builder) stateIn(f *frame, k stateKey) Tensor {
 		return b.entry.value(k.state)
 	}
 	if f.outer == nil {
-		panic(otherGraph{f.b.Name})
+		panic("lang: graph " + f.b.Name + " meets a state of another one")
 	}
 	return b.held(f, k).now
 }

@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"slices"
+
 	"mdlc/ir"
 )
 
@@ -15,7 +17,7 @@ func (b *builder) block(bl *Block) Value {
 			for _, n := range assigned(&Block{Stmts: []*Stmt{s}}) {
 				b.sc.assign(n, Poison{})
 			}
-			if s.Return != nil {
+			if returnsIn(s) {
 				r = Poison{}
 			}
 		})
@@ -40,6 +42,24 @@ func bareName(s *Stmt) string {
 
 // runsEntry is the word of `sample x`, which is written as though it were a statement like `eval x`.
 func runsEntry(s *Stmt) bool { n := bareName(s); return n == "sample" || n == "train" }
+
+// returnsIn reports whether a `return` stands in a statement.
+func returnsIn(s *Stmt) bool {
+	in := func(bl *Block) bool { return bl != nil && slices.ContainsFunc(bl.Stmts, returnsIn) }
+	switch {
+	case s.Return != nil:
+		return true
+	case s.If != nil:
+		return in(s.If.Then) || in(s.If.Else) || s.If.ElseIf != nil && returnsIn(&Stmt{If: s.If.ElseIf})
+	case s.For != nil:
+		return in(s.For.Body)
+	case s.Repeat != nil:
+		return in(s.Repeat.Body)
+	case s.While != nil:
+		return in(s.While.Body)
+	}
+	return false
+}
 
 func stmtSpan(s *Stmt) Span { return Span{s.Pos, s.EndPos} }
 
@@ -281,7 +301,8 @@ func (b *builder) assignIndexed(t *IndexTerm, value Term, at Span) {
 		b.fail(t.Outside.Span(), "`|` has no meaning on the left")
 	}
 	var free []Subscript
-	slots, rest := 0, false
+	var slot *Subscript
+	rest := false
 	for _, s := range t.Indices {
 		switch {
 		case s.Rest:
@@ -289,10 +310,10 @@ func (b *builder) assignIndexed(t *IndexTerm, value Term, at Span) {
 		case b.isFree(s):
 			free = append(free, s)
 		default:
-			slots++
+			slot = &s
 		}
 	}
-	if slots == 0 && (len(free) > 0 || rest) {
+	if slot == nil && (len(free) > 0 || rest) {
 		b.assignable(name)
 		y := b.defineIndexed(t.Indices, value, at)
 		ir.Named(y.N, name.Name)
@@ -300,6 +321,9 @@ func (b *builder) assignIndexed(t *IndexTerm, value Term, at Span) {
 		return
 	}
 	if len(free) > 0 {
+		if _, home := b.sc.local(name.Name); home == nil && len(b.runs) == 0 {
+			b.hidden(*slot)
+		}
 		v := b.defineIndexed(free, value, at)
 		b.setSlot(&IndexTerm{place: t.place, X: t.X, Indices: b.wholeAxes(t.Indices)}, v, at)
 		return

@@ -84,12 +84,16 @@ func (b *builder) dim(d *Dim) ir.Dim {
 	if d.Ragged != "" {
 		b.failHelp(at, "give all rows the same length", "ragged axes (`~%s`) are not supported", d.Ragged)
 	}
-	if n := dimName(d); upper(n) {
-		if v, _ := b.sc.find(n); v == nil {
-			b.failHelp(at, "an upper-case name is bound by a parameter's type", "the dimension `%s` is not bound", n)
+	size := d.Size.term()
+	walk(size, func(t Term) bool {
+		if n, ok := t.(*NameTerm); ok && upper(n.Name) {
+			if v, _ := b.sc.find(n.Name); v == nil {
+				b.failHelp(n.Span(), "an upper-case name is bound where it stands alone in a parameter's type", "the dimension `%s` is not bound", n.Name)
+			}
 		}
-	}
-	return b.dimOf(b.eval(d.Size.term()), at)
+		return true
+	})
+	return b.dimOf(b.eval(size), at)
 }
 
 // dimOf is a whole number as an axis.

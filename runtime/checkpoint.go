@@ -79,6 +79,7 @@ func (m *Model) save(path string, p progress) error {
 			f.tensors = append(f.tensors, tensor{x.name, s.Elem, x.dims, m.states[i][x.lo:x.hi]})
 		}
 	}
+	f.meta["sum"] = f.sum()
 	return replaceFile(path, f.write)
 }
 
@@ -95,6 +96,9 @@ func (m *Model) restore(path string) (progress, error) {
 	var p progress
 	if err == nil {
 		p, err = parseProgress(f.meta)
+	}
+	if err == nil && f.meta["sum"] != "" && f.meta["sum"] != f.sum() {
+		err = fmt.Errorf("the weights are damaged: they are not what was saved; take a copy, or train anew")
 	}
 	if err == nil {
 		err = m.setStates(f.tensors)

@@ -92,6 +92,29 @@ func FuzzSafetensors(f *testing.F) {
 	})
 }
 
+// Whatever byte of a checkpoint is changed or cut off, nothing of it is taken.
+func TestDamagedCheckpoints(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	m := load(t, learner(t, "", index.C(1)), 1)
+	require.NoError(t, m.save(path, progress{seed: 7, step: 30, data: map[string]string{"digits": "abc"}, unlogged: "x"}))
+	good := readFile(t, path)
+	writeElem(loop.F32, m.states[0], 3, 42)
+	for at := range good {
+		require.NoError(t, os.WriteFile(path, good[:at], 0o644))
+		_, err := m.restore(path)
+		require.Error(t, err, "cut at %d", at)
+	}
+	body := len(good) - len(m.states[0])
+	for at := body; at < len(good); at++ {
+		bad := bytes.Clone(good)
+		bad[at] ^= 1
+		require.NoError(t, os.WriteFile(path, bad, 0o644))
+		_, err := m.restore(path)
+		require.ErrorContains(t, err, path+": the weights are damaged: ")
+	}
+	require.Equal(t, 42.0, readElem(loop.F32, m.states[0], 3), "something was restored")
+}
+
 func TestRestoreRefusesOtherWeights(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.safetensors")
 	m := load(t, learner(t, "", index.C(1)), 1)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"slices"
 	"strings"
@@ -26,6 +27,17 @@ type tensorFile struct {
 	tensors []tensor
 	meta    map[string]string
 }
+
+// sum is a checksum of all tensors and their names, in whatever order they are.
+func (f *tensorFile) sum() string {
+	all := uint32(0)
+	for _, t := range f.tensors {
+		all ^= crc32.Update(crc32.Checksum([]byte(t.name), castagnoli), castagnoli, t.data)
+	}
+	return fmt.Sprintf("%08x", all)
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var safetensorsElems = map[loop.Elem]string{
 	loop.Bool: "BOOL", loop.I8: "I8", loop.U8: "U8", loop.I32: "I32", loop.U32: "U32", loop.I64: "I64",

@@ -104,7 +104,7 @@ func learner(t testing.TB, data string, steps *index.Expr) *program.Program {
 				Block: program.Block{Name: "text",
 					Bufs:    []program.Buffer{shifted, text},
 					Inputs:  []program.Input{{Kind: program.InputFlag, Buf: 1, Name: "prompt", Len: "T"}},
-					Outputs: []program.Output{{Kind: program.OutputShow, Buf: 0, As: "text", Len: index.V("T")}},
+					Outputs: []program.Output{{Kind: program.OutputShow, Buf: 0, As: "text", Lens: []*index.Expr{nil, index.V("T")}}},
 					Lens:    []program.Len{{Name: "T", Max: 16}},
 					Code:    []program.Instr{launchOf(shift, []*index.Expr{index.V("T")}, 0, 1)}}},
 		},

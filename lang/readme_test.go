@@ -46,7 +46,7 @@ func (c codeBlock) model() string {
 	return "use nn, optim\nsample example" + params + " {\n" + c.text + "}\n"
 }
 
-// Every model in the documents is one: it is built, or refused as the text block behind it says ("mdl wrong").
+// Every model in the documents is one: it is built, or refused as the text block behind it says, place aside ("mdl wrong").
 func TestDocuments(t *testing.T) {
 	for _, file := range []string{"../README.md", "README.md"} {
 		blocks := codeBlocks(t, file)
@@ -59,7 +59,7 @@ func TestDocuments(t *testing.T) {
 			var errors strings.Builder
 			for _, d := range Check("example.mdl", []byte(c.model()), Options{}) {
 				if d.Severity == Error {
-					errors.WriteString("error: " + d.Message + "\n")
+					errors.WriteString(Diagnostic{Message: d.Message, Notes: d.Notes, Help: d.Help}.Text())
 				}
 			}
 			want := ""

@@ -112,7 +112,9 @@ func (r *Runner) source(name string) (*source, error) {
 			s, err := openSource(src, r.o.Dir)
 			if err == nil {
 				r.sources[name] = s
-				r.o.Progress.Line("data %s: %s", name, s.summary())
+				if text := s.summary(); text != "" {
+					r.o.Progress.Line("data %s: %s", name, text)
+				}
 			}
 			return s, err
 		}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// summary says what a source has read: the user sees that it is what was meant.
+// summary says what a source has read: the user sees that it is what was meant. "": it read nothing.
 func (s *source) summary() string {
 	unit := "rows"
 	if s.Kind == "bytes" {
@@ -16,6 +16,9 @@ func (s *source) summary() string {
 		if p := s.splits[name]; p != nil {
 			parts = append(parts, fmt.Sprintf("%s %d %s", name, p.rows(), unit))
 		}
+	}
+	if len(parts) == 0 {
+		return ""
 	}
 	text := s.Path + ": " + strings.Join(parts, ", ")
 	if s.note != "" {

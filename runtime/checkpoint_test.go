@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,7 +65,13 @@ func TestMalformedSafetensors(t *testing.T) {
 		`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}`:                                                       "2 bytes after",
 		`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[3],"data_offsets":[1,4]}}`:   "begins at byte 1",
 		`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}`:                                                       "EOF",
-		`{} x`: "text after",
+		`{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}}`:                                                    "invalid character 'N'",
+		`{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}`:                                                    "number 1.5",
+		`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,1e400]}}`:                                                  "number 1e400",
+		`{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}`:                                                     "bytes -4 to 0",
+		`{"__metadata__":{"step":3}}`:                                                                                 "header: __metadata__",
+		strings.Repeat(`{"a":`, 20000):                                                                                "exceeded max depth",
+		`{} x`:                                                                                                        "text after",
 	} {
 		_, err := parseTensors(safetensors(header, "1234"))
 		require.ErrorContains(t, err, want, header)
@@ -78,6 +85,8 @@ func TestMalformedSafetensors(t *testing.T) {
 func FuzzSafetensors(f *testing.F) {
 	f.Add(safetensors(`{"__metadata__":{"a":"b"},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"))
 	f.Add(safetensors(`{}`, ""))
+	f.Add(safetensors(`{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}}`, "1234"))
+	f.Add(safetensors(`{"a":{"dtype":"U8","shape":[0,9223372036854775807],"data_offsets":[0,0]}}`, ""))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		a, err := parseTensors(raw)

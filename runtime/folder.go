@@ -99,6 +99,9 @@ func (r *Runner) resumeFolder(at progress) error {
 	if err := r.cutLog(at.log); err != nil {
 		return err
 	}
+	if r.logged < at.log {
+		r.o.Progress.Line("warning: %s has lost records: it is shorter than when the checkpoint was saved", r.log.Name())
+	}
 	n, err := r.log.WriteString(at.unlogged)
 	r.logged += n
 	if err != nil {

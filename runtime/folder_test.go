@@ -131,6 +131,21 @@ func TestACheckpointThatCannotBeWrittenIsToldOf(t *testing.T) {
 	require.ErrorContains(t, err, "\n  = help: "+out+"/weights.safetensors holds step 3")
 }
 
+// A log or settings that somebody damaged do not keep a run from going on.
+func TestADamagedFolderIsResumed(t *testing.T) {
+	data, out := digitRows(t, 33), t.TempDir()
+	_, err := trainLearner(t, data, index.C(3), 1, Options{Out: out})
+	require.NoError(t, err)
+	writeFile(t, out+"/log.jsonl", []byte("\x00\xff{{"))
+	writeFile(t, out+"/config.json", []byte(`{"seed": NaN`))
+	var lines bytes.Buffer
+	_, err = trainLearner(t, data, index.C(6), 1, Options{Out: out, Resume: true, Progress: NewProgress(&lines, 0)})
+	require.NoError(t, err)
+	require.Contains(t, lines.String(), "warning: "+out+"/log.jsonl has lost records: it is shorter than when the checkpoint was saved\n")
+	require.Contains(t, string(readFile(t, out+"/log.jsonl")), `"step":6`)
+	require.Contains(t, string(readFile(t, out+"/config.json")), `"seed": 0`)
+}
+
 func TestFoldersThatCannotHoldARun(t *testing.T) {
 	data, dir := digitRows(t, 33), t.TempDir()
 	file := writeFile(t, dir+"/file", nil)

@@ -188,14 +188,22 @@ func (t *Tools) build(texts []string, o Options) ([]byte, error) {
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return nil, err
+		return nil, outOfSpace(err, dir)
 	}
 	so := filepath.Join(dir, "kernels.so")
 	args := append([]string{"-shared", "--no-undefined", "-o", so}, objects...)
 	if _, err := run(t.Lld, args, nil); err != nil {
-		return nil, fmt.Errorf("linking kernels: %w (kernels may call no library)", err)
+		return nil, outOfSpace(fmt.Errorf("linking kernels: %w (kernels may call no library)", err), dir)
 	}
 	return os.ReadFile(so)
+}
+
+// outOfSpace is what the user is told of err if that is about a full disk and not about code.
+func outOfSpace(err error, dir string) error {
+	if strings.Contains(err.Error(), "No space left on device") {
+		return fmt.Errorf("no space is left in %s, where kernels are compiled: make room, or set TMPDIR to another folder", filepath.Dir(dir))
+	}
+	return err
 }
 
 // compile runs opt and llc; kind is obj or asm.

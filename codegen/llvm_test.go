@@ -178,3 +178,18 @@ func TestCacheSurvivesDamageAndSharing(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 }
+
+// A full disk is no fault of the compiler, and leaves nothing behind.
+func TestAFullDiskIsNoInternalError(t *testing.T) {
+	dir := t.TempDir()
+	llc := filepath.Join(dir, "llc")
+	require.NoError(t, os.WriteFile(llc, []byte("#!/bin/sh\necho 'LLVM ERROR: IO failure on output stream: No space left on device' >&2\nexit 1\n"), 0o755))
+	temp := filepath.Join(dir, "temp")
+	require.NoError(t, os.Mkdir(temp, 0o755))
+	t.Setenv("TMPDIR", temp)
+	_, err := (&Tools{Opt: "true", Llc: llc}).build([]string{"", ""}, Options{Target: hostTarget(t)})
+	require.EqualError(t, err, "no space is left in "+temp+", where kernels are compiled: make room, or set TMPDIR to another folder")
+	left, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}

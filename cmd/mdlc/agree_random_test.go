@@ -31,17 +31,18 @@ type indexVar struct {
 }
 
 // modelWriter writes random models: draws, whole-array operators, index notation
-// with shifts and gathers, reducers, loops, slots, stacked modules, gradients and
-// minimize. What they compute ends in states.
+// with shifts and gathers, reducers, loops, branches, slots, gradients, minimize and
+// `every`. What they compute ends in states and reports.
 type modelWriter struct {
-	r      *rand.Rand
-	b      strings.Builder
-	head   strings.Builder
-	values []named
-	turns  []indexVar
-	count  int
-	indent string
-	inLoop bool
+	r       *rand.Rand
+	b       strings.Builder
+	head    strings.Builder
+	values  []named
+	turns   []indexVar
+	count   int
+	indent  string
+	states  []named
+	forward bool // no gradients here
 }
 
 var modelSizes = []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33}
@@ -457,27 +458,28 @@ func (w *modelWriter) slots() {
 	w.values = append(w.values, v)
 }
 
-// loop carries one or two values and collects one.
-func (w *modelWriter) loop() {
-	var carries []named
-	n := 2 + w.r.Intn(5) // one turn would be unrolled, where an index is a constant that has to be inside
+// carries names one or two values anew, which a block may assign; nil: there is none.
+func (w *modelWriter) carries() []named {
+	var out []named
 	for range 1 + w.r.Intn(2) {
 		a := w.float()
 		if a == nil {
-			return
+			return nil
 		}
 		c := named{name: w.fresh("c"), dims: a.dims, bound: a.bound + 1}
 		w.line("%s = %s", c.name, a.name)
-		carries = append(carries, c)
+		out = append(out, c)
 	}
-	t := indexVar{w.fresh("t"), n}
-	w.line("for %s in %s {", t.name, w.one(strconv.Itoa(n), strconv.Itoa(n), fmt.Sprintf("range(0, %d)", n)))
-	outer, was := len(w.values), w.inLoop
-	w.values = append(w.values, carries...)
+	return out
+}
+
+// block writes `head { body }`, whose own values end with it, and that assigns the carries.
+func (w *modelWriter) block(head string, carries []named, body func()) {
+	w.line("%s {", head)
+	outer := w.values
+	w.values = append(append([]named{}, outer...), carries...)
 	w.indent += "  "
-	w.turns = append(w.turns, t)
-	w.inLoop = true
-	w.grow(2 + w.r.Intn(4))
+	body()
 	if len(carries) == 2 && sameDims(carries[0].dims, carries[1].dims) && w.r.Intn(2) == 0 {
 		w.line("%s, %s = %s, %s", carries[0].name, carries[1].name, carries[1].name, carries[0].name)
 	}
@@ -486,29 +488,102 @@ func (w *modelWriter) loop() {
 		x := w.pick(func(v *named) bool { return sameDims(v.dims, c.dims) && !v.whole })
 		w.line("%s = 0.5 * %s + 0.5 * tanh(%s)", c.name, c.name, x.name)
 	}
-	y := w.pick(func(v *named) bool { return !v.whole && len(v.dims) < 3 })
-	collected := named{}
-	if y != nil {
-		collected = named{name: w.fresh("v"), bound: y.bound}
-		at := w.r.Intn(len(y.dims) + 1)
-		collected.dims = append(append(append([]int{}, y.dims[:at]...), n), y.dims[at:]...)
-		place := strings.Repeat(":, ", at) + t.name + strings.Repeat(", :", len(y.dims)-at)
-		w.line("%s[%s] = %s", collected.name, place, y.name)
+	if len(w.states) > 0 && w.r.Intn(3) == 0 {
+		w.update(w.states[w.r.Intn(len(w.states))])
 	}
 	w.indent = w.indent[2:]
-	w.turns = w.turns[:len(w.turns)-1]
-	w.inLoop = was
-	w.values = append(w.values[:outer], carries...)
+	w.values = outer
 	w.line("}")
+}
+
+// update writes a state.
+func (w *modelWriter) update(s named) {
+	if x := w.pick(func(v *named) bool { return !v.whole && sameDims(v.dims, s.dims) }); x != nil {
+		w.line("%s <- 0.5 * %s + %s / %g", s.name, s.name, x.name, 2*x.bound)
+	}
+}
+
+// loop carries one or two values and collects one.
+func (w *modelWriter) loop() {
+	n := 2 + w.r.Intn(5) // one turn would be unrolled, where an index is a constant that has to be inside
+	carries := w.carries()
+	if carries == nil {
+		return
+	}
+	t := indexVar{w.fresh("t"), n}
+	collected := named{}
+	w.turns = append(w.turns, t)
+	w.block(fmt.Sprintf("for %s in %s", t.name, w.one(strconv.Itoa(n), strconv.Itoa(n), fmt.Sprintf("range(0, %d)", n))), carries, func() {
+		w.grow(2 + w.r.Intn(4))
+		if y := w.pick(func(v *named) bool { return !v.whole && len(v.dims) < 3 }); y != nil {
+			collected = named{name: w.fresh("v"), bound: y.bound}
+			at := w.r.Intn(len(y.dims) + 1)
+			collected.dims = append(append(append([]int{}, y.dims[:at]...), n), y.dims[at:]...)
+			place := strings.Repeat(":, ", at) + t.name + strings.Repeat(", :", len(y.dims)-at)
+			w.line("%s[%s] = %s", collected.name, place, y.name)
+		}
+	})
+	w.turns = w.turns[:len(w.turns)-1]
+	w.values = append(w.values, carries...)
 	if collected.name != "" && size(collected.dims) < 1500 {
 		w.values = append(w.values, collected)
 	}
 }
 
+// while makes a number of turns that data says; no gradient passes through it.
+func (w *modelWriter) while() {
+	k := w.pick(func(v *named) bool { return v.whole && len(v.dims) > 0 })
+	carries := w.carries()
+	if k == nil || carries == nil || w.forward {
+		return
+	}
+	n := w.fresh("n")
+	at, _ := w.access(nil, k, false)
+	w.line("%s = %s", n, at)
+	states := w.states
+	w.forward, w.states = true, nil // nor does it change a state
+	w.block(fmt.Sprintf("while %s < %d", n, 1+w.r.Intn(int(k.bound)+3)), carries, func() {
+		w.grow(1 + w.r.Intn(4))
+		w.line("%s = %s + %d", n, n, 1+w.r.Intn(2))
+	})
+	w.forward, w.states = false, states
+	for _, c := range carries {
+		w.add(named{dims: c.dims, bound: c.bound}, "stop(%s)", c.name)
+	}
+}
+
+// branch is an `if` that data decides.
+func (w *modelWriter) branch() {
+	carries := w.carries()
+	if carries == nil {
+		return
+	}
+	w.block("if "+w.condition(w.turns), carries, func() { w.grow(1 + w.r.Intn(3)) })
+	if w.r.Intn(2) == 0 {
+		w.block("else", carries, func() { w.grow(w.r.Intn(3)) })
+	}
+	w.values = append(w.values, carries...)
+}
+
+// every is a block that reports what it makes of values of the step and of new values of states.
+func (w *modelWriter) every() {
+	states := w.states
+	w.states = nil // they do not change there
+	w.block(fmt.Sprintf("every %d", 1+w.r.Intn(2)), nil, func() {
+		w.grow(w.r.Intn(5))
+		for range 1 + w.r.Intn(3) {
+			if x := w.float(); x != nil {
+				w.line("report %s = %s(%s)", w.fresh("r"), w.one("mean", "max", "mean"), x.name)
+			}
+		}
+	})
+	w.states = states
+}
+
 // gradient is by a draw of what was computed since.
 func (w *modelWriter) gradient() {
 	x := w.pick(func(v *named) bool { return v.source })
-	if x == nil {
+	if x == nil || w.forward {
 		return
 	}
 	y := w.values[len(w.values)-1]
@@ -523,7 +598,7 @@ func (w *modelWriter) gradient() {
 
 func (w *modelWriter) grow(n int) {
 	for range n {
-		switch w.r.Intn(14) {
+		switch w.r.Intn(16) {
 		case 0, 1:
 			w.draw()
 		case 2, 3:
@@ -542,6 +617,10 @@ func (w *modelWriter) grow(n int) {
 			}
 		case 10:
 			w.gradient()
+		case 11:
+			w.while()
+		case 12:
+			w.branch()
 		default:
 			w.indexed()
 		}
@@ -559,13 +638,12 @@ func randomModel(seed int64) string {
 		params = append(params, p)
 	}
 	w.values = append(w.values, params...)
-	var states []named
 	for range w.r.Intn(3) {
 		s := named{name: w.fresh("s"), dims: params[0].dims, bound: 2}
 		fmt.Fprintf(&w.head, "state %s: f32%s = 0.5\n", s.name, dimsText(s.dims))
-		states = append(states, s)
+		w.states = append(w.states, s)
 	}
-	w.values = append(w.values, states...)
+	w.values = append(w.values, w.states...)
 	w.draw()
 	w.draw()
 	w.grow(6 + w.r.Intn(8))
@@ -589,16 +667,22 @@ func randomModel(seed int64) string {
 		}
 		w.line("minimize %s over %s with optim.%s", loss, over, w.one("sgd(lr: 0.01)", "sgd(lr: 0.01, momentum: 0.9)", "adam(lr: 0.01, eps: 0.01)", "adamw(lr: 0.01, eps: 0.01, clip: 1)", "rmsprop(lr: 0.01, eps: 0.1)"))
 		// What was computed from the parameters is old now.
-		w.values = append(append([]named{}, params...), states...)
+		w.values = append(append([]named{}, params...), w.states...)
 		w.draw()
 		w.grow(w.r.Intn(6))
 	}
-	for i, s := range states {
-		if x := w.pick(func(v *named) bool { return !v.whole && sameDims(v.dims, s.dims) }); x != nil && w.r.Intn(2) == 0 {
-			w.line("%s <- 0.5 * %s + %s / %g", s.name, s.name, x.name, 2*x.bound)
+	for range w.r.Intn(3) {
+		w.every()
+	}
+	for i, s := range w.states {
+		if w.r.Intn(2) == 0 {
+			w.update(s)
 		} else if i > 0 {
-			w.line("%s <- %s", s.name, states[i-1].name)
+			w.line("%s <- %s", s.name, w.states[i-1].name)
 		}
+	}
+	for range w.r.Intn(2) {
+		w.every()
 	}
 	shown := 0
 	for i, v := range w.values {

@@ -77,15 +77,15 @@ func newExpected(t *testing.T, m *ir.Module, seed int64) *expected {
 	x := &expected{t: t, seed: seed, states: map[string]*ir.Tensor{}}
 	for _, e := range m.Entries {
 		if e.Kind == ir.EntryInit {
-			x.run(e, 0)
+			x.run(e.Graph, 0, nil)
 		}
 	}
 	return x
 }
 
-// run runs a block once and returns its reports.
-func (x *expected) run(e *ir.Entry, step int) map[string]*ir.Tensor {
-	g, err := passes.Grad(e.Graph)
+// run runs a block once and returns its reports, and what `every` blocks read of it, as this one reads of kept.
+func (x *expected) run(g *ir.Graph, step int, kept map[string]*ir.Tensor) (reports, keeps map[string]*ir.Tensor) {
+	g, err := passes.Grad(g)
 	require.NoError(x.t, err)
 	ev := &ir.Evaluator{Params: func(kind ir.ParamKind, name string) *ir.Tensor {
 		switch kind {
@@ -95,12 +95,14 @@ func (x *expected) run(e *ir.Entry, step int) map[string]*ir.Tensor {
 			return ir.IntScalar(loop.I32, int64(step))
 		case ir.ParamFeed:
 			return x.batches[fmt.Sprintf("%s.%d", name, step)]
+		case ir.ParamValueOf:
+			return kept[name]
 		}
 		return x.states[name]
 	}}
 	out, err := ev.Run(g)
 	require.NoError(x.t, err)
-	reports := map[string]*ir.Tensor{}
+	reports, keeps = map[string]*ir.Tensor{}, map[string]*ir.Tensor{}
 	for i, r := range g.Results {
 		switch r.Kind {
 		case ir.ResultState:
@@ -110,13 +112,21 @@ func (x *expected) run(e *ir.Entry, step int) map[string]*ir.Tensor {
 			}
 		case ir.ResultReport:
 			reports[r.Name] = out[i]
+		case ir.ResultKept:
+			keeps[r.Name] = out[i]
 		}
 	}
-	return reports
+	return reports, keeps
 }
 
-// reference is the states of a model after its training by the evaluator.
-func reference(t *testing.T, src string, seed int64, steps int) map[string]*ir.Tensor {
+// A reportedAt is what a step or an `every` block reported.
+type reportedAt struct {
+	step   int
+	values map[string]*ir.Tensor
+}
+
+// reference is the states of a model after its training by the evaluator, and what it reported.
+func reference(t *testing.T, src string, seed int64, steps int) (map[string]*ir.Tensor, []reportedAt) {
 	m, ds := lang.Build("random.mdl", []byte(src), lang.Options{})
 	for _, d := range ds {
 		if d.Severity == lang.Error {
@@ -124,14 +134,69 @@ func reference(t *testing.T, src string, seed int64, steps int) map[string]*ir.T
 		}
 	}
 	x := newExpected(t, m, seed)
+	var log []reportedAt
+	report := func(step int, values map[string]*ir.Tensor) {
+		if len(values) > 0 {
+			log = append(log, reportedAt{step, values})
+		}
+	}
 	for _, e := range m.Entries {
 		for step := range steps {
-			if e.Kind == ir.EntryTrain {
-				x.run(e, step)
+			if e.Kind != ir.EntryTrain {
+				continue
+			}
+			reports, kept := x.run(e.Graph, step, nil)
+			report(step+1, reports)
+			for _, v := range e.Every {
+				if v.Graph != nil && (step+1)%v.N == 0 {
+					reports, _ := x.run(v.Graph, step+1, kept)
+					report(step+1, reports)
+				}
 			}
 		}
 	}
-	return x.states
+	return x.states, log
+}
+
+// requireReports compares the log of a run folder.
+func requireReports(t *testing.T, want []reportedAt, folder string, tolerance float64, src string) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(folder, "log.jsonl"))
+	require.NoError(t, err)
+	var lines []map[string]any
+	for _, line := range strings.Split(strings.TrimSpace(string(raw)), "\n") {
+		if line == "" {
+			continue
+		}
+		x := map[string]any{}
+		require.NoError(t, json.Unmarshal([]byte(line), &x))
+		if x["block"] == "train" {
+			lines = append(lines, x)
+		}
+	}
+	require.Len(t, lines, len(want), src)
+	for i, w := range want {
+		require.EqualValues(t, w.step, lines[i]["step"], src)
+		for name, x := range w.values {
+			vector, isVector := lines[i][name].([]any)
+			if !isVector {
+				vector = []any{lines[i][name]}
+			}
+			got := &ir.Tensor{Elem: x.Elem, Dims: x.Dims}
+			for _, v := range vector {
+				f, ok := v.(float64)
+				if !ok {
+					f = math.NaN()
+				}
+				if x.F != nil {
+					got.F = append(got.F, f)
+				} else {
+					got.I = append(got.I, int64(f))
+				}
+			}
+			closeTo(t, x, got, tolerance, fmt.Sprintf("report %s of step %d\n%s", name, w.step, src))
+		}
+	}
 }
 
 // agrees trains a model by machine code, on two threads, one thread and without
@@ -142,7 +207,7 @@ func agrees(t *testing.T, src string, steps int, tolerance float64) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "random.mdl")
 	require.NoError(t, os.WriteFile(file, []byte(src), 0o644))
-	want := reference(t, src, 5, steps)
+	want, reports := reference(t, src, 5, steps)
 	var first string
 	for _, how := range []string{"--threads=2", "--threads=1", "--no-fusion"} {
 		out := filepath.Join(dir, strings.Trim(how, "-"))
@@ -160,6 +225,7 @@ func agrees(t *testing.T, src string, steps int, tolerance float64) {
 			}
 		}
 	}
+	requireReports(t, reports, first, tolerance, src)
 	got := weightsOf(t, first)
 	for name, w := range want {
 		parts := []*ir.Tensor{w}
@@ -248,7 +314,7 @@ sample text(prompt: text = "a", n: int = 9) {
 	require.NoError(t, os.WriteFile(file, []byte(src), 0o644))
 	_, stderr, code := call("run", file, "train", "--seed", "5", "--out", dir, "-q")
 	require.Equal(t, 0, code, stderr)
-	states := reference(t, src, 5, 1)
+	states, _ := reference(t, src, 5, 1)
 	for _, n := range []string{"1", "9"} {
 		m, ds := lang.Build("text.mdl", []byte(src), lang.Options{Flags: map[string]string{"n": n}})
 		require.Empty(t, ds)

@@ -105,7 +105,8 @@ func (m toy) compare(t *testing.T, file string, settings []ir.Setting, export st
 		}
 		x.batches = tensorsOf(t, filepath.Join(export, batches))
 		for step := range steps {
-			for name, want := range x.run(e, step) {
+			reports, _ := x.run(e.Graph, step, nil)
+			for name, want := range reports {
 				var got []float64
 				raw := said[block][step][name]
 				if json.Unmarshal(raw, &got) != nil {

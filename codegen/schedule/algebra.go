@@ -82,12 +82,13 @@ func load(buf *loop.Buffer, idx []*loop.Value, guard *loop.Value) *loop.Value {
 // are variables.
 type indices struct {
 	vars   map[string]*loop.Value // what a variable stands for
+	made   map[string]*loop.Value // of the texts of expressions that are values again: equal ones are one value
 	names  map[*loop.Value]string
 	bounds map[string][2]int
 }
 
 func newIndices() *indices {
-	return &indices{vars: map[string]*loop.Value{}, names: map[*loop.Value]string{}, bounds: map[string][2]int{}}
+	return &indices{vars: map[string]*loop.Value{}, made: map[string]*loop.Value{}, names: map[*loop.Value]string{}, bounds: map[string][2]int{}}
 }
 
 func (x *indices) opaque(v *loop.Value) *index.Expr {
@@ -154,6 +155,18 @@ func (x *indices) rng(e *index.Expr) (lo, hi int) { return e.Range(x.bound) }
 
 // value is e as a value again.
 func (x *indices) value(e *index.Expr) *loop.Value {
+	if e.Op == index.Const {
+		return intValue(e.K)
+	}
+	v, ok := x.made[e.String()]
+	if !ok {
+		v = x.build(e)
+		x.made[e.String()] = v
+	}
+	return v
+}
+
+func (x *indices) build(e *index.Expr) *loop.Value {
 	fold := func(op loop.Op) *loop.Value {
 		v := x.value(e.Args[0])
 		for _, a := range e.Args[1:] {
@@ -168,8 +181,6 @@ func (x *indices) value(e *index.Expr) *loop.Value {
 		return v
 	}
 	switch e.Op {
-	case index.Const:
-		return intValue(e.K)
 	case index.Var:
 		return x.vars[e.Name]
 	case index.Add:

@@ -22,6 +22,7 @@ type limit struct {
 	leaves []*loop.Axis
 	def    *index.Expr
 	extent *index.Expr
+	holds  *loop.Value
 }
 
 // place is a position in the loops.
@@ -49,6 +50,18 @@ type edger struct {
 	x      *indices
 	deps   *depends
 	limits []*limit
+	ands   map[[2]*loop.Value]*loop.Value // conjunctions: equal ones are one value
+}
+
+// both is a & b; nil is true.
+func (e *edger) both(a, b *loop.Value) *loop.Value {
+	pair := [2]*loop.Value{a, b}
+	v, ok := e.ands[pair]
+	if !ok {
+		v = both(a, b)
+		e.ands[pair] = v
+	}
+	return v
 }
 
 // edge makes guards and loop bounds explicit.
@@ -57,7 +70,7 @@ func edge(k *loop.Kernel) *loop.Kernel {
 		return k
 	}
 	k = clone(k)
-	e := &edger{x: newIndices(), deps: newDepends()}
+	e := &edger{x: newIndices(), deps: newDepends(), ands: map[[2]*loop.Value]*loop.Value{}}
 	e.findLimits(k)
 	var out [][]loop.Stmt
 	for _, page := range pages(k.Body) {
@@ -84,6 +97,7 @@ func (e *edger) findLimits(k *loop.Kernel) {
 		if n, ok := l.extent.Const(); ok && hi < n {
 			continue
 		}
+		l.holds = binary(loop.Lt, axisValue(a), a.Extent)
 		e.limits = append(e.limits, l)
 	}
 }
@@ -128,7 +142,7 @@ func (e *edger) store(s *loop.Store, p *place) loop.Stmt {
 		n.Index = append(n.Index, e.value(x, p))
 	}
 	if s.Buf.Mode != loop.Local || !e.inside(s.Buf, s.Index, nil) {
-		n.Guard = both(e.live(e.deps.store(s), p, nil), n.Guard)
+		n.Guard = e.both(e.live(e.deps.store(s), p, nil), n.Guard)
 	}
 	return n
 }
@@ -149,7 +163,7 @@ func (e *edger) live(leaves []*loop.Axis, p *place, involving []*loop.Axis) *loo
 			determined = determined && (p.bound[x] || x.IsOpen() && loop.Has(leaves, x))
 		}
 		if determined {
-			cond = both(cond, binary(loop.Lt, axisValue(l.axis), l.axis.Extent))
+			cond = e.both(cond, l.holds)
 		}
 	}
 	return cond
@@ -191,7 +205,7 @@ func (e *edger) value(v *loop.Value, p *place) *loop.Value {
 	case v.Op == loop.Load:
 		var need []*loop.Axis
 		if !e.inside(v.Buf, v.Args, &need) {
-			n.Guard = both(e.live(e.deps.value(v), p, need), n.Guard)
+			n.Guard = e.both(e.live(e.deps.value(v), p, need), n.Guard)
 		}
 	case v.Op.Info().Class == loop.ClassReduce:
 		over := e.deps.over(v)

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"math"
+	"slices"
 
 	"mdlc/ir/loop"
 )
@@ -21,7 +22,7 @@ func prepare(k *loop.Kernel) (*loop.Kernel, error) {
 		c := newCloner()
 		walk(roots(stores), func(v *loop.Value) {
 			if v.Op == loop.ReduceArgMax || v.Op == loop.ReduceArgMin {
-				c.values[v] = argExtreme(v, c.value(v.Args[0]))
+				c.values[v] = argExtreme(v, c.value(v.Args[0]), c.value(extremeOf(v, stores)))
 			} else {
 				c.value(v)
 			}
@@ -68,12 +69,23 @@ func freshValue(k *loop.Kernel, stem string) string {
 	return unused(used, stem)
 }
 
-func argExtreme(v, x *loop.Value) *loop.Value {
-	extreme := loop.ReduceMax
-	if v.Op == loop.ReduceArgMin {
-		extreme = loop.ReduceMin
+// extremeOf is the max or min that argmax or argmin v is about, if the page has it; else nil.
+func extremeOf(v *loop.Value, stores []*loop.Store) (found *loop.Value) {
+	walk(roots(stores), func(x *loop.Value) {
+		if x.Op == extremes[v.Op] && x.Args[0] == v.Args[0] && slices.Equal(x.Over, v.Over) {
+			found = x
+		}
+	})
+	return found
+}
+
+var extremes = map[loop.Op]loop.Op{loop.ReduceArgMax: loop.ReduceMax, loop.ReduceArgMin: loop.ReduceMin}
+
+// argExtreme is the place in x where its extreme m (nil: not yet computed) is.
+func argExtreme(v, x, m *loop.Value) *loop.Value {
+	if m == nil {
+		m = &loop.Value{Op: extremes[v.Op], Elem: x.Elem, Over: v.Over, Args: []*loop.Value{x}}
 	}
-	m := &loop.Value{Op: extreme, Elem: x.Elem, Over: v.Over, Args: []*loop.Value{x}}
 	hit := binary(loop.Eq, x, m)
 	if x.Elem.IsFloat() {
 		hit = binary(loop.Or, hit, binary(loop.Ne, x, x))

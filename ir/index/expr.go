@@ -328,17 +328,42 @@ func split(e *Expr, d int) (q, r *Expr) {
 func Least(a, b *Expr) *Expr { return extreme(Min, a, b) }
 func Most(a, b *Expr) *Expr  { return extreme(Max, a, b) }
 
+// extreme is the min or max of the operands of a and b, each once and none that another one beats
+// always: min(b, min(a, a + 1)) is min(a, b). They are nested to the right, in the order of their texts.
 func extreme(op Op, a, b *Expr) *Expr {
-	if d, ok := Sub(a, b).Const(); ok {
-		if (d < 0) == (op == Min) {
-			return a
+	var all []*Expr
+	for _, x := range append(operands(op, a), operands(op, b)...) {
+		all = without(op, all, x)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].text < all[j].text })
+	out := all[len(all)-1]
+	for i := len(all) - 2; i >= 0; i-- {
+		out = make2(op, all[i], out)
+	}
+	return out
+}
+
+// operands are what e is the min or max of.
+func operands(op Op, e *Expr) []*Expr {
+	if e.Op != op {
+		return []*Expr{e}
+	}
+	return append(operands(op, e.Args[0]), operands(op, e.Args[1])...)
+}
+
+// without is xs and x, without those that another one always beats.
+func without(op Op, xs []*Expr, x *Expr) []*Expr {
+	var out []*Expr
+	for i, y := range xs {
+		d, ok := Sub(x, y).Const()
+		switch {
+		case !ok:
+			out = append(out, y)
+		case d == 0 || (d > 0) == (op == Min):
+			return append(out, xs[i:]...)
 		}
-		return b
 	}
-	if b.text < a.text {
-		a, b = b, a
-	}
-	return make2(op, a, b)
+	return append(out, x)
 }
 
 // Eval gives the value of e; env gives the variables'.

@@ -3,6 +3,7 @@ package loop
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Verify checks the rules of the kernel IR and returns the first violation,
@@ -30,6 +31,7 @@ type verifier struct {
 	order   map[*Axis]int
 	bound   map[*Axis]bool
 	par     []*Axis // of the phase at hand
+	unswept bool    // the phase at hand is a page of equations: it has no loops yet, for whatever axis is bound by one
 	conds   []*Value
 	scopes  []map[*Value]bool // Lets and carried values, by block
 	checked map[*Value]bool
@@ -104,7 +106,7 @@ func (v *verifier) axes() {
 func (v *verifier) phases(body []Stmt) {
 	for _, s := range Segments(body) {
 		if s.Loop == nil {
-			v.par = v.k.ParAxes(s.Body)
+			v.par, v.unswept = v.k.ParAxes(s.Body), !v.k.Guarded && equations(s.Body)
 			v.binding(v.par, func() { v.block(s.Body) })
 			continue
 		}
@@ -114,6 +116,53 @@ func (v *verifier) phases(body []Stmt) {
 		}
 		v.binding([]*Axis{s.Loop.Axis}, func() { v.phases(s.Loop.Body) })
 	}
+}
+
+// equations reports whether body is a page of equations, which hold at every point of the axes that are bound.
+func equations(body []Stmt) bool {
+	return !slices.ContainsFunc(body, func(s Stmt) bool {
+		switch s.(type) {
+		case *Let, *Store:
+			return false
+		}
+		return true
+	})
+}
+
+// toSweep reports whether a is an axis of a page of equations that will be a loop.
+func (v *verifier) toSweep(a *Axis) bool { return v.unswept && (a.Bind == Loop || a.Bind == Unroll) }
+
+// pending is the axes that will be loops along which some of the values vary.
+func (v *verifier) pending(xs ...*Value) []*Axis {
+	if !v.unswept {
+		return nil
+	}
+	seen := map[*Value][]*Axis{}
+	var along func(x *Value) []*Axis
+	along = func(x *Value) []*Axis {
+		if out, ok := seen[x]; ok || x == nil {
+			return out
+		}
+		var out []*Axis
+		if x.Op == AxisIndex && x.Axis.Def == nil && v.toSweep(x.Axis) {
+			out = []*Axis{x.Axis}
+		} else if x.Op == AxisIndex {
+			out = along(x.Axis.Def)
+		}
+		for _, a := range append([]*Value{x.Guard}, x.Args...) {
+			out = union(v.order, out, along(a))
+		}
+		for _, a := range x.Over {
+			out = without(out, v.k.LeafAxes(&Value{Op: AxisIndex, Axis: a}))
+		}
+		seen[x] = out
+		return out
+	}
+	var out []*Axis
+	for _, x := range xs {
+		out = union(v.order, out, along(x))
+	}
+	return out
 }
 
 func (v *verifier) binding(axes []*Axis, f func()) {
@@ -247,6 +296,9 @@ func (v *verifier) store(s *Store) {
 	if extra := without(v.k.FreeAxes(s.Val, s.Guard), index); len(extra) > 0 {
 		v.fail(s.Val, "the value depends on [%s], which the index of %s lacks", axisNames(extra), s.Buf.Name)
 	}
+	if extra := without(v.pending(s.Val, s.Guard), v.pending(s.Index...)); len(extra) > 0 {
+		v.fail(s.Val, "the value depends on [%s], which the index of %s lacks", axisNames(extra), s.Buf.Name)
+	}
 	if s.Buf.Mode != Local {
 		v.owned(s)
 	}
@@ -293,7 +345,7 @@ func (v *verifier) reach(x *Value, seen map[*Value]bool) {
 	if x.Op == AxisIndex {
 		if x.Axis.Def != nil {
 			v.reach(x.Axis.Def, seen)
-		} else if !x.Axis.IsOpen() && !v.bound[x.Axis] {
+		} else if !x.Axis.IsOpen() && !v.bound[x.Axis] && !v.toSweep(x.Axis) {
 			v.fail(x, "axis %s is used outside its loop", x.Axis.Name)
 		}
 	}
@@ -334,12 +386,13 @@ func (v *verifier) over(x *Value, a *Axis) {
 	if v.k.AxisNamed(a.Name) != a {
 		v.fail(x, "axis %s is not of the kernel", a.Name)
 	}
-	for _, l := range v.k.LeafAxes(&Value{Op: AxisIndex, Elem: I64, Axis: a}) {
-		if !l.IsOpen() {
+	leaves := v.k.LeafAxes(&Value{Op: AxisIndex, Elem: I64, Axis: a})
+	for _, l := range leaves {
+		if !l.IsOpen() && !v.toSweep(l) {
 			v.fail(x, "%s over %s: %s is bound by %s; a reduction is over open axes", x.Op, a.Name, l.Name, l.Bind)
 		}
 	}
-	if x.Op == Dot && len(without(a.Leaves(), union(v.order, x.Args[0].Axes, x.Args[1].Axes))) > 0 {
+	if x.Op == Dot && len(without(leaves, union(v.order, x.Args[0].Axes, x.Args[1].Axes, v.pending(x.Args[:2]...)))) > 0 {
 		v.fail(x, "dot over %s, which neither operand has", a.Name)
 	}
 }

@@ -16,7 +16,10 @@ type array struct {
 	width   int       // elements of a row; of rows of different lengths, of the longest
 	data    []byte
 	rows    int
-	at      []int // rows of different lengths: row r is data[at[r]:at[r+1]]; nil: all have width elements
+	colors  int // planes of a picture, where it has several
+
+	lightness *array // of colour pictures, once it is asked for
+	at        []int  // rows of different lengths: row r is data[at[r]:at[r+1]]; nil: all have width elements
 }
 
 // packing says how elements lie in the data where they are not of the type elem.

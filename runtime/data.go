@@ -40,7 +40,7 @@ type source struct {
 	*program.Source
 	dir    string // relative paths start here
 	splits map[string]*split
-	note   string                   // of what was read: how many files; or ""
+	note   string                   // of what was read: how many files, the names of labels; or ""
 	draw   func(part string) *split // makes a split when it is first used; nil: all are there
 }
 
@@ -55,8 +55,12 @@ type sourceKind struct {
 
 var sourceKinds = []sourceKind{
 	{"bytes", (*source).openBytes},
+	{"tokens", (*source).openTokens},
+	{"lines", (*source).openLines},
 	{"npy", (*source).openNpy},
+	{"csv", (*source).openCsv},
 	{"mnist", (*source).openIdx},
+	{"images", (*source).openImages},
 	{"glyphs", (*source).openGlyphs},
 }
 
@@ -76,6 +80,21 @@ func openSource(src *program.Source, dir string) (*source, error) {
 		return nil, fmt.Errorf("%s: error: data %s: %w", src.Pos, src.Name, err)
 	}
 	return s, nil
+}
+
+// noteClasses tells which number stands for which label.
+func (s *source) noteClasses(classes []string) {
+	var pairs []string
+	for i, c := range classes {
+		if i == 20 {
+			pairs = append(pairs, "…")
+			break
+		}
+		pairs = append(pairs, fmt.Sprintf("%d %s", i, c))
+	}
+	if pairs != nil {
+		s.note = fmt.Sprintf("%d labels: %s", len(classes), strings.Join(pairs, ", "))
+	}
 }
 
 // resolve is a path as the file system knows it.

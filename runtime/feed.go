@@ -78,10 +78,13 @@ func (f *feed) bind(dims []int, inOrder bool) error {
 		column = min(column, 1)
 	}
 	if column >= len(f.split.columns) {
-		return fmt.Errorf("it has %s", []string{"", "one array and no labels", "two arrays"}[len(f.split.columns)])
+		return fmt.Errorf("it has %s", []string{"", "one array and no labels", "an array and labels, nothing else"}[len(f.split.columns)])
 	}
 	f.data, f.batch = f.split.columns[column], dims[0]
 	width := product(dims[1:])
+	if f.data.colors == 3 && 3*width == f.data.width {
+		f.data = f.data.gray()
+	}
 	bind := map[string]func(dims []int, inOrder bool) error{"rows": f.bindRows, "windows": f.bindWindows, "streams": f.bindStreams, "clips": f.bindClips}[f.Kind]
 	if bind == nil {
 		return fmt.Errorf("a feed of kind `%s`", f.Kind)

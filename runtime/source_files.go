@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,16 +61,20 @@ func withEnding(endings ...string) func(string) bool {
 	}
 }
 
+// partNames are words that a file's name begins one of its words with, and the parts that they speak of.
+var partNames = []struct{ word, part string }{{"train", "train"}, {"valid", "valid"}, {"val", "valid"}, {"dev", "valid"}, {"test", "test"}}
+
 // partOf is the part that a file name speaks of, or "". MNIST calls its test part t10k.
 func partOf(name string) string {
 	name = strings.ToLower(name)
-	for _, part := range splitNames {
-		if strings.Contains(name, part) {
-			return part
-		}
-	}
 	if strings.HasPrefix(name, "t10k") {
 		return "test"
+	}
+	words := strings.FieldsFunc(name, func(r rune) bool { return r < 'a' || r > 'z' })
+	for _, p := range partNames {
+		if slices.ContainsFunc(words, func(w string) bool { return w == p.word || len(p.word) > 3 && strings.HasPrefix(w, p.word) }) {
+			return p.part
+		}
 	}
 	return ""
 }
@@ -148,9 +151,4 @@ func joined(arrays []*array) *array {
 		all.rows += a.rows
 	}
 	return &all
-}
-
-// missingFile is the error of a file that is not there.
-func missingFile(path string) error {
-	return &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -218,26 +219,39 @@ func (c *runCommand) needs(out string) func(*ir.Entry) bool {
 	}
 }
 
-// replaceData carries out --data.
+// replaceData carries out --data. NAME.labels is the second path of a source of arrays.
 func (c *runCommand) replaceData(p *program.Program) error {
-	for name, path := range c.Data {
-		found := false
-		var names []string
-		for i := range p.Sources {
-			names = append(names, p.Sources[i].Name)
-			if p.Sources[i].Name == name {
-				abs, err := filepath.Abs(path)
-				if err != nil {
-					return err
-				}
-				p.Sources[i].Path, found = abs, true
-			}
+	var names []string
+	for i := range p.Sources {
+		s := &p.Sources[i]
+		names = append(names, s.Name)
+		if err := c.replacePath(s, s.Name, &s.Path, s.Kind != "glyphs"); err != nil {
+			return err
 		}
-		if !found {
+		if err := c.replacePath(s, s.Name+".labels", &s.Labels, s.Kind == "npy" && s.Labels != ""); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Data)) {
+		if !slices.Contains(names, strings.TrimSuffix(name, ".labels")) {
 			return &usageError{fmt.Sprintf("--data %s: %s has %s", name, p.Source, strings.Join(names, ", "))}
 		}
 	}
 	return nil
+}
+
+// replacePath sets a path of s, where s has it, to that given under name.
+func (c *runCommand) replacePath(s *program.Source, name string, path *string, has bool) error {
+	value, given := c.Data[name]
+	if !given {
+		return nil
+	}
+	if !has {
+		return &usageError{fmt.Sprintf("--data %s: `%s` reads no such file", name, s.Kind)}
+	}
+	abs, err := filepath.Abs(value)
+	*path = abs
+	return err
 }
 
 func (c *runCommand) carryOut(t *terminal, m *runtime.Model, o runtime.Options) error {

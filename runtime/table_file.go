@@ -1,0 +1,197 @@
+package runtime
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mdlc/ir/loop"
+)
+
+// sheet is one file of a table.
+type sheet struct {
+	numbers []byte // f32, row by row, without the column of labels
+	labels  []string
+	width   int
+	rows    int
+}
+
+// openCsv reads tables of numbers: a file, or several of a folder or pattern. With the name of a column of labels the
+// first line holds the names; else it does if one of its cells is no number. Labels that are not numbers are numbered
+// in the order of their names, from 0. Each file is a sequence for clips.
+func (s *source) openCsv(path string) error {
+	files, err := filesOf(path, withEnding(".csv", ".tsv", ".data", ".txt"))
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("%s has no .csv files", path)
+	}
+	var sheets []*sheet
+	var labels []string
+	for _, f := range files {
+		raw, err := readData(f.path)
+		if err != nil {
+			return err
+		}
+		sh, err := parseCsv(raw, s.Labels)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.path, err)
+		}
+		if len(sheets) > 0 && sh.width != sheets[0].width {
+			return fmt.Errorf("%s has %d columns, %s has %d", f.path, sh.width, files[0].path, sheets[0].width)
+		}
+		sheets, labels = append(sheets, sh), append(labels, sh.labels...)
+	}
+	encode, elem, classes := labelCode(labels)
+	s.noteClasses(classes)
+	parts := map[string]*split{}
+	for i, f := range files {
+		p := parts[f.part]
+		if p == nil {
+			p = &split{columns: []*array{{elem: loop.F32, width: sheets[i].width}}}
+			if s.Labels != "" {
+				p.columns = append(p.columns, &array{elem: elem, width: 1})
+			}
+			parts[f.part] = p
+		}
+		p.begins = append(p.begins, p.rows())
+		p.add(sheets[i], encode)
+	}
+	return s.setParts(parts)
+}
+
+// add appends the rows of a sheet.
+func (p *split) add(sh *sheet, encode func(string) float64) {
+	x := p.columns[0]
+	x.data, x.rows = append(x.data, sh.numbers...), x.rows+sh.rows
+	if len(p.columns) == 1 {
+		return
+	}
+	y := p.columns[1]
+	y.data = append(y.data, make([]byte, 4*sh.rows)...)
+	for i, l := range sh.labels {
+		writeElem(y.elem, y.data, y.rows+i, encode(l))
+	}
+	y.rows += sh.rows
+}
+
+// labelCode tells how labels become numbers: as they are, or by their place among the names.
+func labelCode(labels []string) (encode func(string) float64, elem loop.Elem, classes []string) {
+	whole, number := true, true
+	for _, l := range labels {
+		v, err := strconv.ParseFloat(l, 64)
+		number = number && err == nil && finite(v)
+		whole = whole && number && v == math.Trunc(v) && math.Abs(v) < 1<<31
+	}
+	elem = loop.F32
+	if whole || !number {
+		elem = loop.I32
+	}
+	if number {
+		return func(l string) float64 {
+			v, _ := strconv.ParseFloat(l, 64) // parsed above
+			return v
+		}, elem, nil
+	}
+	classes = slices.Clone(labels)
+	slices.Sort(classes)
+	classes = slices.Compact(classes)
+	return func(l string) float64 {
+		class, _ := slices.BinarySearch(classes, l)
+		return float64(class)
+	}, elem, classes
+}
+
+// parseCsv reads a table. labels is the name of the column of labels, or "".
+func parseCsv(raw []byte, labels string) (*sheet, error) {
+	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
+	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
+	raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
+	r := csv.NewReader(bytes.NewReader(raw))
+	r.Comma, r.ReuseRecord, r.FieldsPerRecord = separator(raw), true, -1
+	r.TrimLeadingSpace = r.Comma != '\t'
+	head, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("it has no lines")
+	}
+	if err != nil {
+		return nil, err
+	}
+	sh, at, cells := &sheet{width: len(head)}, -1, len(head)
+	headLine, _ := r.FieldPos(0)
+	if labels != "" {
+		if at = slices.IndexFunc(head, func(c string) bool { return strings.TrimSpace(c) == labels }); at < 0 {
+			return nil, fmt.Errorf("line %d has no column `%s`; it has %s", headLine, labels, strings.Join(head[:min(len(head), 50)], ", "))
+		}
+		sh.width--
+	} else if !slices.ContainsFunc(head, func(c string) bool { _, err := cell(c); return err != nil }) {
+		if err := sh.row(r, head, at); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		record, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(record) != cells {
+			line, _ := r.FieldPos(0)
+			return nil, fmt.Errorf("line %d has %d cells, line %d has %d", line, len(record), headLine, cells)
+		}
+		if err := sh.row(r, record, at); err != nil {
+			return nil, err
+		}
+	}
+	if sh.rows == 0 || sh.width == 0 {
+		return nil, fmt.Errorf("it has %d rows of %d numbers", sh.rows, sh.width)
+	}
+	return sh, nil
+}
+
+// separator is what lies between the cells of the first line: comma, semicolon or tab, whichever is there more often.
+func separator(raw []byte) rune {
+	line, _, _ := bytes.Cut(bytes.TrimLeft(raw, "\n"), []byte("\n"))
+	best, most := ',', 0
+	for _, c := range ",;\t" {
+		if n := bytes.Count(line, []byte(string(c))); n > most {
+			best, most = c, n
+		}
+	}
+	return best
+}
+
+func cell(text string) (float64, error) {
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 32)
+	if err != nil || !finite(v) {
+		return 0, fmt.Errorf("%.40q is no number", text)
+	}
+	return v, nil
+}
+
+// row adds a line of the table; cell at is its label.
+func (sh *sheet) row(r *csv.Reader, record []string, at int) error {
+	for i, c := range record {
+		if i == at {
+			sh.labels = append(sh.labels, strings.Clone(strings.TrimSpace(c)))
+			continue
+		}
+		v, err := cell(c)
+		if err != nil {
+			line, column := r.FieldPos(i)
+			return fmt.Errorf("line %d, column %d: %w", line, column, err)
+		}
+		sh.numbers = little.AppendUint32(sh.numbers, math.Float32bits(float32(v)))
+	}
+	sh.rows++
+	return nil
+}

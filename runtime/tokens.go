@@ -1,0 +1,66 @@
+package runtime
+
+import (
+	"fmt"
+	"strings"
+
+	"mdlc/ir/loop"
+)
+
+// openTokens reads files of whole numbers of Bits bits, little endian without a header, or arrays of rank 1 in .npy
+// files: a file, or a folder with one for each part.
+func (s *source) openTokens(path string) error {
+	files, err := filesOf(path, withEnding(".bin", ".npy", ".u16", ".u32"))
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("%s has no files of tokens: .bin or .npy", path)
+	}
+	arrays := map[string][]*array{}
+	for _, f := range files {
+		raw, err := readData(f.path)
+		if err != nil {
+			return err
+		}
+		parse := func(raw []byte) (*array, error) { return parseTokens(raw, s.Bits) }
+		if strings.HasSuffix(strings.TrimSuffix(f.path, ".gz"), ".npy") {
+			parse = parseNpyTokens
+		}
+		a, err := parse(raw)
+		if err == nil && len(arrays[f.part]) > 0 && (a.elem != arrays[f.part][0].elem || a.packing != arrays[f.part][0].packing) {
+			err = fmt.Errorf("its tokens are of another type than those of the files before it")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.path, err)
+		}
+		arrays[f.part] = append(arrays[f.part], a)
+	}
+	parts := map[string]*split{}
+	for _, part := range append([]string{""}, splitNames...) {
+		if arrays[part] != nil {
+			parts[part] = &split{columns: []*array{joined(arrays[part])}}
+		}
+	}
+	return s.setParts(parts)
+}
+
+// parseTokens takes raw as numbers of so many bits.
+func parseTokens(raw []byte, bits int) (*array, error) {
+	if n := bits / 8; len(raw)%n != 0 {
+		return nil, fmt.Errorf("its %d bytes are no whole number of tokens of %d bits", len(raw), bits)
+	}
+	a := &array{elem: loop.U32, width: 1, data: raw, rows: len(raw) * 8 / bits}
+	if bits == 16 {
+		a.packing = packedShorts
+	}
+	return a, nil
+}
+
+func parseNpyTokens(raw []byte) (*array, error) {
+	a, err := parseNpy(raw)
+	if err == nil && (a.width != 1 || a.elem.IsFloat()) {
+		err = fmt.Errorf("tokens are an array of rank 1 of whole numbers")
+	}
+	return a, err
+}

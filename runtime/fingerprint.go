@@ -30,9 +30,12 @@ func (r *Runner) fingerprints() map[string]string {
 // with more than whole bytes that of some pages.
 func (s *source) fingerprint(whole int) string {
 	h := sha256.New()
+	if s.draw != nil { // which parts are there depends on what was asked for
+		fmt.Fprintln(h, s.Kind, s.Size, s.Count, s.Scale)
+	}
 	for _, name := range splitNames {
 		p := s.splits[name]
-		if p == nil {
+		if p == nil || s.draw != nil {
 			continue
 		}
 		fmt.Fprintln(h, name, p.begins)

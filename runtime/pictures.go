@@ -8,7 +8,6 @@ import (
 	_ "image/jpeg" // image.Decode reads JPEG
 	_ "image/png"  // and PNG
 	"io/fs"
-	"os"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -155,7 +154,7 @@ func (s *source) readPictures(files []picture, classes []string) (*split, error)
 
 // readPicture writes the three planes of a picture.
 func readPicture(path string, planes []byte, size int) error {
-	raw, err := os.ReadFile(path)
+	raw, err := ReadFile(path)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (s *source) openCsv(path string) error {
 	var sheets []*sheet
 	var labels []string
 	for _, f := range files {
-		raw, err := readData(f.path)
+		raw, err := readData(f.path, nil)
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ func (s *source) openLines(path string) error {
 	}
 	parts := map[string]*split{}
 	for _, f := range files {
-		raw, err := readData(f.path)
+		raw, err := readData(f.path, nil)
 		if err != nil {
 			return err
 		}

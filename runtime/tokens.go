@@ -19,7 +19,7 @@ func (s *source) openTokens(path string) error {
 	}
 	arrays := map[string][]*array{}
 	for _, f := range files {
-		raw, err := readData(f.path)
+		raw, err := readData(f.path, nil)
 		if err != nil {
 			return err
 		}

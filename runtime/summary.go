@@ -7,9 +7,9 @@ import (
 
 // summary says what a source has read: the user sees that it is what was meant. "": it read nothing.
 func (s *source) summary() string {
-	unit := "rows"
-	if s.Kind == "bytes" {
-		unit = "bytes"
+	unit := map[string]string{"bytes": "bytes", "tokens": "tokens", "lines": "lines"}[s.Kind]
+	if unit == "" {
+		unit = "rows"
 	}
 	var parts []string
 	for _, name := range splitNames {

@@ -23,7 +23,7 @@ type Options struct {
 // Build runs a model file at compile time and gives what it means. With an
 // error among the diagnostics the module is nil.
 func Build(file string, src []byte, opts Options) (*ir.Module, []Diagnostic) {
-	c := &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, libraries: map[string]*scope{}, path: file}
+	c := &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, differentiated: map[string]bool{}, libraries: map[string]*scope{}, path: file}
 	m := c.run(file, src)
 	ds := finish(c.diags, c.src)
 	if HasErrors(ds) {
@@ -66,7 +66,11 @@ type core struct {
 	current    Span
 	frozen     int // calls of frozen modules around
 	standing   *moduleArithmetic
-	work       int // terms evaluated so far
+
+	differentiated map[string]bool // names by which gradients are taken somewhere
+	pins           int             // values made independent so far
+
+	work int // terms evaluated so far
 }
 
 type activeCall struct {
@@ -322,6 +326,7 @@ func (c *core) libraryFile(full string, src []byte) *scope {
 // units are known in the whole file, values from their line on.
 func (b *builder) declarations(f *File, main bool) {
 	b.declaredOnce(f)
+	b.findDifferentiated(f)
 	for _, it := range f.Items {
 		switch {
 		case it.Fn != nil:

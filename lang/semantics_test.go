@@ -627,3 +627,24 @@ func TestArrayFlag(t *testing.T) {
 	out := evaluate(t, entryOf(t, m, ir.EntrySample, "s").Graph, values{"v": ir.Floats([]float64{1, 2, 3, 4}, 1, 2, 2)}, map[string]int{"len.v": 2})
 	near(t, []float64{1, 5}, out["y"].F)
 }
+
+// A gradient is by a named value, not by others that are equal to it.
+func TestGradByOneOfEqualValues(t *testing.T) {
+	out := run(t, `data d = npy("x")
+eval e {
+  each x: f32[2] from d.train
+  a: f32[2] = 3
+  b: f32[2] = 3
+  u = x + 1
+  v = x + 1
+  da = grad(sum(a * b^2), a)
+  du = grad(sum(u * v^2), u)
+  dv = grad(sum(u * v^2), v)
+  dx = grad(sum(u * v^2), x)
+  show da  show du  show dv  show dx
+}`, values{"x": ir.Floats([]float64{1, 2}, 2)})
+	near(t, []float64{9, 9}, out["da"].F)
+	near(t, []float64{4, 9}, out["du"].F)
+	near(t, []float64{8, 18}, out["dv"].F)
+	near(t, []float64{12, 27}, out["dx"].F)
+}

@@ -239,6 +239,9 @@ func (b *builder) assignOne(target Term, op string, t *Type, value Term, at Span
 	if t != nil {
 		v = b.convert(t, v, at)
 	}
+	if name, ok := target.(*NameTerm); ok && (t != nil || !alias(value)) {
+		v = b.independent(name.Name, v)
+	}
 	b.store(target, v, at)
 }
 
@@ -315,7 +318,7 @@ func (b *builder) assignIndexed(t *IndexTerm, value Term, at Span) {
 	}
 	if slot == nil && (len(free) > 0 || rest) {
 		b.assignable(name)
-		y := b.defineIndexed(t.Indices, value, at)
+		y := b.independent(name.Name, b.defineIndexed(t.Indices, value, at)).(Tensor)
 		ir.Named(y.N, name.Name)
 		b.sc.assign(name.Name, y)
 		return

@@ -3,36 +3,45 @@ package lang
 // unused warns of values that are computed and never used: names that a
 // function or entry of the main file binds and mentions nowhere else.
 func (b *builder) unused(f *File) {
+	for _, body := range bodies(f) {
+		b.unusedIn(body)
+	}
+}
+
+// bodies are the blocks of a file's functions and entries.
+func bodies(f *File) (out []*Block) {
 	for _, it := range f.Items {
 		switch {
 		case it.Fn != nil && it.Fn.Body != nil:
-			b.unusedIn(it.Fn.Body)
+			out = append(out, it.Fn.Body)
 		case it.Train != nil:
-			b.unusedIn(it.Train.Body)
+			out = append(out, it.Train.Body)
 		case it.Eval != nil:
-			b.unusedIn(it.Eval.Body)
+			out = append(out, it.Eval.Body)
 		case it.Sample != nil:
-			b.unusedIn(it.Sample.Body)
+			out = append(out, it.Sample.Body)
 		case it.Unit != nil:
-			b.unusedMembers(it.Unit.Members)
+			out = append(out, memberBodies(it.Unit.Members)...)
 		}
 	}
+	return out
 }
 
-func (b *builder) unusedMembers(ms []*Member) {
+func memberBodies(ms []*Member) (out []*Block) {
 	for _, m := range ms {
 		if m.Fn != nil && m.Fn.Body != nil {
-			b.unusedIn(m.Fn.Body)
+			out = append(out, m.Fn.Body)
 		}
 		if m.If != nil {
-			b.unusedMembers(m.If.Then)
-			b.unusedMembers(m.If.Else)
+			out = append(out, memberBodies(m.If.Then)...)
+			out = append(out, memberBodies(m.If.Else)...)
 		}
 	}
+	return out
 }
 
 func (b *builder) unusedIn(body *Block) {
-	u := &uses{count: map[string]int{}}
+	u := &uses{count: map[string]int{}, by: map[string]bool{}}
 	u.block(body)
 	for _, d := range u.defs {
 		if u.count[d.name] == 0 && d.name != "_" {
@@ -45,6 +54,7 @@ func (b *builder) unusedIn(body *Block) {
 // uses counts where names are read, and remembers where they are bound.
 type uses struct {
 	count map[string]int
+	by    map[string]bool // x of grad(s, x)
 	defs  []struct {
 		name string
 		span Span
@@ -57,11 +67,23 @@ func (u *uses) read(es ...*Expr) {
 			continue
 		}
 		walk(e.term(), func(t Term) bool {
-			if n, ok := t.(*NameTerm); ok {
-				u.count[n.Name]++
+			switch t := t.(type) {
+			case *NameTerm:
+				u.count[t.Name]++
+			case *CallTerm:
+				u.call(t)
 			}
 			return true
 		})
+	}
+}
+
+func (u *uses) call(t *CallTerm) {
+	if f, ok := t.Fn.(*NameTerm); !ok || f.Name != "grad" || len(t.Args) != 2 {
+		return
+	}
+	if x, ok := t.Args[1].Value.(*NameTerm); ok {
+		u.by[x.Name] = true
 	}
 }
 

@@ -94,7 +94,7 @@ func init() {
 func (b *builder) take(c *call, required int, names ...string) []Value {
 	out := make([]Value, len(names))
 	if len(c.args) > len(names) {
-		b.fail(c.span, "`%s` takes %s, not %d", c.name, plural(len(names), "argument"), len(c.args))
+		b.failHelp(c.span, "it has "+list(names), "`%s` takes %s, not %d", c.name, plural(len(names), "argument"), len(c.args))
 	}
 	copy(out, c.args)
 	for n, v := range c.named {
@@ -105,7 +105,7 @@ func (b *builder) take(c *call, required int, names ...string) []Value {
 			}
 		}
 		if !found {
-			b.failHelp(c.span, "it has "+list(names), "`%s` has no parameter `%s`", c.name, n)
+			b.failHelp(c.span, parameterHelp(n, names), "`%s` has no parameter `%s`", c.name, n)
 		}
 	}
 	for i := range required {
@@ -220,7 +220,7 @@ func (b *builder) axesOf(v Value, rank int, c *call) []int {
 	add := func(v Value) {
 		n, ok := v.(Num)
 		if !ok || !n.isWhole() {
-			b.fail(c.span, "an axis is a whole number, not %s", describe(v))
+			b.failHelp(c.span, "`axis: 0` is the first, `axis: -1` the last; index notation names them: `y[i] = mean[j] x[i, j]`", "an axis is a whole number, not %s", describe(v))
 		}
 		k := int(n.V)
 		if k < 0 {

@@ -109,6 +109,9 @@ func reshapeBuiltin(b *builder, c *call) Value {
 	}
 	var dims []ir.Dim
 	for _, s := range l.Items {
+		if n, ok := s.(Num); ok && n.V == -1 {
+			b.failHelp(c.span, "write it: sizes have names and can be computed with, as in `B * T`", "no size stands for what is left")
+		}
 		dims = append(dims, b.dimOf(s, c.span))
 	}
 	return b.reshape(x, dims, c.span)

@@ -214,11 +214,7 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 			n = params[place].Name
 			place++
 		} else if !contains(names, n) {
-			help := didYouMean(n, names)
-			if help == "" && len(names) > 0 {
-				help = "it has " + list(names)
-			}
-			b.failHelp(a.span, help, "`%s` has no parameter `%s`", name, n)
+			b.failHelp(a.span, parameterHelp(n, names), "`%s` has no parameter `%s`", name, n)
 		}
 		if _, twice := given[n]; twice {
 			b.fail(a.span, "the parameter `%s` of `%s` is given twice", n, name)

@@ -443,6 +443,9 @@ func (b *builder) show(s *Show, at Span) {
 	if text, ok := v.(Text); ok {
 		v = b.textTensor(string(text))
 	}
+	if _, none := v.(None); none {
+		b.failHelp(at, "a function without `return` gives nothing", "there is nothing to show")
+	}
 	x, ok := b.tensorLike(v, loop.F32)
 	if !ok {
 		b.fail(at, "`show` shows tensors, not %s", describe(v))

@@ -218,7 +218,11 @@ func (b *builder) binary(op string, l, r Value, at Span) Value {
 		case Poison:
 			panic(silent{})
 		default:
-			b.fail(at, "`%s` does not take %s", op, describe(v))
+			help := ""
+			if _, ok := v.(List); ok {
+				help = "`x: f32[3] = [1, 2, 3]` makes a tensor of a list"
+			}
+			b.failHelp(at, help, "`%s` does not take %s", op, describe(v))
 		}
 	}
 	switch op {

@@ -45,6 +45,9 @@ func atEnd(toks []lexer.Token, prev lexer.Token, more bool) Diagnostic {
 	if open := unclosed(toks); open != nil {
 		return Diagnostic{Span: tokenSpan(*open), Message: fmt.Sprintf("this `%s` is never closed: %s before its `%s`", open.Value, where, closing[open.Value])}
 	}
+	if d := unfinishedStatement(unexpected{toks: toks, i: len(toks), prev: prev}); d.Message != "" {
+		return d
+	}
 	return Diagnostic{Span: tokenSpan(prev), Message: fmt.Sprintf("after `%s` something is missing: %s here", prev.Value, where)}
 }
 
@@ -124,8 +127,8 @@ func (u unexpected) next() lexer.Token {
 
 // explanations are tried in order; "" as message: it does not apply.
 var explanations = []func(u unexpected) Diagnostic{
-	missingAtLineEnd, missingBehind, closingBracket, reservedName, foreignOperator, foreignLine, colonBlock, comparisonOrArrow, unfinishedStatement, separatingComma,
-	bareExpression, strayEquals, strayNumberOrComma, misplacedWord, missingBetween, followUp,
+	missingAtLineEnd, missingBehind, closingBracket, reservedName, foreignOperator, foreignLine, colonBlock, comparisonOrArrow,
+	misplacedWord, unfinishedStatement, separatingComma, bareExpression, strayEquals, strayNumberOrComma, missingBetween, followUp,
 }
 
 // atToken explains an unexpected token.
@@ -368,6 +371,16 @@ func strayNumberOrComma(u unexpected) (d Diagnostic) {
 // misplacedWord is a declaration in a block, or a statement outside of one.
 func misplacedWord(u unexpected) (d Diagnostic) {
 	switch {
+	case u.t.Value == "{" && (u.prev.Value == "eval" || u.prev.Value == "sample"):
+		d.Message = fmt.Sprintf("this `%s` has no name", u.prev.Value)
+		d.Span = tokenSpan(u.prev)
+		d.Help = map[string]string{"eval": "`eval valid { … }`", "sample": "`sample digits { … }`"}[u.prev.Value]
+	case u.t.Value == "in" && u.ago(2).Value == "for" && u.ago(3).Value == "train":
+		d.Message, d.Help = "a train counts its steps, and `step` is which one runs", "`train for 10 { … }`"
+	case (u.t.Value == "," || u.t.Value == "from") && isName(u.prev) && (u.ago(2).Value == "each" || u.ago(2).Value == ","):
+		d.Message = fmt.Sprintf("`%s` needs its type", u.prev.Value)
+		d.Span = tokenSpan(u.prev)
+		d.Help = "`each x: f32[32, n] from d.train`: the first axis is the batch"
 	case u.i > 1 && isName(u.prev) && declarationWord(u.prev.Value) && u.ago(2).Value != ".":
 		d.Message = fmt.Sprintf("`%s` belongs at the start of a file, not in a block", u.prev.Value)
 	case isWord(u.t) && statements[u.t.Value] && unclosed(u.before()) == nil:

@@ -51,6 +51,23 @@ var foreignLayers = map[string]string{
 	"Adam": "`optim.adam(lr: 1e-3)`", "AdamW": "`optim.adamw(lr: 1e-3)`", "SGD": "`optim.sgd(lr: 0.1)`", "RMSprop": "`optim.rmsprop(lr: 1e-3)`",
 }
 
+// foreignParameters name arguments.
+var foreignParameters = map[string]string{
+	"dim": "axis", "dims": "axis", "axes": "axis", "keepdim": "keep", "keepdims": "keep", "in_features": "inputs", "out_features": "outputs", "in_channels": "inputs", "out_channels": "outputs", "num_features": "channels", "num_channels": "channels",
+	"kernel_size": "kernel", "padding": "pad", "learning_rate": "lr", "betas": "beta1", "p": "rate", "num_heads": "heads", "embed_dim": "dim", "hidden_size": "hidden", "input_size": "inputs", "k": "top_k",
+}
+
+// parameterHelp says which parameter was meant, or which there are.
+func parameterHelp(name string, have []string) string {
+	if n := foreignParameters[name]; contains(have, n) {
+		return "`" + n + ": …`"
+	}
+	if help := didYouMean(name, have); help != "" || len(have) == 0 {
+		return help
+	}
+	return "it has " + list(have)
+}
+
 // instead says what to write for a name that is not there.
 func instead(name string, foreign map[string]string, have []string) string {
 	if help := foreign[name]; help != "" {

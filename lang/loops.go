@@ -22,9 +22,17 @@ type loopRun struct {
 
 const maxUnroll = 1024
 
+const eachHelp = "a step takes the next batch by `each x: f32[32, n], y: i32[32] from d.train`; `train for n` repeats it"
+
 func (b *builder) forStmt(s *For, at Span) {
 	if len(s.Names) != len(s.In) {
-		b.fail(at, "%s and %s: each name runs over one", plural(len(s.Names), "name"), plural(len(s.In), "thing to run over"))
+		help := ""
+		if e, ok := s.In[0].term().(*FieldTerm); ok {
+			if _, ok := b.eval(e).(Split); ok {
+				help = eachHelp
+			}
+		}
+		b.failHelp(at, help, "%s and %s: each name runs over one", plural(len(s.Names), "name"), plural(len(s.In), "thing to run over"))
 	}
 	var over []Value
 	for _, e := range s.In {
@@ -71,6 +79,9 @@ func (b *builder) turnsOf(v Value, at Span) *index.Expr {
 		b.fail(at, "a loop runs a whole number of times, not %s", describe(v))
 	case Tensor:
 		b.needStatic(at, v, "the count of a loop")
+	}
+	if _, ok := v.(Split); ok {
+		b.failHelp(at, eachHelp, "`for` cannot run over %s", describe(v))
 	}
 	b.failHelp(at, "a count, `range(a, b)`, `reverse(…)` or a list", "`for` cannot run over %s", describe(v))
 	return nil

@@ -67,10 +67,13 @@ func (b *builder) element(t *Type) ir.Elem {
 	names := append([]string{"f32", "bf16", "f16", "i32", "u32", "u8"}, settingTypes...)
 	for _, n := range settingTypes {
 		if t.Name == n {
+			if help := map[string]string{"float": "`f32` or `f32[…]`", "int": "`i32` or `i32[…]`"}[n]; help != "" {
+				b.failHelp(typeSpan(t), help, "`%s` is the type of a setting, not of a tensor", t.Name)
+			}
 			b.failHelp(typeSpan(t), "f32, bf16, f16, i32, u32, u8 and bool are elements", "`%s` is the type of a setting, not of a tensor", t.Name)
 		}
 	}
-	help := map[string]string{"float32": "`f32`", "float64": "`f32`", "f64": "`f32`", "int32": "`i32`", "int64": "`i32`", "i64": "`i32`", "string": "`text`", "tensor": "`f32[…]`"}[t.Name]
+	help := map[string]string{"float32": "`f32`", "float64": "`f32`", "f64": "`f32`", "int32": "`i32`", "int64": "`i32`", "i64": "`i32`", "string": "`text`", "tensor": "`f32[…]`", "Tensor": "`f32[…]`, with its sizes", "long": "`i32`", "str": "`text`"}[t.Name]
 	if help == "" {
 		help = didYouMean(t.Name, names)
 	}

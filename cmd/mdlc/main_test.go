@@ -73,6 +73,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run FILE --save-every soon", "--save-every soon: a number of steps (500) or a time (30s, 5m) is expected"},
 		{"run FILE --seed -1", "-1"},
 		{"run FILE train --steps 0", "--steps and --threads are positive numbers"},
+		{"run FILE train --new-data", "--new-data is for --resume"},
 		{"run FILE train --set epcohs=3", "did you mean `epochs`?"},
 		{"run FILE train --data pints=x", "--data pints: regression.mdl has points"},
 		{"run FILE sample predict --ta 3", "sample predict has no flag --ta; it has --at"},

@@ -101,6 +101,9 @@ func (c *runCommand) checkWords() error {
 	if c.Steps != nil && *c.Steps <= 0 || c.Threads < 0 {
 		return &usageError{"--steps and --threads are positive numbers"}
 	}
+	if c.NewData && !c.Resume {
+		return &usageError{"--new-data is for --resume: a new run takes whatever data there are"}
+	}
 	return nil
 }
 

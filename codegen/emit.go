@@ -70,7 +70,7 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 	if !k.Guarded {
 		return nil, fmt.Errorf("kernel %s is not guarded: step edge has not run", k.Name)
 	}
-	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}}
+	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}}
 	e.streamed = streamedBuffers(k)
 	out = &Emitted{Name: k.Name}
 	offsets := map[*loop.Buffer]int{}
@@ -144,6 +144,7 @@ type emitter struct {
 
 	bufs     map[*loop.Buffer]value.Value
 	streamed map[*loop.Buffer]bool // written past the caches
+	ahead    map[*loop.For][]ahead // fetched in a loop for the next row
 	bind     map[*loop.Axis]binding
 	fixed    map[*loop.Axis]bool    // Reg axes that a group binds
 	opaque   map[string]*loop.Value // variables of index expressions that are not axes

@@ -200,8 +200,10 @@ func (e *emitter) forLoop(f *loop.For) {
 	s := e.spanOf(f.Axis, f.Lo, f.Hi)
 	regs := e.carried(f, func(c *loop.Carry) *loop.Value { return c.Init })
 	old, had := e.bind[f.Axis]
+	e.planAhead(f)
 	body := func(i binding, in []value.Value) []value.Value {
 		e.bind[f.Axis] = i
+		e.fetchAhead(f)
 		e.bindCarried(f, in, func(c *loop.Carry) *loop.Value { return c.In })
 		e.stmts(f.Body)
 		e.turn++

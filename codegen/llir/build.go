@@ -133,6 +133,13 @@ func (b *Builder) StoreStream(v, p value.Value, align int) {
 	b.Block.Insts = append(b.Block.Insts, in)
 }
 
+// Prefetch asks for the cache line at p, which need not be mapped.
+func (b *Builder) Prefetch(p value.Value) {
+	c := func(k int64) value.Value { return Int(types.I32, k) }
+	const read, everyCache, data = 0, 3, 1
+	b.Intrinsic("prefetch", []types.Type{Ptr}, types.Void, p, c(read), c(everyCache), c(data))
+}
+
 // StreamFence lets what was stored past the caches be seen before what follows.
 func (b *Builder) StreamFence() { b.Intrinsic("x86.sse.sfence", nil, types.Void) }
 

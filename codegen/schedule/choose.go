@@ -195,6 +195,7 @@ func (c *chooser) page(stores []*loop.Store) {
 	}
 	c.spills(n)
 	c.streams(n.stores)
+	c.prefetches(n)
 }
 
 func dotIn(stores []*loop.Store) *loop.Value {

@@ -154,6 +154,37 @@ func TestStreamedBits(t *testing.T) {
 	require.Positive(t, machineBits(t, target, &small), "no kernel streams")
 }
 
+// TestPrefetchedBits: a kernel that fetches its next row, in the main and the edge loop, computes the same.
+func TestPrefetchedBits(t *testing.T) {
+	target, m := host(t)
+	text := func(rows int) string {
+		return fmt.Sprintf(`kernel softmax(in X: f32[%[1]d,1100], out Y: f32[%[1]d,1100]) {
+  axis i: %[1]d, j: 1100
+  x = X[i,j]
+  e = exp(x - max[j](x))
+  Y[i,j] = e / sum[j](e)
+}`, rows)
+	}
+	for rows, want := range map[int]bool{260: true, 20: false} { // larger and smaller than the second cache
+		ks, err := loop.Parse("softmax", text(rows))
+		require.NoError(t, err)
+		steps, err := schedule.Run(ks[0], m)
+		require.NoError(t, err)
+		k := steps[len(steps)-1].Kernel
+		found := false
+		for _, o := range k.Opts {
+			found = found || o.Kind == schedule.Prefetch && o.Axis == "X"
+		}
+		require.Equal(t, want, found)
+		e, err := codegen.Emit(k, target)
+		require.NoError(t, err)
+		require.Equal(t, want, strings.Contains(codegen.ModuleText([]*codegen.Emitted{e}), "call void @llvm.prefetch"))
+		if want {
+			equalsEvaluator(t, schedule.Expand(ks[0]), compile(t, target, k)[0])
+		}
+	}
+}
+
 // machineBits compares the compiled goldens with the typed evaluator and counts their streamed outputs.
 func machineBits(t *testing.T, target *codegen.Target, m *schedule.Machine) (streamed int) {
 	files, err := filepath.Glob("../../testdata/schedule/*.kir")

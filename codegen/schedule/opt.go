@@ -8,18 +8,19 @@ import (
 
 // The kinds of opts that a CPU has. Axis names an axis, a value or a buffer.
 const (
-	Split  = "Split"  // Split p: the sums over p have partials and a second phase
-	Pack   = "Pack"   // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns
-	Cut    = "Cut"    // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
-	Fuse   = "Fuse"   // Fuse i j: i and the faster j become one axis
-	Join   = "Join"   // Join i n: axis i is axis n, of the same extent
-	Swap   = "Swap"   // Swap z: rows and columns of a dot exchanged
-	Bind   = "Bind"   // Bind i par
-	Order  = "Order"  // Order i n: the loop over i is the n-th of its page, outermost first
-	Vec    = "Vec"    // Vec i n: the innermost n of i on lanes
-	Spill  = "Spill"  // Spill v: a value needed in a later sweep is kept in a panel, not computed again
-	Stream = "Stream" // Stream Y: the stores to buffer Y go past the caches
-	Mma    = "Mma"    // Mma z: the instruction row of a dot
+	Split    = "Split"    // Split p: the sums over p have partials and a second phase
+	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns
+	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
+	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis
+	Join     = "Join"     // Join i n: axis i is axis n, of the same extent
+	Swap     = "Swap"     // Swap z: rows and columns of a dot exchanged
+	Bind     = "Bind"     // Bind i par
+	Order    = "Order"    // Order i n: the loop over i is the n-th of its page, outermost first
+	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes
+	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again
+	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches
+	Prefetch = "Prefetch" // Prefetch X i: the last sweep in the loop over i fetches X where the next i reads it
+	Mma      = "Mma"      // Mma z: the instruction row of a dot
 )
 
 func opt(kind, axis string, arg int, word string) loop.Opt {

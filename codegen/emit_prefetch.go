@@ -1,0 +1,78 @@
+package codegen
+
+import (
+	"mdlc/codegen/schedule"
+	"mdlc/ir/loop"
+)
+
+// cacheLine is the bytes that a prefetch brings.
+const cacheLine = 64
+
+// ahead is a load of the present row whose place in the next row is fetched.
+type ahead struct {
+	row  *loop.Axis
+	load *loop.Value
+}
+
+// planAhead notes for the last sweep in the loop f over a row, in all of its parts, what it fetches.
+func (e *emitter) planAhead(f *loop.For) {
+	for _, o := range e.k.Opts {
+		if o.Kind != schedule.Prefetch || o.Word != f.Axis.Name {
+			continue
+		}
+		load := e.loadOf(f.Body, o.Axis)
+		var last *loop.For
+		for i := len(f.Body) - 1; i >= 0 && load != nil; i-- {
+			s, ok := f.Body[i].(*loop.For)
+			if !ok || last != nil && s.Axis != last.Axis {
+				break
+			}
+			last = s
+			e.ahead[s] = append(e.ahead[s], ahead{f.Axis, load})
+		}
+	}
+}
+
+// loadOf is the first load of the buffer with a name.
+func (e *emitter) loadOf(body []loop.Stmt, name string) *loop.Value {
+	var found *loop.Value
+	seen := map[*loop.Value]bool{}
+	var visit func(v *loop.Value)
+	visit = func(v *loop.Value) {
+		if seen[v] || found != nil {
+			return
+		}
+		seen[v] = true
+		if v.Op == loop.Load && v.Buf.Name == name {
+			found = v
+		}
+		operands(v, visit)
+	}
+	loop.Walk(body, func(s loop.Stmt) {
+		stmtValues(s, visit)
+		if f, ok := s.(*loop.For); ok {
+			for _, c := range f.Carry {
+				visit(c.Next)
+			}
+		}
+	})
+	return found
+}
+
+// fetchAhead fetches what the next row has where the loop f is now. The row after the last one lies
+// outside the buffer at times; fetching it does no harm.
+func (e *emitter) fetchAhead(f *loop.For) {
+	for _, a := range e.ahead[f] {
+		old := e.bind[a.row]
+		e.bind[a.row] = binding{old.v, old.off + 1}
+		step := max(lanes(a.load), 1) * a.load.Elem.Size()
+		at := 0
+		e.each(a.load.Axes, func() {
+			if at%cacheLine < step {
+				e.b.Prefetch(e.place(a.load.Buf, a.load.Args).base)
+			}
+			at += step
+		})
+		e.bind[a.row] = old
+	}
+}

@@ -1,0 +1,31 @@
+package schedule
+
+import "mdlc/ir/loop"
+
+// leastRow is the bytes of a row from which on fetching the next one ahead pays: the machine
+// finds short rows, of which some lie on a page, by itself.
+const leastRow = 2048
+
+// prefetches proposes to fetch the next row of an operand while the last sweep over the present one
+// runs: a kernel with several sweeps reads memory in the first of them only, and a machine does
+// not guess across pages.
+func (c *chooser) prefetches(n *nest) {
+	if !n.row || len(n.sequence) < 2 {
+		return
+	}
+	x := newIndices()
+	row := n.sequence[len(n.sequence)-2]
+	leaves := newDepends().axis(n.lane)
+	lane := leaves[len(leaves)-1].Name
+	done := map[*loop.Buffer]bool{}
+	walk(roots(n.stores), func(v *loop.Value) {
+		if v.Op != loop.Load || v.Buf.Mode != loop.In || done[v.Buf] || bytesOf(v.Buf) <= c.m.L2 {
+			return
+		}
+		_, terms := affine(address(x, v.Buf, v.Args))
+		if step := terms[row] * v.Buf.Elem.Size(); terms[lane] == 1 && step >= leastRow && 2*step <= c.m.L2 {
+			done[v.Buf] = true
+			c.do(Prefetch, v.Buf.Name, 0, row)
+		}
+	})
+}

@@ -446,15 +446,37 @@ func (c *chooser) lanes(n *nest) {
 	}
 }
 
+// panelOf is the bytes of a row of v.
+func (c *chooser) panelOf(v *loop.Value, n *nest) int {
+	deps := newDepends()
+	size := v.Elem.Size()
+	for _, a := range deps.value(v) {
+		if loop.Has(deps.axis(n.lane), a) || loop.Has(n.reduced, a) {
+			size *= a.Max
+		}
+	}
+	return size
+}
+
 // spills proposes what is dearer to compute again than to store and load.
 func (c *chooser) spills(n *nest) {
 	if !n.row {
 		return
 	}
 	deps := newDepends()
+	summed := map[*loop.Value]bool{}
+	walk(roots(n.stores), func(v *loop.Value) {
+		if isRowSum(v) {
+			summed[v.Args[0]] = true
+		}
+	})
 	walk(roots(n.stores), func(v *loop.Value) {
 		if v.Name != "" && v.Op.Info().Cost >= spillCost && !isReduction(v) && overlaps(deps.value(v), deps.axis(n.lane)) {
-			c.do(Spill, v.Name, 0, "")
+			word := ""
+			if sumPartials >= 8*c.m.Lanes && summed[v] && c.panelOf(v, n) <= c.m.L2/16 { // the partial sums would take half of the registers
+				word = "apart"
+			}
+			c.do(Spill, v.Name, 0, word)
 		}
 	})
 }

@@ -17,7 +17,7 @@ const (
 	Bind     = "Bind"     // Bind i par
 	Order    = "Order"    // Order i n: the loop over i is the n-th of its page, outermost first
 	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes
-	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again
+	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again; word apart: its sums are such a sweep
 	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches
 	Prefetch = "Prefetch" // Prefetch X i: the last sweep in the loop over i fetches X where the next i reads it
 	Mma      = "Mma"      // Mma z: the instruction row of a dot

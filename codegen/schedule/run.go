@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 
 	"mdlc/ir/loop"
 )
@@ -59,7 +60,7 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	}
 	simplifyIndices(n)
 	put("axes", finish(n))
-	n, err := sweep(n, names(ofKind(opts, Order)), names(ofKind(opts, Spill)))
+	n, err := sweep(n, names(ofKind(opts, Order)), names(ofKind(opts, Spill)), names(ofWord(ofKind(opts, Spill), "apart")))
 	if err != nil {
 		return steps, err
 	}
@@ -87,6 +88,11 @@ func ofKind(opts []loop.Opt, kinds ...string) []loop.Opt {
 		}
 	}
 	return out
+}
+
+// ofWord are the opts with a word.
+func ofWord(opts []loop.Opt, word string) []loop.Opt {
+	return slices.DeleteFunc(opts, func(o loop.Opt) bool { return o.Word != word })
 }
 
 func names(opts []loop.Opt) []string {

@@ -48,10 +48,11 @@ type sweeper struct {
 	k     *loop.Kernel
 	deps  *depends
 	spill []string
+	apart []string // those of spill whose reductions have a pass of their own
 }
 
 // sweep makes loops of every page of equations.
-func sweep(k *loop.Kernel, order, spill []string) (*loop.Kernel, error) {
+func sweep(k *loop.Kernel, order, spill, apart []string) (*loop.Kernel, error) {
 	k = clone(k)
 	var out [][]loop.Stmt
 	for _, page := range pages(k.Body) {
@@ -60,7 +61,7 @@ func sweep(k *loop.Kernel, order, spill []string) (*loop.Kernel, error) {
 			out = append(out, page)
 			continue
 		}
-		w := &sweeper{k: k, deps: newDepends(), spill: spill}
+		w := &sweeper{k: k, deps: newDepends(), spill: spill, apart: apart}
 		w.spread(stores)
 		var tasks []*task
 		for _, s := range stores {
@@ -141,7 +142,7 @@ func (w *sweeper) gen(tasks []*task, loops []*loop.Axis, s *scope) []loop.Stmt {
 		if len(outside) > 0 {
 			out = append(out, w.gen(outside, rest, s)...)
 		}
-		if len(inside) > 0 {
+		if len(inside) > 0 || len(w.spilled(p, level, s)) > 0 {
 			late := p.fuseLast(w, rest, level, inside)
 			if len(late) == 0 {
 				keepStored(inside)
@@ -155,21 +156,22 @@ func (w *sweeper) gen(tasks []*task, loops []*loop.Axis, s *scope) []loop.Stmt {
 
 // plan is the levels of tasks along the outermost loop.
 type plan struct {
-	a        *loop.Axis
-	tasks    []*task // given ones, then accumulations that they need
-	levels   map[*task]int
-	out      map[*task]bool // not along a
-	max      int
-	mentions bool
-	value    func(v *loop.Value) int
-	fused    map[*task]bool
-	first    map[*loop.Value]int // the first level that evaluates a value
-	needed   map[*loop.Value]int // the last one
+	a         *loop.Axis
+	tasks     []*task // given ones, then accumulations that they need
+	levels    map[*task]int
+	out       map[*task]bool // not along a
+	max       int
+	innermost bool
+	mentions  bool
+	value     func(v *loop.Value) int
+	fused     map[*task]bool
+	first     map[*loop.Value]int // the first level that evaluates a value
+	needed    map[*loop.Value]int // the last one
 }
 
 func (w *sweeper) plan(tasks []*task, loops []*loop.Axis, s *scope) *plan {
 	a := loops[0]
-	p := &plan{a: a, levels: map[*task]int{}, out: map[*task]bool{}, fused: map[*task]bool{}, first: map[*loop.Value]int{}, needed: map[*loop.Value]int{}}
+	p := &plan{a: a, innermost: len(loops) == 1, levels: map[*task]int{}, out: map[*task]bool{}, fused: map[*task]bool{}, first: map[*loop.Value]int{}, needed: map[*loop.Value]int{}}
 	memo := map[*loop.Value]int{}
 	p.value = func(v *loop.Value) int {
 		if v == nil || s.final[v] != nil {
@@ -183,6 +185,9 @@ func (w *sweeper) plan(tasks []*task, loops []*loop.Axis, s *scope) *plan {
 			l = max(l, p.value(x))
 		}
 		if loop.Has(w.deps.over(v), a) && isReduction(v) {
+			l++
+		}
+		if p.apart(w, v) {
 			l++
 		}
 		memo[v] = l
@@ -222,8 +227,12 @@ func (w *sweeper) plan(tasks []*task, loops []*loop.Axis, s *scope) *plan {
 	w.delayStores(p, s)
 	for _, t := range p.tasks {
 		w.walkTask(t, s, func(v *loop.Value) {
-			if l, ok := p.first[v]; !ok || p.levels[t] < l {
-				p.first[v] = p.levels[t]
+			l := p.levels[t]
+			if p.innermost && w.isApart(v) {
+				l = p.value(v)
+			}
+			if m, ok := p.first[v]; !ok || l < m {
+				p.first[v] = l
 			}
 			p.needed[v] = max(p.needed[v], p.levels[t])
 		})
@@ -236,6 +245,9 @@ func (p *plan) level(w *sweeper, t *task) int {
 	l := 0
 	for _, v := range w.sources(t) {
 		l = max(l, p.value(v))
+	}
+	if t.acc != nil && p.apart(w, t.acc.red) {
+		l++
 	}
 	return l
 }
@@ -354,28 +366,6 @@ func (w *sweeper) pass(a *loop.Axis, rest []*loop.Axis, inside []*task, p *plan,
 	}
 	out = append(out, f)
 	return append(out, after...)
-}
-
-// spills are stores of the spilled values that this pass uses first and a later one needs.
-func (w *sweeper) spills(p *plan, level int, rest []*loop.Axis, s *scope) []*task {
-	var out []*task
-	seen := map[*loop.Value]bool{}
-	for _, t := range p.tasks {
-		w.walkTask(t, s, func(v *loop.Value) {
-			if seen[v] || !w.isSpilled(v) || p.first[v] != level || p.needed[v] <= level || !loop.Has(w.deps.value(v), p.a) {
-				return
-			}
-			seen[v] = true
-			n := &acc{red: v}
-			w.memory(n, append(common(w.deps.value(v), append([]*loop.Axis{p.a}, rest...)), openAxes(w.deps.value(v))...))
-			out = append(out, &task{store: &loop.Store{Buf: n.mem, Index: n.idx, Val: v}})
-		})
-	}
-	return out
-}
-
-func (w *sweeper) isSpilled(v *loop.Value) bool {
-	return v.Name != "" && slices.Contains(w.spill, v.Name)
 }
 
 // leaf makes the statements of tasks without further loops.

@@ -12,6 +12,8 @@ type indexUse struct {
 	at   Span
 	text string
 	in   *builder // with the indices in scope there
+	// compared: the index is compared with places on the axis dim, not with it indexed
+	compared bool
 }
 
 // sizeRest finds what `..` stands for in a statement: the axes of its operands that it covers.
@@ -73,7 +75,8 @@ func (b *builder) unifyRest(root *statement, base Tensor, x *IndexTerm) {
 }
 
 // ranges gives every index of vars its range: an explicit one; else the size of the axes
-// that it indexes alone; else, for a left index, the largest that keeps every affine access inside.
+// that it indexes alone; else of the axis whose places it is compared with; else, for a left
+// index, the largest that keeps every affine access inside.
 func (b *builder) ranges(vars []*indexVar, ts []Term, reducer bool) {
 	uses := map[string][]indexUse{}
 	names := map[string]*indexVar{}
@@ -84,17 +87,10 @@ func (b *builder) ranges(vars []*indexVar, ts []Term, reducer bool) {
 		b.collectUses(t, names, uses)
 	}
 	for _, v := range vars {
-		if v.set {
-			continue
-		}
-		for _, u := range uses[v.name] {
-			if n, ok := u.expr.(*NameTerm); !ok || n.Name != v.name {
-				continue
+		for _, compared := range []bool{false, true} {
+			if !v.set {
+				b.sizeOfUses(v, uses[v.name], compared)
 			}
-			if v.set && !v.dim.Equal(u.dim) {
-				b.fail(u.at, "the index `%s` runs over an axis of %s elsewhere and of %s in `%s`", v.name, dimText(v.dim), dimText(u.dim), u.text)
-			}
-			v.dim, v.set = u.dim, true
 		}
 	}
 	for _, v := range vars {
@@ -105,6 +101,19 @@ func (b *builder) ranges(vars []*indexVar, ts []Term, reducer bool) {
 			b.failHelp(v.span, "`"+v.name+" < n` gives it one", "the index `%s` has no range: it never indexes an axis alone", v.name)
 		}
 		b.widest(v, uses[v.name])
+	}
+}
+
+// sizeOfUses gives v the size of the axes that it indexes alone, or is compared with places of.
+func (b *builder) sizeOfUses(v *indexVar, uses []indexUse, compared bool) {
+	for _, u := range uses {
+		if n, ok := u.expr.(*NameTerm); !ok || n.Name != v.name || u.compared != compared {
+			continue
+		}
+		if v.set && !v.dim.Equal(u.dim) {
+			b.fail(u.at, "the index `%s` runs over an axis of %s elsewhere and of %s in `%s`", v.name, dimText(v.dim), dimText(u.dim), u.text)
+		}
+		v.dim, v.set = u.dim, true
 	}
 }
 
@@ -145,10 +154,59 @@ func (b *builder) collectUses(t Term, names map[string]*indexVar, uses map[strin
 			return false
 		case *IndexTerm:
 			b.usesOf(t, names, uses)
+		case *BinaryTerm:
+			if t.Op == "==" || t.Op == "!=" {
+				b.comparedWith(t.L, t.R, names, uses)
+				b.comparedWith(t.R, t.L, names, uses)
+			}
 		}
 		return true
 	})
 }
+
+// comparedWith notes an index that is compared with places on an axis, as in
+// `pick[b, j] == e`, where pick is the argmax or top_k of something.
+func (b *builder) comparedWith(name, data Term, names map[string]*indexVar, uses map[string][]indexUse) {
+	n, ok := name.(*NameTerm)
+	if !ok || names[n.Name] == nil {
+		return
+	}
+	if x, indexed := data.(*IndexTerm); indexed {
+		data = x.X
+	}
+	if b.mentions(data) || b.hasName(data, names) {
+		return
+	}
+	x, ok := b.base(data).(Tensor)
+	if !ok {
+		return
+	}
+	if d, ok := placesOn(x.N); ok {
+		uses[n.Name] = append(uses[n.Name], indexUse{expr: name, dim: d, at: name.Span(), text: b.src.text(name.Span()), in: b, compared: true})
+	}
+}
+
+// placesOn is the axis that the values of n are places on.
+func placesOn(n *ir.Node) (ir.Dim, bool) {
+	switch a := n.Attr.(type) {
+	case ir.TopKAttr:
+		return lastDim(n.Args[0]), true
+	case ir.ReduceAttr:
+		if a.Kind == ir.ArgMax || a.Kind == ir.ArgMin {
+			return n.Args[0].Type.Dims[a.Axes[0]], true
+		}
+	case ir.IndexAttr:
+		if n.Op == ir.OpIndex && a.Outside == nil {
+			return placesOn(n.Args[0])
+		}
+	}
+	if n.Op == ir.OpArgSort {
+		return lastDim(n.Args[0]), true
+	}
+	return ir.Dim{}, false
+}
+
+func lastDim(n *ir.Node) ir.Dim { return n.Type.Dims[n.Type.Rank()-1] }
 
 func (b *builder) usesOf(t *IndexTerm, names map[string]*indexVar, uses map[string][]indexUse) {
 	found := false
@@ -177,7 +235,7 @@ func (b *builder) usesOf(t *IndexTerm, names map[string]*indexVar, uses map[stri
 				return false // data
 			case *NameTerm:
 				if names[u.Name] != nil {
-					uses[u.Name] = append(uses[u.Name], indexUse{s.sub.At, x.N.Type.Dims[k], s.sub.Span, b.src.text(t.Span()), b})
+					uses[u.Name] = append(uses[u.Name], indexUse{expr: s.sub.At, dim: x.N.Type.Dims[k], at: s.sub.Span, text: b.src.text(t.Span()), in: b})
 				}
 			}
 			return true
@@ -200,6 +258,9 @@ func (b *builder) hasName(t Term, names map[string]*indexVar) bool {
 func (b *builder) widest(v *indexVar, uses []indexUse) {
 	best := -1
 	for _, u := range uses {
+		if u.compared {
+			continue
+		}
 		n, ok := b.limit(v, u)
 		if ok && (best < 0 || n < best) {
 			best = n

@@ -195,7 +195,7 @@ func (e *emitter) groupOf(list []loop.Stmt, end int) *group {
 	if len(g.axes) == 0 {
 		return nil
 	}
-	c := &groupCheck{e: e, g: g, own: own, written: written, seen: map[*loop.Value]bool{}}
+	c := &groupCheck{e: e, g: g, own: own, written: written, seen: map[*loop.Value]bool{}, below: map[*loop.Value]bool{}}
 	for _, s := range list {
 		if !c.statement(s) {
 			return nil
@@ -221,6 +221,7 @@ type groupCheck struct {
 	own     map[*loop.Value]bool // Lets of the group
 	written map[*loop.Buffer]*loop.Store
 	seen    map[*loop.Value]bool
+	below   map[*loop.Value]bool // of values that exist before the group
 }
 
 func (c *groupCheck) statement(s loop.Stmt) bool {
@@ -278,7 +279,23 @@ func (c *groupCheck) before(v *loop.Value, varies bool) bool {
 		}
 	}
 	c.g.ready = append(c.g.ready, v)
-	return v.Elem != loop.Bool
+	return v.Elem != loop.Bool && c.reductions(v)
+}
+
+// reductions notes what reduces below v, a value that the group may be the first to pull: over
+// the group's own axes it must be made before they are fixed.
+func (c *groupCheck) reductions(v *loop.Value) bool {
+	if c.below[v] {
+		return true
+	}
+	c.below[v] = true
+	if v.Op.Info().Class == loop.ClassReduce && intersects(v.Over, c.g.axes) {
+		c.g.outside = append(c.g.outside, v)
+		return !intersects(v.Axes, c.g.axes)
+	}
+	ok := true
+	operands(v, func(a *loop.Value) { ok = ok && c.reductions(a) })
+	return ok
 }
 
 func intersects(axes, others []*loop.Axis) bool {

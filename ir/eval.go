@@ -9,7 +9,7 @@ import (
 )
 
 // Evaluator is the reference: it evaluates graphs in float64, integers and bools
-// exactly, and does not round narrower floats.
+// exactly. Values of types narrower than f32 are rounded to them: that is what such a type says.
 type Evaluator struct {
 	// Params gives the values of the graph's parameters, by kind and name.
 	Params func(kind ParamKind, name string) *Tensor
@@ -56,7 +56,7 @@ func (e *Evaluator) Run(g *Graph) (results []*Tensor, err error) {
 		if err := e.fits(t, a.Type); err != nil {
 			return nil, fmt.Errorf("parameter %s %s: %w", a.Kind, a.Name, err)
 		}
-		params[p] = t
+		params[p] = rounded(t)
 	}
 	values := e.nodes(g)
 	if e.err != nil {
@@ -126,6 +126,18 @@ func (e *Evaluator) lengths(t Type) []int {
 	return dims
 }
 
+// rounded is t, whose elements a float type narrower than f32 holds.
+func rounded(t *Tensor) *Tensor {
+	if t == nil || t.Tuple != nil || !t.Elem.IsFloat() || t.Elem.Size() >= 4 {
+		return t
+	}
+	out := NewTensor(t.Elem, t.Dims...)
+	for i, x := range t.F {
+		out.F[i] = loop.RoundTo(t.Elem, x)
+	}
+	return out
+}
+
 // nodes evaluates what the results of g reach, each node once.
 func (e *Evaluator) nodes(g *Graph) []*Tensor {
 	values := map[*Node]*Tensor{}
@@ -134,7 +146,7 @@ func (e *Evaluator) nodes(g *Graph) []*Tensor {
 		for i, a := range n.Args {
 			args[i] = values[a]
 		}
-		values[n] = n.Op.Eval(e, n, args)
+		values[n] = rounded(n.Op.Eval(e, n, args))
 		if e.err != nil {
 			return nil
 		}

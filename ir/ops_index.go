@@ -14,7 +14,8 @@ func init() {
 		Grad: func(b *Builder, n, dy *Node) []*Node {
 			a := n.Attr.(IndexAttr)
 			dx := make([]*Node, len(n.Args))
-			dx[0] = b.Scatter(dy, n.Args[0].Type.Dims, a.Out, n.Args[1:]...)
+			e := dy.Type.Elem // sums of narrower floats are made in f32
+			dx[0] = b.Cast(b.Scatter(b.Cast(dy, dotElem(e)), n.Args[0].Type.Dims, a.Out, n.Args[1:]...), e)
 			return dx
 		},
 		Lower:     lowerIndex,

@@ -10,6 +10,9 @@ func ParseModule(text string) (*Module, error) {
 		p.fail("module expected")
 	}
 	m.Source = p.str()
+	if p.eatWord("compute") {
+		m.Compute = p.elem()
+	}
 	for p.err == nil && p.eatWord("setting") {
 		m.Settings = append(m.Settings, Setting{p.name("name of the setting"), p.str()})
 	}

@@ -8,7 +8,7 @@ import (
 
 // The module around graphs. Every item is one line, entries are blocks:
 //
-//	module  = "module" string { setting } { source } { state } { entry }
+//	module  = "module" string [ "compute" elem ] { setting } { source } { state } { entry }
 //	setting = "setting" name string
 //	source  = "source" name kind string [ "bits" int ] [ "split" "[" floats "]" ] [ "holdout" int ] [ pos ]
 //	state   = ( "param" | "state" | "moment" ) name type [ "stack" "[" ints "]" ] [ pos ]
@@ -27,7 +27,11 @@ func (k StateKind) String() string { return stateKinds[k] }
 // String is the text form of the module.
 func (m *Module) String() string {
 	p := &printer{}
-	p.line("module %s\n", strconv.Quote(m.Source))
+	p.line("module %s", strconv.Quote(m.Source))
+	if m.Compute != 0 {
+		p.b.WriteString(" compute " + m.Compute.String())
+	}
+	p.b.WriteByte('\n')
 	for _, s := range m.Settings {
 		p.line("setting %s %s\n", quoteName(s.Name), strconv.Quote(s.Value))
 	}

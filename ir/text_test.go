@@ -38,6 +38,7 @@ func sampleModule(t *testing.T) *Module {
 	loss := every.Param(ParamValueOf, "loss", TensorOf(loop.F32))
 	pos := Pos{File: "net.mdl", Line: 9, Col: 2}
 	return &Module{
+		Compute:  loop.BF16,
 		Source:   "net.mdl",
 		Settings: []Setting{{"width", "3"}, {"text", "a \"b\"\n"}},
 		Sources:  []*Source{{Name: "corpus", Kind: "bytes", Path: "data/x.txt", Split: []float64{0.9, 0.1, 0}, Pos: pos}, {Name: "d", Kind: "npy", Path: "", Bits: 784, Holdout: 10}},

@@ -48,6 +48,7 @@ type core struct {
 
 	module *ir.Module
 	states []*stateDecl
+	stored precision
 	evals  []string
 	home   *home   // where instances made now live; nil: nowhere
 	making []*Unit // modules being made, outermost first
@@ -192,6 +193,7 @@ func (c *core) run(file string, src []byte) (m *ir.Module) {
 	b = b.in(top)
 	b.declarations(parsed, true)
 	b.entries(parsed)
+	b.checkKeep()
 	if !HasErrors(c.diags) {
 		b.unused(parsed)
 	}
@@ -337,6 +339,7 @@ func (b *builder) declarations(f *File, main bool) {
 	}
 	if main {
 		b.config(f)
+		b.precision(f)
 	}
 	for _, it := range f.Items {
 		b.guard(func() { b.declaration(it, main) }, func() { b.poisonItem(it) })
@@ -405,8 +408,8 @@ func (b *builder) declaration(it *Item, main bool) {
 		b.declareState(it.State, b.sc, &home{})
 	case it.Data != nil:
 		b.data(it.Data)
-	case it.Precision != nil:
-		b.failHelp(Span{it.Pos, it.EndPos}, "leave it out: everything is computed in f32", "`precision` is not supported")
+	case it.Precision != nil && !main:
+		b.fail(Span{it.Pos, it.EndPos}, "a used file has no precision: it is that of the file that uses it")
 	case it.Config != nil && !main:
 		b.fail(Span{it.Pos, it.EndPos}, "a used file has no config: settings pass through parameters")
 	case !main && (it.Train != nil || it.Sample != nil || it.Eval != nil):

@@ -201,7 +201,7 @@ func (b *builder) standFor(v Value, at Span) Value {
 	if !ir.SameDims(p.full().Dims, q.full().Dims) {
 		b.fail(at, "the param `%s` is %s and `%s` is %s: these modules do not stand for each other", q.name, typeText(q.full()), p.name, typeText(p.full()))
 	}
-	w := b.whole(p)
+	w := b.cast(b.whole(p), p.reads)
 	w.One = make([]bool, len(w.N.Type.Dims))
 	if m.Frozen {
 		w.N, w.F = b.f.b.Stop(b.node(w)), b.f

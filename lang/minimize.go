@@ -198,6 +198,7 @@ func (b *builder) moment(s *State, sc *scope, h *home) *stateDecl {
 	}
 	d := b.declareState(s, sc, h)
 	d.kind = ir.KindMoment
+	d.store(b.stored.moments)
 	return d
 }
 
@@ -258,7 +259,7 @@ func (b *builder) optimize(opt Optimizer, u *update, p, grad, total Tensor, stat
 		local.local[m] = true
 	}
 	b.entry = &local
-	args := []arg{{"", p, at}, {"", grad, at}}
+	args := []arg{{"", b.cast(p, u.param.reads), at}, {"", b.cast(grad, u.param.reads), at}}
 	for _, x := range fn.Decl.Params {
 		if x.Name == "total_norm" {
 			args = append(args, arg{"total_norm", total, at})

@@ -39,7 +39,8 @@ func (StateRef) what() string    { return "a state" }
 // stateDecl is a param, a state or an optimizer's state.
 type stateDecl struct {
 	name   string
-	typ    ir.Type // of one instance
+	typ    ir.Type // of one instance, as it is stored
+	reads  ir.Elem // of its value where it is read
 	stack  []*stackLevel
 	site   string      // of the draw of its first value
 	turns  []turnCount // of that draw
@@ -163,6 +164,10 @@ func (b *builder) declareState(s *State, sc *scope, h *home) *stateDecl {
 	d.typ = b.in(sc).staticType(s.Type)
 	if d.kind == ir.KindParam && !d.typ.Elem.IsFloat() {
 		b.failHelp(Span{s.Type.Pos, s.Type.EndPos}, "`state` declares what is not trained", "param `%s` is %s: a param is trained and must be a float", s.Name, typeText(d.typ))
+	}
+	d.reads = d.typ.Elem
+	if d.kind == ir.KindParam {
+		d.store(b.stored.master)
 	}
 	b.states = append(b.states, d)
 	sc.define(s.Name, StateRef{d})

@@ -49,6 +49,10 @@ func randomTensor(typ ir.Type, name string, lens map[string]int) *ir.Tensor {
 
 // requireEqual compares results of two graphs; the order of additions may differ.
 func requireEqual(t require.TestingT, want, got []*ir.Tensor, note string) {
+	requireNear(t, want, got, 1e-9, note)
+}
+
+func requireNear(t require.TestingT, want, got []*ir.Tensor, tolerance float64, note string) {
 	require.Equal(t, len(want), len(got), note)
 	for k := range want {
 		require.ElementsMatch(t, want[k].Dims, got[k].Dims, note)
@@ -58,7 +62,7 @@ func requireEqual(t require.TestingT, want, got []*ir.Tensor, note string) {
 			if math.IsNaN(w) && math.IsNaN(g) || w == g {
 				continue
 			}
-			require.InDelta(t, w, g, 1e-9*(1+math.Abs(w)), "%s: result %d, element %d", note, k, i)
+			require.InDelta(t, w, g, tolerance*(1+math.Abs(w)), "%s: result %d, element %d", note, k, i)
 		}
 	}
 }

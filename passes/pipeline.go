@@ -18,13 +18,15 @@ type Pass struct {
 	Why  string // it stands where it stands
 }
 
-// Pipeline is the passes in order. Pass plan comes after it: it needs whole entries.
-func Pipeline() []Pass {
+// Pipeline is the passes in order, for a module with this Compute. Pass plan comes after it: it
+// needs whole entries.
+func Pipeline(compute ir.Elem) []Pass {
 	return []Pass{
 		{"bounds", Bounds, "first: it tells of what the user wrote, by its names and places, and a gradient repeats every index"},
 		{"pin", Pin, "before simplify, which would look through the values that gradients are taken by"},
 		{"simplify", Simplify, "early: what the front end spells out should not be differentiated or matched"},
 		{"contract", Contract, "before grad, so that matrix products are differentiated as matrix products"},
+		{"precision", Precision(compute), "after contract, which finds the products; before grad, which then rounds cotangents as it rounds values"},
 		{"grad", Grad, "while the graph is what the user wrote, and in few ops"},
 		{"unstop", Unstop, "after grad, which alone reads stop; before anything that stop would be in the way of"},
 		{"simplify.grad", Simplify, "turns the scatters of gradients into index and reduce"},
@@ -53,7 +55,7 @@ func Run(m *ir.Module, opt Options) error {
 	if opt.StopAfter != "" && !slices.Contains(PassNames(), opt.StopAfter) {
 		return fmt.Errorf("there is no pass %q; the passes are %v", opt.StopAfter, PassNames())
 	}
-	for _, p := range Pipeline() {
+	for _, p := range Pipeline(m.Compute) {
 		if p.Name == "fuse" && opt.NoFusion {
 			p.Fn = Separate
 		}
@@ -78,7 +80,7 @@ func Run(m *ir.Module, opt Options) error {
 // PassNames is the names of the pipeline's passes, in order.
 func PassNames() []string {
 	var names []string
-	for _, p := range Pipeline() {
+	for _, p := range Pipeline(0) {
 		names = append(names, p.Name)
 	}
 	return names

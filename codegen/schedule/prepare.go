@@ -9,7 +9,9 @@ import (
 
 // prepare copies a kernel, finds which exponentials are of numbers that are not positive, names what opts may name (dots and their operands) and
 // writes argmax and argmin as a max and a min of indices, so that they need no loop of
-// their own: m = max[j](x), least j where x == m, or x is NaN.
+// their own: m = max[j](x), least j where x == m, or x is NaN. Operands of dots that are
+// narrower floats are widened: the machine multiplies f32, and widening is best done once, as
+// they are packed.
 func prepare(k *loop.Kernel) (*loop.Kernel, error) {
 	k = clone(k)
 	var out [][]loop.Stmt
@@ -21,9 +23,14 @@ func prepare(k *loop.Kernel) (*loop.Kernel, error) {
 		}
 		c := newCloner()
 		walk(roots(stores), func(v *loop.Value) {
-			if v.Op == loop.ReduceArgMax || v.Op == loop.ReduceArgMin {
+			switch {
+			case v.Op == loop.ReduceArgMax || v.Op == loop.ReduceArgMin:
 				c.values[v] = argExtreme(v, c.value(v.Args[0]), c.value(extremeOf(v, stores)))
-			} else {
+			case v.Op == loop.Dot && v.Args[0].Elem.IsFloat() && v.Args[0].Elem.Size() < 4:
+				d := *c.value(v)
+				d.Args = append([]*loop.Value{widened(d.Args[0]), widened(d.Args[1])}, d.Args[2:]...)
+				c.values[v] = &d
+			default:
 				c.value(v)
 			}
 		})
@@ -46,6 +53,10 @@ func prepare(k *loop.Kernel) (*loop.Kernel, error) {
 	})
 	nameShared(k)
 	return finish(k), nil
+}
+
+func widened(x *loop.Value) *loop.Value {
+	return &loop.Value{Op: loop.Cast, Elem: loop.F32, Args: []*loop.Value{x}, Pos: x.Pos}
 }
 
 func nameDot(k *loop.Kernel, v *loop.Value, number *int) {

@@ -1,0 +1,121 @@
+package lang
+
+import (
+	"path"
+	"strconv"
+	"strings"
+
+	"mdlc/ir"
+	"mdlc/ir/loop"
+)
+
+// precision is what a file says about how values are stored; what it computes stays f32.
+type precision struct {
+	master  ir.Elem // of params
+	moments ir.Elem // of optimizers' states
+	keep    []keepPattern
+}
+
+// keepPattern names params by their paths.
+type keepPattern struct {
+	text string
+	at   Span
+}
+
+var precisionEntries = []string{"compute", "master", "moments", "product", "keep"}
+
+// precision reads the entries of `precision`.
+func (b *builder) precision(f *File) {
+	b.stored = precision{master: loop.F32, moments: loop.F32}
+	seen := map[string]bool{}
+	for _, it := range f.Items {
+		if it.Precision == nil {
+			continue
+		}
+		for _, bind := range it.Precision.Binds {
+			b.guard(func() {
+				at := Span{bind.Pos, bind.EndPos}
+				if len(bind.Names) != 1 {
+					b.fail(at, "an entry of `precision` has one name")
+				}
+				name := bind.Names[0]
+				if seen[name] {
+					b.fail(at, "`%s` is there twice", name)
+				}
+				seen[name] = true
+				b.precisionEntry(name, bind.Value.term(), at)
+			}, func() {})
+		}
+	}
+}
+
+func (b *builder) precisionEntry(name string, t Term, at Span) {
+	switch name {
+	case "compute":
+		if e := b.storage(name, t); e != loop.F32 {
+			b.module.Compute = e
+		}
+	case "master":
+		b.stored.master = b.storage(name, t)
+	case "moments":
+		b.stored.moments = b.storage(name, t)
+	case "product":
+		b.failHelp(at, "leave `product` out: products are made at `compute` then", "`product`: products in fp8 are not supported")
+	case "keep":
+		list, ok := t.(*ListTerm)
+		if !ok {
+			b.failHelp(t.Span(), "`keep = [\"*.embed\"]`", "`keep` is a list of texts, the paths of params")
+		}
+		for _, item := range list.Items {
+			text, ok := b.eval(item).(Text)
+			if !ok {
+				b.failHelp(item.Span(), "`keep = [\"*.embed\"]`", "`keep` is a list of texts, the paths of params")
+			}
+			b.stored.keep = append(b.stored.keep, keepPattern{string(text), item.Span()})
+		}
+	default:
+		help := didYouMean(name, precisionEntries)
+		if help == "" {
+			help = "its entries are " + strings.Join(precisionEntries, ", ")
+		}
+		b.failHelp(at, help, "`precision` has no entry `%s`", name)
+	}
+}
+
+// storage reads the name of a float type.
+func (b *builder) storage(entry string, t Term) ir.Elem {
+	if n, ok := t.(*NameTerm); ok {
+		if e, ok := elements[n.Name]; ok && e.IsFloat() {
+			return e
+		}
+	}
+	b.fail(t.Span(), "`%s` is f32, bf16 or f16, not %s", entry, b.src.text(t.Span()))
+	return 0
+}
+
+// store sets how a state is kept: arrays of f32 at the file's precision, what is declared
+// otherwise as declared. A scalar may count, which 8 bits cannot.
+func (s *stateDecl) store(e ir.Elem) {
+	if s.typ.Elem == loop.F32 && s.typ.Rank() > 0 && e.IsFloat() {
+		s.typ.Elem = e
+	}
+}
+
+// checkKeep wants every pattern to name a param: it is misspelt else.
+func (b *builder) checkKeep() {
+	for _, k := range b.stored.keep {
+		found := false
+		for _, s := range b.states {
+			ok, err := path.Match(k.text, s.name)
+			if err != nil {
+				b.diags = append(b.diags, b.diagnostic(k.at, "`*` stands for any text", "%s is no pattern", strconv.Quote(k.text)))
+				found = true
+				break
+			}
+			found = found || ok && s.kind == ir.KindParam
+		}
+		if !found {
+			b.diags = append(b.diags, b.diagnostic(k.at, "a pattern is the whole path: `*` stands for any text in it", "no param has a path like %s", strconv.Quote(k.text)))
+		}
+	}
+}

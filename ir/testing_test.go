@@ -46,7 +46,7 @@ func randomValue(r *rand.Rand, t Type, lens map[string]int) *Tensor {
 	}
 	v := NewTensor(t.Elem, dims...)
 	for i := range v.F {
-		v.F[i] = float64(float32(4*r.Float64() - 2))
+		v.F[i] = loop.RoundTo(t.Elem, float64(float32(4*r.Float64()-2)))
 	}
 	for i := range v.I {
 		v.I[i] = wrap(t.Elem, int64(r.Intn(4)))

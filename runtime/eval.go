@@ -12,6 +12,8 @@ type evaluation struct {
 	rec  record // of one batch
 	mean record // over all examples
 	rows int
+
+	shown bool // what it shows of the first batch is written
 }
 
 func (r *Runner) evaluation(name string) (*evaluation, error) {
@@ -37,6 +39,7 @@ func (r *Runner) evaluation(name string) (*evaluation, error) {
 // evaluate goes once through the data and records the means over examples.
 func (r *Runner) evaluate(v *evaluation, step int) error {
 	v.in.setStep(step)
+	v.shown = false
 	for i := range v.mean.values {
 		clear(v.mean.values[i])
 	}
@@ -83,6 +86,12 @@ func (in *inputs) fillInOrder(lo, hi int) {
 func (r *Runner) addBatch(v *evaluation, step int, weight, share float64) error {
 	if err := r.run(v.e.block, step, r.o.Stop); err != nil {
 		return err
+	}
+	if !v.shown {
+		v.shown = true
+		if err := r.showAll(v.e.title(), v.e.block, step, nil); err != nil {
+			return err
+		}
 	}
 	v.rec.read(v.e.block, step)
 	for i := range v.mean.values {

@@ -3,14 +3,21 @@ package runtime
 import (
 	"image"
 	"image/color"
+	"image/draw"
 	"image/png"
 	"io"
 	"math"
 )
 
+const (
+	gridSide  = 480 // pixels: smaller pictures are magnified, so that one can see them
+	mostZoom  = 8
+	gridShade = 128
+)
+
 // images writes [.., height, width] or [n, channels, height, width] as one PNG:
-// the images in a grid, a pixel apart. Floats are 0 (black) to 1, or -1 to 1
-// where something is negative; integers are 0 to 255.
+// the images in a grid, a pixel apart, small ones magnified. Floats are 0 (black)
+// to 1, or -1 to 1 where something is negative; integers are 0 to 255.
 func (s *shown) images(w io.Writer) error {
 	d := s.dims
 	high, wide := d[len(d)-2], d[len(d)-1]
@@ -22,21 +29,18 @@ func (s *shown) images(w io.Writer) error {
 	level := s.levels()
 	across := int(math.Ceil(math.Sqrt(float64(count))))
 	down := (count + max(across, 1) - 1) / max(across, 1)
-	img := image.NewRGBA(image.Rect(0, 0, across*(wide+1)+1, down*(high+1)+1))
-	for i := range img.Pix {
-		img.Pix[i] = 128
-		if i%4 == 3 {
-			img.Pix[i] = 255
-		}
-	}
+	zoom := min(max(gridSide/max(across*wide, down*high, 1), 1), mostZoom)
+	img := image.NewRGBA(image.Rect(0, 0, across*(zoom*wide+1)+1, down*(zoom*high+1)+1))
+	draw.Draw(img, img.Rect, image.NewUniform(color.Gray{gridShade}), image.Point{}, draw.Src)
 	for n := range count {
-		left, top := n%across*(wide+1)+1, n/across*(high+1)+1
+		left, top := n%across*(zoom*wide+1)+1, n/across*(zoom*high+1)+1
 		for p := range high * wide {
 			var rgb [3]uint8
 			for c := range rgb {
 				rgb[c] = level(s.at((n*channels+min(c, channels-1))*high*wide + p))
 			}
-			img.SetRGBA(left+p%wide, top+p/wide, color.RGBA{rgb[0], rgb[1], rgb[2], 255})
+			square := image.Rect(0, 0, zoom, zoom).Add(image.Pt(left+p%wide*zoom, top+p/wide*zoom))
+			draw.Draw(img, square, image.NewUniform(color.RGBA{rgb[0], rgb[1], rgb[2], 255}), image.Point{}, draw.Src)
 		}
 	}
 	return png.Encode(w, img)

@@ -26,11 +26,12 @@ func TestImagesMakeAGrid(t *testing.T) {
 	require.NoError(t, s.images(&out))
 	img, err := png.Decode(&out)
 	require.NoError(t, err)
-	require.Equal(t, 2*3+1, img.Bounds().Dx())
-	require.Equal(t, 2*2+1, img.Bounds().Dy())
+	const zoom = mostZoom
+	require.Equal(t, 2*(2*zoom+1)+1, img.Bounds().Dx())
+	require.Equal(t, 2*(zoom+1)+1, img.Bounds().Dy())
 	at := func(x, y int) uint8 { return color.GrayModel.Convert(img.At(x, y)).(color.Gray).Y }
-	require.Equal(t, []uint8{128, 0, 255, 128, 128, 255}, []uint8{at(0, 0), at(1, 1), at(2, 1), at(3, 1), at(4, 1), at(5, 1)})
-	require.Equal(t, []uint8{255, 0}, []uint8{at(1, 3), at(2, 3)})
+	require.Equal(t, []uint8{128, 0, 0, 255, 128, 128, 255}, []uint8{at(0, 0), at(1, 1), at(zoom, zoom), at(zoom+1, 1), at(2*zoom+1, 1), at(2*zoom+2, 1), at(3*zoom+2, 1)})
+	require.Equal(t, []uint8{255, 0}, []uint8{at(1, zoom+2), at(1+zoom, zoom+2)})
 }
 
 func TestValuesAndText(t *testing.T) {

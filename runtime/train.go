@@ -200,6 +200,9 @@ func (t *training) after() error {
 		r.write(&t.rec)
 	}
 	r.o.Progress.step(&t.rec, t.count)
+	if err := r.showAll(t.e.title(), t.e.block, step, nil); err != nil {
+		r.lose(fmt.Errorf("cannot write a sample: %w", err))
+	}
 	if err := t.runBlocks(); err != nil {
 		return err
 	}
@@ -316,7 +319,7 @@ func (t *training) runBlock(v *everyRun) error {
 		r.write(&v.rec)
 		r.o.Progress.record(&v.rec)
 	}
-	if err := r.showAll(t.e.title(), v.block, step, nil); err != nil {
+	if err := r.showAll(fmt.Sprintf("%s every %d", t.e.title(), v.n), v.block, step, nil); err != nil {
 		r.lose(fmt.Errorf("cannot write a sample: %w", err))
 	}
 	return nil

@@ -73,3 +73,24 @@ func TestDocuments(t *testing.T) {
 		require.Greater(t, models, 1, file)
 	}
 }
+
+// The reference lists every name that is in scope without `use`.
+func TestDocumentedNames(t *testing.T) {
+	src, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(src), "## Names that are built in\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	listed := map[string]bool{}
+	for _, w := range strings.FieldsFunc(section, func(r rune) bool { return !strings.ContainsRune("_0123456789", r) && (r < 'a' || r > 'z') }) {
+		listed[w] = true
+	}
+	c := &core{src: sources{}, libraries: map[string]*scope{}}
+	var missing []string
+	for _, n := range c.prelude().names() {
+		if !listed[n] {
+			missing = append(missing, n)
+		}
+	}
+	require.Empty(t, missing)
+}

@@ -41,7 +41,7 @@ type loopGrad struct {
 
 func (r *reverse) loop(old *ir.Node, dys []*ir.Node) error {
 	if a := old.Attr.(ir.LoopAttr); a.While && !a.Branch() {
-		return fmt.Errorf("%s: grad: `while` has no gradient", old.Pos)
+		return fmt.Errorf("%s: error: a `while` has no gradient\n  = help: `for` and `repeat`, whose counts are known, have one; `stop(x)` takes a value without its gradient", old.Pos)
 	}
 	n, slices, err := r.sliceTurns(old)
 	if err != nil {

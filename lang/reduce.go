@@ -20,6 +20,9 @@ func (b *builder) reduceAlone(t *ReduceTerm) Value {
 	in := b.withIndices(&indexScope{root: &statement{bases: map[Term]Value{}}})
 	in.sizeRest(t)
 	r := in.reduce(t)
+	if len(r.vars) > 0 {
+		b.failHelp(t.Span(), "`y[..] = "+t.Name+"[…] …`, or `..` in the bracket of `"+t.Name+"`", "`..` is left over: it stands neither on the left nor in the bracket of `%s`", t.Name)
+	}
 	return r.v
 }
 

@@ -68,6 +68,7 @@ func TestSpoiltTokens(t *testing.T) {
 	var told sync.Map
 	n := 0
 	for _, s := range spoilings(t) {
+		t.Log(s.name)
 		toks, d := scan(s.name, s.src)
 		require.Nil(t, d)
 		for i := range toks[:len(toks)-1] {

@@ -23,13 +23,17 @@ type Options struct {
 // Build runs a model file at compile time and gives what it means. With an
 // error among the diagnostics the module is nil.
 func Build(file string, src []byte, opts Options) (*ir.Module, []Diagnostic) {
-	c := &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, differentiated: map[string]bool{}, libraries: map[string]*scope{}, path: file}
+	c := newCore(file, src, opts)
 	m := c.run(file, src)
 	ds := finish(c.diags, c.src)
 	if HasErrors(ds) {
 		return nil, ds
 	}
 	return m, ds
+}
+
+func newCore(file string, src []byte, opts Options) *core {
+	return &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, differentiated: map[string]bool{}, libraries: map[string]*scope{}, path: file}
 }
 
 // Check finds the mistakes and doubtful places of a model file.
@@ -45,6 +49,7 @@ type core struct {
 	path      string
 	diags     []Diagnostic
 	libraries map[string]*scope
+	top       *scope // of the model file
 
 	module *ir.Module
 	states []*stateDecl
@@ -189,8 +194,8 @@ func (c *core) run(file string, src []byte) (m *ir.Module) {
 	c.parseAhead(parsed)
 	c.module = &ir.Module{Source: file}
 	b := &builder{core: c, sc: c.prelude()}
-	top := newScope(b.sc, fileScope)
-	b = b.in(top)
+	c.top = newScope(b.sc, fileScope)
+	b = b.in(c.top)
 	b.declarations(parsed, true)
 	b.entries(parsed)
 	b.checkKeep()

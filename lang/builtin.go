@@ -1,7 +1,9 @@
 package lang
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"sort"
 
 	"mdlc/ir"
@@ -97,8 +99,8 @@ func (b *builder) take(c *call, required int, names ...string) []Value {
 		b.failHelp(c.span, "it has "+list(names), "`%s` takes %s, not %d", c.name, plural(len(names), "argument"), len(c.args))
 	}
 	copy(out, c.args)
-	for n, v := range c.named {
-		found := false
+	for _, n := range slices.Sorted(maps.Keys(c.named)) {
+		v, found := c.named[n], false
 		for i, m := range names {
 			if m == n {
 				out[i], found = v, true

@@ -30,6 +30,7 @@ type commands struct {
 	Compile compileCommand `cmd:"" help:"Compile a model to a bundle, or print one stage of the compilation."`
 	Check   checkCommand   `cmd:"" help:"Report mistakes and doubtful places of a model file."`
 	Fmt     fmtCommand     `cmd:"" help:"Write model files in the one layout, in place."`
+	Doc     docCommand     `cmd:"" help:"Describe the library, a model file, or a declaration; alone: list what there is."`
 	Doctor  doctorCommand  `cmd:"" help:"Say what this machine has and what is missing."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

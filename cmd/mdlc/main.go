@@ -26,6 +26,7 @@ const (
 
 // commands is the command line.
 type commands struct {
+	Init    initCommand    `cmd:"" help:"Write a small model file that runs at once, to start from."`
 	Run     runCommand     `cmd:"" help:"Train, evaluate or sample a model; without a word after the file: train if there are no weights yet, then the first sample."`
 	Compile compileCommand `cmd:"" help:"Compile a model to a bundle, or print one stage of the compilation."`
 	Check   checkCommand   `cmd:"" help:"Report mistakes and doubtful places of a model file."`

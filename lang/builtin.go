@@ -76,7 +76,7 @@ func builtins() *scope {
 	return s
 }
 
-var refusedHelp = map[string]string{"pack": "`windows(d.train)` gives rows of one length"}
+var refusedHelp = map[string]string{"pack": "rows of one length come from `windows(d.train)` of a text, or from `d.train` of `lines(…)`, filled with 0"}
 
 var arrayBuiltins map[string]func(b *builder, c *call) Value
 

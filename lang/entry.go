@@ -18,6 +18,8 @@ type entry struct {
 	f          *frame
 	current    map[*stateDecl]Tensor
 	changed    map[*stateDecl]Span // where a state was assigned last
+	writes     []Span              // the places of all assignments of states, in order
+	evals      []evalPlace
 	results    []ir.Result
 	kept       []ir.Result // values that `every` blocks read
 	feeds      []ir.Feed
@@ -156,6 +158,7 @@ func (b *builder) run(e *entry, body *Block, params []*Param, count *index.Expr,
 	}
 	in.block(body)
 	b.f = e.f
+	b.checkEvals(e)
 	e.finishStates(b)
 	b.module.Entries = append(b.module.Entries, &ir.Entry{Kind: e.kind, Name: e.name, Count: count, Flags: e.flags,
 		Graph: e.f.b.Finish(e.results...), Feeds: e.feeds, Every: e.every, Pos: posOf(at)})
@@ -482,9 +485,7 @@ func (b *builder) every(s *Every, at Span) {
 			rest = append(rest, x)
 			continue
 		}
-		if !contains(b.evals, x.Eval) {
-			b.failHelp(stmtSpan(x), didYouMean(x.Eval, b.evals), "there is no `eval %s`", x.Eval)
-		}
+		b.needEval(x)
 		out.Evals = append(out.Evals, x.Eval)
 	}
 	train, f := b.entry, b.f
@@ -500,6 +501,43 @@ func (b *builder) every(s *Every, at Span) {
 	b.in(newScope(b.sc, blockScope)).block(&Block{Stmts: rest})
 	out.Graph, out.Feeds = inner.f.b.Finish(inner.results...), inner.feeds
 	b.entry, b.f, b.site = train, f, site
+}
+
+func (b *builder) needEval(s *Stmt) {
+	if !contains(b.evals, s.Eval) {
+		b.failHelp(stmtSpan(s), didYouMean(s.Eval, b.evals), "there is no `eval %s`", s.Eval)
+	}
+}
+
+// evalHere is `eval name` in the body of a train: it runs at the end of each step, so nothing may
+// change behind it.
+func (b *builder) evalHere(s *Stmt, at Span) {
+	if b.entry.kind != ir.EntryTrain || b.entry.stepped {
+		b.fail(at, "`eval %s` stands in a train", s.Eval)
+	}
+	b.needEval(s)
+	if len(b.loops) > 0 {
+		b.failHelp(at, "put it behind the loop", "`eval %s` runs once a step, and this is a loop", s.Eval)
+	}
+	b.entry.every = append(b.entry.every, &ir.Every{N: 1, Evals: []string{s.Eval}})
+	b.entry.evals = append(b.entry.evals, evalPlace{s.Eval, at, len(b.entry.writes)})
+}
+
+// evalPlace is an `eval` in the body of a train, and how many states had been assigned before it.
+type evalPlace struct {
+	name  string
+	at    Span
+	after int
+}
+
+// checkEvals refuses an `eval` that would see states as they are later in the step.
+func (b *builder) checkEvals(e *entry) {
+	for _, v := range e.evals {
+		if v.after < len(e.writes) {
+			w := e.writes[v.after]
+			b.diags = append(b.diags, b.diagnostic(v.at, "put it at the end of the body", "`eval %s` runs at the end of the step, and line %d changes a state behind it", v.name, w.Pos.Line))
+		}
+	}
 }
 
 // initEntry gives every state its first value. The instances of a stack are drawn in a loop, each with its turn.

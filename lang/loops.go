@@ -526,7 +526,10 @@ func (b *builder) generateLoop(g *Generate, count, made *index.Expr, prompt Tens
 		next = append(next, in.more(g.Until.term()))
 	}
 	b.leave()
-	if !b.gen.set && !HasErrors(b.diags) {
+	if !b.gen.set && HasErrors(b.diags) {
+		panic(silent{})
+	}
+	if !b.gen.set {
 		b.failHelp(at, "`"+g.Var.Name+"[:, T] ~ …`", "the body of `generate` must set the element past the end")
 	}
 	next = append(next, b.node(b.gen.buffer))

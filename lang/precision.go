@@ -63,15 +63,13 @@ func (b *builder) precisionEntry(name string, t Term, at Span) {
 		b.failHelp(at, "leave `product` out: products are made at `compute` then", "`product`: products in fp8 are not supported")
 	case "keep":
 		list, ok := t.(*ListTerm)
+		for i := 0; ok && i < len(list.Items); i++ {
+			var text Text
+			text, ok = b.eval(list.Items[i]).(Text)
+			b.stored.keep = append(b.stored.keep, keepPattern{string(text), list.Items[i].Span()})
+		}
 		if !ok {
 			b.failHelp(t.Span(), "`keep = [\"*.embed\"]`", "`keep` is a list of texts, the paths of params")
-		}
-		for _, item := range list.Items {
-			text, ok := b.eval(item).(Text)
-			if !ok {
-				b.failHelp(item.Span(), "`keep = [\"*.embed\"]`", "`keep` is a list of texts, the paths of params")
-			}
-			b.stored.keep = append(b.stored.keep, keepPattern{string(text), item.Span()})
 		}
 	default:
 		help := didYouMean(name, precisionEntries)

@@ -69,6 +69,7 @@ func (b *builder) setState(f *frame, k stateKey, v Tensor, at Span) {
 	}
 	if f == b.entry.f {
 		b.entry.current[k.state], b.entry.changed[k.state] = v, at
+		b.entry.writes = append(b.entry.writes, at)
 		return
 	}
 	h := b.held(f, k)

@@ -113,7 +113,7 @@ func (b *builder) entryStmt(s *Stmt, at Span) {
 	case s.Every != nil:
 		b.every(s.Every, at)
 	default:
-		b.failHelp(at, "`every 100 { eval "+s.Eval+" }` in a train", "`eval %s` runs inside `every`", s.Eval)
+		b.evalHere(s, at)
 	}
 }
 

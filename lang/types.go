@@ -85,7 +85,8 @@ func (b *builder) element(t *Type) ir.Elem {
 func (b *builder) dim(d *Dim) ir.Dim {
 	at := Span{d.Pos, d.EndPos}
 	if d.Ragged != "" {
-		b.failHelp(at, "give all rows the same length", "ragged axes (`~%s`) are not supported", d.Ragged)
+		help := "write `" + d.Ragged + "`, all rows of one length: the rows of `lines(…)` are filled with 0, and `mean[b, t where x[b, t] != 0]` leaves that out"
+		b.failHelp(at, help, "ragged axes (`~%s`) are not supported", d.Ragged)
 	}
 	size := d.Size.term()
 	walk(size, func(t Term) bool {

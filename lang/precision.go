@@ -63,13 +63,20 @@ func (b *builder) precisionEntry(name string, t Term, at Span) {
 		b.failHelp(at, "leave `product` out: products are made at `compute` then", "`product`: products in fp8 are not supported")
 	case "keep":
 		list, ok := t.(*ListTerm)
-		for i := 0; ok && i < len(list.Items); i++ {
+		at, items := t.Span(), []Term(nil)
+		if ok {
+			items = list.Items
+		}
+		for _, item := range items {
 			var text Text
-			text, ok = b.eval(list.Items[i]).(Text)
-			b.stored.keep = append(b.stored.keep, keepPattern{string(text), list.Items[i].Span()})
+			if text, ok = b.eval(item).(Text); !ok {
+				at = item.Span()
+				break
+			}
+			b.stored.keep = append(b.stored.keep, keepPattern{string(text), item.Span()})
 		}
 		if !ok {
-			b.failHelp(t.Span(), "`keep = [\"*.embed\"]`", "`keep` is a list of texts, the paths of params")
+			b.failHelp(at, "`keep = [\"*.embed\"]`", "`keep` is a list of texts, the paths of params")
 		}
 	default:
 		help := didYouMean(name, precisionEntries)

@@ -53,7 +53,7 @@ func Pages(m *ir.Module) (*Built, error) {
 		p.Settings = append(p.Settings, program.KV{Key: s.Name, Value: s.Value})
 	}
 	for _, s := range m.States {
-		p.States = append(p.States, program.State{Name: s.Name, Elem: s.Type.Elem, Dims: sizes(s.Type), Stack: s.Stack, Kind: stateKinds[s.Kind]})
+		p.States = append(p.States, program.State{Name: s.Name, Elem: s.Type.Elem, Dims: sizes(s.Type), Stack: s.Stack, Kind: stateKinds[s.Kind], Pos: s.Pos})
 	}
 	for _, s := range m.Sources {
 		p.Sources = append(p.Sources, program.Source{Name: s.Name, Kind: s.Kind, Path: s.Path, Bits: s.Bits, Labels: s.Labels, Ends: s.Ends, Size: s.Size,

@@ -83,12 +83,12 @@ func launchRegion(l *ir.PlanLaunch) *ir.Graph {
 	return b.FinishValues(ir.Named(b.Make(l.Node.Op, l.Node.Attr, args...), l.Node.Name))
 }
 
-// positions lists the places of all nodes, each once.
+// positions lists the places of all that is computed, each once.
 func positions(g *ir.Graph) []loop.Pos {
 	var out []loop.Pos
 	seen := map[ir.Pos]bool{{}: true}
 	for _, n := range g.Nodes() {
-		if !seen[n.Pos] {
+		if !seen[n.Pos] && n.Op != ir.OpParam {
 			seen[n.Pos] = true
 			out = append(out, n.Pos)
 		}

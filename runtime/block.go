@@ -25,7 +25,8 @@ type block struct {
 	defs  []lengthDef
 	names map[string]int // slot of each symbol
 
-	profile *profile // nil: none
+	profile *profile      // nil: none
+	numbers *numberSearch // nil: none
 }
 
 // step is a launch or a loop.
@@ -35,6 +36,7 @@ type step struct {
 }
 
 type launch struct {
+	src    *program.Launch
 	kernel int
 	fault  []byte // what to say if the kernel faults
 	args   []uintptr
@@ -210,7 +212,7 @@ func (x *binder) steps(instrs []program.Instr) ([]step, error) {
 
 func (x *binder) launch(src *program.Launch) (*launch, error) {
 	k := &x.m.program.Kernels[src.Kernel]
-	l := &launch{kernel: src.Kernel, fault: x.m.faults[src.Kernel], args: make([]uintptr, max(len(src.Args), 1))}
+	l := &launch{src: src, kernel: src.Kernel, fault: x.m.faults[src.Kernel], args: make([]uintptr, max(len(src.Args), 1))}
 	for i, r := range src.Args {
 		base := addressOf(x.b.bufs[r.Buf])
 		l.args[i] = base
@@ -343,6 +345,10 @@ func (b *block) launch(l *launch, p *pool) {
 	announce(l.fault)
 	if b.profile != nil {
 		defer b.profile.add(l.kernel, time.Now())
+	}
+	if b.numbers != nil {
+		b.numbers.start(b, l)
+		defer b.numbers.end(b, l)
 	}
 	for i := range l.phases {
 		p.launch(l.phases[i].fn, args, l.phases[i].points.eval(b.slots))

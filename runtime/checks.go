@@ -4,12 +4,17 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"mdlc/ir/loop"
 	"mdlc/runtime/program"
 )
 
 // run runs a block and looks at what it says of itself. A block that went wrong ends the
 // run; step (negative: none) is for the message.
 func (r *Runner) run(b *block, step int, stop *atomic.Bool) error {
+	var began [][]byte
+	if r.o.CheckNumbers {
+		began = b.snapshot()
+	}
 	if err := b.run(r.m.pool, stop); err != nil {
 		return err
 	}
@@ -18,19 +23,38 @@ func (r *Runner) run(b *block, step int, stop *atomic.Bool) error {
 		switch out.Kind {
 		case program.OutputBound:
 			if v := little.Uint32(b.bufs[out.Buf]); int64(v) >= int64(out.Limit) {
-				return r.failed(b, out, step, b.outside(out, v))
+				help := "`x[… | v]` reads v outside; if the data are right, the axis is too short: check the sizes in `config`"
+				return r.failed(b, out.Pos, step, b.outside(out, v), help)
 			}
 		case program.OutputFinite:
 			if v := little.Uint32(b.bufs[out.Buf]); v != 0 {
-				return r.failed(b, out, step, notFinite(out, v))
+				return r.failed(b, out.Pos, step, notFinite(out, v), r.origin(b, began))
 			}
+		}
+	}
+	if began != nil {
+		if state := b.newNaN(began); state != nil {
+			return r.failed(b, r.m.program.States[state.State].Pos, step, "`"+r.m.program.States[state.State].Name+"` becomes NaN", r.origin(b, began))
 		}
 	}
 	return nil
 }
 
+// origin says where what is no number comes from, or how to learn it.
+func (r *Runner) origin(b *block, began [][]byte) string {
+	advice := "a smaller learning rate or `clip` often helps, and a logarithm or a quotient may have met a 0"
+	if began == nil {
+		return "nothing of this step is saved; the same run with --check-numbers names the line that it comes from; " + advice
+	}
+	where, err := b.search(r.m.pool, r.m.program.Kernels, began)
+	if err != nil {
+		return err.Error()
+	}
+	return where + "; " + advice
+}
+
 // failed is the error of a check.
-func (r *Runner) failed(b *block, out *program.Output, step int, what string) error {
+func (r *Runner) failed(b *block, at loop.Pos, step int, what, help string) error {
 	if r.o.Progress != nil {
 		r.o.Progress.clear()
 	}
@@ -38,11 +62,7 @@ func (r *Runner) failed(b *block, out *program.Output, step int, what string) er
 	if step >= 0 {
 		when = fmt.Sprintf("%s, step %d", b.Name, step)
 	}
-	help := "`x[… | v]` reads v outside; if the data are right, the axis is too short: check the sizes in `config`"
-	if out.Kind == program.OutputFinite {
-		help = "nothing of this step is saved; a smaller learning rate or `clip` often helps, and a logarithm or a quotient may have met a 0"
-	}
-	return fmt.Errorf("%s: error: %s (%s)\n  = help: %s", out.Pos, what, when, help)
+	return fmt.Errorf("%s: error: %s (%s)\n  = help: %s", at, what, when, help)
 }
 
 // outside says which index was where.

@@ -31,6 +31,8 @@ type Options struct {
 	Stop     *atomic.Bool // set to end early, with everything saved
 	Export   string       // a folder for the first weights and all batches of training; "": none
 	Version  string
+
+	CheckNumbers bool // look at every state after every step, and find where a NaN came from
 }
 
 // Interval is a number of steps, or else a time; neither: only at the end.

@@ -43,6 +43,8 @@ type runCommand struct {
 
 	Profile bool `help:"Tell on stderr which kernels took the time."`
 
+	CheckNumbers bool `help:"When something becomes infinite or NaN, repeat the step and tell the line that made it. Slow."`
+
 	flags []runtime.FlagValue // of the sample
 }
 
@@ -53,6 +55,10 @@ func (c *runCommand) Run(t *terminal) error {
 	o, err := c.options(t)
 	if err != nil {
 		return err
+	}
+	o.CheckNumbers = c.CheckNumbers
+	if c.CheckNumbers { // an operation a kernel has a line a kernel, and the bits are the same
+		c.NoFusion = true
 	}
 	p, err := c.load(t, o.Out)
 	if err != nil {

@@ -67,6 +67,7 @@ type State struct {
 	Dims  []int
 	Stack []int // sizes of the leading stack axes, outermost first
 	Kind  StateKind
+	Pos   loop.Pos
 }
 
 // Source is a `data` declaration: kind and arguments, resolved by the runtime.

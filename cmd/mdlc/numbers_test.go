@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A NaN is followed to the line that made it first, in the loss or in a gradient.
+func TestCheckNumbersNamesTheLine(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	for _, c := range []struct{ body, plain, checked string }{
+		{ // 0/0 of a step that comes
+			"  a = w - f32(step) * 0.25\n  b = a / a\n  c = where b > 2 then -inf else b\n  loss = sum(c) + sum(w)\n",
+			`9:10: error: .loss. is NaN \(train, step 5\)`, "is in `div`, made at FILE:5:7;",
+		},
+		{ // the gradient of a root at 0, when the loss is still a number
+			"  a = (w - f32(step) * 0.25)^2\n  r = sqrt(a)\n\n  loss = 0.001 * sum(r)\n",
+			`9:10: error: .loss. is NaN \(train, step 6\)`, "the first +Inf is in `div`, made at FILE:5:7, the first NaN is in `mul`, made at FILE:4:7",
+		},
+		{
+			"  a = exp(f32(step) * 30)\n\n\n  loss = a * sum(w)\n",
+			`9:10: error: .loss. is infinite \(train, step 4\)`, "the first +Inf is in `exp`, made at FILE:4:7",
+		},
+	} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "bad.mdl")
+		src := "use optim\nparam w: f32[70] = 1\ntrain for 9 {\n" + c.body + "  minimize loss over w with optim.sgd(lr: 0)\n  report loss\n}\n"
+		require.NoError(t, os.WriteFile(file, []byte(src), 0o644))
+		_, stderr, code := call("run", file, "train", "--out", filepath.Join(dir, "a"), "-q")
+		require.Equal(t, exitFailure, code, stderr)
+		require.Regexp(t, c.plain, stderr)
+		require.Contains(t, stderr, "the same run with --check-numbers names the line")
+		_, stderr, code = call("run", file, "train", "--out", filepath.Join(dir, "b"), "-q", "--check-numbers")
+		require.Equal(t, exitFailure, code, stderr)
+		require.Contains(t, stderr, strings.ReplaceAll(c.checked, "FILE", file))
+	}
+}

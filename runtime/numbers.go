@@ -1,0 +1,128 @@
+package runtime
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+
+	"mdlc/ir/loop"
+	"mdlc/runtime/program"
+)
+
+// A numberSearch finds the launch of a step that first made a NaN, or an infinity where there is
+// none. A step that went wrong is run again for it, from the memory that it began with.
+type numberSearch struct {
+	kernels []program.Kernel
+	before  [][]byte // of the launch that runs, its buffers
+	nan     *foundNumber
+	inf     *foundNumber
+}
+
+// foundNumber is a value that is no number, and where it came from.
+type foundNumber struct {
+	kernel *program.Kernel
+	value  float64
+	name   string // of the buffer
+}
+
+// keepsBetweenRuns reports whether a buffer's memory says where a run begins.
+func keepsBetweenRuns(h program.Home) bool {
+	return h == program.HomeState || h == program.HomeInput
+}
+
+// snapshot copies what the block's next run begins with.
+func (b *block) snapshot() [][]byte {
+	out := make([][]byte, len(b.Bufs))
+	for i := range b.Bufs {
+		if keepsBetweenRuns(b.Bufs[i].Home) {
+			out[i] = bytes.Clone(b.bufs[i])
+		}
+	}
+	return out
+}
+
+// newNaN is a state that has a NaN and had none in the snapshot.
+func (b *block) newNaN(began [][]byte) *program.Buffer {
+	for i := range b.Bufs {
+		buf := &b.Bufs[i]
+		if buf.Home == program.HomeState && firstOdd(buf.Elem, b.bufs[i], nil, math.IsNaN) >= 0 && firstOdd(buf.Elem, began[i], nil, math.IsNaN) < 0 {
+			return buf
+		}
+	}
+	return nil
+}
+
+// search runs the block again from a snapshot, looking at what every launch writes.
+func (b *block) search(p *pool, kernels []program.Kernel, began [][]byte) (string, error) {
+	for i, mem := range began {
+		if b.Bufs[i].Home == program.HomeArena {
+			clear(b.bufs[i]) // what the first run left there would look as if it were not written
+		}
+		copy(b.bufs[i], mem)
+	}
+	b.numbers = &numberSearch{kernels: kernels}
+	err := b.run(p, nil)
+	s := b.numbers
+	b.numbers = nil
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case s.nan != nil && s.inf != nil:
+		return s.inf.String() + ", " + s.nan.String(), nil
+	case s.nan != nil:
+		return s.nan.String(), nil
+	case s.inf != nil:
+		return s.inf.String(), nil
+	}
+	return "what the step reads holds it already, or it is made where it is checked", nil
+}
+
+func (f *foundNumber) String() string {
+	text := fmt.Sprintf("the first %v is in `%s`", f.value, f.name)
+	if len(f.kernel.Pos) > 0 {
+		text += ", made at " + f.kernel.Pos[0].String()
+	}
+	return text
+}
+
+// start notes what the buffers of a launch hold.
+func (s *numberSearch) start(b *block, l *launch) {
+	s.before = s.before[:0]
+	for _, r := range l.src.Args {
+		s.before = append(s.before, bytes.Clone(b.bufs[r.Buf]))
+	}
+}
+
+// end looks at the elements that the launch changed.
+func (s *numberSearch) end(b *block, l *launch) {
+	for i, r := range l.src.Args {
+		buf := &b.Bufs[r.Buf]
+		note := func(have **foundNumber, odd func(float64) bool) {
+			if *have != nil {
+				return
+			}
+			if at := firstOdd(buf.Elem, b.bufs[r.Buf], s.before[i], odd); at >= 0 {
+				*have = &foundNumber{&s.kernels[l.kernel], readElem(buf.Elem, b.bufs[r.Buf], at), buf.Name}
+			}
+		}
+		if s.nan == nil { // what comes after a NaN says nothing
+			note(&s.inf, func(x float64) bool { return math.IsInf(x, 1) })
+		}
+		note(&s.nan, math.IsNaN)
+	}
+}
+
+// firstOdd is the first element of mem for which odd holds and that differs from old, where there is old; -1: none.
+func firstOdd(e loop.Elem, mem, old []byte, odd func(float64) bool) int {
+	if !e.IsFloat() {
+		return -1
+	}
+	size := e.Size()
+	for i := range len(mem) / size {
+		if (old == nil || !bytes.Equal(mem[i*size:][:size], old[i*size:][:size])) && odd(readElem(e, mem, i)) {
+			return i
+		}
+	}
+	return -1
+}

@@ -56,7 +56,7 @@ func Pages(m *ir.Module) (*Built, error) {
 		p.States = append(p.States, program.State{Name: s.Name, Elem: s.Type.Elem, Dims: sizes(s.Type), Stack: s.Stack, Kind: stateKinds[s.Kind], Pos: s.Pos})
 	}
 	for _, s := range m.Sources {
-		p.Sources = append(p.Sources, program.Source{Name: s.Name, Kind: s.Kind, Path: s.Path, Bits: s.Bits, Labels: s.Labels, Ends: s.Ends, Size: s.Size,
+		p.Sources = append(p.Sources, program.Source{Name: s.Name, Kind: s.Kind, Path: s.Path, Bits: s.Bits, Labels: s.Labels, Tokenizer: s.Tokenizer, Ends: s.Ends, Size: s.Size,
 			Count: s.Count, Scale: s.Scale, Split: s.Split, Holdout: s.Holdout, Pos: s.Pos})
 	}
 	for _, e := range m.Entries {

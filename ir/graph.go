@@ -137,18 +137,19 @@ type State struct {
 
 // Source is a `data` declaration.
 type Source struct {
-	Name    string
-	Kind    string // bytes, tokens, lines, npy, csv, mnist, images, glyphs: the function that made it
-	Path    string
-	Bits    int       // npy: unpacked width of packed bits, 0: not packed; tokens: bits of a token
-	Labels  string    // npy: the path of a second array; csv: the name of the column of labels; "": none
-	Ends    string    // lines: what each begins and ends with
-	Size    int       // images, glyphs: height and width
-	Count   int       // glyphs: how many
-	Scale   []float64 // mnist, images, glyphs: black and white; nil: 0 and 1
-	Split   []float64 // train, valid, test; nil: the source's own
-	Holdout int       // > 0: every Holdout-th file or line is held out
-	Pos     Pos
+	Name      string
+	Kind      string // bytes, tokens, lines, npy, csv, mnist, images, glyphs: the function that made it
+	Path      string
+	Bits      int       // npy: unpacked width of packed bits, 0: not packed; tokens: bits of a token
+	Labels    string    // npy: the path of a second array; csv: the name of the column of labels; "": none
+	Tokenizer string    // tokens: the path of a vocabulary; the file is a text then
+	Ends      string    // lines: what each begins and ends with
+	Size      int       // images, glyphs: height and width
+	Count     int       // glyphs: how many
+	Scale     []float64 // mnist, images, glyphs: black and white; nil: 0 and 1
+	Split     []float64 // train, valid, test; nil: the source's own
+	Holdout   int       // > 0: every Holdout-th file or line is held out
+	Pos       Pos
 }
 
 // EntryKind is one of init, train, eval, sample.

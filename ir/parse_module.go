@@ -40,6 +40,9 @@ func (p *AttrParser) source() *Source {
 	if p.eatWord("labels") {
 		s.Labels = p.str()
 	}
+	if p.eatWord("tokenizer") {
+		s.Tokenizer = p.str()
+	}
 	if p.eatWord("ends") {
 		s.Ends = p.str()
 	}

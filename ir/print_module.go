@@ -59,6 +59,9 @@ func (p *printer) source(s *Source) {
 	if s.Labels != "" {
 		p.b.WriteString(" labels " + strconv.Quote(s.Labels))
 	}
+	if s.Tokenizer != "" {
+		p.b.WriteString(" tokenizer " + strconv.Quote(s.Tokenizer))
+	}
 	if s.Ends != "" {
 		p.b.WriteString(" ends " + strconv.Quote(s.Ends))
 	}

@@ -29,6 +29,7 @@ type sourceForm struct {
 //
 //	bytes(path, holdout, split)         a file, or the files of a folder, byte by byte
 //	tokens(path, bits, split)           a file of whole numbers of 16 or 32 bits
+//	tokens(path, tokenizer, split)      a text, encoded by a vocabulary in tiktoken's format
 //	lines(path, ends, holdout, split)   the lines of a text; each begins and ends with `ends`
 //	npy(path, bits, labels, split)      rows of an array, and of a second one
 //	csv(path, labels, split)            rows of a table of numbers, and the column of labels
@@ -37,7 +38,7 @@ type sourceForm struct {
 //	glyphs(size, count, scale)          drawn letters and digits, with their labels; needs no file
 var sourceForms = []sourceForm{
 	{"bytes", []string{"split", "holdout"}, true},
-	{"tokens", []string{"bits", "split"}, true},
+	{"tokens", []string{"bits", "tokenizer", "split"}, true},
 	{"lines", []string{"ends", "split", "holdout"}, false},
 	{"npy", []string{"bits", "labels", "split"}, false},
 	{"csv", []string{"labels", "split"}, false},
@@ -67,7 +68,10 @@ func (f sourceForm) builtin(b *builder, c *call) Value {
 	if f.name == "glyphs" && s.Count == 0 {
 		s.Count = 60000
 	}
-	if f.name == "tokens" && s.Bits == 0 {
+	if s.Tokenizer != "" && s.Bits != 0 {
+		b.fail(c.span, "`bits` is for files of numbers, and with `tokenizer` the file is a text")
+	}
+	if f.name == "tokens" && s.Bits == 0 && s.Tokenizer == "" {
 		s.Bits = 16
 	}
 	return DataSource{s}
@@ -80,6 +84,8 @@ func (b *builder) sourceField(s *ir.Source, name string, v Value, c *call) {
 		s.Path = b.pathOf(v, c)
 	case "labels":
 		s.Labels = b.pathOf(v, c)
+	case "tokenizer":
+		s.Tokenizer = b.pathOf(v, c)
 	case "ends":
 		t, ok := v.(Text)
 		if !ok {

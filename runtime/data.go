@@ -38,10 +38,11 @@ func (s *split) slice(lo, hi int) *split {
 // source is a loaded `data` declaration.
 type source struct {
 	*program.Source
-	dir    string // relative paths start here
-	splits map[string]*split
-	note   string                   // of what was read: how many files, the names of labels; or ""
-	draw   func(part string) *split // makes a split when it is first used; nil: all are there
+	dir        string // relative paths start here
+	splits     map[string]*split
+	vocabulary *bpe                     // tokens of a text
+	note       string                   // of what was read: how many files, the names of labels; or ""
+	draw       func(part string) *split // makes a split when it is first used; nil: all are there
 }
 
 // splitNames are the parts of a source, in the order of `split: [...]`.

@@ -8,14 +8,23 @@ import (
 )
 
 // openTokens reads files of whole numbers of Bits bits, little endian without a header, or arrays of rank 1 in .npy
-// files: a file, or a folder with one for each part.
+// files: a file, or a folder with one for each part. With a Tokenizer they are texts.
 func (s *source) openTokens(path string) error {
-	files, err := filesOf(path, withEnding(".bin", ".npy", ".u16", ".u32"))
+	endings := []string{".bin", ".npy", ".u16", ".u32"}
+	if s.Tokenizer != "" {
+		endings = []string{".txt"}
+	}
+	files, err := filesOf(path, withEnding(endings...))
 	if err != nil {
 		return err
 	}
 	if len(files) == 0 {
-		return fmt.Errorf("%s has no files of tokens: .bin or .npy", path)
+		return fmt.Errorf("%s has no files of tokens: %s", path, strings.Join(endings, ", "))
+	}
+	if s.Tokenizer != "" {
+		if s.vocabulary, err = s.readVocabulary(); err != nil {
+			return err
+		}
 	}
 	arrays := map[string][]*array{}
 	for _, f := range files {
@@ -24,7 +33,9 @@ func (s *source) openTokens(path string) error {
 			return err
 		}
 		parse := func(raw []byte) (*array, error) { return parseTokens(raw, s.Bits) }
-		if strings.HasSuffix(strings.TrimSuffix(f.path, ".gz"), ".npy") {
+		if s.vocabulary != nil {
+			parse = func(raw []byte) (*array, error) { return s.vocabulary.tokens(raw), nil }
+		} else if strings.HasSuffix(strings.TrimSuffix(f.path, ".gz"), ".npy") {
 			parse = parseNpyTokens
 		}
 		a, err := parse(raw)
@@ -43,6 +54,20 @@ func (s *source) openTokens(path string) error {
 		}
 	}
 	return s.setParts(parts)
+}
+
+// readVocabulary reads the source's tokenizer.
+func (s *source) readVocabulary() (*bpe, error) {
+	path := s.resolve(s.Tokenizer)
+	raw, err := readData(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	v, err := parseTiktoken(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return v, nil
 }
 
 // parseTokens takes raw as numbers of so many bits.

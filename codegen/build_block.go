@@ -118,9 +118,12 @@ func input(buf int, a ir.ParamAttr, feeds []ir.Feed, flags []ir.Flag) (program.I
 		return in, nil
 	case ir.ParamFlag:
 		in.Kind = program.InputFlag
+		in.Name, in.Encode = ir.FlagOf(a.Name)
 		for _, f := range flags {
-			if f.Name == a.Name {
-				in.Len = f.Len
+			if f.Name == in.Name {
+				if in.Len = f.Len; in.Encode != "" {
+					in.Len = "len." + a.Name
+				}
 				return in, nil
 			}
 		}
@@ -145,7 +148,7 @@ func (x *blockBuilder) outputs() {
 		if !ok {
 			continue
 		}
-		out := program.Output{Kind: kind, Buf: x.whole(x.g.Plan.Results[i], r), Name: r.Name, As: r.As, Pos: r.Pos}
+		out := program.Output{Kind: kind, Buf: x.whole(x.g.Plan.Results[i], r), Name: r.Name, As: r.As, Decode: r.Decode, Pos: r.Pos}
 		if dims := r.Value.Type.Dims; slices.ContainsFunc(dims, func(d ir.Dim) bool { return d.Len != nil }) {
 			for _, d := range dims {
 				out.Lens = append(out.Lens, d.Len)

@@ -2,7 +2,11 @@
 // describes it.
 package ir
 
-import "mdlc/ir/index"
+import (
+	"strings"
+
+	"mdlc/ir/index"
+)
 
 // Node is one operation. Nodes are made by a Builder, which infers the type,
 // interns, and never changes a node afterwards.
@@ -35,11 +39,12 @@ type Graph struct {
 
 // Result is a value that leaves a graph.
 type Result struct {
-	Kind  ResultKind
-	Name  string // state: the state's name; report: the key; value: ""; bound, finite: what is checked
-	As    string // show: the format
-	Value *Node
-	Pos   Pos
+	Kind   ResultKind
+	Name   string // state: the state's name; report: the key; value: ""; bound, finite: what is checked
+	As     string // show: the format
+	Decode string // show: the source whose vocabulary the tokens are of, or ""
+	Value  *Node
+	Pos    Pos
 
 	Axis  int // bound: the axis of Name that is indexed
 	Bound Dim // bound: its length
@@ -188,6 +193,15 @@ type Flag struct {
 	Static                   bool
 	Len                      string // the symbol that the length of a text or array sets, or ""
 	Axis                     int    // of an array: the axis of that length
+}
+
+// EncodedFlag is the name of the parameter that holds a text flag as tokens of a source.
+func EncodedFlag(flag, source string) string { return flag + "." + source }
+
+// FlagOf is the flag that fills a parameter, and the source that encodes it, or "".
+func FlagOf(param string) (flag, source string) {
+	flag, source, _ = strings.Cut(param, ".")
+	return flag, source
 }
 
 // Feed says how a ParamFeed is filled.

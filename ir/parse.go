@@ -203,6 +203,9 @@ func (p *graphParser) result() Result {
 	if p.eatWord("as") {
 		r.As = p.name("format")
 	}
+	if p.eatWord("decode") {
+		r.Decode = p.name("source")
+	}
 	if r.Kind == ResultBound {
 		p.axis(&r)
 	}

@@ -104,6 +104,9 @@ func (p *printer) body(g *Graph) {
 		if r.As != "" {
 			p.b.WriteString(" as " + quoteName(r.As))
 		}
+		if r.Decode != "" {
+			p.b.WriteString(" decode " + quoteName(r.Decode))
+		}
 		if r.Kind == ResultBound {
 			fmt.Fprintf(&p.b, " axis %d of %s", r.Axis, dimsText([]Dim{r.Bound}))
 		}

@@ -33,7 +33,7 @@ func sampleModule(t *testing.T) *Module {
 	b.Gen = 2
 	z := b.Op("exp", y)
 	g := b.Finish(Result{Kind: ResultState, Name: "gpt.blocks.#.w", Value: z, Pos: b.Pos},
-		Result{Kind: ResultShow, Name: "as", As: "images", Value: y}, Result{Kind: ResultReport, Name: "a\nb", Value: z})
+		Result{Kind: ResultShow, Name: "as", As: "images", Decode: "t", Value: y}, Result{Kind: ResultReport, Name: "a\nb", Value: z})
 	every := NewBuilder("every")
 	loss := every.Param(ParamValueOf, "loss", TensorOf(loop.F32))
 	pos := Pos{File: "net.mdl", Line: 9, Col: 2}
@@ -41,7 +41,7 @@ func sampleModule(t *testing.T) *Module {
 		Compute:  loop.BF16,
 		Source:   "net.mdl",
 		Settings: []Setting{{"width", "3"}, {"text", "a \"b\"\n"}},
-		Sources:  []*Source{{Name: "corpus", Kind: "bytes", Path: "data/x.txt", Split: []float64{0.9, 0.1, 0}, Pos: pos}, {Name: "d", Kind: "npy", Path: "", Bits: 784, Holdout: 10}},
+		Sources:  []*Source{{Name: "corpus", Kind: "bytes", Path: "data/x.txt", Split: []float64{0.9, 0.1, 0}, Pos: pos}, {Name: "d", Kind: "npy", Path: "", Bits: 784, Holdout: 10}, {Name: "t", Kind: "tokens", Path: "x", Tokenizer: "v y", Ends: "z"}},
 		States:   []*State{{Name: "gpt.blocks.#.w", Type: TensorOf(loop.F32, 2, 3), Stack: []int{2}, Pos: pos}, {Name: "train.1.m", Type: TensorOf(loop.BF16), Kind: KindMoment}},
 		Entries: []*Entry{
 			{Kind: EntryTrain, Name: "", Count: mustExpr(t, "len.corpus.train/32*3"), Graph: g, Pos: pos,

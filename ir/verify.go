@@ -111,7 +111,7 @@ func verifyBlock(g *Graph, states map[string]*State, feeds []Feed, flags map[str
 			return fmt.Errorf("%s: state %s is %s, the graph takes %s", p.Pos, a.Name, states[a.Name].Type, a.Type)
 		case a.Kind == ParamFeed && !fed[a.Name]:
 			return fmt.Errorf("%s: there is no feed %s", p.Pos, a.Name)
-		case a.Kind == ParamFlag && !flags[a.Name]:
+		case a.Kind == ParamFlag && !flags[flagName(a)]:
 			return fmt.Errorf("%s: there is no flag %s", p.Pos, a.Name)
 		}
 	}
@@ -138,4 +138,9 @@ func verifyBlock(g *Graph, states map[string]*State, feeds []Feed, flags map[str
 		}
 	}
 	return nil
+}
+
+func flagName(a ParamAttr) string {
+	name, _ := FlagOf(a.Name)
+	return name
 }

@@ -25,6 +25,7 @@ type entry struct {
 	feeds      []ir.Feed
 	every      []*ir.Every
 	flags      []ir.Flag
+	encoded    map[string]Tensor // text flags as tokens, by the parameter's name
 	groups     int
 	minimizers []*Minimize
 	local      map[*stateDecl]bool // states of the optimizer's copy that runs: as they are in this turn
@@ -36,7 +37,7 @@ func newEntry(kind ir.EntryKind, name string) *entry {
 	if name != "" {
 		title += " " + name
 	}
-	return &entry{kind: kind, name: name, f: newFrame(title), current: map[*stateDecl]Tensor{}, changed: map[*stateDecl]Span{}}
+	return &entry{kind: kind, name: name, f: newFrame(title), current: map[*stateDecl]Tensor{}, changed: map[*stateDecl]Span{}, encoded: map[string]Tensor{}}
 }
 
 // training reports whether states change: in the step of a train.
@@ -449,6 +450,13 @@ func (b *builder) show(s *Show, at Span) {
 	if _, none := v.(None); none {
 		b.failHelp(at, "a function without `return` gives nothing", "there is nothing to show")
 	}
+	decode := ""
+	if d, ok := v.(Decoded); ok {
+		if s.As != "text" {
+			b.failHelp(at, "`show … as text`", "what is decoded is a text")
+		}
+		v, decode = d.Tokens, d.Source.Name
+	}
 	x, ok := b.tensorLike(v, loop.F32)
 	if !ok {
 		b.fail(at, "`show` shows tensors, not %s", describe(v))
@@ -466,7 +474,7 @@ func (b *builder) show(s *Show, at Span) {
 	if n, ok := s.Value.term().(*NameTerm); ok {
 		name = n.Name
 	}
-	b.entry.results = append(b.entry.results, ir.Result{Kind: ir.ResultShow, Name: name, As: s.As, Value: b.node(x), Pos: posOf(at)})
+	b.entry.results = append(b.entry.results, ir.Result{Kind: ir.ResultShow, Name: name, As: s.As, Decode: decode, Value: b.node(x), Pos: posOf(at)})
 }
 
 // every builds what runs at the end of every nth step: evals, and a graph of its own for the rest.

@@ -160,6 +160,8 @@ func (b *builder) field(v Value, name string, at Span) Value {
 		switch name {
 		case "train", "valid", "test":
 			return Split{x.Source, name}
+		case "encode", "decode":
+			return b.textField(x.Source, name, at)
 		}
 		b.failHelp(at, "it has train, valid and test", "the data source `%s` has no `%s`", x.Source.Name, name)
 	case Draw:

@@ -43,13 +43,14 @@ type Interval struct {
 
 // Runner trains, evaluates and samples a model.
 type Runner struct {
-	m       *Model
-	o       Options
-	seed    uint64
-	sources map[string]*source
-	prints  map[string]string // fingerprints of the sources
-	log     *os.File
-	logged  int // bytes written to it
+	m            *Model
+	o            Options
+	seed         uint64
+	sources      map[string]*source
+	vocabularies map[string]*bpe   // of sources of tokens
+	prints       map[string]string // fingerprints of the sources
+	log          *os.File
+	logged       int // bytes written to it
 
 	lost     error  // why an output could not be written; it ends training after the step
 	unlogged []byte // lines that the log could not take: they go into the checkpoint
@@ -59,7 +60,7 @@ type Runner struct {
 
 // NewRunner prepares to run m.
 func NewRunner(m *Model, o Options) *Runner {
-	r := &Runner{m: m, o: o, sources: map[string]*source{}}
+	r := &Runner{m: m, o: o, sources: map[string]*source{}, vocabularies: map[string]*bpe{}}
 	if o.Seed != nil {
 		r.seed = *o.Seed
 	}
@@ -119,6 +120,24 @@ func (r *Runner) source(name string) (*source, error) {
 				}
 			}
 			return s, err
+		}
+	}
+	return nil, fmt.Errorf("the program has no data named %s", name)
+}
+
+// vocabulary is that of the data declaration of that name; its data are not read for it.
+func (r *Runner) vocabulary(name string) (*bpe, error) {
+	if v := r.vocabularies[name]; v != nil {
+		return v, nil
+	}
+	for i := range r.m.program.Sources {
+		if src := &r.m.program.Sources[i]; src.Name == name {
+			v, err := (&source{Source: src, dir: r.o.Dir}).readVocabulary()
+			if err != nil {
+				return nil, fmt.Errorf("%s: error: data %s: %w", src.Pos, src.Name, err)
+			}
+			r.vocabularies[name] = v
+			return v, nil
 		}
 	}
 	return nil, fmt.Errorf("the program has no data named %s", name)

@@ -46,7 +46,7 @@ func (r *Runner) Sample(name string, flags []FlagValue) error {
 	in.setStep(0)
 	for i := range e.block.Inputs {
 		if src := &e.block.Inputs[i]; src.Kind == program.InputFlag {
-			if err := e.setFlag(src, flags); err != nil {
+			if err := r.setFlag(e, src, flags); err != nil {
 				return err
 			}
 		}
@@ -74,7 +74,7 @@ func checkFlags(e *entry, flags []FlagValue) error {
 }
 
 // setFlag writes the value of a flag where the block reads it.
-func (e *entry) setFlag(in *program.Input, flags []FlagValue) error {
+func (r *Runner) setFlag(e *entry, in *program.Input, flags []FlagValue) error {
 	i := slices.IndexFunc(e.Flags, func(f program.Flag) bool { return f.Name == in.Name })
 	if i < 0 {
 		return fmt.Errorf("%s reads flag %s, which it does not declare", e.title(), in.Name)
@@ -91,17 +91,7 @@ func (e *entry) setFlag(in *program.Input, flags []FlagValue) error {
 		return e.setArray(in, f, value)
 	}
 	if f.Kind == "text" {
-		room := product(buf.Dims)
-		if len(value) > room || len(value) < room && in.Len == "" {
-			return flagError("--%s has %d bytes; %s takes %d", f.Name, len(value), e.title(), room)
-		}
-		for i := range len(value) {
-			writeElem(buf.Elem, mem, i, float64(value[i]))
-		}
-		if in.Len != "" {
-			e.block.setLength(in.Len, len(value))
-		}
-		return nil
+		return r.setText(e, in, value)
 	}
 	if len(buf.Dims) != 0 {
 		return fmt.Errorf("--%s is an array: flags can be numbers and text so far", f.Name)
@@ -114,6 +104,34 @@ func (e *entry) setFlag(in *program.Input, flags []FlagValue) error {
 		return flagError("--%s %s: %v", f.Name, value, err)
 	}
 	writeElem(buf.Elem, mem, 0, v)
+	return nil
+}
+
+// setText fills an input with the bytes of a text, or with its tokens.
+func (r *Runner) setText(e *entry, in *program.Input, value string) error {
+	buf, unit := &e.block.Bufs[in.Buf], "bytes"
+	var text []int
+	if in.Encode == "" {
+		for i := range len(value) {
+			text = append(text, int(value[i]))
+		}
+	} else {
+		v, err := r.vocabulary(in.Encode)
+		if err != nil {
+			return err
+		}
+		text, unit = v.encode([]byte(value)), "tokens"
+	}
+	room := product(buf.Dims)
+	if len(text) > room || len(text) < room && in.Len == "" {
+		return flagError("--%s has %d %s; %s takes %d", in.Name, len(text), unit, e.title(), room)
+	}
+	for i, t := range text {
+		writeElem(buf.Elem, e.block.bufs[in.Buf], i, float64(t))
+	}
+	if in.Len != "" {
+		e.block.setLength(in.Len, len(text))
+	}
 	return nil
 }
 

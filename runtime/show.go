@@ -19,6 +19,8 @@ type shown struct {
 	elem loop.Elem
 	dims []int
 	mem  []byte
+
+	vocabulary *bpe // of tokens that are shown as a text; nil: bytes
 }
 
 func (s *shown) at(i int) float64 { return readElem(s.elem, s.mem, i) }
@@ -104,7 +106,14 @@ func (r *Runner) showAll(title string, b *block, step int, out io.Writer) error 
 		}
 		n++
 		name := fmt.Sprintf("%s-%06d-%d", strings.ReplaceAll(title, " ", "-"), step, n)
-		if err := r.show(b.shown(&b.Outputs[i]), b.Outputs[i].As, name, out); err != nil {
+		s := b.shown(&b.Outputs[i])
+		if from := b.Outputs[i].Decode; from != "" {
+			var err error
+			if s.vocabulary, err = r.vocabulary(from); err != nil {
+				return err
+			}
+		}
+		if err := r.show(s, b.Outputs[i].As, name, out); err != nil {
 			return err
 		}
 	}
@@ -120,7 +129,7 @@ func (b *block) shown(out *program.Output) *shown {
 			dims[i] = min(e.Eval(func(name string) int { return b.slots[b.names[name]] }), dims[i])
 		}
 	}
-	return &shown{buf.Elem, dims, crop(mem, buf.Elem.Size(), buf.Dims, dims)}
+	return &shown{elem: buf.Elem, dims: dims, mem: crop(mem, buf.Elem.Size(), buf.Dims, dims)}
 }
 
 // crop is the part of an array of sizes have that has sizes want.
@@ -177,15 +186,19 @@ func (s *shown) save(path string, write func(*shown, io.Writer) error) error {
 	return err
 }
 
-// text writes each row's elements as bytes, and a line break.
+// text writes each row's elements as bytes, or as what tokens stand for, and a line break.
 func (s *shown) text(w io.Writer) error {
-	line := make([]byte, s.columns()+1)
 	for r := range s.rows() {
+		var line []byte
 		for i := range s.columns() {
-			line[i] = byte(s.at(r*s.columns() + i))
+			v := s.at(r*s.columns() + i)
+			if s.vocabulary != nil {
+				line = s.vocabulary.decode(line, int(v))
+			} else {
+				line = append(line, byte(v))
+			}
 		}
-		line[s.columns()] = '\n'
-		if _, err := w.Write(line); err != nil {
+		if _, err := w.Write(append(line, '\n')); err != nil {
 			return err
 		}
 	}

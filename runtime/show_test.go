@@ -21,7 +21,7 @@ func floats(values ...float64) []byte {
 }
 
 func TestImagesMakeAGrid(t *testing.T) {
-	s := &shown{loop.F32, []int{3, 1, 1, 2}, floats(0, 1, 0.5, 2, 1, 0)}
+	s := &shown{elem: loop.F32, dims: []int{3, 1, 1, 2}, mem: floats(0, 1, 0.5, 2, 1, 0)}
 	var out bytes.Buffer
 	require.NoError(t, s.images(&out))
 	img, err := png.Decode(&out)
@@ -35,7 +35,7 @@ func TestImagesMakeAGrid(t *testing.T) {
 }
 
 func TestValuesAndText(t *testing.T) {
-	s := &shown{loop.F32, []int{2, 2}, crop(floats(72, 105, 33, 0.1, 2, 3), 4, []int{2, 3}, []int{2, 2})}
+	s := &shown{elem: loop.F32, dims: []int{2, 2}, mem: crop(floats(72, 105, 33, 0.1, 2, 3), 4, []int{2, 3}, []int{2, 2})}
 	var out bytes.Buffer
 	require.NoError(t, s.values(&out))
 	require.Equal(t, "72 105\n0.1 2\n", out.String())
@@ -87,18 +87,18 @@ func written(t *testing.T, write func(*shown, io.Writer) error, s *shown) string
 }
 
 func TestTables(t *testing.T) {
-	s := &shown{loop.F32, []int{1, 2, 3}, floats(0.5, 1.0/3, 100000, -2, nan(), 7)}
+	s := &shown{elem: loop.F32, dims: []int{1, 2, 3}, mem: floats(0.5, 1.0/3, 100000, -2, nan(), 7)}
 	require.Equal(t, `       0        1      2
 0,0  0.5  0.33333  1e+05
 0,1   -2      NaN      7
 `, written(t, (*shown).table, s))
 	require.Equal(t, "axis0,axis1,0,1,2\n0,0,0.5,0.33333334,100000\n0,1,-2,NaN,7\n", written(t, (*shown).csv, s))
-	require.Equal(t, "0   1\n2  10\n", written(t, (*shown).table, &shown{loop.F32, []int{2}, floats(2, 10)}))
-	require.Equal(t, "0\n4\n", written(t, (*shown).csv, &shown{loop.F32, nil, floats(4)}))
+	require.Equal(t, "0   1\n2  10\n", written(t, (*shown).table, &shown{elem: loop.F32, dims: []int{2}, mem: floats(2, 10)}))
+	require.Equal(t, "0\n4\n", written(t, (*shown).csv, &shown{elem: loop.F32, dims: nil, mem: floats(4)}))
 }
 
 func TestAudio(t *testing.T) {
-	wav := []byte(written(t, (*shown).audio, &shown{loop.F32, []int{2, 3}, floats(0, 0.5, -1, 2, nan(), -3)}))
+	wav := []byte(written(t, (*shown).audio, &shown{elem: loop.F32, dims: []int{2, 3}, mem: floats(0, 0.5, -1, 2, nan(), -3)}))
 	require.Equal(t, "RIFF", string(wav[:4]))
 	require.Equal(t, len(wav)-8, int(little.Uint32(wav[4:])))
 	require.Equal(t, "WAVEfmt ", string(wav[8:16]))
@@ -111,14 +111,14 @@ func TestAudio(t *testing.T) {
 }
 
 func TestBins(t *testing.T) {
-	b := (&shown{loop.F32, []int{6}, floats(0, 1, 1, 4, 5, nan())}).bins()
+	b := (&shown{elem: loop.F32, dims: []int{6}, mem: floats(0, 1, 1, 4, 5, nan())}).bins()
 	require.Equal(t, []int{1, 2, 0, 0, 2}, b.counts)
 	require.Equal(t, []float64{0, 1, 1, 2.2}, []float64{b.lo, b.width, float64(b.left), b.mean})
-	whole := &shown{loop.I8, []int{4}, []byte{3, 3, 5, 4}}
+	whole := &shown{elem: loop.I8, dims: []int{4}, mem: []byte{3, 3, 5, 4}}
 	require.Equal(t, []int{2, 1, 1}, whole.bins().counts)
 	require.Equal(t, "from,to,count\n2.5,3.5,2\n3.5,4.5,1\n4.5,5.5,1\n", written(t, (*shown).histogramCounts, whole))
-	require.Equal(t, []int{2}, (&shown{loop.F32, []int{2}, floats(7, 7)}).bins().counts)
-	require.Equal(t, []int{0}, (&shown{loop.F32, []int{1}, floats(nan())}).bins().counts)
+	require.Equal(t, []int{2}, (&shown{elem: loop.F32, dims: []int{2}, mem: floats(7, 7)}).bins().counts)
+	require.Equal(t, []int{0}, (&shown{elem: loop.F32, dims: []int{1}, mem: floats(nan())}).bins().counts)
 }
 
 func TestTicksAreRound(t *testing.T) {
@@ -132,7 +132,7 @@ func TestTicksAreRound(t *testing.T) {
 
 // Points lie where their axes say, groups have colours of their own.
 func TestPlots(t *testing.T) {
-	s := &shown{loop.F32, []int{2, 2, 2}, floats(0, 0, 1, 1, 0, 1, nan(), 0)}
+	s := &shown{elem: loop.F32, dims: []int{2, 2, 2}, mem: floats(0, 0, 1, 1, 0, 1, nan(), 0)}
 	img, err := png.Decode(bytes.NewReader([]byte(written(t, (*shown).points, s))))
 	require.NoError(t, err)
 	seen := map[color.RGBA]bool{}
@@ -146,7 +146,8 @@ func TestPlots(t *testing.T) {
 		mix := func(v uint8) uint8 { return uint8(255 + (float64(v)-255)*0.7 + 0.5) }
 		require.True(t, seen[color.RGBA{mix(c.R), mix(c.G), mix(c.B), 255}], "group %d", group)
 	}
-	for _, s := range []*shown{{loop.F32, []int{0, 2}, nil}, {loop.F32, []int{1, 2}, floats(nan(), 0)}, {loop.F32, []int{1, 2}, floats(-3e38, 3e38)}, {loop.F32, []int{3, 2}, floats(1, 2, 1, 2, 1, 2)}} {
+	for _, s := range []*shown{{dims: []int{0, 2}}, {dims: []int{1, 2}, mem: floats(nan(), 0)}, {dims: []int{1, 2}, mem: floats(-3e38, 3e38)}, {dims: []int{3, 2}, mem: floats(1, 2, 1, 2, 1, 2)}} {
+		s.elem = loop.F32
 		require.NotEmpty(t, written(t, (*shown).points, s))
 		require.NotEmpty(t, written(t, (*shown).histogram, s))
 	}

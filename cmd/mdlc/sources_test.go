@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -85,4 +86,35 @@ func TestEveryFeedGoesOnBitForBit(t *testing.T) {
 	require.Contains(t, said, "wrote "+picture)
 	require.FileExists(t, picture)
 	require.Regexp(t, `(?m)^\s+0\s+1\s+2$`, said) // the table's head
+}
+
+// A text goes through the vocabulary of its source and back, and through a sample that goes on with it.
+func TestPromptsAreEncodedAndTokensDecoded(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	dir := t.TempDir()
+	var vocabulary strings.Builder
+	for i := range 256 + 3 {
+		token := []byte{byte(i)}
+		if i >= 256 {
+			token = []byte([]string{"th", "the", " the"}[i-256])
+		}
+		fmt.Fprintf(&vocabulary, "%s %d\n", base64.StdEncoding.EncodeToString(token), i)
+	}
+	file := filepath.Join(dir, "m.mdl")
+	for name, text := range map[string]string{"v.tiktoken": vocabulary.String(), "m.mdl": `data c = tokens("none.txt", tokenizer: "v.tiktoken")
+sample s(prompt: text = "the the th") {
+  show c.encode(prompt)
+  show prompt as text
+  generate tok: i32[1, T] from c.encode(prompt) for 2 { tok[:, T] = 258 }
+  show c.decode(tok) as text
+}
+`} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	stdout, stderr, code := call("run", file, "sample", "-q")
+	require.Equal(t, 0, code, stderr)
+	require.Equal(t, "257 258 32 256\nthe the th\nthe the th the the\n", stdout)
+	stdout, stderr, code = call("run", file, "sample", "-q", "--prompt", "\u00fcber")
+	require.Equal(t, 0, code, stderr)
+	require.Equal(t, "195 188 98 101 114\n\u00fcber\n\u00fcber the the\n", stdout)
 }

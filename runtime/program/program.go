@@ -160,11 +160,12 @@ const (
 
 // Input is a buffer that the driver fills before each run.
 type Input struct {
-	Kind InputKind
-	Buf  int
-	Name string // flag name, or the name that `each` binds
-	Feed Feed   // InputFeed
-	Len  string // the length symbol that the flag's actual length sets, or ""
+	Kind   InputKind
+	Buf    int
+	Name   string // flag name, or the name that `each` binds
+	Feed   Feed   // InputFeed
+	Encode string `json:",omitempty"` // InputFlag: the source that makes tokens of the text
+	Len    string // the length symbol that the flag's actual length sets, or ""
 }
 
 // Feed is one variable of an `each … from`.
@@ -192,13 +193,14 @@ const (
 
 // Output is a buffer that the driver reads after each run.
 type Output struct {
-	Kind OutputKind
-	Buf  int
-	Name string        // report key; bound, finite: what is checked
-	As   string        // show: text, images, …, "" = the value
-	Lens []*index.Expr `json:",omitempty"` // show: the length of each axis, nil where it is the buffer's; none: all are
-	Len  *index.Expr   // bound: the axis's length, where it is known only now
-	Pos  loop.Pos
+	Kind   OutputKind
+	Buf    int
+	Name   string        // report key; bound, finite: what is checked
+	Decode string        `json:",omitempty"` // show: the source whose vocabulary the tokens are of
+	As     string        // show: text, images, …, "" = the value
+	Lens   []*index.Expr `json:",omitempty"` // show: the length of each axis, nil where it is the buffer's; none: all are
+	Len    *index.Expr   // bound: the axis's length, where it is known only now
+	Pos    loop.Pos
 
 	Axis  int `json:",omitempty"` // bound: the axis of Name
 	Limit int `json:",omitempty"` // bound

@@ -142,7 +142,7 @@ func input(buf int, a ir.ParamAttr, feeds []ir.Feed, flags []ir.Flag) (program.I
 // outputs lists what the driver reads after a run.
 func (x *blockBuilder) outputs() {
 	kinds := map[ir.ResultKind]program.OutputKind{ir.ResultReport: program.OutputReport, ir.ResultShow: program.OutputShow,
-		ir.ResultBound: program.OutputBound, ir.ResultFinite: program.OutputFinite}
+		ir.ResultBound: program.OutputBound, ir.ResultFinite: program.OutputFinite, ir.ResultAssert: program.OutputAssert}
 	for i, r := range x.g.Results {
 		kind, ok := kinds[r.Kind]
 		if !ok {

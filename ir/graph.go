@@ -59,6 +59,11 @@ func (r Result) Limit() int {
 	return 1
 }
 
+// IsCheck reports whether a result stops the run where it is Limit or more.
+func (r Result) IsCheck() bool {
+	return r.Kind == ResultBound || r.Kind == ResultFinite || r.Kind == ResultAssert
+}
+
 // ResultKind says what a result is for.
 type ResultKind uint8
 
@@ -70,9 +75,10 @@ const (
 	ResultKept   // a value of the step that `every` blocks read
 	ResultBound  // u32[]: an index that is data; the run stops where it is outside (Limit)
 	ResultFinite // u32[]: 0, 1 if something minimized is infinite, 2 if it is NaN; the run stops unless it is 0
+	ResultAssert // u32[]: the run stops unless it is 0: what Name says does not hold
 )
 
-var resultKinds = []string{"value", "state", "report", "show", "kept", "bound", "finite"}
+var resultKinds = []string{"value", "state", "report", "show", "kept", "bound", "finite", "assert"}
 
 func (k ResultKind) String() string { return resultKinds[k] }
 

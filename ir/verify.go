@@ -120,7 +120,7 @@ func verifyBlock(g *Graph, states map[string]*State, feeds []Feed, flags map[str
 		if r.Value.Type.IsTuple() {
 			return fmt.Errorf("%s: result %s is a tuple", r.Pos, r.Name)
 		}
-		if check := r.Kind == ResultBound || r.Kind == ResultFinite; check && !r.Value.Type.Equal(TensorOf(loop.U32)) {
+		if r.IsCheck() && !r.Value.Type.Equal(TensorOf(loop.U32)) {
 			return fmt.Errorf("%s: the check of %s is %s, must be u32[]", r.Pos, r.Name, r.Value.Type)
 		}
 		switch r.Kind {

@@ -62,6 +62,8 @@ func builtins() *scope {
 	for n, f := range arrayBuiltins {
 		def(n, f)
 	}
+	def("assert", assertBuiltin)
+	def("print", printBuiltin)
 	s.define("step", Live("step"))
 	s.define("training", Live("training"))
 	s.define("pi", Num{math.Pi, false})

@@ -500,8 +500,6 @@ func foreignWord(t lexer.Token) string {
 		return "`use nn, optim` at the top of the file brings in files of the library; tensors need none"
 	case "elif":
 		return "`else if`"
-	case "print", "log":
-		return "`report x` records a value, `show x` prints one"
 	}
 	return ""
 }

@@ -18,7 +18,7 @@ var foreignNames = map[string]string{
 	"matmul": "`a @ b`", "einsum": "index notation: `y[b, o] = sum[i] x[b, i] * w[i, o]`", "cat": "`concat([a, b], axis: 1)`", "where": "`where c then a else b`",
 	"pow": "`x^y`", "relu6": "`min(relu(x), 6)`", "maximum": "`max(a, b)`", "minimum": "`min(a, b)`", "clip": "`clamp(x, low, high)`", "topk": "`top_k(x, k: 5)`", "tril": "`where` in index notation: `softmax[s where s <= t]`",
 	"softmax_cross_entropy": "`cross_entropy(logits, target)`", "mse_loss": "`mse(a, b)`", "binary_cross_entropy_with_logits": "`mean(bce(logits, target))`",
-	"int": "`i32(x)` converts", "float": "`f32(x)` converts", "print": "`report x` logs a number, `show x` writes an array", "enumerate": "`for i, x in len(xs), xs`", "zip": "`for a, b in xs, ys`",
+	"int": "`i32(x)` converts", "float": "`f32(x)` converts", "enumerate": "`for i, x in len(xs), xs`", "zip": "`for a, b in xs, ys`",
 	"squeeze": "`x[:, 0]` drops an axis", "unsqueeze": "`x[:, none]` adds an axis", "view": "`reshape(x, [a, b])`",
 	"permute": "index notation: `y[j, i] = x[i, j]`, or `transpose(x)`", "detach": "`stop(x)`",
 }

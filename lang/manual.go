@@ -73,6 +73,10 @@ var Builtins = []struct {
 		{"pi", "pi", "3.14159…"},
 		{"bits", "bits[n]", "uniform u32 from the counter-based generator, drawn with ~"},
 	}},
+	{"Looking for mistakes", []Builtin{
+		{"assert", "assert(condition, text: none)", "stops the step, or the compiler, where an element of the condition is false"},
+		{"print", "print(x, name: none)", "name, type, shape and values on stderr, each time"},
+	}},
 	{"Data", []Builtin{
 		{"bytes", "bytes(path, split: none, holdout: none)", "a file, or the files of a folder, byte by byte: one long text"},
 		{"tokens", "tokens(path, bits: 16, split: none)", "a file of whole numbers of 16 or 32 bits: one long text"},

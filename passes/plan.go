@@ -213,7 +213,7 @@ func (p *planner) stepValue(name string) ir.PlanRef {
 		panic("pass plan: graph " + p.plan.Graph.Name + " reads " + name + " of no step")
 	}
 	for i, r := range p.step.Results {
-		if r.Name != name || r.Kind == ir.ResultBound || r.Kind == ir.ResultFinite {
+		if r.Name != name || r.IsCheck() {
 			continue
 		}
 		ref := p.step.Plan.Results[i]

@@ -26,6 +26,10 @@ func (r *Runner) run(b *block, step int, stop *atomic.Bool) error {
 				help := "`x[… | v]` reads v outside; if the data are right, the axis is too short: check the sizes in `config`"
 				return r.failed(b, out.Pos, step, b.outside(out, v), help)
 			}
+		case program.OutputAssert:
+			if little.Uint32(b.bufs[out.Buf]) != 0 {
+				return r.failed(b, out.Pos, step, out.Name, "this `assert` does not hold; nothing of the step is saved")
+			}
 		case program.OutputFinite:
 			if v := little.Uint32(b.bufs[out.Buf]); v != 0 {
 				return r.failed(b, out.Pos, step, notFinite(out, v), r.origin(b, began))

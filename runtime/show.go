@@ -60,6 +60,7 @@ type showFile struct {
 
 var showForms = []showForm{
 	{"", "anything", anyShape, (*shown).values, []showFile{{".txt", (*shown).values}}},
+	{printed, "anything", anyShape, nil, nil},
 	{"text", "anything", anyShape, (*shown).text, []showFile{{".txt", (*shown).text}}},
 	{"table", "anything", anyShape, (*shown).table, []showFile{{".csv", (*shown).csv}}},
 	{"images", "[height, width], [n, height, width] or [n, channels, height, width]", func(d []int) bool { return len(d) >= 2 }, nil, []showFile{{".png", (*shown).images}}},
@@ -104,6 +105,10 @@ func (r *Runner) showAll(title string, b *block, step int, out io.Writer) error 
 		if b.Outputs[i].Kind != program.OutputShow {
 			continue
 		}
+		if b.Outputs[i].As == printed {
+			r.print(title, b, &b.Outputs[i], step)
+			continue
+		}
 		n++
 		name := fmt.Sprintf("%s-%06d-%d", strings.ReplaceAll(title, " ", "-"), step, n)
 		s := b.shown(&b.Outputs[i])
@@ -118,6 +123,25 @@ func (r *Runner) showAll(title string, b *block, step int, out io.Writer) error 
 		}
 	}
 	return nil
+}
+
+// printed is the form of what `print` shows.
+const printed = "print"
+
+// print tells of a value beside the progress: name, type, shape, and values, of many the first and the last.
+func (r *Runner) print(title string, b *block, out *program.Output, step int) {
+	const most, each = 10, 4
+	s := b.shown(out)
+	var values []string
+	for i := range s.count() {
+		if s.count() > most && i == each {
+			values = append(values, "…")
+		}
+		if s.count() <= most || i < each || i >= s.count()-each {
+			values = append(values, strconv.FormatFloat(s.at(i), 'g', 6, 64))
+		}
+	}
+	r.o.Progress.Line("%s: %s = %s%s [%s] (%s, step %d)", out.Pos, out.Name, s.elem, shapeText(s.dims), strings.Join(values, " "), title, step)
 }
 
 // shown is the value of an output, without what its buffer has beyond its lengths.

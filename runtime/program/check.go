@@ -119,7 +119,7 @@ func (p *Program) checkBlock(b *Block) error {
 		if out.Buf < 0 || out.Buf >= len(b.Bufs) {
 			return fmt.Errorf("output %s: no buffer %d", out.Name, out.Buf)
 		}
-		if buf := &b.Bufs[out.Buf]; (out.Kind == OutputBound || out.Kind == OutputFinite) && (buf.Elem != loop.U32 || len(buf.Dims) > 0) {
+		if buf := &b.Bufs[out.Buf]; (out.Kind == OutputBound || out.Kind == OutputFinite || out.Kind == OutputAssert) && (buf.Elem != loop.U32 || len(buf.Dims) > 0) {
 			return fmt.Errorf("check of %s: buffer %d is %s%v, not one u32", out.Name, out.Buf, buf.Elem, buf.Dims)
 		}
 		if n := len(out.Lens); n > 0 && n != len(b.Bufs[out.Buf].Dims) {

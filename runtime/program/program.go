@@ -189,6 +189,7 @@ const (
 	OutputWhile
 	OutputBound  // u32[]: the run stops where it is Limit or more: an index that is data led outside
 	OutputFinite // u32[]: the run stops unless it is 0: something minimized is infinite (1) or NaN (2)
+	OutputAssert // u32[]: the run stops unless it is 0: what Name says does not hold
 )
 
 // Output is a buffer that the driver reads after each run.

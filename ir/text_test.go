@@ -101,7 +101,7 @@ func TestParserErrorsHaveAPlace(t *testing.T) {
 		"graph g {\n  %0 = param value x f32[2]\n  %1 = index %0 {(i0) -> (i1)} [2]\n}":    "3:8: index: index variable i1 of 1",
 		"graph g {\n  %0 = param value x f32[2]\n  %1 = index %0 {(i0) -> (i0 + )} [2]\n}": `3:27: index expression "i0 + ": operand missing at 5`,
 		"graph g {\n  %0 = param value x f32[2]\n  value %0\n} x":                          "4:3: unexpected text after the end",
-		"graph g {\n  %0 = param value x f32[2]\n  vague %0\n}":                            "3:3: a result starts with one of value, state, report, show, kept, bound, finite",
+		"graph g {\n  %0 = param value x f32[2]\n  vague %0\n}":                            "3:3: a result starts with one of value, state, report, show, kept, bound, finite, assert",
 		"module \"x\"\nentry foo bar {}":                                                   `2:7: "foo" is no kind of entry`,
 	} {
 		_, err := ParseGraph(text)

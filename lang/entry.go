@@ -470,6 +470,13 @@ func (b *builder) show(s *Show, at Span) {
 	if s.As == "images" && x.N.Type.Rank() != 4 {
 		b.fail(at, "images are f32[n, channels, height, width], not %s", typeText(x.N.Type))
 	}
+	rank := x.N.Type.Rank()
+	if s.As == "points" && (rank != 2 && rank != 3 || x.N.Type.Dims[rank-1].Size != 2) {
+		b.fail(at, "points are f32[n, 2] or f32[groups, n, 2], not %s", typeText(x.N.Type))
+	}
+	if s.As == "audio" && rank != 1 && rank != 2 {
+		b.fail(at, "audio is f32[samples] or f32[clips, samples], not %s", typeText(x.N.Type))
+	}
 	name := s.As
 	if n, ok := s.Value.term().(*NameTerm); ok {
 		name = n.Name

@@ -112,14 +112,40 @@ func TestNpyFolderOfPackedBits(t *testing.T) {
 }
 
 func TestBinarizedMNIST(t *testing.T) {
-	dir := "../../shared/data/binarized_mnist"
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("binarized MNIST is not on this machine")
-	}
-	s := open(t, program.Source{Kind: "npy", Path: dir, Bits: 784}, ".")
+	s := open(t, program.Source{Kind: "npy", Path: realData(t, "binarized_mnist"), Bits: 784}, ".")
 	require.Equal(t, 50000, s.splits["train"].rows())
 	require.Equal(t, 10000, s.splits["valid"].rows())
 	require.Equal(t, 10000, s.splits["test"].rows())
+}
+
+func realData(t *testing.T, name string) string {
+	path := "../../shared/data/" + name
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("%s is not on this machine", name)
+	}
+	return path
+}
+
+func TestMNIST(t *testing.T) {
+	s := open(t, program.Source{Kind: "mnist", Path: realData(t, "mnist")}, ".")
+	require.Equal(t, []int{60000, 10000}, []int{s.splits["train"].rows(), s.splits["test"].rows()})
+	require.Equal(t, []byte{5, 0, 4, 1, 9, 2, 1, 3}, s.splits["train"].columns[1].data[:8])
+	mean := 0.0
+	for _, v := range s.splits["train"].columns[0].data {
+		mean += float64(v)
+	}
+	require.InDelta(t, 0.1307, mean/255/60000/784, 5e-5) // the mean that everyone normalizes by
+	s = open(t, program.Source{Kind: "mnist", Path: realData(t, "freyfaces"), Split: []float64{1}}, ".")
+	require.Equal(t, []int{1965, 28 * 20}, []int{s.splits["train"].rows(), s.splits["train"].columns[0].width})
+}
+
+// Files of seven videos, some with line ends of carriage returns only.
+func TestGesturePhases(t *testing.T) {
+	s := open(t, program.Source{Kind: "csv", Path: realData(t, "sequence/gesture_phase") + "/*_va3.csv.gz", Labels: "Phase", Split: []float64{1}}, ".")
+	require.Equal(t, "5 labels: 0 D, 1 H, 2 P, 3 R, 4 S", s.note)
+	train := s.splits["train"]
+	require.Equal(t, []int{9873, 32}, []int{train.rows(), train.columns[0].width})
+	require.Len(t, train.begins, 7)
 }
 
 func rowsFeed(t testing.TB, rows, batch int, seed uint64) *feed {

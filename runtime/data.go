@@ -20,6 +20,22 @@ type split struct {
 
 func (s *split) rows() int { return s.columns[0].rows }
 
+// frames is s with a row for each label: rows with many labels are sequences, as videos are in one array.
+func (s *split) frames() *split {
+	if len(s.columns) < 2 || s.columns[1].width < 2 || s.columns[0].width%s.columns[1].width != 0 || s.columns[0].packing == packedBits {
+		return s
+	}
+	x, y := *s.columns[0], *s.columns[1]
+	length := y.width
+	out := &split{columns: []*array{&x, &y}}
+	for r := range x.rows {
+		out.begins = append(out.begins, r*length)
+	}
+	x.rows, x.width = x.rows*length, x.width/length
+	y.rows, y.width = y.rows*length, 1
+	return out
+}
+
 // slice is rows lo..hi.
 func (s *split) slice(lo, hi int) *split {
 	t := &split{}

@@ -75,6 +75,7 @@ func (f *feed) bind(dims []int, inOrder bool) error {
 	}
 	column := f.Column
 	if f.Kind == "clips" {
+		f.split = f.split.frames()
 		column = min(column, 1)
 	}
 	if column >= len(f.split.columns) {

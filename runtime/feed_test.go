@@ -255,3 +255,17 @@ func BenchmarkGlyphs(b *testing.B) {
 		s.draw("train")
 	}
 }
+
+// Two videos of three frames with two numbers each, a label for each frame.
+func TestClipsOfVideosInOneArray(t *testing.T) {
+	x := &array{elem: loop.U8, width: 6, rows: 2, data: []byte{0, 10, 1, 11, 2, 12, 3, 13, 4, 14, 5, 15}}
+	y := &array{elem: loop.U8, width: 3, rows: 2, data: []byte{0, 1, 2, 3, 4, 5}}
+	s := &source{Source: &program.Source{Name: "d"}, splits: map[string]*split{"train": {columns: []*array{x, y}}}}
+	past := feedOf(t, s, program.Feed{Split: "train", Kind: "clips", Past: 2}, loop.F32, true, 4, 2, 2)
+	now := feedOf(t, s, program.Feed{Split: "train", Kind: "clips", Past: 2, Column: 1}, loop.I32, true, 4)
+	require.Equal(t, 4, past.examples())
+	require.Equal(t, []float64{0, 10, 1, 11, 1, 11, 2, 12, 3, 13, 4, 14, 4, 14, 5, 15}, numbers(past, func(dst []byte) { past.fillInOrder(dst, 0, 4) }))
+	require.Equal(t, []float64{1, 2, 4, 5}, numbers(now, func(dst []byte) { now.fillInOrder(dst, 0, 4) }))
+	rows := feedOf(t, s, program.Feed{Split: "train", Kind: "rows"}, loop.F32, true, 2, 3, 2) // whole videos
+	require.Equal(t, 2, rows.examples())
+}

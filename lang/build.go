@@ -33,7 +33,7 @@ func Build(file string, src []byte, opts Options) (*ir.Module, []Diagnostic) {
 }
 
 func newCore(file string, src []byte, opts Options) *core {
-	return &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, differentiated: map[string]bool{}, libraries: map[string]*scope{}, path: file}
+	return &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, differentiated: map[string]bool{}, trained: map[*stateDecl]bool{}, libraries: map[string]*scope{}, path: file}
 }
 
 // Check finds the mistakes and doubtful places of a model file.
@@ -51,13 +51,17 @@ type core struct {
 	libraries map[string]*scope
 	top       *scope // of the model file
 
-	module *ir.Module
-	states []*stateDecl
-	stored precision
-	evals  []string
-	home   *home   // where instances made now live; nil: nowhere
-	making []*Unit // modules being made, outermost first
-	calls  []activeCall
+	module    *ir.Module
+	states    []*stateDecl
+	stored    precision
+	evals     []string
+	home      *home               // where instances made now live; nil: nowhere
+	making    []*Unit             // modules being made, outermost first
+	makingAt  []Span              // where
+	trained   map[*stateDecl]bool // params that a minimize names and states that an entry changes
+	minimizes bool                // there is a minimize
+	ones      []*dimensionUse
+	calls     []activeCall
 
 	// of the entry being built
 	entry      *entry
@@ -157,6 +161,7 @@ func (c *core) guard(f, otherwise func()) {
 		default:
 			panic(r)
 		}
+		c.makingAt = c.makingAt[:making]
 		c.calls, c.making, c.home, c.turns, c.loops, c.runs, c.site, c.f = c.calls[:calls], c.making[:making], home, turns, loops, runs, site, fr
 		c.frozen, c.standing = frozen, standing
 		otherwise()
@@ -201,6 +206,8 @@ func (c *core) run(file string, src []byte) (m *ir.Module) {
 	b.checkKeep()
 	if !HasErrors(c.diags) {
 		b.unused(parsed)
+		b.untrained()
+		b.alwaysOne()
 	}
 	return c.module
 }

@@ -170,6 +170,7 @@ func (e *entry) finishStates(b *builder) {
 	var states []ir.Result
 	for _, s := range b.states {
 		if at, ok := e.changed[s]; ok {
+			b.trained[s] = true
 			states = append(states, ir.Result{Kind: ir.ResultState, Name: s.name, Value: e.current[s].N, Pos: posOf(at)})
 		}
 	}

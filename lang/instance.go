@@ -54,13 +54,14 @@ func copyBuiltin(b *builder, c *call) Value {
 	if len(m.Self) > 0 {
 		b.fail(c.span, "one of a list of modules cannot be copied")
 	}
-	cp := &copying{b: b, from: m.Path, home: b.home, instances: map[*Instance]*Instance{}, levels: map[*stackLevel]*stackLevel{}, scopes: map[*scope]*scope{}, states: map[*stateDecl]*stateDecl{}}
+	cp := &copying{b: b, at: c.span, from: m.Path, home: b.home, instances: map[*Instance]*Instance{}, levels: map[*stackLevel]*stackLevel{}, scopes: map[*scope]*scope{}, states: map[*stateDecl]*stateDecl{}}
 	return InstanceRef{Instance: cp.instance(m.Instance)}
 }
 
 // copying is a copy of a module being made: what lives under its path is new, everything else is shared.
 type copying struct {
 	b         *builder
+	at        Span // of the call
 	from      string
 	home      *home
 	instances map[*Instance]*Instance
@@ -135,7 +136,7 @@ func (c *copying) state(s *stateDecl) *stateDecl {
 		return n
 	}
 	n := *s
-	n.name, n.site, n.copyOf = c.path(s.name), "", s
+	n.name, n.site, n.copyOf, n.at = c.path(s.name), "", s, c.at
 	n.stack = append([]*stackLevel{}, c.home.stack...)
 	for _, l := range s.stack {
 		n.stack = append(n.stack, c.level(l))

@@ -55,10 +55,11 @@ func (b *builder) minimize(s *Minimize, at Span) {
 
 // parameters are the params of the modules after `over`, in order of declaration.
 func (b *builder) parameters(s *Minimize, lossTerm Term, loss Tensor, at Span) []*stateDecl {
+	b.minimizes = true
 	chosen := map[*stateDecl]bool{}
 	for _, e := range s.Over {
 		for _, p := range b.paramsOf(e.term()) {
-			chosen[p] = true
+			chosen[p], b.trained[p] = true, true
 		}
 	}
 	for _, e := range s.Except {
@@ -69,7 +70,7 @@ func (b *builder) parameters(s *Minimize, lossTerm Term, loss Tensor, at Span) [
 	if len(chosen) == 0 {
 		b.fail(at, "there is no param to minimize over")
 	}
-	var out []*stateDecl
+	var out, missed []*stateDecl
 	reached := false
 	for _, p := range b.states {
 		if !chosen[p] {
@@ -82,10 +83,13 @@ func (b *builder) parameters(s *Minimize, lossTerm Term, loss Tensor, at Span) [
 		if where, moved := b.changedAt(p); moved {
 			b.fail(lossTerm.Span(), "this loss was computed before `%s` changed on line %d", p.decl.Name, where.Pos.Line)
 		}
-		b.warn(Span{p.decl.Pos, p.decl.EndPos}, "", "the loss of line %d does not depend on the param `%s`", at.Pos.Line, p.name)
+		missed = append(missed, p)
 	}
 	if !reached {
 		b.fail(lossTerm.Span(), "this loss depends on no param that is minimized over")
+	}
+	for _, g := range byPlace(missed) {
+		b.warn(g.at, "", "the loss of line %d does not depend on %s", at.Pos.Line, g.text)
 	}
 	return out
 }

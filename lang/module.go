@@ -48,6 +48,7 @@ type stateDecl struct {
 	decl   *State
 	scope  *scope
 	copyOf *stateDecl // its first value is that of this one
+	at     Span       // its declaration, or where the model file makes the library's module that declares it
 }
 
 // full is the type with its stack axes.
@@ -108,8 +109,10 @@ func (b *builder) instantiate(u *UnitValue, args []arg, at Span) Value {
 			b.fail(at, "%s contains itself", u.Decl.Name)
 		}
 	}
-	b.making = append(b.making, u.Decl)
-	defer func() { b.making = b.making[:len(b.making)-1]; b.home = h }()
+	b.making, b.makingAt = append(b.making, u.Decl), append(b.makingAt, at)
+	defer func() {
+		b.making, b.makingAt, b.home = b.making[:len(b.making)-1], b.makingAt[:len(b.makingAt)-1], h
+	}()
 	inst := &Instance{Unit: u, Scope: newScope(u.Scope, unitScope), Path: h.path}
 	b.home = nil
 	b.bind(inst.Scope, u.Decl.Params, args, u.Decl.Name, at)
@@ -158,6 +161,10 @@ func (b *builder) members(inst *Instance, members []*Member, h *home) {
 // declareState makes a param or state of the present home.
 func (b *builder) declareState(s *State, sc *scope, h *home) *stateDecl {
 	d := &stateDecl{name: join(h.path, s.Name), site: join(h.site, s.Name), decl: s, scope: sc, stack: h.stack, turns: h.turns, kind: ir.KindState}
+	d.at = Span{s.Pos, s.EndPos}
+	for i := len(b.makingAt) - 1; i >= 0 && inLibrary(d.at); i-- {
+		d.at = b.makingAt[i]
+	}
 	if s.Kind == "param" {
 		d.kind = ir.KindParam
 	}

@@ -324,6 +324,7 @@ func (b *builder) matchDim(d *Dim, have ir.Dim) string {
 	name := dimName(d)
 	if upper(name) && b.sc.bound(name) == nil {
 		b.sc.define(name, sizeOf(have))
+		b.noteSize(d, name, have)
 		return ""
 	}
 	want := b.dim(d)

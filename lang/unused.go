@@ -1,5 +1,7 @@
 package lang
 
+import "slices"
+
 // unused warns of values that are computed and never used: names that a
 // function or entry of the main file binds and mentions nowhere else.
 func (b *builder) unused(f *File) {
@@ -44,7 +46,8 @@ func (b *builder) unusedIn(body *Block) {
 	u := &uses{count: map[string]int{}, by: map[string]bool{}}
 	u.block(body)
 	for _, d := range u.defs {
-		if u.count[d.name] == 0 && d.name != "_" {
+		used := func(t *Postfix) bool { return u.count[t.Base.Name] > 0 }
+		if u.count[d.name] == 0 && d.name != "_" && !slices.ContainsFunc(d.with, used) {
 			u.count[d.name]++ // once
 			b.warn(d.span, "", "`%s` is computed and never used", d.name)
 		}
@@ -58,6 +61,7 @@ type uses struct {
 	defs  []struct {
 		name string
 		span Span
+		with []*Postfix // what is taken apart with it: one that is used is enough
 	}
 }
 
@@ -165,6 +169,7 @@ func (u *uses) assign(s *Assign) {
 		u.defs = append(u.defs, struct {
 			name string
 			span Span
-		}{t.Base.Name, Span{t.Pos, t.EndPos}})
+			with []*Postfix
+		}{t.Base.Name, Span{t.Pos, t.EndPos}, s.Targets})
 	}
 }

@@ -7,8 +7,10 @@ import (
 )
 
 // The functions of f32. Each is within 2 units in the last place of the exact
-// value over all arguments; expand_test.go measures them. Coefficients are
-// minimax fits of our own.
+// value. The largest errors over all 2^32 arguments, in units: exp 0.909, log 0.850,
+// tanh 1.371, sigmoid 1.967, erf 1.107, sin 1.581, cos 1.585; pow over every 23rd
+// argument, each with an exponent between -40 and 40: 0.750. codegen/math_test.go
+// measures them, all arguments with MDLC_FLOAT_STEP=1. Coefficients are minimax fits of our own.
 
 // expOf32 is exp(r) on |r| <= ln2/2.
 var expOf32 = []float64{1, 1, 0.49999991059303284, 0.1666651964187622, 0.0416690893471241, 0.008368883281946182, 0.0013780383160337806}

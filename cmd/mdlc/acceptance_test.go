@@ -99,9 +99,7 @@ func writeBits(t *testing.T, n int, parts map[string]int) string {
 	dir := t.TempDir()
 	for _, part := range splitOrder(parts) {
 		wide := (n + 7) / 8
-		head := fmt.Sprintf("{'descr': '|u1', 'fortran_order': False, 'shape': (%d, %d), }\n", parts[part], wide)
-		data := append([]byte("\x93NUMPY\x01\x00"), byte(len(head)), byte(len(head)>>8))
-		data = append(data, head...)
+		var data []byte
 		for range parts[part] {
 			row := make([]byte, wide)
 			for i, bit := range prototypes[random.IntN(len(prototypes))] {
@@ -111,9 +109,18 @@ func writeBits(t *testing.T, n int, parts map[string]int) string {
 			}
 			data = append(data, row...)
 		}
-		require.NoError(t, os.WriteFile(filepath.Join(dir, part+".npy"), data, 0o644))
+		writeNpy(t, filepath.Join(dir, part+".npy"), "|u1", []int{parts[part], wide}, data)
 	}
 	return dir
+}
+
+// writeNpy writes an array, with its folder where that is not there.
+func writeNpy(t *testing.T, path, descr string, shape []int, data []byte) {
+	dims := strings.Trim(strings.ReplaceAll(fmt.Sprint(shape), " ", ", "), "[]")
+	head := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s,), }\n", descr, dims)
+	file := append([]byte("\x93NUMPY\x01\x00"), byte(len(head)), byte(len(head)>>8))
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, append(append(file, head...), data...), 0o644))
 }
 
 func splitOrder(parts map[string]int) (out []string) {

@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"image"
+	"image/png"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,11 +40,74 @@ var toys = []toy{
 	{model: "lstm", settings: "dim=5 hidden=9 layers=3 batch=3 chunk=7", data: textData, samples: []string{"text --n 5"}},
 	{model: "deepseek_llm", settings: "layers=2 dim=24 heads=3 kv_heads=1 ctx=11 batch=3", data: textData, samples: []string{"text --n 5"}},
 	{model: "deepseek_v3", settings: "dim=16 ctx=9 layers=3 heads=2 size=6 rot=4 rank=7 q_rank=5 wide=20 width=9 experts=8 active=2 batch=2", data: textData, samples: []string{"text --n 5"}},
+	{model: "copying", settings: "dim=3 hidden=5 batch=3", samples: []string{"copies --count 2"}},
 	{model: "fgan", settings: "batch=31", samples: []string{"density --count 50"}},
+	{model: "gan2d", settings: "width=11 batch=13", samples: []string{"points --count 20"}},
+	{model: "wgan_clip", settings: "width=11 batch=13", samples: []string{"points --count 20"}},
+	{model: "wgan_gp", settings: "width=2 batch=2 latent=5", data: mnistData, samples: []string{"digits --count 4"}},
+	{model: "dcgan", settings: "width=2 batch=3 latent=5", data: mnistData, samples: []string{"digits --count 4"}},
+	{model: "byol", settings: "width=2 batch=3 dim=5 hidden=7", data: mnistData},
+	{model: "mae", settings: "dim=8 heads=2 layers=2 small=4 small_layers=1 batch=3", data: mnistData},
+	{model: "oadtr", settings: "features=5 classes=3 past=6 future=2 dim=8 heads=2 layers=2 decoder_heads=2 decoder_layers=2 batch=4", data: clipsData, samples: []string{"detect --video VIDEO"}},
+	{model: "vqgan", settings: "size=8 widths=[1,1] base=32 codes=11 dim=6 window=2 t_dim=8 t_heads=2 t_layers=2 batch=2 disc_start=2", data: photosData, samples: []string{"images --count 1"}},
 }
 
 func bitsData(t *testing.T) []string {
 	return []string{"digits=" + writeBits(t, 784, map[string]int{"train": 60, "valid": 20, "test": 20})}
+}
+
+// mnistData is noise in MNIST's format.
+func mnistData(t *testing.T) []string {
+	dir := t.TempDir()
+	random := rand.New(rand.NewPCG(3, 3))
+	for part, n := range map[string]int{"train": 40, "t10k": 20} {
+		images := []byte{0, 0, 8, 3, 0, 0, 0, byte(n), 0, 0, 0, 28, 0, 0, 0, 28}
+		labels := []byte{0, 0, 8, 1, 0, 0, 0, byte(n)}
+		for range n {
+			labels = append(labels, byte(random.IntN(10)))
+			for range 28 * 28 {
+				images = append(images, byte(random.IntN(256)))
+			}
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, part+"-images-idx3-ubyte"), images, 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, part+"-labels-idx1-ubyte"), labels, 0o644))
+	}
+	return []string{"digits=" + dir}
+}
+
+// photosData is a folder of small coloured pictures.
+func photosData(t *testing.T) []string {
+	dir := t.TempDir()
+	random := rand.New(rand.NewPCG(4, 4))
+	for k := range 20 {
+		m := image.NewRGBA(image.Rect(0, 0, 12, 10))
+		for i := range m.Pix {
+			m.Pix[i] = byte(random.IntN(256)) | byte(255*(i%4/3))
+		}
+		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("%02d.png", k)))
+		require.NoError(t, err)
+		require.NoError(t, png.Encode(f, m))
+		require.NoError(t, f.Close())
+	}
+	return []string{"photos=" + dir}
+}
+
+// clipsData is frames of five features and their classes.
+func clipsData(t *testing.T) []string {
+	dir := t.TempDir()
+	random := rand.New(rand.NewPCG(5, 5))
+	for part, n := range map[string]int{"train": 50, "test": 30} {
+		var frames, classes []byte
+		for range n {
+			for range 5 {
+				frames = binary.LittleEndian.AppendUint32(frames, math.Float32bits(float32(random.NormFloat64())))
+			}
+			classes = binary.LittleEndian.AppendUint32(classes, uint32(random.IntN(3)))
+		}
+		writeNpy(t, filepath.Join(dir, "frames", part+".npy"), "<f4", []int{n, 5}, frames)
+		writeNpy(t, filepath.Join(dir, "classes", part+".npy"), "<i4", []int{n}, classes)
+	}
+	return []string{"videos=" + filepath.Join(dir, "frames"), "videos.labels=" + filepath.Join(dir, "classes")}
 }
 
 func textData(t *testing.T) []string { return []string{"corpus=" + text(t)} }
@@ -74,7 +142,10 @@ func (m toy) check(t *testing.T) {
 	stdout, _ := mdlc(t, append([]string{"run", file, "train", "--seed", "3", "--steps", "20", "--out", out, "--export", filepath.Join(dir, "export"), "--json", "-q"}, with...)...)
 	steps := max(m.steps, 5)
 	m.compare(t, file, settings, filepath.Join(dir, "export"), stdout, steps)
+	video := filepath.Join(dir, "video.npy")
+	writeNpy(t, video, "<f4", []int{1, 9, 5}, make([]byte, 4*9*5))
 	for _, s := range m.samples {
+		s = strings.Replace(s, "VIDEO", video, 1)
 		said, _ := mdlc(t, append(append([]string{"run", file, "sample"}, strings.Fields(s)...), append(with, "--out", out, "-q")...)...)
 		t.Logf("sample %s: %d bytes", s, len(said))
 	}

@@ -269,6 +269,9 @@ func (b *builder) widest(v *indexVar, uses []indexUse) {
 	if best < 0 {
 		b.failHelp(v.span, "`"+v.name+" < n` gives it one", "the index `%s` has no range: it never indexes an axis alone", v.name)
 	}
+	if best == 0 {
+		b.failHelp(v.span, "`| value` says what is read outside, and lets `"+v.name+" < n` be larger", "no `%s` keeps every access inside: what it moves over is larger than the axis", v.name)
+	}
 	v.dim, v.set = ir.Dim{Size: best}, true
 }
 

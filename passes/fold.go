@@ -10,7 +10,14 @@ import (
 //	add (const f32[8] 2) (const f32[8] 3)  →  const f32[8] 5
 //
 // f32 is rounded once from float64. Floats narrower than f32 stay: their constants are not rounded here.
+// A value without elements is a constant, whatever computes it.
 func (s *simplifier) fold(n *ir.Node) *ir.Node {
+	switch n.Op.Class {
+	case ir.ClassElementwise, ir.ClassMovement, ir.ClassReduce, ir.ClassDot:
+		if n.Type.Size() == 0 {
+			return s.b.Const(n.Type, 0)
+		}
+	}
 	if n.Op.Class != ir.ClassElementwise || len(n.Args) == 0 || narrowFloat(n.Type.Elem) {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,9 +27,10 @@ type toy struct {
 	settings string                    // of --set, separated by spaces
 	data     func(*testing.T) []string // --data
 	samples  []string                  // each: NAME and flags
-	steps    int                       // compared with the evaluator; 0: 5
 	loose    map[string]float64        // reports whose relative difference may be larger than 1e-4, with why beside it
 }
+
+const comparedSteps = 5
 
 var toys = []toy{
 	{model: "fvsbn", settings: "batch=7", data: bitsData, samples: []string{"digits --count 3"}},
@@ -47,9 +49,9 @@ var toys = []toy{
 	{model: "wgan_gp", settings: "width=2 batch=2 latent=5", data: mnistData, samples: []string{"digits --count 4"}},
 	{model: "dcgan", settings: "width=2 batch=3 latent=5", data: mnistData, samples: []string{"digits --count 4"}},
 	{model: "byol", settings: "width=2 batch=3 dim=5 hidden=7", data: mnistData},
-	{model: "mae", settings: "dim=8 heads=2 layers=2 small=4 small_layers=1 batch=3", data: mnistData},
+	{model: "mae", settings: "dim=8 heads=2 layers=2 small=4 small_layers=1 batch=8", data: mnistData},
 	{model: "oadtr", settings: "features=5 classes=3 past=6 future=2 dim=8 heads=2 layers=2 decoder_heads=2 decoder_layers=2 batch=4", data: clipsData, samples: []string{"detect --video VIDEO"}},
-	{model: "vqgan", settings: "size=8 widths=[1,1] base=32 codes=11 dim=6 window=2 t_dim=8 t_heads=2 t_layers=2 batch=2 disc_start=2", data: photosData, samples: []string{"images --count 1"}},
+	{model: "vqgan", settings: "size=32 widths=[1,1] base=32 codes=11 dim=6 window=2 t_dim=8 t_heads=2 t_layers=2 batch=2 disc_start=2", data: photosData, samples: []string{"images --count 1"}},
 }
 
 func bitsData(t *testing.T) []string {
@@ -139,9 +141,11 @@ func (m toy) check(t *testing.T) {
 		}
 	}
 	out := filepath.Join(dir, "run")
-	stdout, _ := mdlc(t, append([]string{"run", file, "train", "--seed", "3", "--steps", "20", "--out", out, "--export", filepath.Join(dir, "export"), "--json", "-q"}, with...)...)
-	steps := max(m.steps, 5)
-	m.compare(t, file, settings, filepath.Join(dir, "export"), stdout, steps)
+	train := append([]string{"run", file, "train", "--seed", "3", "--json", "-q"}, with...)
+	export := filepath.Join(dir, "export")
+	stdout, _ := mdlc(t, append(train, "--steps", strconv.Itoa(comparedSteps), "--out", filepath.Join(dir, "short"), "--export", export)...)
+	m.compare(t, file, settings, export, stdout)
+	mdlc(t, append(train, "--steps", "20", "--out", out)...)
 	video := filepath.Join(dir, "video.npy")
 	writeNpy(t, video, "<f4", []int{1, 9, 5}, make([]byte, 4*9*5))
 	for _, s := range m.samples {
@@ -152,7 +156,7 @@ func (m toy) check(t *testing.T) {
 }
 
 // compare trains by the reference evaluator on the exported batches.
-func (m toy) compare(t *testing.T, file string, settings []ir.Setting, export string, stdout []byte, steps int) {
+func (m toy) compare(t *testing.T, file string, settings []ir.Setting, export string, stdout []byte) {
 	src, err := os.ReadFile(file)
 	require.NoError(t, err)
 	module, ds := lang.Build(file, src, lang.Options{Set: settings})
@@ -177,7 +181,7 @@ func (m toy) compare(t *testing.T, file string, settings []ir.Setting, export st
 			block, batches = "train "+e.Name, e.Name+".batches.safetensors"
 		}
 		x.batches = tensorsOf(t, filepath.Join(export, batches))
-		for step := range steps {
+		for step := range comparedSteps {
 			reports, _ := x.run(e.Graph, step, nil)
 			for name, want := range reports {
 				var got []float64

@@ -70,7 +70,7 @@ func TestDocListsWhatThereIs(t *testing.T) {
 func TestDocOfWhatIsNotThere(t *testing.T) {
 	for args, want := range map[string]string{
 		"doc relou":                                "there is no relou: `mdlc doc` lists what there is",
-		"doc nn Linnear":                           "nn: there is no `Linnear`; it has Linear, MLP, ",
+		"doc nn Linnear":                           "nn: there is no `Linnear`; it has Linear, Embedding, MLP, ",
 		"doc ../../testdata/doc/net.mdl Nets":      "there is no `Nets`; it has Block, Net, loss, points, net, other, gain",
 		"doc ../../testdata/doc/net.mdl --set q=1": "net.mdl has no setting `q`",
 	} {

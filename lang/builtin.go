@@ -401,21 +401,40 @@ func stopBuiltin(b *builder, c *call) Value {
 func gradBuiltin(b *builder, c *call) Value {
 	v := b.take(c, 2, "s", "x")
 	s := b.tensorArg(v[0], c)
-	x, ok := v[1].(Tensor)
-	if !ok {
-		b.failHelp(c.span, "a gradient with respect to a module belongs to `minimize`", "`grad` takes the tensor to differentiate by, not %s", describe(v[1]))
-	}
 	if s.N.Type.Rank() != 0 || !s.N.Type.Elem.IsFloat() {
 		b.failHelp(c.span, "`grad(sum(y), x)`", "`grad` differentiates a scalar, not %s", typeText(s.N.Type))
 	}
-	if !x.N.Type.Elem.IsFloat() {
-		b.fail(c.span, "there is no gradient by %s", typeText(x.N.Type))
+	by, several := v[1].(List)
+	if !several {
+		by = List{[]Value{v[1]}}
 	}
-	sn, xn := b.node(s), b.node(x)
-	if !reaches(sn, xn) {
-		b.fail(c.span, "the scalar does not depend on `%s`, so there is no gradient", b.src.text(c.spans[min(1, len(c.spans)-1)]))
+	if len(by.Items) == 0 {
+		by.Items = []Value{by}
 	}
-	return b.tensor(b.f.b.Get(b.f.b.Grad(sn, xn), 0))
+	sn := b.node(s)
+	var xs []*ir.Node
+	for _, y := range by.Items {
+		x, ok := y.(Tensor)
+		if !ok {
+			b.failHelp(c.span, "a gradient with respect to a module belongs to `minimize`", "`grad` takes the tensor to differentiate by, not %s", describe(y))
+		}
+		if !x.N.Type.Elem.IsFloat() {
+			b.fail(c.span, "there is no gradient by %s", typeText(x.N.Type))
+		}
+		xs = append(xs, b.node(x))
+		if !reaches(sn, xs[len(xs)-1]) {
+			b.fail(c.span, "the scalar does not depend on `%s`, so there is no gradient", b.src.text(c.spans[min(1, len(c.spans)-1)]))
+		}
+	}
+	g := b.f.b.Grad(sn, xs...)
+	var out []Value
+	for i := range xs {
+		out = append(out, b.tensor(b.f.b.Get(g, i)))
+	}
+	if !several {
+		return out[0]
+	}
+	return Tuple{out}
 }
 
 // reaches reports whether n depends on x.

@@ -223,6 +223,7 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 	}
 	in := b.in(sc)
 	b.unique(params)
+	var bound []argument
 	for _, p := range params {
 		a, ok := given[p.Name]
 		if !ok {
@@ -238,7 +239,11 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 		if _, tuple := a.value.(Tuple); tuple {
 			b.fail(a.span, "several values arrive here: take them apart first, as in `a, b = f(x)`")
 		}
-		sc.define(p.Name, in.accept(p.Type, a.value, p.Name, a.span))
+		bound = append(bound, argument{p.Name, b.src.text(a.span), in.accept(p.Type, a.value, p.Name, a.span)})
+		sc.define(p.Name, bound[len(bound)-1].value)
+	}
+	for _, own := range bound {
+		sc.define(own.param, b.independentOf(bound, own))
 	}
 }
 

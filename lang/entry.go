@@ -46,6 +46,11 @@ func (e *entry) training() bool { return e.kind == ir.EntryTrain && !e.stepped }
 // training is whether the code that is built trains: not in eval and sample, and not under `frozen`.
 func (b *builder) training() bool { return b.entry != nil && b.frozen == 0 && b.entry.training() }
 
+// assigns reports whether `<-` takes effect: in a train and what it calls, and in an `every`, but not in what that calls.
+func (b *builder) assigns() bool {
+	return b.training() || b.entry != nil && b.entry.stepped && len(b.calls) == 0
+}
+
 // value is the newest value of a state, with its stack axes.
 func (e *entry) value(s *stateDecl) Tensor {
 	v, ok := e.current[s]
@@ -495,28 +500,47 @@ func (b *builder) every(s *Every, at Span) {
 		b.fail(s.Count.term().Span(), "`every` wants a whole number of steps from 1 on")
 	}
 	out := &ir.Every{N: int(n.V)}
-	var rest []*Stmt
+	var rest, evals []*Stmt
 	for _, x := range s.Body.Stmts {
 		if x.Eval == "" {
 			rest = append(rest, x)
 			continue
 		}
 		b.needEval(x)
+		evals = append(evals, x)
 		out.Evals = append(out.Evals, x.Eval)
 	}
-	train, f := b.entry, b.f
+	train := b.entry
 	train.every = append(train.every, out)
-	if len(rest) == 0 {
-		return
+	var writes []Span
+	if len(rest) > 0 {
+		writes = b.everyBlock(out, rest)
 	}
+	for _, x := range evals {
+		before := len(train.writes)
+		for _, w := range writes {
+			if w.Pos.Offset < x.Pos.Offset {
+				before++
+			}
+		}
+		train.evals = append(train.evals, evalPlace{x.Eval, stmtSpan(x), before})
+	}
+	train.writes = append(train.writes, writes...)
+}
+
+// everyBlock builds the statements of an `every` as a graph of their own. It gives the places where they assign states.
+func (b *builder) everyBlock(out *ir.Every, rest []*Stmt) []Span {
+	train, f := b.entry, b.f
 	inner := newEntry(ir.EntryTrain, fmt.Sprintf("%s every %d", train.name, out.N))
 	inner.stepped, inner.f.step = true, train
 	b.entry, b.f = inner, inner.f
 	site := b.site
 	b.site = append(append([]string{}, site...), "every "+strconv.Itoa(out.N))
 	b.in(newScope(b.sc, blockScope)).block(&Block{Stmts: rest})
+	inner.finishStates(b)
 	out.Graph, out.Feeds = inner.f.b.Finish(inner.results...), inner.feeds
 	b.entry, b.f, b.site = train, f, site
+	return inner.writes
 }
 
 func (b *builder) needEval(s *Stmt) {

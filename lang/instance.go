@@ -179,7 +179,7 @@ func (b *builder) updateModule(m InstanceRef, name string, value Term, at Span) 
 		news = append(news, b.fitState(p, p.full(), v, value.Span()))
 	}
 	b.standing = old
-	if !b.training() {
+	if !b.assigns() {
 		return
 	}
 	for i, p := range params {

@@ -628,6 +628,36 @@ func TestArrayFlag(t *testing.T) {
 	near(t, []float64{1, 5}, out["y"].F)
 }
 
+// A gradient by a parameter is not by other arguments that are equal to it, unless they are the same value by name.
+func TestGradByOneOfEqualArguments(t *testing.T) {
+	out := run(t, `data d = npy("x")
+fn f(a: f32, b: f32) -> f32 = grad(a * a * b, b)
+fn h(a: f32[2], b: f32[2]) -> f32[2] = grad(sum(a * a * b), b)
+fn both(a: f32[2], b: f32[2]) -> f32[2] {
+  da, db = grad(sum(a * a * b), [a, b])
+  return da - db
+}
+fn given(s: f32, x: f32[2]) -> f32[2] = grad(s, x)
+eval e {
+  each x: f32[2] from d.train
+  u = 2 * x
+  v = 2 * x
+  c = f(3, 3)
+  uv = h(u, v)
+  xx = h(x, x)
+  terms = h(2 * x, 2 * x)
+  two = both(u, v)
+  before = given(sum(x^2), x)
+  show c  show uv  show xx  show terms  show two  show before
+}`, values{"x": ir.Floats([]float64{1, 2}, 2)})
+	near(t, []float64{9}, out["c"].F)
+	near(t, []float64{4, 16}, out["uv"].F)
+	near(t, []float64{3, 12}, out["xx"].F)
+	near(t, []float64{4, 16}, out["terms"].F)
+	near(t, []float64{4, 16}, out["two"].F)
+	near(t, []float64{2, 4}, out["before"].F)
+}
+
 // A gradient is by a named value, not by others that are equal to it.
 func TestGradByOneOfEqualValues(t *testing.T) {
 	out := run(t, `data d = npy("x")

@@ -409,8 +409,8 @@ func (b *builder) update(target Term, t *Type, value Term, at Span) {
 	default:
 		w = b.updateIndexed(index, ref, value, at)
 	}
-	if !b.training() {
-		return // left out in eval, sample, `every` and under `frozen`
+	if !b.assigns() {
+		return // left out in eval, sample and under `frozen`
 	}
 	b.writeState(ref.State, w, at)
 }
@@ -418,6 +418,9 @@ func (b *builder) update(target Term, t *Type, value Term, at Span) {
 func (b *builder) needEntry(at Span) {
 	if b.entry == nil {
 		b.fail(at, "`<-` runs in a train only")
+	}
+	if k := b.entry.kind; len(b.calls) == 0 && k != ir.EntryTrain && k != ir.EntryInit {
+		b.failHelp(at, "`x = …` binds a name here", "`<-` changes params and states, which only a train does, not `%s`", k)
 	}
 }
 

@@ -12,31 +12,45 @@ func (b *builder) unused(f *File) {
 
 // bodies are the blocks of a file's functions and entries.
 func bodies(f *File) (out []*Block) {
+	for _, fn := range functions(f) {
+		if fn.Body != nil {
+			out = append(out, fn.Body)
+		}
+	}
 	for _, it := range f.Items {
 		switch {
-		case it.Fn != nil && it.Fn.Body != nil:
-			out = append(out, it.Fn.Body)
 		case it.Train != nil:
 			out = append(out, it.Train.Body)
 		case it.Eval != nil:
 			out = append(out, it.Eval.Body)
 		case it.Sample != nil:
 			out = append(out, it.Sample.Body)
-		case it.Unit != nil:
-			out = append(out, memberBodies(it.Unit.Members)...)
 		}
 	}
 	return out
 }
 
-func memberBodies(ms []*Member) (out []*Block) {
+// functions are those of a file and of its units.
+func functions(f *File) (out []*Fn) {
+	for _, it := range f.Items {
+		if it.Fn != nil {
+			out = append(out, it.Fn)
+		}
+		if it.Unit != nil {
+			out = append(out, memberFunctions(it.Unit.Members)...)
+		}
+	}
+	return out
+}
+
+func memberFunctions(ms []*Member) (out []*Fn) {
 	for _, m := range ms {
-		if m.Fn != nil && m.Fn.Body != nil {
-			out = append(out, m.Fn.Body)
+		if m.Fn != nil {
+			out = append(out, m.Fn)
 		}
 		if m.If != nil {
-			out = append(out, memberBodies(m.If.Then)...)
-			out = append(out, memberBodies(m.If.Else)...)
+			out = append(out, memberFunctions(m.If.Then)...)
+			out = append(out, memberFunctions(m.If.Else)...)
 		}
 	}
 	return out
@@ -86,8 +100,14 @@ func (u *uses) call(t *CallTerm) {
 	if f, ok := t.Fn.(*NameTerm); !ok || f.Name != "grad" || len(t.Args) != 2 {
 		return
 	}
-	if x, ok := t.Args[1].Value.(*NameTerm); ok {
-		u.by[x.Name] = true
+	by := []Term{t.Args[1].Value}
+	if l, ok := by[0].(*ListTerm); ok {
+		by = l.Items
+	}
+	for _, x := range by {
+		if n, ok := x.(*NameTerm); ok {
+			u.by[n.Name] = true
+		}
 	}
 }
 

@@ -185,7 +185,8 @@ func closingBracket(u unexpected) (d Diagnostic) {
 }
 
 func reservedName(u unexpected) (d Diagnostic) {
-	if isWord(u.t) && (u.prev.Value == "fn" || wantsName(u.prev)) {
+	entry := isName(u.prev) && declarationWord(u.prev.Value) && unclosed(u.before()) == nil // of a file's item
+	if isWord(u.t) && (u.prev.Value == "fn" || wantsName(u.prev) || entry) {
 		d.Message = fmt.Sprintf("`%s` is a reserved word and cannot be a name", u.t.Value)
 	}
 	return d

@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"slices"
+
 	"mdlc/ir"
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -128,6 +130,17 @@ func (m *indexedMap) dataOperand(x indexed, t Term) *index.Expr {
 	return ir.Data(len(m.data))
 }
 
+// dropUnused forgets the indices that no place depends on: o in `x[o div n + c]`, where o < n.
+func (m *indexedMap) dropUnused(exprs []*index.Expr) {
+	used := map[string]bool{}
+	for _, e := range exprs {
+		e.Vars(func(name string) { used[name] = true })
+	}
+	m.vars = slices.DeleteFunc(m.vars, func(v *indexVar) bool {
+		return !used[v.key()] && !slices.ContainsFunc(m.data, func(d indexed) bool { return slices.Contains(d.vars, v) })
+	})
+}
+
 // finish proves the access inside and makes the index op.
 func (m *indexedMap) finish(x Tensor, exprs []*index.Expr, subs []subscriptOf, t *IndexTerm) indexed {
 	b := m.b
@@ -150,6 +163,16 @@ func (m *indexedMap) finish(x Tensor, exprs []*index.Expr, subs []subscriptOf, t
 			b.inside(e, x.N.Type.Dims[k], subs[k], t)
 		}
 	}
+	bound := func(name string) (int, int) {
+		if v := b.ix.byKey(name); v != nil {
+			return 0, max(v.dim.Size-1, 0)
+		}
+		return b.bounds(name)
+	}
+	for k, e := range exprs {
+		exprs[k] = e.SimplifyIn(bound)
+	}
+	m.dropUnused(exprs)
 	if len(m.data) == 0 && len(m.vars) == len(exprs) && outside == nil {
 		plain := true
 		for k, e := range exprs {
@@ -164,15 +187,9 @@ func (m *indexedMap) finish(x Tensor, exprs []*index.Expr, subs []subscriptOf, t
 		place[v.key()] = ir.Var(i)
 	}
 	dims := dimsOf(m.vars)
-	bound := func(name string) (int, int) {
-		if v := b.ix.byKey(name); v != nil {
-			return 0, max(v.dim.Size-1, 0)
-		}
-		return b.bounds(name)
-	}
 	out := make([]*index.Expr, len(exprs))
 	for k, e := range exprs {
-		out[k] = e.SimplifyIn(bound).Subst(func(name string) *index.Expr { return place[name] })
+		out[k] = e.Subst(func(name string) *index.Expr { return place[name] })
 	}
 	args := []*ir.Node{b.node(x)}
 	for _, d := range m.data {

@@ -14,6 +14,7 @@ type arg struct {
 	name  string // "": by place
 	value Value
 	span  Span
+	alias bool // it is a name or a field
 }
 
 // call is a call of a builtin: arguments by place and by name.
@@ -35,7 +36,7 @@ func (b *builder) arguments(t *CallTerm) []arg {
 			name = strconv.Itoa(i)
 		}
 		b.home = h.sub(name)
-		out = append(out, arg{a.Name, b.eval(a.Value), a.Value.Span()})
+		out = append(out, arg{a.Name, b.eval(a.Value), a.Value.Span(), alias(a.Value)})
 	}
 	return out
 }
@@ -231,7 +232,7 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 				b.fail(at, "`%s` needs an argument for `%s`", name, p.Name)
 			}
 			t := p.Default.term()
-			a = arg{p.Name, in.eval(t), t.Span()}
+			a = arg{p.Name, in.eval(t), t.Span(), alias(t)}
 		}
 		if _, poisoned := a.value.(Poison); poisoned {
 			panic(silent{})
@@ -239,7 +240,7 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 		if _, tuple := a.value.(Tuple); tuple {
 			b.fail(a.span, "several values arrive here: take them apart first, as in `a, b = f(x)`")
 		}
-		bound = append(bound, argument{p.Name, b.src.text(a.span), in.accept(p.Type, a.value, p.Name, a.span)})
+		bound = append(bound, argument{p.Name, b.src.text(a.span), a.alias, in.accept(p.Type, a.value, p.Name, a.span)})
 		sc.define(p.Name, bound[len(bound)-1].value)
 	}
 	for _, own := range bound {

@@ -1,11 +1,6 @@
 package lang
 
-import (
-	"strings"
-	"unicode"
-
-	"mdlc/ir"
-)
+import "mdlc/ir"
 
 // findDifferentiated notes the names by which f takes gradients.
 func (c *core) findDifferentiated(f *File) {
@@ -41,31 +36,25 @@ func (b *builder) independent(name string, v Value) Value {
 }
 
 // independentOf makes a parameter's value its own where gradients are taken by its name, and
-// another argument has the same value by another name or term: in f(x + 1, y + 1) with equal
-// x and y. What was computed from the argument before the call is not computed from the parameter then.
+// another argument has the same value by another name or term, as both have in f(x + 1, y + 1) with
+// equal x and y, or in f(3, 3); in f(x, x) there is one value. What was computed from the argument before the call is not computed from the parameter then.
 func (b *builder) independentOf(others []argument, own argument) Value {
 	x, ok := own.value.(Tensor)
 	if !ok {
 		return own.value
 	}
 	for _, o := range others {
-		if y, ok := o.value.(Tensor); ok && o.param != own.param && y.N == x.N && (o.text != own.text || !isPath(own.text)) {
+		if y, ok := o.value.(Tensor); ok && o.param != own.param && y.N == x.N && (o.text != own.text || !own.alias) {
 			return b.independent(own.param, x)
 		}
 	}
 	return x
 }
 
-// isPath reports whether an argument is a name or a field: x given twice is one value, 3 given twice is two.
-func isPath(text string) bool {
-	return text != "" && !unicode.IsDigit(rune(text[0])) && !strings.ContainsFunc(text, func(r rune) bool {
-		return r != '_' && r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
-}
-
 // argument is what a parameter is bound to: its value, and how the call spells it.
 type argument struct {
 	param, text string
+	alias       bool
 	value       Value
 }
 

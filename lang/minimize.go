@@ -263,10 +263,10 @@ func (b *builder) optimize(opt Optimizer, u *update, p, grad, total Tensor, stat
 		local.local[m] = true
 	}
 	b.entry = &local
-	args := []arg{{"", b.cast(p, u.param.reads), at}, {"", b.cast(grad, u.param.reads), at}}
+	args := []arg{{value: b.cast(p, u.param.reads), span: at}, {value: b.cast(grad, u.param.reads), span: at}}
 	for _, x := range fn.Decl.Params {
 		if x.Name == "total_norm" {
-			args = append(args, arg{"total_norm", total, at})
+			args = append(args, arg{name: "total_norm", value: total, span: at})
 		}
 	}
 	v := b.callFn(fn, args, at, opt.Unit.Decl.Name)

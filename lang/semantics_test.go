@@ -628,6 +628,35 @@ func TestArrayFlag(t *testing.T) {
 	near(t, []float64{1, 5}, out["y"].F)
 }
 
+// A norm has a gradient everywhere: 0 where it is 0, also behind another gradient.
+func TestGradOfNorm(t *testing.T) {
+	out := run(t, `data d = npy("x")
+eval e {
+  each x: f32[2, 2] from d.train
+  slope = grad(sum(norm(x, axis: 1)), x)
+  bend = grad(sum(slope[:, 0]), x)
+  show slope  show bend
+}`, values{"x": ir.Floats([]float64{3, 4, 0, 0}, 2, 2)})
+	near(t, []float64{0.6, 0.8, 0, 0}, out["slope"].F)
+	near(t, []float64{16. / 125, -12. / 125, 0, 0}, out["bend"].F)
+}
+
+// An index on which no place depends is summed over all the same, and costs no axis of the access.
+func TestIndexThatDoesNotMatter(t *testing.T) {
+	const src = `data d = npy("x")
+eval e {
+  each x: f32[2] from d.train
+  total = sum[k < 3] x[k div 3]
+  y[o < 4, c < 2] = sum[k < 2] x[o div 4 * 2 + c] * (k + 1)
+  show total  show y
+}`
+	out := run(t, src, values{"x": ir.Floats([]float64{1, 2}, 2)})
+	near(t, []float64{3}, out["total"].F)
+	near(t, []float64{3, 6, 3, 6, 3, 6, 3, 6}, out["y"].F)
+	m, _ := Build("test.mdl", []byte(src), Options{})
+	require.Regexp(t, `index %\d+ {\(i0, i1\) -> \(i1\)} \[4, 2\] : f32\[4, 2\] "y"`, m.String(), "y is computed without o and repeated")
+}
+
 // A gradient by a parameter is not by other arguments that are equal to it, unless they are the same value by name.
 func TestGradByOneOfEqualArguments(t *testing.T) {
 	out := run(t, `data d = npy("x")

@@ -293,6 +293,36 @@ func TestFilesAgree(t *testing.T) {
 	}
 }
 
+// What an `every` assigns is there for the next block and step; what it calls assigns nothing.
+func TestEveryAssigns(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	dir := t.TempDir()
+	file := filepath.Join(dir, "every.mdl")
+	require.NoError(t, os.WriteFile(file, []byte(`state s: f32 = 0
+state n: f32[2] = 0
+state calls: f32 = 0
+fn counted() -> f32 {
+  calls <- calls + 1
+  return calls
+}
+train for 6 {
+  s <- s + 1
+  every 2 {
+    s <- 10 * s
+    n[0] <- s
+    report calls = counted()
+  }
+  every 3 { n[1] <- s }
+}
+`), 0o644))
+	_, stderr, code := call("run", file, "train", "--out", dir, "-q")
+	require.Equal(t, 0, code, stderr)
+	got := weightsOf(t, dir)
+	require.Equal(t, []float64{2220}, got["s"].F) // 2 * 10, (20 + 2) * 10, (220 + 2) * 10
+	require.Equal(t, []float64{2220, 2220}, got["n"].F)
+	require.Equal(t, []float64{0}, got["calls"].F)
+}
+
 // A model that writes, with prompts of every length: the evaluator and machine code choose the same tokens.
 func TestGenerationAgrees(t *testing.T) {
 	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))

@@ -500,8 +500,8 @@ func corners(a, b, c, d int, f func(x, y int) int) (lo, hi int) {
 	return lo, hi
 }
 
-// SimplifyIn simplifies e with the bounds of its variables: quotients that
-// are constant, remainders that change nothing, one-sided min and max.
+// SimplifyIn simplifies e with the bounds of its variables: products and
+// quotients that are constant, remainders that change nothing, one-sided min and max.
 func (e *Expr) SimplifyIn(bound func(string) (lo, hi int)) *Expr {
 	if e.Op == Const || e.Op == Var {
 		return e
@@ -514,7 +514,11 @@ func (e *Expr) SimplifyIn(bound func(string) (lo, hi int)) *Expr {
 	case Add:
 		return Sum(args...)
 	case Mul:
-		return Prod(args[0], args[1])
+		p := Prod(args[0], args[1])
+		if lo, hi := p.Range(bound); lo == hi {
+			return C(lo)
+		}
+		return p
 	case Min, Max:
 		lo, hi := Sub(args[0], args[1]).Range(bound)
 		if hi <= 0 == (e.Op == Min) && (hi <= 0 || lo >= 0) {

@@ -50,6 +50,17 @@ func TestSimplifyIn(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, e.SimplifyIn(bound).String(), in)
 	}
+	one := func(name string) (int, int) {
+		if name == "z" {
+			return 2, 2
+		}
+		return bound(name)
+	}
+	for in, want := range map[string]string{"3*z + i": "i + 6", "z*i": "i*z", "z": "z"} {
+		e, err := Parse(in)
+		require.NoError(t, err)
+		require.Equal(t, want, e.SimplifyIn(one).String(), in)
+	}
 }
 
 // Random expressions: constructors, SimplifyIn, Subst, Range and the text all agree with plain evaluation.

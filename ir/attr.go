@@ -124,6 +124,23 @@ type BitsAttr struct {
 // TopKAttr is the attribute of top_k.
 type TopKAttr struct{ K int }
 
+// SolveKind is what solve knows of its matrices.
+type SolveKind uint8
+
+const (
+	General SolveKind = iota
+	Lower
+	Upper
+)
+
+var solveNames = []string{"general", "lower", "upper"}
+
+// transposed is what is known of the transposed matrices.
+func (k SolveKind) transposed() SolveKind { return [...]SolveKind{General, Upper, Lower}[k] }
+
+// SolveAttr is the attribute of solve.
+type SolveAttr struct{ Kind SolveKind }
+
 // LoopAttr is the attribute of loop. Args are Carry carries, Xs stacked inputs
 // and invariants; the region's params are the turn (i32[]), the carries, one slice of each
 // stacked input and the invariants; its results are the next carries and the
@@ -152,12 +169,13 @@ type ClusterAttr struct{ Kind string }
 func (a ParamAttr) Text() string {
 	return a.Kind.String() + " " + quoteName(a.Name) + " " + a.Type.String()
 }
-func (a CastAttr) Text() string { return a.To.String() }
-func (a IotaAttr) Text() string { return dimsText(a.Dims) + " axis " + strconv.Itoa(a.Axis) }
-func (a BitsAttr) Text() string { return strconv.Quote(a.Site) + " " + dimsText(a.Shape) }
-func (a TopKAttr) Text() string { return strconv.Itoa(a.K) }
-func (a GetAttr) Text() string  { return strconv.Itoa(a.I) }
-func (a DotAttr) Text() string  { return "{" + a.Spec() + "}" }
+func (a CastAttr) Text() string  { return a.To.String() }
+func (a IotaAttr) Text() string  { return dimsText(a.Dims) + " axis " + strconv.Itoa(a.Axis) }
+func (a BitsAttr) Text() string  { return strconv.Quote(a.Site) + " " + dimsText(a.Shape) }
+func (a TopKAttr) Text() string  { return strconv.Itoa(a.K) }
+func (a SolveAttr) Text() string { return solveNames[a.Kind] }
+func (a GetAttr) Text() string   { return strconv.Itoa(a.I) }
+func (a DotAttr) Text() string   { return "{" + a.Spec() + "}" }
 
 // Spec is the einsum spec: ik,kj->ij.
 func (d DotAttr) Spec() string { return d.A + "," + d.B + "->" + d.Out }

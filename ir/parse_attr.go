@@ -101,7 +101,18 @@ func parseDot(p *AttrParser) (Attr, error) {
 
 func parseBits(p *AttrParser) (Attr, error) { return BitsAttr{p.str(), p.dims()}, p.err }
 func parseTopK(p *AttrParser) (Attr, error) { return TopKAttr{p.integer()}, p.err }
-func parseGet(p *AttrParser) (Attr, error)  { return GetAttr{p.integer()}, p.err }
+
+func parseSolve(p *AttrParser) (Attr, error) {
+	at := p.start()
+	k := slices.Index(solveNames, p.word("kind of matrix"))
+	if k < 0 {
+		p.failAt(at, "no such kind of matrix")
+		k = 0
+	}
+	return SolveAttr{SolveKind(k)}, p.err
+}
+
+func parseGet(p *AttrParser) (Attr, error) { return GetAttr{p.integer()}, p.err }
 
 func parseCluster(p *AttrParser) (Attr, error) { return ClusterAttr{p.name("kind of cluster")}, p.err }
 

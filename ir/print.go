@@ -28,7 +28,7 @@ import (
 //	       | string dims                                                          bits
 //	       | int                                                                  get, top_k
 //	       | "count" "(" expr ")" "carry" int "xs" int [ "reverse" ] [ "turn" name ]       loop
-//	       | name                                                                 cluster
+//	       | name                                                                 cluster, solve
 //
 // print_module.go has the module around graphs. `//` starts a comment.
 

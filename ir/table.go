@@ -33,6 +33,8 @@ var (
 	OpIndex, OpScatter           *Op
 	OpReduce, OpDot              *Op
 	OpBits, OpArgSort, OpTopK    *Op
+	OpSolve, OpCholesky          *Op
+	OpLogAbsDet, OpDetSign       *Op
 	OpLoop, OpGet, OpGrad        *Op
 	OpCluster, OpPin             *Op
 	OpCast, OpStop, OpWhere      *Op

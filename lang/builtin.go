@@ -87,6 +87,8 @@ func init() {
 		"len": lenBuiltin, "rank": rankBuiltin, "count": countBuiltin, "range": rangeBuiltin, "reverse": reverseBuiltin,
 		"frozen": frozenBuiltin, "copy": copyBuiltin, "stop": stopBuiltin, "grad": gradBuiltin, "concat": concatBuiltin, "stack": stackBuiltin, "reshape": reshapeBuiltin, "flatten": flattenBuiltin,
 		"transpose": transposeBuiltin, "sort": sortBuiltin, "argsort": argsortBuiltin, "top_k": topKBuiltin, "var": varBuiltin, "std": stdBuiltin,
+		"solve": solveBuiltin(ir.General), "solve_lower": solveBuiltin(ir.Lower), "solve_upper": solveBuiltin(ir.Upper),
+		"cholesky": choleskyBuiltin, "inverse": inverseBuiltin, "slogdet": slogdetBuiltin,
 		"windows": windowsBuiltin, "streams": streamsBuiltin, "clips": clipsBuiltin,
 	}
 	for _, f := range sourceForms {

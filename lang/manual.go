@@ -63,6 +63,14 @@ var Builtins = []struct {
 		{"top_k", "top_k(x, k: n, axis: -1)", "the indices of the k largest, the largest first"},
 		{"range", "range(a, b)", "the whole numbers from a to b - 1, for loops and lists"},
 	}},
+	{"Matrices: the last two axes; those before them are a batch", []Builtin{
+		{"solve", "solve(a, b)", "x of a x = b, by elimination; b: f32[.., N, M], or f32[.., N]"},
+		{"solve_lower", "solve_lower(a, b)", "the same for a lower triangle; what is above it is not read"},
+		{"solve_upper", "solve_upper(a, b)", "the same for an upper triangle"},
+		{"cholesky", "cholesky(a)", "the lower triangle l with l lᵀ = a; a is positive definite, and its lower triangle is read"},
+		{"inverse", "inverse(a)", "the inverse; solve is faster and more exact where it multiplies something"},
+		{"slogdet", "slogdet(a)", "two values: the sign of the determinant, and the logarithm of its size"},
+	}},
 	{"Gradients and modules", []Builtin{
 		{"grad", "grad(s, x)", "the gradient of the scalar s by x"},
 		{"stop", "stop(x)", "x, through which no gradient passes"},

@@ -83,6 +83,43 @@ func gradCompositions() []gradCase {
 	}
 }
 
+// linearCases are the ops on matrices, each on well-conditioned ones.
+func linearCases() []gradCase {
+	strong := func(b *ir.Builder, x *ir.Node) *ir.Node { // x + 4
+		d := x.Type.Dims
+		eye := b.Cast(b.Op("eq", b.Iota(d, len(d)-2), b.Iota(d, len(d)-1)), loop.F32)
+		return b.Add(x, b.Mul(eye, b.Like(eye, 4)))
+	}
+	definite := func(b *ir.Builder, x *ir.Node) *ir.Node { return strong(b, b.Dot("bik,bjk->bij", x, x)) }
+	cases := []gradCase{
+		{op: "cholesky", types: []ir.Type{f32(2, 3, 3)}, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
+			return b.Make(ir.OpCholesky, nil, definite(b, x[0]))
+		}},
+		{op: "cholesky", name: "of what is not symmetric", types: []ir.Type{f32(3, 3)}, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
+			return b.Make(ir.OpCholesky, nil, strong(b, x[0]))
+		}},
+		{op: "cholesky", name: "of one", types: []ir.Type{f32(1, 1)}, low: 1, high: 2, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
+			return b.Make(ir.OpCholesky, nil, x[0])
+		}},
+		{op: "log_abs_det", types: []ir.Type{f32(2, 3, 3)}, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
+			return b.Make(ir.OpLogAbsDet, nil, strong(b, x[0]))
+		}},
+		{op: "log_abs_det", name: "of exchanged rows", types: []ir.Type{f32(2, 2)}, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
+			return b.Make(ir.OpLogAbsDet, nil, b.Index(strong(b, x[0]), dimsOf(2, 2), parsed("1 - i0", "i1"), nil))
+		}},
+	}
+	for _, kind := range []ir.SolveKind{ir.General, ir.Lower, ir.Upper} {
+		cases = append(cases,
+			gradCase{op: "solve", name: ir.SolveAttr{Kind: kind}.Text(), types: []ir.Type{f32(2, 3, 3), f32(2, 3, 2)}, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
+				return b.Solve(kind, strong(b, x[0]), x[1])
+			}},
+			gradCase{op: "solve", name: "one by one " + ir.SolveAttr{Kind: kind}.Text(), types: []ir.Type{f32(1, 1), f32(1, 1)}, low: 1, high: 2, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
+				return b.Solve(kind, x[0], x[1])
+			}})
+	}
+	return cases
+}
+
 // recurrence is h = tanh(h @ w + x[t]), all h.
 func recurrence(b *ir.Builder, x []*ir.Node, reverse bool) *ir.Node {
 	r := b.Region("body")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -209,7 +210,7 @@ func gradCases() []gradCase {
 			return b.Scatter(x[0], dimsOf(4), parsed("$1"), d)
 		}},
 	}
-	return append(cases, gradCompositions()...)
+	return slices.Concat(cases, linearCases(), gradCompositions())
 }
 
 func TestGradients(t *testing.T) {

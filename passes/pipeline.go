@@ -31,7 +31,7 @@ func Pipeline(compute ir.Elem) []Pass {
 		{"unstop", Unstop, "after grad, which alone reads stop; before anything that stop would be in the way of"},
 		{"simplify.grad", Simplify, "turns the scatters of gradients into index and reduce"},
 		{"contract.grad", Contract, "gradients of element-wise products become matrix products"},
-		{"expand", Expand, "after grad, which knows argsort and top_k; before what needs kernels' ops only"},
+		{"expand", Expand, "after grad, which knows sorting and matrices; before what needs kernels' ops only"},
 		{"unloop", Unloop, "after grad, whose loops over stacked parameters are often element-wise"},
 		{"hoist", Hoist, "what a turn does not change leaves the loop, before fusion puts it into the body's kernels"},
 		{"simplify.last", Simplify, "cleans up after expand, unloop and hoist"},

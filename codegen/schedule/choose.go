@@ -97,17 +97,26 @@ func (c *chooser) splitSums(stores []*loop.Store) bool {
 	return true
 }
 
-// splitRows puts row sums over different axes in pages of their own: a page has one lane axis.
+// splitRows puts row sums over different axes in pages of their own: a page has one lane axis. So it does with
+// those over an axis that another sum of the page takes one by one.
 func (c *chooser) splitRows(stores []*loop.Store) bool {
 	var sums []*loop.Value
+	deps := newDepends()
+	sequential := map[*loop.Axis]bool{}
 	walk(roots(stores), func(v *loop.Value) {
 		if isRowSum(v) {
 			sums = append(sums, v)
 		}
+		if v.Op == loop.ReduceSeq {
+			for _, a := range deps.over(v) {
+				sequential[a] = true
+			}
+		}
 	})
 	for _, v := range sums {
 		last := sums[len(sums)-1]
-		if (!slices.Equal(v.Over, last.Over) || len(v.Over) > 1) && !isOnlyStored(stores, v) {
+		apart := len(v.Over) > 1 || !slices.Equal(v.Over, last.Over) || sequential[v.Over[0]]
+		if apart && !isOnlyStored(stores, v) {
 			c.do(Pack, v.Name, 0, "phase")
 			return true
 		}

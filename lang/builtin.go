@@ -12,7 +12,7 @@ import (
 )
 
 // reducers are the reducers that are functions too.
-var reducers = []string{"sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin", "logsumexp", "softmax", "log_softmax", "cumsum"}
+var reducers = []string{"sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin", "logsumexp", "softmax", "log_softmax", "cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"}
 
 // numeric are the element-wise builtins on numbers that the compiler knows.
 var numeric = map[string]func(float64) float64{
@@ -177,7 +177,7 @@ func (b *builder) reducerFunction(name string, c *call) Value {
 	rank := x.N.Type.Rank()
 	axes := b.axesOf(v[1], rank, c)
 	if keepsAxis[name] {
-		if v[1] == nil || len(axes) != 1 && name == "cumsum" {
+		if v[1] == nil || len(axes) != 1 && isCumulative(name) {
 			b.failHelp(c.span, "`"+name+"(x, axis: -1)`", "`%s` needs one axis", name)
 		}
 		return b.reduceTensor(name, x, axes, nil, c.span)

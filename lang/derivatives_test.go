@@ -31,6 +31,8 @@ var smooth = []struct {
 	{"attention by a weight", "net = nn.Attention(4, 2, init: normal(std: 0.7))", "sum(net(x)^2)", "net.key.weight", []int{2, 3, 4}, []int{4, 4}},
 	{"recurrence by x", lstmLast, "sum(last(x)^2)", "x", []int{2, 4, 2}, []int{2, 4, 2}},
 	{"recurrence by a weight", lstmLast, "sum(last(x)^2)", "net.wh", []int{2, 4, 2}, []int{3, 4, 3}},
+	{"cumulative reducers", "", "sum(cumlogsumexp(x, axis: 1)^2) + sum(cumprod(x, axis: 0) * cumsum(x^3, axis: 1)) + sum(cummax(x, axis: 1)^4) + sum(cummin(x, axis: 0)^4)", "x", []int{2, 5}, []int{2, 5}},
+	{"matrices", "fn s(x: f32[2, 3, 3]) -> f32 {  eye[i < 3, j < 3] = f32(i == j)  k[b, i, j] = 2 * eye[i, j] + sum[e] x[b, i, e] * x[b, j, e]  l = cholesky(k)  a, size = slogdet(x + 3 * eye)  return sum(solve_lower(l, x[:, 0])^3) + sum(size^2) + sum(solve(k, x)^2) }", "s(x)", "x", []int{2, 3, 3}, []int{2, 3, 3}},
 	{"layer norm and loss", "norm = nn.LayerNorm(5)  fn nll(x: f32[3, 5]) -> f32 {  k: i32[3] = 2  return mean(cross_entropy(gelu(norm(x)), k)) }", "nll(x)", "x", []int{3, 5}, []int{3, 5}},
 }
 

@@ -155,7 +155,7 @@ type Primary struct {
 // Reduce is sum[i, j < n where c] body. The body is a product, so that
 // `sum[i] x[i] * w[i] + b` adds b once.
 type Reduce struct {
-	Name   string   `parser:"@('sum' | 'prod' | 'max' | 'min' | 'mean' | 'any' | 'all' | 'argmax' | 'argmin' | 'logsumexp' | 'softmax' | 'log_softmax' | 'cumsum') '['"`
+	Name   string   `parser:"@('sum' | 'prod' | 'max' | 'min' | 'mean' | 'any' | 'all' | 'argmax' | 'argmin' | 'logsumexp' | 'softmax' | 'log_softmax' | 'cumsum' | 'cumprod' | 'cummax' | 'cummin' | 'cumlogsumexp') '['"`
 	Bounds []*Bound `parser:"@@ (',' @@)*"`
 	Where  *Expr    `parser:"('where' @@)? ']'"`
 	Body   *Product `parser:"@@"`

@@ -47,6 +47,10 @@ var Builtins = []struct {
 		{"softmax", "softmax(x, axis: -1)", "exp(x) over its sum; keeps its axis"},
 		{"log_softmax", "log_softmax(x, axis: -1)", "the logarithm of softmax; keeps its axis"},
 		{"cumsum", "cumsum(x, axis: -1)", "the sums of all up to each; keeps its axis"},
+		{"cumprod", "cumprod(x, axis: -1)", "the products of all up to each"},
+		{"cummax", "cummax(x, axis: -1)", "the largest up to each; a gradient goes to the first of equals"},
+		{"cummin", "cummin(x, axis: -1)", "the smallest up to each"},
+		{"cumlogsumexp", "cumlogsumexp(x, axis: -1)", "the logsumexp of all up to each"},
 	}},
 	{"Shapes and order", []Builtin{
 		{"len", "len(x, axis: 0)", "the size of an axis, of a list, of a text, or of a part of a data source"},

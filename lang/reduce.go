@@ -8,7 +8,7 @@ import (
 	"mdlc/ir/loop"
 )
 
-var keepsAxis = map[string]bool{"softmax": true, "log_softmax": true, "cumsum": true}
+var keepsAxis = map[string]bool{"softmax": true, "log_softmax": true, "cumsum": true, "cumprod": true, "cummax": true, "cummin": true, "cumlogsumexp": true}
 
 // reduceAlone is a reducer outside of an index statement, as in `mean[i] x[i]`.
 func (b *builder) reduceAlone(t *ReduceTerm) Value {
@@ -250,11 +250,12 @@ func (b *builder) reduceTensor(name string, x Tensor, axes []int, mask *Tensor, 
 		return b.fold1(ir.All, b.masked(x, mask, 1), axes)
 	case "max", "min", "argmax", "argmin":
 		return b.extreme(name, x, axes, mask, at)
-	case "cumsum":
+	}
+	if isCumulative(name) {
 		if len(axes) != 1 {
-			b.fail(at, "`cumsum` runs along one axis")
+			b.fail(at, "`%s` runs along one axis", name)
 		}
-		return b.cumsum(b.masked(x, mask, 0), axes[0])
+		return b.cumulative(name, x, axes[0], mask, at)
 	}
 	if e == loop.Bool || e.IsInt() {
 		x = b.cast(x, loop.F32)
@@ -328,29 +329,28 @@ func (b *builder) extreme(name string, x Tensor, axes []int, mask *Tensor, at Sp
 	if e == loop.Bool {
 		b.failHelp(at, "`any` and `all` reduce truth values", "`%s` wants numbers", name)
 	}
-	least := math.Inf(-1)
-	if e.IsInt() {
-		least = math.MinInt32
-		if e == loop.U32 || e == loop.U8 {
-			least = 0
-		}
-	}
 	kind := map[string]ir.ReduceKind{"max": ir.Max, "min": ir.Min, "argmax": ir.ArgMax, "argmin": ir.ArgMin}[name]
-	if name == "min" || name == "argmin" {
-		least = math.Inf(1)
-		switch e {
-		case loop.I32:
-			least = math.MaxInt32
-		case loop.U32:
-			least = math.MaxUint32
-		case loop.U8:
-			least = math.MaxUint8
-		}
-	}
 	if (kind == ir.ArgMax || kind == ir.ArgMin) && len(axes) != 1 {
 		b.fail(at, "`%s` looks along one axis, not along %d", name, len(axes))
 	}
-	return b.fold1(kind, b.masked(x, mask, least), axes)
+	return b.fold1(kind, b.masked(x, mask, leastOf(e, kind == ir.Min || kind == ir.ArgMin)), axes)
+}
+
+// leastOf is the smallest value of a type, or the largest: what a max or min of nothing is.
+func leastOf(e ir.Elem, largest bool) float64 {
+	low, high := math.Inf(-1), math.Inf(1)
+	switch e {
+	case loop.I32:
+		low, high = math.MinInt32, math.MaxInt32
+	case loop.U32:
+		low, high = 0, math.MaxUint32
+	case loop.U8:
+		low, high = 0, math.MaxUint8
+	}
+	if largest {
+		return high
+	}
+	return low
 }
 
 // keep puts reduced axes back, for the three that keep theirs.
@@ -372,18 +372,18 @@ func (b *builder) soft(name string, x Tensor, axes []int, mask *Tensor) Tensor {
 	x = b.masked(x, mask, math.Inf(-1))
 	n := b.node(x)
 	top := g.Stop(b.node(b.fold1(ir.Max, x, axes)))
-	if mask != nil || name == "logsumexp" {
+	switch {
+	case name == "logsumexp":
+		top = finite(g, top)
+	case mask != nil:
 		top = g.Make(ir.OpMax, nil, top, g.Like(top, -math.MaxFloat32))
-	}
-	if name == "logsumexp" {
-		top = g.Make(ir.OpMin, nil, top, g.Like(top, math.MaxFloat32))
 	}
 	shifted := g.Sub(n, b.again(top, n, axes))
 	e := g.Op("exp", shifted)
 	sum := g.Reduce(ir.Sum, axes, e)
 	switch name {
 	case "logsumexp":
-		return b.tensor(g.Add(top, g.Op("log", sum)))
+		return b.tensor(logOf(g, top, sum))
 	case "log_softmax":
 		return Tensor{N: g.Sub(shifted, b.again(g.Op("log", sum), n, axes)), F: b.f, One: x.One}
 	}
@@ -391,20 +391,4 @@ func (b *builder) soft(name string, x Tensor, axes []int, mask *Tensor) Tensor {
 		sum = g.Make(ir.OpMax, nil, sum, g.Like(sum, 0.5))
 	}
 	return Tensor{N: g.Div(e, b.again(sum, n, axes)), F: b.f, One: x.One}
-}
-
-// cumsum adds what stands before, and the element itself.
-func (b *builder) cumsum(x Tensor, axis int) Tensor {
-	n := b.node(x)
-	dims := n.Type.Dims
-	shape := append(append([]ir.Dim{}, dims...), dims[axis])
-	out := make([]*index.Expr, len(dims))
-	for k := range dims {
-		out[k] = ir.Var(k)
-	}
-	out[axis] = ir.Var(len(dims))
-	wide := b.f.b.Index(n, shape, out, nil)
-	before := b.f.b.Make(ir.OpLe, nil, b.f.b.Iota(shape, len(dims)), b.f.b.Iota(shape, axis))
-	kept := b.f.b.Where(before, wide, b.f.b.Like(wide, 0))
-	return b.tensor(b.f.b.Reduce(ir.Sum, []int{len(dims)}, kept))
 }

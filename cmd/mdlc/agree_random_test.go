@@ -354,11 +354,11 @@ func (w *modelWriter) indexed() {
 			where = " where " + w.condition(all)
 		}
 		kind := w.one("softmax", "softmax", "cumsum")
-		w.line("%s[%s] = %s[%s%s] (%s)", v.name, strings.Join(left, ", "), kind, k.name, where, x)
-		v.bound = 1
-		if kind == "cumsum" {
-			v.bound = b * float64(k.size)
+		if where == "" { // of nothing they are -inf
+			kind = w.one(kind, "cummax", "cumlogsumexp")
 		}
+		w.line("%s[%s] = %s[%s%s] (%s)", v.name, strings.Join(left, ", "), kind, k.name, where, x)
+		v.bound = map[string]float64{"softmax": 1, "cumsum": b * float64(k.size), "cummax": b, "cumlogsumexp": b + math.Log(float64(k.size))}[kind]
 	} else {
 		if v.bound > 20 {
 			x, v.bound = fmt.Sprintf("(%s) * %g", x, 4/b), 4

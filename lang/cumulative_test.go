@@ -1,0 +1,121 @@
+package lang
+
+import (
+	"fmt"
+	"math"
+	"math/rand"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir"
+)
+
+// running is what a cumulative reducer gives, one element after the other.
+func running(name string, x []float64) []float64 {
+	out := make([]float64, len(x))
+	acc := map[string]float64{"cumsum": 0, "cumprod": 1, "cummax": math.Inf(-1), "cummin": math.Inf(1), "cumlogsumexp": math.Inf(-1)}[name]
+	for i, v := range x {
+		switch name {
+		case "cumsum":
+			acc += v
+		case "cumprod":
+			acc *= v
+		case "cummax":
+			acc = max(acc, v)
+		case "cummin":
+			acc = min(acc, v)
+		case "cumlogsumexp":
+			if top := max(acc, v); !math.IsInf(top, -1) {
+				acc = top + math.Log(math.Exp(acc-top)+math.Exp(v-top))
+			}
+		}
+		out[i] = acc
+	}
+	return out
+}
+
+var cumulativeNames = []string{"cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"}
+
+func same(t *testing.T, want, got float64, what string) {
+	t.Helper()
+	switch {
+	case math.IsNaN(want):
+		require.True(t, math.IsNaN(got), "%s: %v, not NaN", what, got)
+	case math.IsInf(want, 0):
+		require.Equal(t, want, got, what)
+	default:
+		require.InDelta(t, want, got, 1e-12*(1+math.Abs(want)), what)
+	}
+}
+
+func TestCumulative(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	rows := [][]float64{{3}, {2, 2, 1, 2, 5, 5}, {-inf, -inf, 1, -inf}, {1, nan, 3}, {nan, 2}, {-inf, -1e30, -inf, 4}, {1e38, 1e38, -1e38}, {-2, -3, 0, 1, -0.5, 7, -7}}
+	r := rand.New(rand.NewSource(5))
+	for _, n := range []int{1, 2, 3, 7, 8, 13, 64, 65} {
+		rows = append(rows, random(r, n).F)
+	}
+	for _, row := range rows {
+		n := len(row)
+		for _, name := range cumulativeNames {
+			m := build(t, fmt.Sprintf(`data d = npy("x")
+eval e {
+  each x: f32[2, %d] from d.train
+  y = %s(x, axis: 1)
+  z[i, b] = %[2]s[i where i %% 2 == 0] x[b, i]
+  show y
+  show z
+}`, n, name))
+			x := ir.Floats(append(append([]float64{}, row...), row...), 2, n)
+			out := evaluate(t, entryOf(t, m, ir.EntryEval, "e").Graph, values{"x": x}, nil)
+			want := running(name, row)
+			var even []float64
+			for i := 0; i < n; i += 2 {
+				even = append(even, row[i])
+			}
+			some := running(name, even)
+			for i := range n {
+				if v := row[i]; name == "cumlogsumexp" && v != v || i > 0 && math.IsNaN(want[i-1]) {
+					want[i] = nan
+				}
+				same(t, want[i], out["y"].F[n+i], fmt.Sprintf("%s of %v at %d", name, row, i))
+				if !math.IsNaN(some[i/2]) {
+					same(t, some[i/2], out["z"].F[2*i], fmt.Sprintf("%s of the even of %v at %d", name, row, i))
+				}
+			}
+		}
+	}
+}
+
+// The gradients at ties and infinities: each cotangent goes to the first of equals, and to nothing where all are -inf.
+func TestGradientsAtEdges(t *testing.T) {
+	inf := math.Inf(1)
+	for _, c := range []struct {
+		y       string
+		x, want []float64
+	}{
+		{"sum(cummax(x, axis: 0))", []float64{1, 3, 3, 2}, []float64{1, 3, 0, 0}},
+		{"sum(cummin(x, axis: 0))", []float64{3, 3, 1, 1}, []float64{2, 0, 2, 0}},
+		{"max(x)", []float64{2, 5, 5, 1}, []float64{0, 1, 0, 0}},
+		{"min(x)", []float64{2, 1, 1, 1}, []float64{0, 1, 0, 0}},
+		{"sum(sort(x)[:2])", []float64{4, 1, 1, 1}, []float64{0, 1, 1, 0}},
+		{"sum(x[top_k(x, 2)])", []float64{4, 7, 4, 4}, []float64{1, 1, 0, 0}},
+		{"logsumexp(x)", []float64{-inf, -inf}, []float64{0, 0}},
+		{"logsumexp(x)", []float64{-inf, 3}, []float64{0, 1}},
+		{"logsumexp(x)", []float64{700, 700}, []float64{0.5, 0.5}},
+		{"sum(cumlogsumexp(x, axis: 0)[2:])", []float64{-inf, -inf, 2}, []float64{0, 0, 1}},
+		{"sum(cumlogsumexp(x, axis: 0))", []float64{-inf, -inf, -inf}, []float64{0, 0, 0}},
+		{"norm(x)", []float64{0, 0}, []float64{0, 0}},
+		{"prod(x)", []float64{2, 0, 3}, []float64{0, 6, 0}},
+		{"prod(x)", []float64{0, 0, 3}, []float64{0, 0, 0}},
+		{"sum(abs(x))", []float64{0, -2, 3}, []float64{0, -1, 1}},
+		{"sum(relu(x))", []float64{0, -2, 3}, []float64{0, 0, 1}},
+	} {
+		m := build(t, fmt.Sprintf("data d = npy(\"x\")\neval e {\n  each x: f32[%d] from d.train\n  g = grad(%s, x)\n  show g\n}", len(c.x), c.y))
+		out := evaluate(t, entryOf(t, m, ir.EntryEval, "e").Graph, values{"x": ir.Floats(c.x, len(c.x))}, nil)
+		for i, w := range c.want {
+			same(t, w, out["g"].F[i], fmt.Sprintf("gradient %d of %s at %v", i, c.y, c.x))
+		}
+	}
+}

@@ -14,20 +14,18 @@ type ahead struct {
 	load *loop.Value
 }
 
-// planAhead notes for the last sweep in the loop f over a row, in all of its parts, what it fetches.
+// planAhead notes for the dearest sweep in the loop f over a row, in all of its parts, what it
+// fetches: there the memory has time.
 func (e *emitter) planAhead(f *loop.For) {
 	for _, o := range e.k.Opts {
 		if o.Kind != schedule.Prefetch || o.Word != f.Axis.Name {
 			continue
 		}
 		load := e.loadOf(f.Body, o.Axis)
-		var last *loop.For
-		for i := len(f.Body) - 1; i >= 0 && load != nil; i-- {
-			s, ok := f.Body[i].(*loop.For)
-			if !ok || last != nil && s.Axis != last.Axis {
-				break
-			}
-			last = s
+		if load == nil {
+			continue
+		}
+		for _, s := range schedule.DearestSweep(f.Body) {
 			e.ahead[s] = append(e.ahead[s], ahead{f.Axis, load})
 		}
 	}

@@ -34,6 +34,7 @@ func Choose(k *loop.Kernel, m *Machine) ([]loop.Opt, error) {
 			c.scheduled(page)
 		}
 	}
+	c.skews(k)
 	return c.opts, c.err
 }
 

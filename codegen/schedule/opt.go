@@ -18,8 +18,9 @@ const (
 	Order    = "Order"    // Order i n: the loop over i is the n-th of its page, outermost first
 	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes
 	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again; word apart: its sums are such a sweep
+	Skew     = "Skew"     // Skew i: the last sweep in the loop over i runs within the dearest one of the next i
 	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches
-	Prefetch = "Prefetch" // Prefetch X i: the last sweep in the loop over i fetches X where the next i reads it
+	Prefetch = "Prefetch" // Prefetch X i: the dearest sweep in the loop over i fetches X where the next i reads it
 	Mma      = "Mma"      // Mma z: the instruction row of a dot
 )
 

@@ -28,53 +28,67 @@ func Run(k *loop.Kernel, m *Machine) ([]Step, error) {
 
 // Apply rewrites k by opts, step by step. An opt that is not legal is an error that names it.
 func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
+	steps, err := loops(k, opts)
+	if err != nil {
+		return steps, err
+	}
+	n := clone(steps[len(steps)-1].Kernel)
+	for _, o := range ofKind(opts, Skew) {
+		if err := skew(n, o.Axis); err != nil {
+			return steps, illegal(k, "skew", o, err)
+		}
+	}
+	steps = put(steps, "skew", finish(n))
+	n, err = layout(n, ofKind(opts, Vec))
+	if err != nil {
+		return steps, fmt.Errorf("kernel %s: step layout: %w", k.Name, err)
+	}
+	n.Opts = opts
+	steps = put(steps, "layout", n)
+	return put(steps, "expand", Expand(n)), nil
+}
+
+// loops are the steps that make the loops of k, "input" to "edge".
+func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	steps := []Step{{"input", k}}
-	fail := func(step string, o loop.Opt, err error) ([]Step, error) {
-		return steps, fmt.Errorf("kernel %s: step %s: %s: %w", k.Name, step, o, err)
-	}
-	put := func(name string, n *loop.Kernel) {
-		nameShared(n)
-		k = n
-		steps = append(steps, Step{name, n})
-	}
 	n := clone(k)
 	for _, o := range ofKind(opts, Split, Pack, Fuse, Join, Swap) {
 		if err := applySplit(n, o); err != nil {
-			return fail("split", o, err)
+			return steps, illegal(k, "split", o, err)
 		}
 		finish(n)
 	}
-	put("split", finish(n))
+	steps = put(steps, "split", finish(n))
 	n = clone(n)
 	for _, o := range ofKind(opts, Cut, Bind) {
 		if err := applyAxes(n, o); err != nil {
-			return fail("axes", o, err)
+			return steps, illegal(k, "axes", o, err)
 		}
 	}
 	for _, o := range ofKind(opts, Mma) {
 		v, err := valueNamed(n, o.Axis)
 		if err != nil {
-			return fail("axes", o, err)
+			return steps, illegal(k, "axes", o, err)
 		}
 		v.Instr = "fma"
 	}
 	simplifyIndices(n)
-	put("axes", finish(n))
+	steps = put(steps, "axes", finish(n))
 	n, err := sweep(n, names(ofKind(opts, Order)), names(ofKind(opts, Spill)), names(ofWord(ofKind(opts, Spill), "apart")))
 	if err != nil {
 		return steps, err
 	}
-	put("sweep", n)
-	put("edge", edge(n))
-	vecs := ofKind(opts, Vec)
-	n, err = layout(k, vecs)
-	if err != nil {
-		return steps, fmt.Errorf("kernel %s: step layout: %w", k.Name, err)
-	}
-	n.Opts = opts
-	put("layout", n)
-	put("expand", Expand(n))
-	return steps, nil
+	steps = put(steps, "sweep", n)
+	return put(steps, "edge", edge(n)), nil
+}
+
+func put(steps []Step, name string, k *loop.Kernel) []Step {
+	nameShared(k)
+	return append(steps, Step{name, k})
+}
+
+func illegal(k *loop.Kernel, step string, o loop.Opt, err error) error {
+	return fmt.Errorf("kernel %s: step %s: %s: %w", k.Name, step, o, err)
 }
 
 // ofKind are the opts of some kinds, in order.

@@ -150,8 +150,13 @@ func TestGolden(t *testing.T) {
 
 func golden(t *testing.T, file string, steps []Step) {
 	var b strings.Builder
+	before := ""
 	for _, s := range steps[1:] {
-		b.WriteString("// " + s.Name + "\n" + s.Kernel.String() + "\n")
+		text := s.Kernel.String()
+		if text != before { // a step without anything to do is left out
+			b.WriteString("// " + s.Name + "\n" + text + "\n")
+		}
+		before = text
 	}
 	path := strings.TrimSuffix(file, ".kir") + ".steps"
 	if *update {

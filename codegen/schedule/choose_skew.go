@@ -40,18 +40,12 @@ func (c *chooser) skews(k *loop.Kernel) {
 
 // waits reports whether the late sweep waits for its stores, and the one that it joins for none.
 func (r *rowLoop) waits(streamed []string) bool {
-	cost, past := 0.0, true
 	for _, s := range r.late.fors[0].Body {
-		if st, ok := s.(*loop.Store); ok {
-			past = past && slices.Contains(streamed, st.Buf.Name)
+		if st, ok := s.(*loop.Store); ok && !slices.Contains(streamed, st.Buf.Name) {
+			return false
 		}
-		r.walkLate(stmtValues(s), func(v *loop.Value) {
-			if !r.outer[v] && v.Elem != loop.I64 {
-				cost += v.Op.Info().Cost
-			}
-		})
 	}
-	return past && cost < storeCost && BodyCost(r.host.fors[0]) >= storeCost
+	return r.late.cost() < storeCost && r.host.cost() >= storeCost
 }
 
 // keepsTwo reports whether two rows of each panel leave room in the second cache.

@@ -261,7 +261,7 @@ func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
 		return []loop.Stmt{e.turns(f, lo, hi, settled, p, nil)}
 	}
 	full = index.Most(full, lo).SimplifyIn(e.x.bound)
-	if index.Equal(full, lo) || BodyCost(f) > dearPoint {
+	if index.Equal(full, lo) || bodyCost(f) > dearPoint {
 		return []loop.Stmt{e.turns(f, lo, hi, settled, p, nil)}
 	}
 	all := map[*loop.Axis]bool{}
@@ -357,8 +357,8 @@ func (e *edger) turns(f *loop.For, lo, hi *index.Expr, holds map[*loop.Axis]bool
 	return n
 }
 
-// BodyCost is what one point of the values in a loop costs, products aside.
-func BodyCost(f *loop.For) float64 {
+// bodyCost is what one point of the values in a loop costs, products aside.
+func bodyCost(f *loop.For) float64 {
 	var all []*loop.Value
 	product := false
 	eachStmt([]loop.Stmt{f}, func(_ loop.Stmt, vs []*loop.Value) {

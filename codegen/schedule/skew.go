@@ -54,7 +54,7 @@ func DearestSweep(body []loop.Stmt) []*loop.For {
 	var dearest []*loop.For
 	most := 0.0
 	for _, r := range runs(body) {
-		if c := BodyCost(r.fors[0]); c >= most {
+		if c := r.cost(); c >= most {
 			dearest, most = r.fors, c
 		}
 	}
@@ -86,6 +86,22 @@ func (r run) stmts() []loop.Stmt {
 		out = append(out, f)
 	}
 	return out
+}
+
+// cost is what a point of the sweep costs, in its main loop: what varies along it.
+func (r run) cost() float64 {
+	deps := newDepends()
+	var all []*loop.Value
+	f := r.fors[0]
+	eachStmt([]loop.Stmt{f}, func(_ loop.Stmt, vs []*loop.Value) { all = append(all, vs...) })
+	total := 0.0
+	walk(all, func(v *loop.Value) {
+		axes := deps.value(v)
+		if v.Elem != loop.I64 && (loop.Has(axes, f.Axis) || len(openAxes(axes)) > 0) {
+			total += v.Op.Info().Cost
+		}
+	})
+	return total
 }
 
 // along reports whether two sweeps make the same turns.
@@ -147,7 +163,7 @@ func rowLoopOf(k *loop.Kernel, f *loop.For) (*rowLoop, error) {
 	}
 	best := -1.0
 	for _, o := range r.runs[:n-1] {
-		if c := BodyCost(o.fors[0]); o.simple() && o.along(r.x, r.late) && c > best {
+		if c := o.cost(); o.simple() && o.along(r.x, r.late) && c > best {
 			r.host, best = o, c
 		}
 	}

@@ -1,8 +1,10 @@
 package codegen
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,5 +45,43 @@ func TestScheduledKernelsEqualEvaluator(t *testing.T) {
 	}
 	for i, m := range load(t, target, kernels...) {
 		t.Run(names[i], func(t *testing.T) { checkAgainst(t, equations[i], m, -5) })
+	}
+}
+
+// TestSkewedRowsEqualEvaluator: rows of sizes that no block divides, down to one, a row late.
+func TestSkewedRowsEqualEvaluator(t *testing.T) {
+	target := hostTarget(t)
+	machine, err := schedule.MachineNamed(target.Name)
+	require.NoError(t, err)
+	var equations, kernels []*loop.Kernel
+	for _, rows := range []int{1, 2, 17, 70} {
+		for _, cols := range []int{1, 97, 192} {
+			k := parseKernel(t, fmt.Sprintf(`kernel softmax_%[1]d_%[2]d(in X: f32[%[1]d,%[2]d], out Y: f32[%[1]d,%[2]d], out L: f32[%[1]d]) {
+  axis i: %[1]d, j: %[2]d
+  x = X[i,j]
+  m = max[j](x)
+  e = exp(x - m)
+  s = sum[j](e)
+  Y[i,j] = e / s
+  L[i] = m + log(s)
+}`, rows, cols))
+			steps, err := schedule.Run(k, machine)
+			require.NoError(t, err)
+			opts := slices.Clone(steps[len(steps)-1].Kernel.Opts)
+			orders := slices.DeleteFunc(slices.Clone(opts), func(o loop.Opt) bool { return o.Kind != schedule.Order })
+			row := orders[0].Axis
+			steps, err = schedule.Apply(steps[0].Kernel, append(opts, loop.Opt{Kind: schedule.Skew, Axis: row}))
+			if cols > 64 {
+				require.NoError(t, err)
+			} else { // a row of one block has no sweeps
+				require.ErrorContains(t, err, "Skew "+row)
+				continue
+			}
+			equations = append(equations, schedule.Expand(k))
+			kernels = append(kernels, steps[len(steps)-1].Kernel)
+		}
+	}
+	for i, m := range load(t, target, kernels...) {
+		t.Run(kernels[i].Name, func(t *testing.T) { checkAgainst(t, equations[i], m, -5) })
 	}
 }

@@ -6,8 +6,8 @@ import "mdlc/ir/loop"
 // finds short rows, of which some lie on a page, by itself.
 const leastRow = 2048
 
-// prefetches proposes to fetch the next row of an operand while the last sweep over the present one
-// runs: a kernel with several sweeps reads memory in the first of them only, and a machine does
+// prefetches proposes to fetch the next row of an operand while the dearest sweep over the present
+// one runs: a kernel with several sweeps reads memory in the first of them only, and a machine does
 // not guess across pages.
 func (c *chooser) prefetches(n *nest) {
 	if !n.row || len(n.sequence) < 2 {

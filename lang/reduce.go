@@ -161,46 +161,54 @@ func (b *builder) sumProduct(t *ReduceTerm, over []*indexVar, mask *indexed) ind
 			outside = append(outside, f)
 		}
 	}
-	masked := mask == nil
-	if mask != nil && t.Name == "sum" && len(inside) > 1 {
-		for i := len(inside) - 1; i >= 0 && !masked; i-- {
-			f := &inside[i]
-			if !f.divisor && len(union([]indexed{f.x, *mask})) == len(f.x.vars) {
-				f.x = b.together(f.at, []indexed{*mask, f.x}, func(vs []Value) Value { return b.where(vs[0], vs[1], whole(0), f.at) })
-				masked = true
-			}
-		}
+	r, ok := indexed{}, false
+	if t.Where != nil {
+		r, ok = b.scattered(t, b.productOf(inside, outside, t.Span()), over)
 	}
-	var body indexed
-	switch {
-	case len(inside) == 0:
-		body = indexed{Num{1, true}, nil}
-		if len(outside) > 0 && (outside[0].divisor || !isNumber1(outside)) {
-			body = indexed{Num{1, false}, nil}
-		}
-	case inside[0].divisor:
-		body = indexed{Num{1, true}, nil}
-		for _, f := range inside {
-			body = b.combine(body, f, t.Span())
-		}
-	default:
-		body = inside[0].x
-		for _, f := range inside[1:] {
-			body = b.combine(body, f, t.Span())
-		}
+	if !ok {
+		rest := b.maskFactor(t, inside, mask)
+		r = b.reduceBody(t, b.productOf(inside, outside, t.Span()), over, rest)
 	}
-	rest := mask
-	if mask != nil && masked {
-		rest = nil
-	}
-	if t.Name == "mean" {
-		rest = mask
-	}
-	r := b.reduceBody(t, body, over, rest)
 	for _, f := range outside {
 		r = b.combine(r, f, t.Span())
 	}
 	return r
+}
+
+// maskFactor puts the mask of a sum on a factor that has all its indices; it gives the mask that is left to put on the product.
+func (b *builder) maskFactor(t *ReduceTerm, inside []factor, mask *indexed) *indexed {
+	if mask == nil || t.Name != "sum" || len(inside) < 2 {
+		return mask
+	}
+	for i := len(inside) - 1; i >= 0; i-- {
+		f := &inside[i]
+		if !f.divisor && len(union([]indexed{f.x, *mask})) == len(f.x.vars) {
+			f.x = b.together(f.at, []indexed{*mask, f.x}, func(vs []Value) Value { return b.where(vs[0], vs[1], whole(0), f.at) })
+			return nil
+		}
+	}
+	return mask
+}
+
+// productOf is the product of the factors inside of a sum; of none it is 1, whole where all factors are.
+func (b *builder) productOf(inside, outside []factor, at Span) indexed {
+	body := indexed{Num{1, true}, nil}
+	switch {
+	case len(inside) == 0:
+		if len(outside) > 0 && (outside[0].divisor || !isNumber1(outside)) {
+			body = indexed{Num{1, false}, nil}
+		}
+	case inside[0].divisor:
+		for _, f := range inside {
+			body = b.combine(body, f, at)
+		}
+	default:
+		body = inside[0].x
+		for _, f := range inside[1:] {
+			body = b.combine(body, f, at)
+		}
+	}
+	return body
 }
 
 // isNumber1 reports whether the factors are whole numbers only: a count.

@@ -127,7 +127,7 @@ func (u unexpected) next() lexer.Token {
 
 // explanations are tried in order; "" as message: it does not apply.
 var explanations = []func(u unexpected) Diagnostic{
-	missingAtLineEnd, missingBehind, closingBracket, reservedName, foreignOperator, foreignLine, colonBlock, comparisonOrArrow,
+	missingAtLineEnd, missingBehind, closingBracket, reservedName, foreignOperator, operandBehind, foreignLine, colonBlock, comparisonOrArrow,
 	misplacedWord, unfinishedStatement, separatingComma, bareExpression, strayEquals, strayNumberOrComma, missingBetween, followUp,
 }
 
@@ -198,7 +198,7 @@ func foreignOperator(u unexpected) (d Diagnostic) {
 	case u.next().Value == "=" && u.next().Pos.Offset == t.Pos.Offset+1 && len(t.Value) == 1 && strings.Contains("+-*/", t.Value):
 		d.Span = width(t.Pos, 2)
 		d.Message = fmt.Sprintf("`%s=` is not part of mdl", t.Value)
-		d.Help = fmt.Sprintf("`%s = %s %s …`", prev.Value, prev.Value, t.Value)
+		d.Help = fmt.Sprintf("`%s = %s %s …`; for a state `%s <- %s %s …`", prev.Value, prev.Value, t.Value, prev.Value, prev.Value, t.Value)
 	case t.Value == "=" && (prev.Value == "+" || prev.Value == "-" || prev.Value == "*" || prev.Value == "/"):
 		d.Span = Span{prev.Pos, tokenSpan(t).End}
 		d.Message = fmt.Sprintf("`%s=` is not part of mdl", prev.Value)
@@ -327,13 +327,6 @@ func separatingComma(u unexpected) (d Diagnostic) {
 	return Diagnostic{Span: tokenSpan(comma), Message: "a comma separates nothing here: spaces or line breaks stand between entries and between statements", Help: "leave it out"}
 }
 
-func bareExpression(u unexpected) (d Diagnostic) {
-	if binaryOperator(u.t) && startsLine(u.toks, u.i-1) && (isName(u.prev) || isNumber(u.prev)) {
-		d.Message, d.Help = "a statement cannot be a bare expression", "`x = …` gives its value a name"
-	}
-	return d
-}
-
 func comparisonOrArrow(u unexpected) (d Diagnostic) {
 	switch {
 	case u.t.Value == "<-":
@@ -351,6 +344,10 @@ func strayEquals(u unexpected) (d Diagnostic) {
 		d.Message, d.Help = "`=` does not fit here", fmt.Sprintf("an argument is named with `:`, as in `f(%s: 1)`; `==` compares", u.prev.Value)
 	case insideRound(u.before()):
 		d.Message, d.Help = "`=` does not fit here", "an argument is named with `:`, as in `f(x: 1)`; `==` compares"
+	case u.prev.Value == "]" && slices.Contains(reducers, u.toks[startOfOperand(u.toks, u.i)].Value):
+		name := u.toks[startOfOperand(u.toks, u.i)]
+		d.Span = tokenSpan(name)
+		d.Message, d.Help = fmt.Sprintf("`%s[` begins a reducer, so no array can have this name on the left", name.Value), "another name"
 	default:
 		d.Message, d.Help = fmt.Sprintf("`=` does not fit behind `%s`", u.prev.Value), "`==` compares"
 	}

@@ -153,6 +153,36 @@ train for 1 {
 	near(t, []float64{1, 1, 1}, out["ms.#.n"].F)
 }
 
+// The indices of a state that is assigned run over its axes, and `step` names a slot.
+func TestStatesByIndex(t *testing.T) {
+	out := trainOnce(t, `state a: f32[2, 3] = 0
+state b: f32[2, 3] = 0
+state c: f32[2, 3] = 0
+train for 2 {
+  a[i, j] <- where i == j then 1 else 2
+  p[j < 3] = j + 1
+  b[step] <- p
+  c[step, j] <- p[j] * 2
+  report n = sum(b)
+}`, values{"step": ir.Ints(loop.I32, []int64{1})})
+	near(t, []float64{1, 2, 2, 2, 1, 2}, out["a"].F)
+	near(t, []float64{0, 0, 0, 1, 2, 3}, out["b"].F)
+	near(t, []float64{0, 0, 0, 2, 4, 6}, out["c"].F)
+}
+
+// A loop at file level computes settings.
+func TestLoopOverSettings(t *testing.T) {
+	out := trainOnce(t, `sizes = [2, 3, 4]
+fn weights() {
+  total = 0
+  for i in len(sizes) - 1 { total = total + (sizes[i] + 1) * sizes[i + 1] }
+  return total
+}
+state w: f32[weights()] = 0
+train for 1 { report n = f32(len(w)) }`, values{})
+	near(t, []float64{25}, out["n"].F)
+}
+
 // A state changes only in the branch that runs, and a `minimize` there moves its params only then.
 func TestStatesInBranches(t *testing.T) {
 	src := `use optim

@@ -20,6 +20,7 @@ type indexVar struct {
 	set  bool // dim is known
 	id   int  // order: left side first, then reducers from outside in
 	span Span
+	axis *ir.Dim // of the state whose elements it counts
 }
 
 func (v *indexVar) key() string { return "v" + itoa(v.id) }
@@ -75,8 +76,9 @@ type indexed struct {
 
 func (b *builder) withIndices(ix *indexScope) *builder { return &builder{b.core, b.sc, ix} }
 
-// define evaluates the right side of `y[b, o] = e`, with the free indices of the left side.
-func (b *builder) defineIndexed(subs []Subscript, value Term, at Span) Tensor {
+// defineIndexed evaluates the right side of `y[b, o] = e`, with the free indices of the left side. axes, if there are any, are
+// what the indices run over that get no range otherwise.
+func (b *builder) defineIndexed(subs []Subscript, axes []ir.Dim, value Term, at Span) Tensor {
 	b.at(at)
 	b.needGraph(at)
 	root := &statement{bases: map[Term]Value{}, value: value}
@@ -110,6 +112,11 @@ func (b *builder) defineIndexed(subs []Subscript, value Term, at Span) Tensor {
 	}
 	in.hidesLeft(ix, value)
 	in.keptRanges(ix, value)
+	if len(axes) == len(ix.vars) {
+		for k, v := range ix.vars {
+			v.axis = &axes[k]
+		}
+	}
 	in.ranges(ix.vars, []Term{value}, false)
 	r := in.indexed(value)
 	t := in.align(r, order, in.elemFor(r.v))

@@ -104,6 +104,10 @@ func (b *builder) runLoop(names []string, over []Value, body *Block, at Span) {
 	if known && k == 0 {
 		return
 	}
+	if b.f == nil && known && k <= maxUnroll {
+		b.unrolled(names, over, k, body) // settings are computed
+		return
+	}
 	b.needGraph(at)
 	if known && k == 1 {
 		rolled = false

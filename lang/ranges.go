@@ -75,8 +75,8 @@ func (b *builder) unifyRest(root *statement, base Tensor, x *IndexTerm) {
 }
 
 // ranges gives every index of vars its range: an explicit one; else the size of the axes
-// that it indexes alone; else of the axis whose places it is compared with; else, for a left
-// index, the largest that keeps every affine access inside.
+// that it indexes alone; else of the axis whose places it is compared with; else of the axis of
+// the state that it stands for; else, for a left index, the largest that keeps every affine access inside.
 func (b *builder) ranges(vars []*indexVar, ts []Term, reducer bool) {
 	uses := map[string][]indexUse{}
 	names := map[string]*indexVar{}
@@ -95,6 +95,10 @@ func (b *builder) ranges(vars []*indexVar, ts []Term, reducer bool) {
 	}
 	for _, v := range vars {
 		if v.set {
+			continue
+		}
+		if v.axis != nil {
+			v.dim, v.set = *v.axis, true
 			continue
 		}
 		if reducer {

@@ -135,7 +135,7 @@ func (b *builder) returns(r *Return, at Span) Value {
 				b.hidden(s)
 			}
 		}
-		return b.defineIndexed(t.Indices, r.Def.term(), at)
+		return b.defineIndexed(t.Indices, nil, r.Def.term(), at)
 	}
 	if len(r.Values) == 1 {
 		return b.eval(r.Values[0].term())
@@ -266,12 +266,13 @@ func (b *builder) store(target Term, v Value, at Span) {
 
 func (b *builder) assignable(t *NameTerm) {
 	v, home := b.sc.find(t.Name)
-	if _, ok := v.(StateRef); ok && home.kind == unitScope {
-		b.failHelp(t.Span(), "`"+t.Name+" <- …` changes it", "`%s` is a state: `=` cannot change it", t.Name)
+	if _, ok := v.(StateRef); ok && (home.kind == unitScope || home.kind == fileScope && len(b.calls) == 0) {
+		b.failHelp(t.Span(), "`"+t.Name+" <- …` changes it; a value of its own wants another name", "`%s` is a state: `=` cannot change it", t.Name)
 	}
 }
 
-// isFree: a subscript of a left side is a free index if it is `..`, `i` or `i < n` with a name that is not in scope.
+// isFree: a subscript of a left side is a free index if it is `..`, `i` or `i < n` with a name that is not in scope; what the
+// library names may be hidden, but for `step` and `training`.
 func (b *builder) isFree(s Subscript) bool {
 	if s.Rest {
 		return true
@@ -281,7 +282,8 @@ func (b *builder) isFree(s Subscript) bool {
 		return false
 	}
 	v, home := b.sc.find(name)
-	return v == nil || home.kind == libraryScope
+	_, live := v.(Live)
+	return v == nil || home.kind == libraryScope && !live
 }
 
 // hidden refuses an index that would hide a value.
@@ -318,7 +320,7 @@ func (b *builder) assignIndexed(t *IndexTerm, value Term, at Span) {
 	}
 	if slot == nil && (len(free) > 0 || rest) {
 		b.assignable(name)
-		y := b.independent(name.Name, b.defineIndexed(t.Indices, value, at)).(Tensor)
+		y := b.independent(name.Name, b.defineIndexed(t.Indices, nil, value, at)).(Tensor)
 		ir.Named(y.N, name.Name)
 		b.sc.assign(name.Name, y)
 		return
@@ -327,7 +329,7 @@ func (b *builder) assignIndexed(t *IndexTerm, value Term, at Span) {
 		if _, home := b.sc.local(name.Name); home == nil && len(b.runs) == 0 {
 			b.hidden(*slot)
 		}
-		v := b.defineIndexed(free, value, at)
+		v := b.defineIndexed(free, nil, value, at)
 		b.setSlot(&IndexTerm{place: t.place, X: t.X, Indices: b.wholeAxes(t.Indices)}, v, at)
 		return
 	}
@@ -425,14 +427,30 @@ func (b *builder) needEntry(at Span) {
 }
 
 func (b *builder) updateIndexed(t *IndexTerm, ref StateRef, value Term, at Span) Value {
-	allFree := true
-	for _, s := range t.Indices {
-		allFree = allFree && b.isFree(s)
-	}
-	if allFree {
-		return b.defineIndexed(t.Indices, value, at)
-	}
 	old := b.readState(ref.State, at).(Tensor)
+	var free []Subscript
+	var axes []ir.Dim // of the state, which the free indices run over if nothing else says so
+	rest := false
+	for k, s := range t.Indices {
+		rest = rest || s.Rest
+		if !b.isFree(s) {
+			continue
+		}
+		free = append(free, s)
+		if k < old.N.Type.Rank() {
+			axes = append(axes, old.N.Type.Dims[k])
+		}
+	}
+	if rest {
+		axes = nil
+	}
+	switch {
+	case len(free) == len(t.Indices):
+		return b.defineIndexed(free, axes, value, at)
+	case len(free) > 0:
+		v := b.defineIndexed(free, axes, value, at)
+		return b.put(old, &IndexTerm{place: t.place, X: t.X, Indices: b.wholeAxes(t.Indices)}, v, at)
+	}
 	return b.put(old, t, b.eval(value), at)
 }
 

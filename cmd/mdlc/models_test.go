@@ -118,7 +118,13 @@ func textData(t *testing.T) []string { return []string{"corpus=" + text(t)} }
 func TestAcceptanceModels(t *testing.T) {
 	acceptance(t)
 	for _, m := range toys {
-		t.Run(m.model, func(t *testing.T) { m.check(t) })
+		t.Run(m.model, func(t *testing.T) {
+			file := library(t, m.model+".mdl")
+			if dir := os.Getenv("MDLC_MODELS"); dir != "" {
+				file = filepath.Join(dir, m.model+".mdl")
+			}
+			m.check(t, file)
+		})
 	}
 }
 
@@ -129,11 +135,8 @@ func (m toy) compared() int {
 	return comparedSteps
 }
 
-func (m toy) check(t *testing.T) {
-	file := library(t, m.model+".mdl")
-	if dir := os.Getenv("MDLC_MODELS"); dir != "" {
-		file = filepath.Join(dir, m.model+".mdl")
-	}
+// check trains the model in file for m.compared steps, which it compares, and for 20, after which it samples.
+func (m toy) check(t *testing.T, file string) {
 	dir := t.TempDir()
 	var with []string
 	var settings []ir.Setting

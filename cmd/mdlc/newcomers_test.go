@@ -1,0 +1,32 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// newcomers are the models of testdata/newcomers: what someone wrote who knew the language from its documentation only.
+var newcomers = []toy{
+	{model: "hypernetwork", settings: "curves=3 context=4 points=5 code=6", samples: []string{"drawn"}},
+	{model: "gaussian_mixture", settings: "k=3 n=40", samples: []string{"clusters"}},
+	{model: "gaussian_process", settings: "n=9", samples: []string{"posterior"}},
+	{model: "neural_ode", settings: "batch=5 hidden=7 turns=3", samples: []string{"spiral"}},
+	{model: "hopfield", settings: "n=196 patterns=20 sweeps=1", samples: []string{"recall"}},
+}
+
+// Every newcomer's model trains for 20 steps and samples, and the first steps report what the reference evaluator computes in float64.
+func TestAcceptanceNewcomers(t *testing.T) {
+	acceptance(t)
+	files, err := filepath.Glob("../../testdata/newcomers/*.mdl")
+	require.NoError(t, err)
+	require.Len(t, newcomers, len(files), "each model has a row")
+	for _, m := range newcomers {
+		t.Run(m.model, func(t *testing.T) {
+			file, err := filepath.Abs(filepath.Join("../../testdata/newcomers", m.model+".mdl"))
+			require.NoError(t, err)
+			m.check(t, file)
+		})
+	}
+}

@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"math"
+
 	"github.com/llir/llvm/ir/enum"
 	"github.com/llir/llvm/ir/types"
 	"github.com/llir/llvm/ir/value"
@@ -213,17 +215,12 @@ func (e *emitter) reduceExtreme(v *loop.Value) value.Value {
 	if v.Op == loop.ReduceMax {
 		fl, si, ui = "maximum", "smax", "umax"
 	}
-	for len(xs) > 1 {
-		var next []value.Value
-		for i := 0; i+1 < len(xs); i += 2 {
-			next = append(next, e.extremeOf(v.Elem, fl, si, ui, xs[i:i+2]))
-		}
-		if len(xs)%2 == 1 {
-			next = append(next, xs[len(xs)-1])
-		}
-		xs = next
+	var x value.Value
+	if v.Elem.IsFloat() && e.t.Vector <= 32 && len(xs) > 2 {
+		x = e.extremeFloats(fl, xs)
+	} else {
+		x = pairwise(xs, func(x, y value.Value) value.Value { return e.extremeOf(v.Elem, fl, si, ui, []value.Value{x, y}) })
 	}
-	x := xs[0]
 	if lane == nil {
 		return x
 	}
@@ -234,6 +231,53 @@ func (e *emitter) reduceExtreme(v *loop.Value) value.Value {
 		x = e.extremeOf(v.Elem, fl, si, ui, []value.Value{e.half(x, 0), e.half(x, 1)})
 	}
 	return e.b.Extract(x, 0)
+}
+
+// pairwise combines neighbours until one is left.
+func pairwise(xs []value.Value, f func(x, y value.Value) value.Value) value.Value {
+	for len(xs) > 1 {
+		var next []value.Value
+		for i := 0; i+1 < len(xs); i += 2 {
+			next = append(next, f(xs[i], xs[i+1]))
+		}
+		if len(xs)%2 == 1 {
+			next = append(next, xs[len(xs)-1])
+		}
+		xs = next
+	}
+	return xs[0]
+}
+
+// extremeFloats has the bits of extremeFloat of many values for fewer instructions: MINPS or MAXPS,
+// and what decides where these may be wrong once for all: whether there is a NaN, which a comparison
+// finds in two values, and whether all have a sign (max) or one has (min), which is that of a zero.
+func (e *emitter) extremeFloats(name string, xs []value.Value) value.Value {
+	blk, n := e.b.Block, llir.Lanes(xs[0].Type())
+	size, sign := types.I32, int64(math.MinInt32)
+	if llir.Scalar(xs[0].Type()).Equal(types.Double) {
+		size, sign = types.I64, math.MinInt64
+	}
+	bits := llir.Vec(n, size)
+	and := func(x, y value.Value) value.Value { return blk.NewAnd(x, y) }
+	or := func(x, y value.Value) value.Value { return blk.NewOr(x, y) }
+	var all, nans []value.Value
+	for i, x := range xs {
+		all = append(all, e.b.Bitcast(x, bits))
+		if i%2 == 1 || i == len(xs)-1 {
+			nans = append(nans, blk.NewSExt(blk.NewFCmp(enum.FPredUNO, xs[i-i%2], x), bits))
+		}
+	}
+	pred := enum.FPredOLT
+	if name == "maximum" {
+		pred = enum.FPredOGT
+	}
+	best := e.b.Bitcast(pairwise(xs, func(x, y value.Value) value.Value { return blk.NewSelect(blk.NewFCmp(pred, x, y), x, y) }), bits)
+	if name == "maximum" {
+		best = and(best, or(pairwise(all, and), llir.SplatConst(n, llir.Int(size, ^sign))))
+	} else {
+		best = or(best, and(pairwise(all, or), llir.SplatConst(n, llir.Int(size, sign))))
+	}
+	return e.b.Bitcast(or(best, pairwise(nans, or)), xs[0].Type())
 }
 
 // reduceArg scans the elements for the first extreme one; NaN counts as extreme.

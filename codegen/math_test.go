@@ -297,23 +297,26 @@ func f64s(b []byte) []float64 {
 }
 
 // TestExtremesOfEdges: min and max of every pair of the edges, zeros of both signs and NaN among
-// them, have the evaluator's bits, as elements and reduced.
+// them, have the evaluator's bits, as elements and reduced over few registers and many.
 func TestExtremesOfEdges(t *testing.T) {
 	target := hostTarget(t)
 	for _, op := range []string{"min", "max"} {
 		for _, elem := range []loop.Elem{loop.F32, loop.F64} {
 			pair := parseKernel(t, mathText("pair", elem.String(), op+"(x, z)"))
-			rows := parseKernel(t, fmt.Sprintf(`kernel rows(in X: %[1]s[4096], in Z: %[1]s[4096], out Y: %[1]s[4096]) guarded {
-  axis i: 4096 loop, r: 2 reg, l: 4 lane
-  for i { x = X[i]   z = Z[i]   Y[i] = %[2]s[r,l](where(r * 4 + l == i %% 8, x, z)) }
-}`, elem, op))
-			machines := load(t, target, pair, rows)
+			rows := func(regs int) *loop.Kernel {
+				return parseKernel(t, fmt.Sprintf(`kernel rows%[3]d(in X: %[1]s[4096], in Z: %[1]s[4096], out Y: %[1]s[4096]) guarded {
+  axis i: 4096 loop, r: %[3]d reg, l: 4 lane
+  for i { x = X[i]   z = Z[i]   Y[i] = %[2]s[r,l](where(r * 4 + l == i %% %[4]d, x, z)) }
+}`, elem, op, regs, 4*regs))
+			}
+			kernels := []*loop.Kernel{pair, rows(2), rows(3), rows(8)}
+			machines := load(t, target, kernels...)
 			var xs, zs []float64
 			for i := range mathChunk {
 				xs, zs = append(xs, float64(edges[i%len(edges)])), append(zs, float64(edges[i/len(edges)%len(edges)]))
 			}
 			x, z, y := loop.Floats(elem, xs, mathChunk), loop.Floats(elem, zs, mathChunk), aligned(8*mathChunk)
-			for n, k := range []*loop.Kernel{pair, rows} {
+			for n, k := range kernels {
 				machines[n].run([][]byte{memoryOf(x), memoryOf(z), y})
 				args := map[string]*loop.Data{"X": x, "Z": z}
 				require.NoError(t, loop.Eval(k, args, loop.EvalOptions{Typed: true}))

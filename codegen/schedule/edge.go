@@ -348,13 +348,28 @@ func (e *edger) turns(f *loop.For, lo, hi *index.Expr, holds map[*loop.Axis]bool
 	for i, c := range f.Carry {
 		next := e.value(c.Next, q)
 		if cond := e.live(e.deps.value(c.Next), q, []*loop.Axis{f.Axis}); cond != nil {
-			next = where(cond, next, n.Carry[i].In)
+			next = held(cond, next, n.Carry[i].In)
 		}
 		out := *c.Out
 		n.Carry[i].Next, n.Carry[i].Out = next, &out
 		p.memo[c.Out] = &out
 	}
 	return n
+}
+
+// held is what a turn makes of a carried value where cond, and else that value.
+func held(cond, next, in *loop.Value) *loop.Value {
+	red := loop.ReduceMax
+	switch next.Op {
+	case loop.Min:
+		red = loop.ReduceMin
+		fallthrough
+	case loop.Max: // the carried value is compared once, as in turns without a condition
+		if next.Args[0] == in {
+			return binary(next.Op, in, where(cond, next.Args[1], start(&loop.Value{Op: red, Elem: in.Elem})))
+		}
+	}
+	return where(cond, next, in)
 }
 
 // bodyCost is what one point of the values in a loop costs, products aside.

@@ -48,6 +48,7 @@ func layout(k *loop.Kernel, vecs []loop.Opt) (*loop.Kernel, error) {
 			a.Bind = loop.Reg
 		}
 	}
+	gatherExtremes(finish(k))
 	return finish(k), nil
 }
 

@@ -90,8 +90,7 @@ func reduceCost(n *Node) float64 {
 	return work
 }
 
-// reduceGrad: max and min give the cotangent to the first of equals. The
-// gradient of prod is right with zeros, its own gradient only without.
+// reduceGrad: max and min give the cotangent to the first of equals.
 func reduceGrad(b *Builder, n, dy *Node) []*Node {
 	a, x := n.Attr.(ReduceAttr), n.Args[0]
 	keep := kept(x.Type.Rank(), a.Axes)
@@ -102,17 +101,39 @@ func reduceGrad(b *Builder, n, dy *Node) []*Node {
 	case Max, Min:
 		return []*Node{b.Where(firstExtreme(b, n, spread), spread(dy), b.Like(x, 0))}
 	case Prod:
-		zero, one := b.Like(x, 0), b.Like(x, 1)
-		isZero := b.Op("eq", x, zero)
-		x1 := b.Where(isZero, one, x)
-		zeros := b.Reduce(Sum, a.Axes, b.Cast(isZero, loop.I32))
-		others := spread(b.Reduce(Prod, a.Axes, x1))
-		none := spread(b.Op("eq", zeros, b.Like(zeros, 0)))
-		single := b.And(isZero, spread(b.Op("eq", zeros, b.Like(zeros, 1))))
-		d := b.Where(none, b.Div(others, x1), b.Where(single, others, zero))
-		return []*Node{b.Mul(spread(dy), d)}
+		return []*Node{b.Mul(spread(dy), others(b, x, a.Axes))}
 	}
 	return []*Node{nil}
+}
+
+// others is, for each element of x, the product of all other elements along axes: of those before it and of those behind it.
+// There is no division, so the gradients of every order are right where elements are 0.
+func others(b *Builder, x *Node, axes []int) *Node {
+	last := len(axes) - 1
+	axis := axes[last]
+	one := 1.0
+	shifted := func(y *Node, by int) *Node {
+		out := make([]*index.Expr, y.Type.Rank())
+		for k := range out {
+			out[k] = Var(k)
+		}
+		out[axis] = index.Sum(Var(axis), index.C(by))
+		return b.Index(y, y.Type.Dims, out, &one)
+	}
+	beyond := func(sign int) *Node { // after a turn, the product of the next 1, 2, 4, … elements
+		y := shifted(x, sign)
+		for step := 1; step < x.Type.Dims[axis].Size; step *= 2 {
+			y = b.Mul(y, shifted(y, sign*step))
+		}
+		return y
+	}
+	along := b.Mul(beyond(-1), beyond(1))
+	if last == 0 {
+		return along
+	}
+	rows := b.Reduce(Prod, axes[last:], x)
+	rest := others(b, rows, axes[:last])
+	return b.Mul(along, b.Broadcast(rest, x.Type.Dims, kept(x.Type.Rank(), axes[last:])...))
 }
 
 // firstExtreme marks the element of x that a max or min has taken: the first of equals in flat order.

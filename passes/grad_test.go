@@ -25,6 +25,7 @@ type gradCase struct {
 	low   float64 // parameters are drawn from low .. high
 	high  float64
 	once  bool // no second derivative
+	zeros int  // the first elements of the first parameter are 0
 }
 
 func f32(sizes ...int) ir.Type { return ir.TensorOf(loop.F32, sizes...) }
@@ -109,6 +110,9 @@ func (c gradCase) check(t *testing.T, order int) {
 		}
 		values[fmt.Sprintf("x%d", i)] = v
 	}
+	for k := range c.zeros {
+		values["x0"].F[k] = 0
+	}
 	e.Params = func(_ ir.ParamKind, name string) *ir.Tensor { return values[name] }
 	out, err := e.Run(g)
 	require.NoError(t, err, g.String())
@@ -152,8 +156,15 @@ func function2(op string, low, high float64) gradCase {
 }
 
 func reduction(kind ir.ReduceKind, axes []int, sizes ...int) gradCase {
-	return gradCase{op: "reduce", name: fmt.Sprintf("%s%v%v", kind, axes, sizes), types: []ir.Type{f32(sizes...)}, once: kind == ir.Prod,
+	return gradCase{op: "reduce", name: fmt.Sprintf("%s%v%v", kind, axes, sizes), types: []ir.Type{f32(sizes...)},
 		build: func(b *ir.Builder, x []*ir.Node) *ir.Node { return b.Reduce(kind, axes, x[0]) }}
+}
+
+func prodOfZeros(n int) gradCase {
+	return gradCase{op: "reduce", name: fmt.Sprintf("prod with %d zeros", n), types: []ir.Type{f32(5)}, zeros: n,
+		build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
+			return b.Add(b.Reduce(ir.Prod, []int{0}, x[0]), b.Reduce(ir.Sum, []int{0}, x[0]))
+		}}
 }
 
 func dot(spec string, x, y ir.Type) gradCase {
@@ -191,7 +202,8 @@ func gradCases() []gradCase {
 		}},
 		reduction(ir.Sum, []int{0}, 3), reduction(ir.Sum, []int{0, 2}, 2, 3, 5), reduction(ir.Sum, []int{1}, 3, 1, 2),
 		reduction(ir.Max, []int{1}, 3, 5), reduction(ir.Min, []int{0}, 3, 5), reduction(ir.Max, []int{0, 2}, 2, 3, 3),
-		reduction(ir.Prod, []int{1}, 2, 3), reduction(ir.Prod, []int{0, 1}, 2, 3),
+		reduction(ir.Prod, []int{1}, 2, 3), reduction(ir.Prod, []int{0, 1}, 2, 3), reduction(ir.Prod, []int{0, 2}, 3, 1, 5), reduction(ir.Prod, []int{0}, 1),
+		prodOfZeros(1), prodOfZeros(2), prodOfZeros(3),
 		dot("ik,kj->ij", f32(2, 3), f32(3, 5)), dot("bik,bkj->bji", f32(2, 1, 3), f32(2, 3, 2)),
 		dot("ikl,lkj->ji", f32(1, 3, 2), f32(2, 3, 2)), dot("i,j->ij", f32(3), f32(2)), dot("i,i->i", f32(3), f32(3)),
 		dot("k,k->", f32(7), f32(7)),

@@ -87,7 +87,7 @@ func ulps(got float32, want float64) float64 {
 	switch {
 	case got == w || got != got && w != w:
 		if got == 0 && math.Signbit(float64(got)) != math.Signbit(want) {
-			return 1
+			return math.Inf(1)
 		}
 		return math.Abs(float64(got)-want) / unit(w) * b2f(!math.IsInf(want, 0) && !math.IsInf(float64(got), 0) && got == got)
 	case got != got || w != w:

@@ -49,7 +49,7 @@ func tanh64(a arith, x val) val {
 	small := a.fma(a.mul(z, x), a.poly(z, tanhTail64...), x)
 	e := exp64(a, a.mul(a.atMost(ax, 20), a.c(2)))
 	large := a.sub(a.c(1), a.div(a.c(2), a.add(e, a.c(1))))
-	return a.where(a.lt(ax, a.c(0.625)), small, a.copySign(large, x))
+	return a.copySign(a.where(a.lt(ax, a.c(0.625)), small, large), x) // of -0 too, which fma(0, …, -0) forgets
 }
 
 func sigmoid64(a arith, x val) val {

@@ -105,16 +105,17 @@ func expandCholesky(b *Builder, node *Node) (*Node, error) {
 	l := columns(b, n, a, nil, func(r *Builder, k *index.Expr, turn, rest, _ *Node) []*Node {
 		c := at(r, rest, rank-1, k)
 		root := r.Op("sqrt", at(r, c, rank-2, k))
-		below := r.Op("ge", r.Iota(c.Type.Dims, rank-2), r.Broadcast(turn, c.Type.Dims))
-		c = r.Where(below, r.Div(c, r.Broadcast(root, c.Type.Dims, leading(rank-2)...)), r.Like(c, 0))
+		dims, i, here := c.Type.Dims, r.Iota(c.Type.Dims, rank-2), r.Broadcast(turn, c.Type.Dims)
+		wide := r.Broadcast(root, dims, leading(rank-2)...)
+		c = r.Where(r.Op("gt", i, here), r.Div(c, wide), r.Where(r.Op("eq", i, here), wide, r.Like(c, 0)))
 		off := r.Mul(r.Broadcast(c, rest.Type.Dims, leading(rank-1)...), r.Broadcast(c, rest.Type.Dims, leading(rank-2, rank-1)...))
 		return []*Node{r.Sub(rest, off), c}
 	})
 	return fromFirst(b, b.Get(l, 1), rank-1), nil
 }
 
-// elimination is Gauss and Jordan's: in turn k the row with the largest element of column k, from row k on,
-// changes places with row k, is divided by that element (the pivot), and taken off all others. The loop gives what is left
+// elimination is Gauss and Jordan's: in turn k the row with the largest element of column k, from row k on (the pivot),
+// changes places with row k, and what makes column k 0 is taken off all others; nothing where the pivot is 0. The loop gives what is left
 // of m, and in each turn the pivot and -1 where two rows changed places, else 1.
 func elimination(b *Builder, m *Node, n int) *Node {
 	rank := m.Type.Rank()
@@ -128,7 +129,7 @@ func elimination(b *Builder, m *Node, n int) *Node {
 		rowDims := without(dims, []int{rank - 2})
 		row := at(r, m, rank-2, Data(1), r.Broadcast(largest, rowDims, leading(rank-2)...))
 		pivot := at(r, row, rank-2, k)
-		row = r.Div(row, r.Broadcast(pivot, rowDims, leading(rank-2)...))
+		divisor := r.Where(r.Op("eq", pivot, r.Like(pivot, 0)), r.Like(pivot, 1), pivot)
 
 		i, here, p := r.Iota(dims, rank-2), r.Broadcast(turn, dims), r.Broadcast(largest, dims, leading(rank-2)...)
 		from := r.Where(r.Op("eq", i, here), p, r.Where(r.Op("eq", i, p), here, i))
@@ -138,7 +139,8 @@ func elimination(b *Builder, m *Node, n int) *Node {
 		}
 		out[rank-2] = Data(1)
 		m = r.Index(m, dims, out, nil, from)
-		factor := r.Broadcast(at(r, m, rank-1, k), dims, leading(rank-1)...)
+		factor := at(r, m, rank-1, k)
+		factor = r.Broadcast(r.Div(factor, r.Broadcast(divisor, factor.Type.Dims, leading(rank-2)...)), dims, leading(rank-1)...)
 		whole := r.Broadcast(row, dims, leading(rank-2, rank-1)...)
 		moved := r.Op("ne", largest, r.Broadcast(turn, largest.Type.Dims))
 		sign := r.Where(moved, r.Like(pivot, -1), r.Like(pivot, 1))
@@ -146,7 +148,7 @@ func elimination(b *Builder, m *Node, n int) *Node {
 	})
 }
 
-// expandGeneral eliminates a in [a, y] put side by side: it leaves [1, x].
+// expandGeneral eliminates a in [a, y] put side by side: that leaves a diagonal of pivots, and its product with x.
 func expandGeneral(b *Builder, a, y *Node) *Node {
 	rank, n := a.Type.Rank(), a.Type.Dims[a.Type.Rank()-1].Size
 	width := n + y.Type.Dims[rank-1].Size
@@ -162,7 +164,9 @@ func expandGeneral(b *Builder, a, y *Node) *Node {
 	zero := 0.0
 	left := b.Op("lt", b.Iota(dims, rank-1), b.Const(OfDims(loop.I32, dims), float64(n)))
 	both := b.Where(left, shifted(0, a, dims, &zero), shifted(-n, y, dims, &zero))
-	return shifted(n, b.Get(elimination(b, both, n), 0), y.Type.Dims, nil)
+	l := elimination(b, both, n)
+	right := shifted(n, b.Get(l, 0), y.Type.Dims, nil)
+	return b.Div(right, b.Broadcast(fromFirst(b, b.Get(l, 1), rank-2), y.Type.Dims, leading(rank-1)...))
 }
 
 // The determinant is the product of the pivots and of the signs of the exchanges.

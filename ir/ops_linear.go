@@ -271,8 +271,8 @@ func detSign(out []float64, n, _ int, in ...[]float64) {
 		switch d := a[k*n+k]; {
 		case d < 0:
 			out[0] = -out[0]
-		case d == 0:
-			out[0] = 0
+		case d != d || d == 0:
+			out[0] *= d
 		}
 	}
 }

@@ -87,35 +87,3 @@ eval e {
 		}
 	}
 }
-
-// The gradients at ties and infinities: each cotangent goes to the first of equals, and to nothing where all are -inf.
-func TestGradientsAtEdges(t *testing.T) {
-	inf := math.Inf(1)
-	for _, c := range []struct {
-		y       string
-		x, want []float64
-	}{
-		{"sum(cummax(x, axis: 0))", []float64{1, 3, 3, 2}, []float64{1, 3, 0, 0}},
-		{"sum(cummin(x, axis: 0))", []float64{3, 3, 1, 1}, []float64{2, 0, 2, 0}},
-		{"max(x)", []float64{2, 5, 5, 1}, []float64{0, 1, 0, 0}},
-		{"min(x)", []float64{2, 1, 1, 1}, []float64{0, 1, 0, 0}},
-		{"sum(sort(x)[:2])", []float64{4, 1, 1, 1}, []float64{0, 1, 1, 0}},
-		{"sum(x[top_k(x, 2)])", []float64{4, 7, 4, 4}, []float64{1, 1, 0, 0}},
-		{"logsumexp(x)", []float64{-inf, -inf}, []float64{0, 0}},
-		{"logsumexp(x)", []float64{-inf, 3}, []float64{0, 1}},
-		{"logsumexp(x)", []float64{700, 700}, []float64{0.5, 0.5}},
-		{"sum(cumlogsumexp(x, axis: 0)[2:])", []float64{-inf, -inf, 2}, []float64{0, 0, 1}},
-		{"sum(cumlogsumexp(x, axis: 0))", []float64{-inf, -inf, -inf}, []float64{0, 0, 0}},
-		{"norm(x)", []float64{0, 0}, []float64{0, 0}},
-		{"prod(x)", []float64{2, 0, 3}, []float64{0, 6, 0}},
-		{"prod(x)", []float64{0, 0, 3}, []float64{0, 0, 0}},
-		{"sum(abs(x))", []float64{0, -2, 3}, []float64{0, -1, 1}},
-		{"sum(relu(x))", []float64{0, -2, 3}, []float64{0, 0, 1}},
-	} {
-		m := build(t, fmt.Sprintf("data d = npy(\"x\")\neval e {\n  each x: f32[%d] from d.train\n  g = grad(%s, x)\n  show g\n}", len(c.x), c.y))
-		out := evaluate(t, entryOf(t, m, ir.EntryEval, "e").Graph, values{"x": ir.Floats(c.x, len(c.x))}, nil)
-		for i, w := range c.want {
-			same(t, w, out["g"].F[i], fmt.Sprintf("gradient %d of %s at %v", i, c.y, c.x))
-		}
-	}
-}

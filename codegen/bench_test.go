@@ -125,16 +125,17 @@ func (p *product) compare(b *testing.B, target *Target, gemm func(p *product, x,
 }
 
 // softmaxAndCopy: the copy moves as much memory as softmax must, which takes a core of 3.2 GHz some 5.8
-// cycles for 8 numbers. On a machine of which others use a part, the least of many runs went from 3.5 to
-// 2.3 .. 2.4 ms, from 3.7 to 2.2 .. 2.6 times the copy; 1.6 is not reached. What gave how much: fewer
-// operations in max 0.2 ms, in exp 0.35, the next row fetched ahead 0.7, the sum as a sweep of its own
-// (nothing is spilled) 0.2. What is left, in cycles for 8 numbers: exp 7.0 by llvm-mca, bound by latency
-// (its multiplications alone take 5.5; two chains interleaved would take 6.5), max 1.5, sum 0.5, and
-// the division with its streamed stores 4.6, which are the stores': a product with the reciprocal and
-// two corrections is not faster. A hand-written kernel with the divisions of one row in the
-// sweep of exp of the next, where the stores hide, took 1.5 times a copy, and 1.9 without that. A polynomial
-// of degree 5 is above 2 units; fetching ahead in the sweep of exp instead of the last makes no
-// difference beyond noise (some 2%).
+// cycles for 8 numbers. On a machine of which others use a part, seven runs in turn with what was there before
+// went from 1.87 .. 2.44, median 1.96, to 1.54 .. 1.74, median 1.64 times the copy, the least time from 2.7 to
+// 2.4 ms. What gave how much: the divisions of a row, which wait for their streamed stores, in the sweep of exp
+// of the next row, and the row after it fetched ahead there 0.5 ms, max over the registers of a turn before
+// lanes 0.05 .. 0.1 ms. In cache, without waiting for memory, it takes 1.8 ms at 3 GHz, 10.5 cycles for 8 numbers:
+// exp 6.2, of which the two units that multiply, compare and divide need 5.5, max 1, sum 0.5, and the rest is
+// the divisions and what the core waits at the end of each sweep. What made no difference beyond noise (4%): exp
+// of 2, 4 or 8 registers interleaved, division and exp taking turns by registers, chunks of 64 rows instead of
+// 16, max of the next row with the sum of this one, the sum in the turn of the next row. Max of the next row
+// in the sweep of exp is slower: its comparisons take the units of exp. A polynomial of degree 5 is above
+// 2 units.
 func softmaxAndCopy(b *testing.B, target *Target) (ours, theirs samples) {
 	const rows, cols = 4096, 1024
 	k := prepare(b, target, fmt.Sprintf(`graph softmax {

@@ -315,17 +315,13 @@ func (r *rowLoop) runAt(i int) *run {
 	return nil
 }
 
-// accesses are the places, as texts, at which s stores to b and loads it. One that some turn may
-// not use, or that differs from row to row, is like no other.
+// accesses are the places, as texts, at which s stores to b and loads it. That of a store which some
+// turn may leave out is like none of a load.
 func (r *rowLoop) accesses(s loop.Stmt, b *loop.Buffer) (stores, loads []string) {
-	deps := newDepends()
 	place := func(at []*loop.Value) string {
 		text := ""
 		for _, v := range at {
 			text += r.x.of(v).String() + ","
-			if loop.Has(deps.value(v), r.f.Axis) {
-				text += "?"
-			}
 		}
 		return text
 	}
@@ -368,18 +364,25 @@ func skew(k *loop.Kernel, axis string) error {
 				out = append(out, r.skewed()...)
 				continue
 			case ok:
-				if f.Body, err = visit(f.Body); err != nil {
+				inner, err := visit(f.Body)
+				if err != nil {
 					return nil, err
 				}
+				f.Body = inner
 			}
 			out = append(out, s)
 		}
 		return out, nil
 	}
-	if k.Body, err = visit(k.Body); err == nil && !found {
-		err = fmt.Errorf("there is no loop over %s", axis)
+	body, err := visit(k.Body)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return fmt.Errorf("there is no loop over %s", axis)
 	}
-	return err
+	k.Body = body
+	return nil
 }
 
 // skewed is the loop over the first row, the one over the others, and the last sweep of the last.

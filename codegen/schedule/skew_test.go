@@ -65,10 +65,21 @@ func TestSkewIsRefused(t *testing.T) {
 }`, c.body))
 		require.ErrorContains(t, skew(k, "i"), c.why, c.body)
 	}
-	k := parse(t, `kernel k(in n: i32[], in X: f32[5,128], out Y: f32[5,128]) guarded {
-  axis i: min(i64(n[]), 5) <= 5 loop, j: 128 loop
-  for i { for j { Y[i,j] = X[i,j] } }
+	k := parse(t, `kernel k(in X: f32[5,128], out Y: f32[5,128]) guarded {
+  axis i: 5 loop, g: 2 loop, j: 128 loop
+  local E: f32[128] in panel
+  for g { E[g] = 1.0 }
+  c = for i carry a = 0.0 { for j { E[j] = X[i,j] }  for j { Y[i,j] = E[j] }  yield a + X[i,0] }
+  for i { for j { E[j] = X[i,j] }  for j { Y[i,j] = E[j] } }
 }`)
+	require.ErrorContains(t, skew(k, "i"), "the loop carries values")
+	k.Body = slices.Delete(k.Body, 1, 2)
+	require.ErrorContains(t, skew(k, "i"), "E is used outside the loop")
+	k = parse(t, `kernel k(in n: i32[], in X: f32[5,128], out Y: f32[5,128], out Z: f32[5,128]) guarded {
+  axis i: min(i64(n[]), 5) <= 5 loop, j: 128 loop
+  for i { for j { Z[i,j] = X[i,j] }  for j { Y[i,j] = X[i,j] } }
+}`)
+	require.ErrorContains(t, skew(k, "i"), "the loop may make no turn")
 	require.ErrorContains(t, skew(k, "j"), "the loop has no two sweeps")
 	require.ErrorContains(t, skew(k, "l"), "there is no axis l")
 }
@@ -78,6 +89,7 @@ var rowKernels = []string{
 	"e = exp(x - max[j](x))   Y[i,j] = e / sum[j](e)",
 	"m = max[j](x)   l = m + log(sum[j](exp(x - m)))   Y[i,j] = x - l   S[i] = l",
 	"c = x - sum[j](x) * 0.25   Y[i,j] = c * rsqrt(sum[j](c * c) + 1e-5) + G[j]",
+	"a = argmin[j](x)   Y[i,j] = x - G[i64(a)]   S[i] = f32(a)",
 	"y = G[j] * x   Y[i,j] = y * (x - sum[j](y * x))",
 }
 

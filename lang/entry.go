@@ -473,10 +473,10 @@ func (b *builder) show(s *Show, at Span) {
 	if s.As == "text" && x.N.Type.Elem != loop.I32 {
 		b.fail(at, "a text is i32[B, T], not %s", typeText(x.N.Type))
 	}
-	if s.As == "images" && x.N.Type.Rank() != 4 {
-		b.fail(at, "images are f32[n, channels, height, width], not %s", typeText(x.N.Type))
-	}
 	rank := x.N.Type.Rank()
+	if s.As == "images" && rank != 4 && rank != 5 {
+		b.failHelp(at, "`reshape(x, [n, 1, height, width])`", "images are f32[n, channels, height, width] or f32[rows, columns, channels, height, width], not %s", typeText(x.N.Type))
+	}
 	if s.As == "points" && (rank != 2 && rank != 3 || x.N.Type.Dims[rank-1].Size != 2) {
 		b.fail(at, "points are f32[n, 2] or f32[groups, n, 2], not %s", typeText(x.N.Type))
 	}

@@ -63,7 +63,7 @@ var showForms = []showForm{
 	{printed, "anything", anyShape, nil, nil},
 	{"text", "anything", anyShape, (*shown).text, []showFile{{".txt", (*shown).text}}},
 	{"table", "anything", anyShape, (*shown).table, []showFile{{".csv", (*shown).csv}}},
-	{"images", "[height, width], [n, height, width] or [n, channels, height, width]", func(d []int) bool { return len(d) >= 2 }, nil, []showFile{{".png", (*shown).images}}},
+	{"images", "[height, width], [n, height, width], [n, channels, height, width] or [rows, columns, channels, height, width]", func(d []int) bool { return len(d) >= 2 }, nil, []showFile{{".png", (*shown).images}}},
 	{"points", "[n, 2] or [groups, n, 2]", func(d []int) bool { return (len(d) == 2 || len(d) == 3) && d[len(d)-1] == 2 }, nil, []showFile{{".png", (*shown).points}}},
 	{"histogram", "anything", anyShape, nil, []showFile{{".png", (*shown).histogram}, {".csv", (*shown).histogramCounts}}},
 	{"audio", "[samples] or [clips, samples]", func(d []int) bool { return len(d) == 1 || len(d) == 2 }, nil, []showFile{{".wav", (*shown).audio}}},

@@ -15,8 +15,8 @@ const (
 	gridShade = 128
 )
 
-// images writes [.., height, width] or [n, channels, height, width] as one PNG:
-// the images in a grid, a pixel apart, small ones magnified. Floats are 0 (black)
+// images writes [.., height, width] or [.., channels, height, width] as one PNG:
+// the images in a grid, of the rows and columns of a fifth axis if there is one, a pixel apart, small ones magnified. Floats are 0 (black)
 // to 1, or -1 to 1 where something is negative; integers are 0 to 255.
 func (s *shown) images(w io.Writer) error {
 	d := s.dims
@@ -28,6 +28,9 @@ func (s *shown) images(w io.Writer) error {
 	}
 	level := s.levels()
 	across := int(math.Ceil(math.Sqrt(float64(count))))
+	if len(d) == 5 {
+		across = d[1]
+	}
 	down := (count + max(across, 1) - 1) / max(across, 1)
 	zoom := min(max(gridSide/max(across*wide, down*high, 1), 1), mostZoom)
 	img := image.NewRGBA(image.Rect(0, 0, across*(zoom*wide+1)+1, down*(zoom*high+1)+1))

@@ -34,6 +34,16 @@ func TestImagesMakeAGrid(t *testing.T) {
 	require.Equal(t, []uint8{255, 0}, []uint8{at(1, zoom+2), at(1+zoom, zoom+2)})
 }
 
+func TestImagesInRowsAndColumns(t *testing.T) {
+	s := &shown{elem: loop.F32, dims: []int{1, 3, 1, 1, 1}, mem: floats(0, 1, 0.5)}
+	var out bytes.Buffer
+	require.NoError(t, s.images(&out))
+	img, err := png.Decode(&out)
+	require.NoError(t, err)
+	require.Equal(t, 3*(mostZoom+1)+1, img.Bounds().Dx())
+	require.Equal(t, mostZoom+2, img.Bounds().Dy())
+}
+
 func TestValuesAndText(t *testing.T) {
 	s := &shown{elem: loop.F32, dims: []int{2, 2}, mem: crop(floats(72, 105, 33, 0.1, 2, 3), 4, []int{2, 3}, []int{2, 2})}
 	var out bytes.Buffer

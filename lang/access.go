@@ -51,7 +51,11 @@ func (b *builder) restSubscripts(t *IndexTerm, rank int) []subscriptOf {
 		}
 	}
 	if len(out) != rank {
-		b.fail(t.Span(), "`%s` has %s, and here %s", b.src.text(t.X.Span()), axes(rank), indices(len(out)))
+		help := ""
+		if len(out) < rank {
+			help = "here every operand is a scalar; a function of rows is applied in a loop: `for i in n { y[i] = f(x[i]) }`"
+		}
+		b.failHelp(t.Span(), help, "`%s` has %s, and here %s", b.src.text(t.X.Span()), axes(rank), indices(len(out)))
 	}
 	return out
 }

@@ -171,7 +171,7 @@ func (b *builder) whileStmt(s *While, at Span) {
 		return
 	}
 	if effects(s.Body) {
-		b.fail(at, "`each`, `minimize`, `report`, `show` and `<-` cannot stand in a `while`")
+		b.failHelp(at, "`repeat n { … }` runs a known number of times; or let the `while` compute a value, and assign it behind", "`each`, `minimize`, `report`, `show` and `<-` cannot stand in a `while`")
 	}
 	b.needGraph(at)
 	outer := b.f

@@ -33,7 +33,7 @@ func Build(file string, src []byte, opts Options) (*ir.Module, []Diagnostic) {
 }
 
 func newCore(file string, src []byte, opts Options) *core {
-	return &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, differentiated: map[string]bool{}, trained: map[*stateDecl]bool{}, libraries: map[string]*scope{}, path: file}
+	return &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, differentiated: map[string]bool{}, trained: map[*stateDecl]bool{}, written: map[Span]writtenLoop{}, inner: map[string]innerName{}, libraries: map[string]*scope{}, path: file}
 }
 
 // Check finds the mistakes and doubtful places of a model file.
@@ -61,6 +61,8 @@ type core struct {
 	trained   map[*stateDecl]bool // params that a minimize names and states that an entry changes
 	minimizes bool                // there is a minimize
 	ones      []*dimensionUse
+	written   map[Span]writtenLoop
+	inner     map[string]innerName // names that only a block binds
 	calls     []activeCall
 
 	// of the entry being built
@@ -208,6 +210,7 @@ func (c *core) run(file string, src []byte) (m *ir.Module) {
 		b.unused(parsed)
 		b.untrained()
 		b.alwaysOne()
+		b.writtenOut()
 	}
 	return c.module
 }

@@ -138,6 +138,9 @@ func HasErrors(ds []Diagnostic) bool {
 // nearest finds the candidate most like word, or "" if none is near: at most
 // a third of the letters differ.
 func nearest(word string, candidates []string) string {
+	if len(word) == 1 {
+		return "" // every other letter would be near
+	}
 	best, found := max(len(word)/3, 1)+1, ""
 	for _, c := range candidates {
 		if d := distance(word, c); d < best || d == best && found != "" && c < found {

@@ -2,6 +2,8 @@ package lang
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"mdlc/ir"
 )
@@ -55,28 +57,57 @@ type dimensionUse struct {
 	name   string
 	fn     string
 	always bool // it was 1 in every call
+	trains bool // a train calls it
 }
 
 // noteSize remembers what a dimension of the model file is bound to in a call.
 func (b *builder) noteSize(d *Dim, name string, have ir.Dim) {
-	if b.entry == nil || b.entry.kind != ir.EntryTrain || d.Pos.Filename != b.path || len(b.calls) == 0 {
+	if b.entry == nil || d.Pos.Filename != b.path || len(b.calls) == 0 {
 		return
 	}
+	trains := b.entry.kind == ir.EntryTrain
 	one := have.Len == nil && have.Size == 1
 	for _, u := range b.ones {
 		if u.dim == d {
-			u.always = u.always && one
+			u.always, u.trains = u.always && one, u.trains || trains
 			return
 		}
 	}
-	b.ones = append(b.ones, &dimensionUse{d, name, b.calls[len(b.calls)-1].name, one})
+	b.ones = append(b.ones, &dimensionUse{d, name, b.calls[len(b.calls)-1].name, one, trains})
 }
 
-// alwaysOne warns of dimensions that stand for 1 in every call.
+// alwaysOne warns of dimensions that stand for 1 in every call, where a train calls: of a sample's call only, 1 may be one of many.
 func (b *builder) alwaysOne() {
 	for _, u := range b.ones {
-		if u.always {
+		if u.always && u.trains {
 			b.warn(Span{u.dim.Pos, u.dim.EndPos}, "write 1 in the type if that is meant", "the dimension `%s` of `%s` is 1 in every call", u.name, u.fn)
 		}
+	}
+}
+
+// manyTurns is how many turns of a loop may be written out that need not be, without a word.
+const manyTurns = 64
+
+// A writtenLoop is a loop that is written out turn by turn because something must be known to the compiler.
+type writtenLoop struct {
+	turns int
+	why   Diagnostic
+}
+
+func (b *builder) noteTurns(at Span, turns int, why Diagnostic) {
+	if at.Pos.Filename == b.path {
+		b.written[at] = writtenLoop{b.written[at].turns + turns, why}
+	}
+}
+
+// writtenOut warns of loops of many such turns: each is code of its own.
+func (b *builder) writtenOut() {
+	places := slices.SortedFunc(maps.Keys(b.written), func(x, y Span) int { return x.Pos.Offset - y.Pos.Offset })
+	for _, at := range places {
+		w := b.written[at]
+		if w.turns <= manyTurns {
+			continue
+		}
+		b.warn(at, w.why.Help, "this loop is written out, %d turns in all, and takes long to compile: %s", w.turns, w.why.Message)
 	}
 }

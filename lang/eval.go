@@ -117,7 +117,14 @@ func (c *builder) static(t Term, what string) Value {
 // needStatic refuses a tensor where the compiler must know the value. In a loop
 // that may be unrolled, unrolling may make it known.
 func (b *builder) needStatic(at Span, v Tensor, what string) {
-	d := b.diagnostic(at, "", "%s must be known to the compiler, and this is %s", what, v.what())
+	help := ""
+	switch {
+	case what == "the bound of a slice":
+		help = "a slice has a length that the compiler knows; in index notation a `where` leaves elements out: `sum[k where k < n] x[k]`"
+	case v.N.Type.Rank() > 0:
+		help = "`for i in len(x) { … x[i] … }` runs over the first axis of x"
+	}
+	d := b.diagnostic(at, help, "%s must be known to the compiler, and this is %s", what, v.what())
 	if b.unrollable > 0 {
 		panic(notStatic{d})
 	}
@@ -223,6 +230,12 @@ func (b *builder) binary(op string, l, r Value, at Span) Value {
 			help := ""
 			if _, ok := v.(List); ok {
 				help = "`x: f32[3] = [1, 2, 3]` makes a tensor of a list"
+			}
+			if _, ok := v.(Range); ok {
+				help = "in index notation an index counts: `y[i] = where i >= 2 then x[i] else 0`"
+			}
+			if _, ok := v.(Draw); ok {
+				help = "draw first, and compute with the value: `x ~ normal[n]` and `y = 2 * x + 1`"
 			}
 			b.failHelp(at, help, "`%s` does not take %s", op, describe(v))
 		}

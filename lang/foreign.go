@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"fmt"
 	"strings"
 
 	"mdlc/stdlib"
@@ -14,6 +15,10 @@ var foreignNames = map[string]string{
 	"torch": "functions need no prefix: `exp(x)`, `concat([a, b], axis: 1)`", "np": "functions need no prefix: `exp(x)`", "jnp": "functions need no prefix: `exp(x)`", "F": "functions need no prefix: `relu(x)`",
 	"zeros": "`x: f32[n] = 0`", "ones": "`x: f32[n] = 1`", "full": "`x: f32[n] = v`", "zeros_like": "`0 * x`", "ones_like": "`0 * x + 1`", "eye": "`y[i < n, j < n] = f32(i == j)`",
 	"randn": "`x ~ normal[n]`", "rand": "`x ~ uniform[n]`", "randint": "`x ~ integers(low, high)[n]`", "randperm": "`x ~ permutation[n]`", "multinomial": "`x ~ categorical(logits)`",
+	"outer": "index notation: `y[i, j] = a[i] * b[j]`", "diag": "index notation: `d[i] = x[i, i]`, or `y[i, j] = where i == j then d[i] else 0`", "diagonal": "index notation: `d[i] = x[i, i]`", "trace": "`sum[i] x[i, i]`",
+	"inv": "`inverse(x)`", "logdet": "`slogdet(x)`, or of l = cholesky(x): 2 * (sum[i] log(l[i, i]))", "solve_triangular": "`solve_lower(l, b)` or `solve_upper(u, b)`",
+	"scatter_add": "`y[k, d] = sum[i where number[i] == k] x[i, d]`", "segment_sum": "`y[k, d] = sum[i where number[i] == k] x[i, d]`", "bincount": "`n[k < count] = sum[i] (number[i] == k)`",
+	"vmap": "index notation, or a loop: `for i in n { y[i] = f(x[i]) }`", "scan": "a loop: `for t in n { … }`", "fori_loop": "a loop: `for t in n { … }`", "lambda": "`fn f(x) = …` at file level",
 	"arange": "an index in index notation, as in `y[i < n] = i`", "linspace": "`y[i < n] = a + (b - a) * i / (n - 1)`",
 	"matmul": "`a @ b`", "einsum": "index notation: `y[b, o] = sum[i] x[b, i] * w[i, o]`", "cat": "`concat([a, b], axis: 1)`", "where": "`where c then a else b`",
 	"pow": "`x^y`", "relu6": "`min(relu(x), 6)`", "maximum": "`max(a, b)`", "minimum": "`min(a, b)`", "clip": "`clamp(x, low, high)`", "topk": "`top_k(x, k: 5)`", "tril": "`where` in index notation: `softmax[s where s <= t]`",
@@ -97,6 +102,9 @@ func (b *builder) unknown(name string, at Span) {
 	}
 	if lib := libraryOf(name); help == "" && lib != "" {
 		help = "`" + lib + "." + name + "`, with `use " + lib + "` at the top of the file"
+	}
+	if e, ok := b.inner[name]; ok && e.at.Pos.Filename == at.Pos.Filename && e.calls == len(b.calls) && e.at.Pos.Offset < at.Pos.Offset {
+		help = fmt.Sprintf("only the block of line %[2]d binds `%[1]s`: bind it before, as in `%[1]s: f32[…] = 0`, or let the loop collect it by `%[1]s[i] = …` for use behind it", name, e.at.Pos.Line)
 	}
 	if help == "" {
 		help = didYouMean(name, b.sc.names())

@@ -104,7 +104,7 @@ func (b *builder) defineIndexed(subs []Subscript, axes []ir.Dim, value Term, at 
 		}
 		v := b.freeIndex(s)
 		if ix.find(v.name) != nil {
-			b.fail(s.Span, "the index `%s` stands here twice", v.name)
+			b.failHelp(s.Span, "a diagonal is chosen by a condition: `y[i, j] = where i == j then a else x[i, j]`", "the index `%s` stands here twice", v.name)
 		}
 		v.id = root.id()
 		ix.vars = append(ix.vars, v)

@@ -113,6 +113,7 @@ func (b *builder) runLoop(names []string, over []Value, body *Block, at Span) {
 		rolled = false
 	}
 	defer b.poisonCollected(len(b.diags), body)
+	b.noteInner(body, at)
 	var why *Diagnostic
 	if rolled {
 		if !known {
@@ -132,6 +133,9 @@ func (b *builder) runLoop(names []string, over []Value, body *Block, at Span) {
 	if k > maxUnroll {
 		b.fail(at, "`each`, `minimize`, `report`, `show` and `<-` run turn by turn: this loop would be unrolled %d times, more than %d", k, maxUnroll)
 	}
+	if why != nil {
+		b.noteTurns(at, k, *why)
+	}
 	b.unrolled(names, over, k, body)
 }
 
@@ -145,6 +149,21 @@ func (b *builder) poisonCollected(wrong int, body *Block) {
 			b.sc.define(n, Poison{})
 		}
 	}
+}
+
+// noteInner remembers the names that only a block binds, to say so where one is used behind it, or before it is bound.
+func (b *builder) noteInner(body *Block, at Span) {
+	for _, n := range assigned(body) {
+		if v, _ := b.sc.find(n); v == nil {
+			b.inner[n] = innerName{at, len(b.calls)}
+		}
+	}
+}
+
+// innerName is where the block stands that binds a name, and in how many calls.
+type innerName struct {
+	at    Span
+	calls int
 }
 
 // effects: batches and updates happen turn by turn.
@@ -165,7 +184,7 @@ func effects(bl *Block) bool {
 // tryRolled makes one loop op, or says what must be known to the compiler turn by turn.
 func (b *builder) tryRolled(names []string, over []Value, count *index.Expr, body *Block, at Span) (why *Diagnostic) {
 	diags, calls, turns, loops, runs, site, f := len(b.diags), len(b.calls), b.turns, b.loops, b.runs, b.site, b.f
-	nth := maps.Clone(b.nth)
+	nth, written := maps.Clone(b.nth), maps.Clone(b.written)
 	saved := saveLocals(b.sc)
 	b.unrollable++
 	defer func() {
@@ -178,7 +197,7 @@ func (b *builder) tryRolled(names []string, over []Value, count *index.Expr, bod
 		if !again {
 			panic(r)
 		}
-		b.diags, b.calls, b.turns, b.loops, b.runs, b.site, b.f, b.nth = b.diags[:diags], b.calls[:calls], turns, loops, runs, site, f, nth
+		b.diags, b.calls, b.turns, b.loops, b.runs, b.site, b.f, b.nth, b.written = b.diags[:diags], b.calls[:calls], turns, loops, runs, site, f, nth, written
 		saved()
 		why = &reason.d
 	}()

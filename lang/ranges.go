@@ -222,7 +222,11 @@ func (b *builder) usesOf(t *IndexTerm, names map[string]*indexVar, uses map[stri
 	if !found || b.hasName(t.X, names) || b.mentions(t.X) {
 		return
 	}
-	x, ok := b.base(t.X).(Tensor)
+	base := b.base(t.X)
+	if _, ok := base.(Split); ok {
+		b.failHelp(t.X.Span(), eachHelp, "`%s` is %s and holds no rows here", b.src.text(t.X.Span()), describe(base))
+	}
+	x, ok := base.(Tensor)
 	if !ok {
 		return
 	}

@@ -165,6 +165,17 @@ eval e {
 	require.Equal(t, int64(2), out["g"].I[0])
 }
 
+// A reducer that keeps its axis, or takes one, takes the only one of a vector.
+func TestVectorsNeedNoAxis(t *testing.T) {
+	out := trainOnce(t, `train for 1 {
+  x: f32[4] = [1, 2, 3, 3]
+  report a = softmax(0 * x), b = cumsum(x), c = argmax(x)
+}`, values{})
+	near(t, []float64{.25, .25, .25, .25}, out["a"].F)
+	near(t, []float64{1, 3, 6, 9}, out["b"].F)
+	require.Equal(t, []int64{2}, out["c"].I)
+}
+
 func TestGathersAndShifts(t *testing.T) {
 	out := run(t, `data d = npy("x")
 eval e {

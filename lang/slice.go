@@ -242,7 +242,11 @@ func (b *builder) point(a *access, d ir.Dim, s Subscript) {
 		b.fail(s.Span, "an index is a whole number, a slice or an integer tensor, not %s", describe(v))
 	}
 	if !t.N.Type.Elem.IsInt() {
-		b.failHelp(s.Span, "i32(x) converts", "an index is a whole number, not %s", typeText(t.N.Type))
+		help := "i32(x) converts"
+		if t.N.Type.Elem == loop.Bool {
+			help = "how many are true is known at run time only: leave elements out by `mean[i where keep[i]] x[i]`, or weigh them: `x * keep`"
+		}
+		b.failHelp(s.Span, help, "an index is a whole number, not %s", typeText(t.N.Type))
 	}
 	t = b.cast(t, loop.I32)
 	a.data = append(a.data, t)
@@ -328,6 +332,8 @@ func (b *builder) put(x Tensor, t *IndexTerm, v Value, at Span) Tensor {
 	return b.tensor(b.f.b.Where(b.node(cond), z, b.node(x)))
 }
 
+const slotHelp = "one slot at a time is set; rows that share a number are added up by `y[k, d] = sum[i where number[i] == k] x[i, d]`"
+
 // isSlot is the condition that an element lies in the slot of an axis.
 func (b *builder) isSlot(dims []ir.Dim, axis int, v Value, s Subscript) Tensor {
 	ramp := b.tensor(b.f.b.Iota(dims, axis))
@@ -335,7 +341,7 @@ func (b *builder) isSlot(dims []ir.Dim, axis int, v Value, s Subscript) Tensor {
 	switch v := v.(type) {
 	case Tensor:
 		if v.N.Type.Rank() != 0 || !v.N.Type.Elem.IsInt() {
-			b.fail(s.Span, "a slot is a whole number, not %s", typeText(v.N.Type))
+			b.failHelp(s.Span, slotHelp, "a slot is a whole number, not %s", typeText(v.N.Type))
 		}
 		slot = b.cast(v, loop.I32)
 	default:

@@ -50,7 +50,7 @@ func (b *builder) staticType(t *Type) ir.Type {
 	total := 1
 	for _, d := range dims {
 		if d.Len != nil {
-			b.fail(typeSpan(t), "the size %s is known at run time only", d.Len)
+			b.failHelp(typeSpan(t), "an entry of `config` is a size that the compiler knows", "the size %s is known at run time only", d.Len)
 		}
 		if d.Size > 0 && total > maxElements/d.Size {
 			b.fail(typeSpan(t), "%s is larger than any memory", dimsText(dims))
@@ -92,7 +92,7 @@ func (b *builder) dim(d *Dim) ir.Dim {
 	walk(size, func(t Term) bool {
 		if n, ok := t.(*NameTerm); ok && upper(n.Name) {
 			if v, _ := b.sc.find(n.Name); v == nil {
-				b.failHelp(n.Span(), "an upper-case name is bound where it stands alone in a parameter's type", "the dimension `%s` is not bound", n.Name)
+				b.failHelp(n.Span(), "an upper-case name is bound where it stands alone in a parameter's type; elsewhere a size is a setting, such as an entry of `config`", "the dimension `%s` is not bound", n.Name)
 			}
 		}
 		return true

@@ -18,6 +18,7 @@ type loopRun struct {
 	at       int    // the turn, unrolled
 	count    int
 	collects []*collect
+	notices  []notice // frame is not nil: what leaves each turn to be told behind the loop
 }
 
 const maxUnroll = 1024
@@ -293,6 +294,9 @@ func (b *builder) rolled(names []string, over []Value, count *index.Expr, body *
 	for _, c := range run.collects {
 		outputs = append(outputs, b.node(c.value))
 	}
+	for _, t := range run.notices {
+		outputs = append(outputs, t.values...)
+	}
 	b.f = outer
 	b.at(at)
 	results := b.closeLoop(f, initial, next, outputs)
@@ -313,6 +317,13 @@ func (b *builder) rolled(names []string, over []Value, count *index.Expr, body *
 			}
 		}
 		b.sc.define(c.name, b.tensor(outer.b.Permute(n, order...)))
+	}
+	left := results[len(next)+len(run.collects):]
+	for _, t := range run.notices {
+		turns := left[:len(t.values)]
+		left = left[len(turns):]
+		t.values = t.join(b, turns)
+		b.tell(t)
 	}
 }
 

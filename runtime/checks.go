@@ -2,6 +2,8 @@ package runtime
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"mdlc/ir/loop"
@@ -28,7 +30,7 @@ func (r *Runner) run(b *block, step int, stop *atomic.Bool) error {
 			}
 		case program.OutputAssert:
 			if little.Uint32(b.bufs[out.Buf]) != 0 {
-				return r.failed(b, out.Pos, step, out.Name, "this `assert` does not hold; nothing of the step is saved")
+				return r.failed(b, out.Pos, step, out.Name+b.operands(i+1), "this `assert` does not hold; nothing of the step is saved")
 			}
 		case program.OutputFinite:
 			if v := little.Uint32(b.bufs[out.Buf]); v != 0 {
@@ -67,6 +69,31 @@ func (r *Runner) failed(b *block, at loop.Pos, step int, what, help string) erro
 		when = fmt.Sprintf("%s, step %d", b.Name, step)
 	}
 	return fmt.Errorf("%s: error: %s (%s)\n  = help: %s", at, what, when, help)
+}
+
+// operands says where a condition does not hold, and what was compared there: the outputs from i on tell.
+func (b *block) operands(i int) string {
+	var place, compared []string
+	sign := ""
+	for ; i < len(b.Outputs) && b.Outputs[i].As == operand; i++ {
+		text := strconv.FormatFloat(b.shown(&b.Outputs[i]).at(0), 'g', 6, 64)
+		if b.Outputs[i].Name == "place" {
+			place = append(place, text)
+		} else {
+			sign, compared = b.Outputs[i].Name, append(compared, text)
+		}
+	}
+	text := ""
+	if len(compared) == 2 {
+		text = fmt.Sprintf(": %s %s %s is false", compared[0], sign, compared[1])
+	}
+	if len(place) > 0 {
+		if text == "" {
+			text = ": it is false"
+		}
+		text += " at [" + strings.Join(place, ", ") + "]"
+	}
+	return text
 }
 
 // outside says which index was where.

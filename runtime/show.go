@@ -61,6 +61,7 @@ type showFile struct {
 var showForms = []showForm{
 	{"", "anything", anyShape, (*shown).values, []showFile{{".txt", (*shown).values}}},
 	{printed, "anything", anyShape, nil, nil},
+	{operand, "a number", anyShape, nil, nil},
 	{"text", "anything", anyShape, (*shown).text, []showFile{{".txt", (*shown).text}}},
 	{"table", "anything", anyShape, (*shown).table, []showFile{{".csv", (*shown).csv}}},
 	{"images", "[height, width], [n, height, width], [n, channels, height, width] or [rows, columns, channels, height, width]", func(d []int) bool { return len(d) >= 2 }, nil, []showFile{{".png", (*shown).images}}},
@@ -109,6 +110,9 @@ func (r *Runner) showAll(title string, b *block, step int, out io.Writer) error 
 			r.print(title, b, &b.Outputs[i], step)
 			continue
 		}
+		if b.Outputs[i].As == operand {
+			continue
+		}
 		n++
 		name := fmt.Sprintf("%s-%06d-%d", strings.ReplaceAll(title, " ", "-"), step, n)
 		s := b.shown(&b.Outputs[i])
@@ -127,6 +131,9 @@ func (r *Runner) showAll(title string, b *block, step int, out io.Writer) error 
 
 // printed is the form of what `print` shows.
 const printed = "print"
+
+// operand is the form of what stands behind an `assert`: its message reads them (checks.go).
+const operand = "operand"
 
 // print tells of a value beside the progress: name, type, shape, and values, of many the first and the last.
 func (r *Runner) print(title string, b *block, out *program.Output, step int) {

@@ -31,5 +31,46 @@ train for 9 {
 	require.Contains(t, stderr, "as.mdl:9:3: twice = f32[20] [2 2 2 2 … 2 2 2 2] (train, step 1)\n")
 	require.Contains(t, stderr, "as.mdl:9:3: twice = f32[20] [1.28 1.28 1.28 1.28 … 1.28 1.28 1.28 1.28] (train, step 3)\n")
 	require.NotContains(t, stderr, "(train, step 4)\n  twice")
-	require.Contains(t, stderr, "as.mdl:5:3: error: w has vanished (train, step 5)\n")
+	require.Contains(t, stderr, "as.mdl:5:3: error: w has vanished: 0.4096 > 0.5 is false at [0] (train, step 5)\n")
+}
+
+// In a loop, what does not hold first is told, and what is printed comes with all its turns; gradients pass through.
+func TestAssertAndPrintInALoop(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	for condition, want := range map[string]string{
+		"h < 10":                  "11 < 10 is false at [1, 2]",
+		"not (h > 9.5)":           "it is false at [1, 2]",
+		"h[1, 2] * 2 <= 19":       "22 <= 19 is false",
+		"i32(h) != 11 or t > n":   "it is false at [1, 2]",
+		"f32(t) + h[1, 2] < 12.5": "14 < 12.5 is false",
+	} {
+		src := `use optim
+param w: f32[3, 4] = 1
+state n: i32 = 0
+fn walk(x: f32[3, 4]) -> f32[3, 4] {
+  h = x
+  for k in 2 {
+    for t in 4 {
+      h[1, 2] = h[1, 2] + f32(n)
+      assert(` + condition + `, "too far")
+    }
+    print(h[1, 2], "h")
+  }
+  return h
+}
+train for 9 {
+  n <- n + 1
+  minimize sum(walk(w)) over w with optim.sgd(lr: 0)
+}
+`
+		require.NoError(t, os.WriteFile("as.mdl", []byte(src), 0o644))
+		_, stderr, code := call("run", "as.mdl", "train", "--out", "o")
+		require.Equal(t, exitFailure, code, stderr)
+		require.Contains(t, stderr, "as.mdl:11:5: h = f32[2] [5 9] (train, step 1)\n")
+		require.Contains(t, stderr, "as.mdl:9:7: error: too far: "+want+" (train, step ")
+		_, stderr, _ = call("run", "as.mdl", "train", "--out", "o", "-q")
+		require.NotContains(t, stderr, "h = ")
+		require.Contains(t, stderr, "too far: "+want)
+	}
 }

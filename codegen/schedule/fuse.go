@@ -8,7 +8,7 @@ import (
 )
 
 // Fusing a and b (a = f/|b|, b = f%|b|) pays where every access and every other use of an
-// index sees them as one: a's coefficient is |b| times b's. Then no division is left.
+// index sees them as one: a's coefficient is |b| times b's. Then the fusion adds no division.
 
 // fuse fuses two axes of a page, if that is free.
 func (c *chooser) fuse(stores []*loop.Store) bool {
@@ -47,19 +47,53 @@ func canFuse(k *loop.Kernel, a, b *loop.Axis, uses []*index.Expr, overs [][]*loo
 	}
 	seen := false
 	for _, e := range uses {
-		_, terms := affine(e)
-		ca, cb := terms[a.Name], terms[b.Name]
-		if ca != cb*int(n) || inTerms(e, a.Name) || inTerms(e, b.Name) {
+		if gain, ok := carry(e, a.Name, b.Name, int(n)); gain != 0 || !ok {
 			return false
 		}
-		seen = seen || cb != 0
+		e.Vars(func(name string) { seen = seen || name == b.Name })
 	}
 	return seen
 }
 
+// carry is what e gains as a rises by one and b falls by n, if that is one number:
+// 0 where e sees a and b as a*n + b only.
+func carry(e *index.Expr, a, b string, n int) (gain int, ok bool) {
+	switch {
+	case e.Op == index.Var && e.Name == a:
+		return 1, true
+	case e.Op == index.Var && e.Name == b:
+		return -n, true
+	}
+	gains := make([]int, len(e.Args))
+	none := true
+	for i, x := range e.Args {
+		if gains[i], ok = carry(x, a, b, n); !ok {
+			return 0, false
+		}
+		none = none && gains[i] == 0
+		gain += gains[i]
+	}
+	if none || e.Op == index.Add {
+		return gain, true
+	}
+	by, constant := e.Args[len(e.Args)-1].Const()
+	switch {
+	case !constant || len(e.Args) != 2:
+		return 0, false
+	case e.Op == index.Mul:
+		return gain * by, true
+	case e.Op == index.Div && gain%by == 0:
+		return gain / by, true
+	case e.Op == index.Mod && gain%by == 0:
+		return 0, true
+	}
+	return 0, false
+}
+
+// definesOthers reports whether a is part of another axis, which is no fused part of it, or of an extent.
 func definesOthers(k *loop.Kernel, a *loop.Axis) bool {
 	for _, p := range k.Axes {
-		if p.Def != nil && loop.Has(newDepends().axis(p), a) {
+		if p.Def != nil && !isFusedPart(p) && loop.Has(newDepends().axis(p), a) {
 			return true
 		}
 		if p != a && loop.Has(newDepends().value(p.Extent), a) {
@@ -67,21 +101,6 @@ func definesOthers(k *loop.Kernel, a *loop.Axis) bool {
 		}
 	}
 	return false
-}
-
-// inTerms reports whether e has a variable inside a term that is not linear.
-func inTerms(e *index.Expr, name string) bool {
-	args := []*index.Expr{e}
-	if e.Op == index.Add {
-		args = e.Args
-	}
-	found := false
-	for _, t := range args {
-		if _, x := coefficient(t); x != nil && x.Op != index.Var {
-			x.Vars(func(n string) { found = found || n == name })
-		}
-	}
-	return found
 }
 
 // overLists are the axes of each reduction.

@@ -38,7 +38,7 @@ func Build(m *ir.Module, machine *schedule.Machine, o Options) (*Built, error) {
 	if err := b.Emit(o.Target); err != nil {
 		return nil, err
 	}
-	if b.Program.Object, err = Compile(b.emitted(), o); err != nil {
+	if b.Program.Object, err = Compile(b.Emitted(), o); err != nil {
 		return nil, err
 	}
 	return b, b.Program.Check()

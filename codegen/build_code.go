@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 
 	"mdlc/codegen/schedule"
@@ -131,6 +132,7 @@ func (b *Built) Emit(t *Target) error {
 	if err != nil {
 		return err
 	}
+	b.share()
 	b.Program.Target = program.Target{Triple: "x86_64-linux", Features: features(t)}
 	for i, k := range b.Kernels {
 		out := &b.Program.Kernels[i]
@@ -147,6 +149,29 @@ func (b *Built) Emit(t *Target) error {
 	return nil
 }
 
+// share makes equal code of kernels one: kernels over other shapes often come to the same loops.
+func (b *Built) share() {
+	first := map[string]*Emitted{}
+	for _, k := range b.Kernels {
+		e := k.Emitted
+		text := e.anonymous()
+		if first[text] == nil {
+			first[text] = e
+			continue
+		}
+		e.decls, e.funcs = nil, nil
+		for i := range e.Phases {
+			e.Phases[i].Symbol = first[text].Phases[i].Symbol
+		}
+	}
+}
+
+// anonymous is the code of e without its name.
+func (e *Emitted) anonymous() string {
+	text := strings.Join(e.decls, "") + strings.Join(e.funcs, "")
+	return strings.ReplaceAll(text, "@"+e.Name+"_p", "@_p")
+}
+
 // features names what t needs of the CPU.
 func features(t *Target) []string {
 	var out []string
@@ -156,10 +181,13 @@ func features(t *Target) []string {
 	return out
 }
 
-func (b *Built) emitted() []*Emitted {
+// Emitted is the code of the kernels, each once.
+func (b *Built) Emitted() []*Emitted {
 	var out []*Emitted
 	for _, k := range b.Kernels {
-		out = append(out, k.Emitted)
+		if len(k.Emitted.funcs) > 0 {
+			out = append(out, k.Emitted)
+		}
 	}
 	return out
 }

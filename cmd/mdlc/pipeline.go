@@ -218,11 +218,7 @@ func (x *compilation) emit() ([]*codegen.Emitted, error) {
 	if err := built.Emit(x.codegen.Target); err != nil {
 		return nil, err
 	}
-	var out []*codegen.Emitted
-	for _, k := range built.Kernels {
-		out = append(out, k.Emitted)
-	}
-	return out, nil
+	return built.Emitted(), nil
 }
 
 // printKernels prints the kernels as they were lowered, or after a step of their schedules.

@@ -8,7 +8,7 @@ import (
 )
 
 // Bounds adds results by which the driver sees that an index which is data led
-// outside, or that something minimized was infinite or NaN:
+// outside, or that something minimized was infinite or NaN, or a state that is assigned without a loss NaN:
 //
 //	%2 = index %0, %1 {(i0) -> ($1)} [6] : f32[6]
 //	value %2
@@ -29,6 +29,7 @@ func Bounds(g *ir.Graph) (*ir.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.states(g)
 	return c.b.Finish(append(c.results(g), c.checks...)...), nil
 }
 

@@ -9,6 +9,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A step that minimizes nothing stops where it would assign a NaN to a state.
+func TestStatesWithoutLossAreNumbers(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	dir := t.TempDir()
+	file := filepath.Join(dir, "means.mdl")
+	src := "state mu: f32[2] = 0\nstate best: f32 = inf\ntrain for 9 {\n  x ~ normal[8]\n  mu[c] <- mean[i where i < 8 - 2 * step * c] x[i]\n  best <- min(best, mu[0])\n  report m = mu[0]\n}\n"
+	require.NoError(t, os.WriteFile(file, []byte(src), 0o644))
+	_, stderr, code := call("run", file, "train", "--out", filepath.Join(dir, "a"), "-q")
+	require.Equal(t, exitFailure, code, stderr)
+	require.Regexp(t, `means.mdl:5:3: error: .mu. is NaN \(train, step 5\)`, stderr)
+	_, stderr, code = call("run", file, "train", "--out", filepath.Join(dir, "b"), "-q", "--check-numbers")
+	require.Equal(t, exitFailure, code, stderr)
+	require.Contains(t, stderr, "the first NaN is in `mu`, made at "+file+":5:12")
+}
+
 // A NaN is followed to the line that made it first, in the loss or in a gradient.
 func TestCheckNumbersNamesTheLine(t *testing.T) {
 	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))

@@ -248,6 +248,10 @@ func (w *modelWriter) condition(vars []indexVar) string {
 			fmt.Sprintf("%s > %d", a.name, w.r.Intn(a.size)), fmt.Sprintf("%s < %s and %s != 1", a.name, b.name, a.name),
 		}[w.r.Intn(5)]
 	}
+	if v := w.pick(func(v *named) bool { return v.whole }); v != nil && len(vars) > 0 && w.r.Intn(2) == 0 { // in a sum often a scatter
+		text, _ := w.access(vars, v, false)
+		return text + " == " + vars[w.r.Intn(len(vars))].name + w.one("", " and 1 < 2", " and "+vars[0].name+" > 0")
+	}
 	v := w.pick(func(v *named) bool { return v.exact })
 	if v == nil {
 		return "1 < 2"

@@ -17,7 +17,7 @@ var foreignNames = map[string]string{
 	"randn": "`x ~ normal[n]`", "rand": "`x ~ uniform[n]`", "randint": "`x ~ integers(low, high)[n]`", "randperm": "`x ~ permutation[n]`", "multinomial": "`x ~ categorical(logits)`",
 	"outer": "index notation: `y[i, j] = a[i] * b[j]`", "diag": "index notation: `d[i] = x[i, i]`, or `y[i, j] = where i == j then d[i] else 0`", "diagonal": "index notation: `d[i] = x[i, i]`", "trace": "`sum[i] x[i, i]`",
 	"inv": "`inverse(x)`", "logdet": "`slogdet(x)`, or of l = cholesky(x): 2 * (sum[i] log(l[i, i]))", "solve_triangular": "`solve_lower(l, b)` or `solve_upper(u, b)`",
-	"scatter_add": "`y[k, d] = sum[i where number[i] == k] x[i, d]`", "segment_sum": "`y[k, d] = sum[i where number[i] == k] x[i, d]`", "bincount": "`n[k < count] = sum[i] (number[i] == k)`",
+	"scatter_add": "`y[k < n, d] = sum[i where number[i] == k] x[i, d]`", "segment_sum": "`y[k < n, d] = sum[i where number[i] == k] x[i, d]`", "index_add": "`y[k < n, d] = sum[i where number[i] == k] x[i, d]`", "bincount": "`n[k < count] = sum[i where number[i] == k] 1`", "logcumsumexp": "`cumlogsumexp(x, axis: -1)`",
 	"vmap": "index notation, or a loop: `for i in n { y[i] = f(x[i]) }`", "scan": "a loop: `for t in n { … }`", "fori_loop": "a loop: `for t in n { … }`", "lambda": "`fn f(x) = …` at file level",
 	"arange": "an index in index notation, as in `y[i < n] = i`", "linspace": "`y[i < n] = a + (b - a) * i / (n - 1)`",
 	"matmul": "`a @ b`", "einsum": "index notation: `y[b, o] = sum[i] x[b, i] * w[i, o]`", "cat": "`concat([a, b], axis: 1)`", "where": "`where c then a else b`",

@@ -5,6 +5,7 @@ package passes
 import (
 	"fmt"
 	"math/rand"
+	"runtime"
 	"slices"
 	"time"
 
@@ -50,7 +51,15 @@ type Options struct {
 	Timing    func(pass string, d time.Duration) // called once a pass, where not nil
 }
 
-// Run runs the pipeline over all graphs of a module, in place.
+// workers is how many graphs a pass may be at: one where chance orders their nodes.
+func (o Options) workers() int {
+	if o.Shuffle != nil {
+		return 1
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// Run runs the pipeline over all graphs of a module, in place, each pass over several graphs at a time.
 func Run(m *ir.Module, opt Options) error {
 	if opt.StopAfter != "" && !slices.Contains(PassNames(), opt.StopAfter) {
 		return fmt.Errorf("there is no pass %q; the passes are %v", opt.StopAfter, PassNames())
@@ -60,12 +69,20 @@ func Run(m *ir.Module, opt Options) error {
 			p.Fn = Separate
 		}
 		start := time.Now()
-		for _, g := range graphs(m) {
-			out, err := runPass(p, *g, opt)
-			if err != nil {
-				return err
+		places := graphs(m)
+		out := make([]*ir.Graph, len(places))
+		run := func(i int) (err error) {
+			out[i], err = runPass(p, *places[i], opt)
+			return err
+		}
+		if err := each(len(places), opt.workers(), run); err != nil {
+			return err
+		}
+		for i, g := range places {
+			*g = out[i]
+			if opt.Dump != nil {
+				opt.Dump(p.Name, out[i])
 			}
-			*g = out
 		}
 		if opt.Timing != nil {
 			opt.Timing(p.Name, time.Since(start))
@@ -113,9 +130,6 @@ func runPass(p Pass, g *ir.Graph, opt Options) (*ir.Graph, error) {
 	}
 	if err := ir.Verify(out); err != nil {
 		panic(fmt.Sprintf("passes: after pass %s: %v\n%s", p.Name, err, out))
-	}
-	if opt.Dump != nil {
-		opt.Dump(p.Name, out)
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package passes
 
 import (
 	"fmt"
+	"runtime"
 
 	"mdlc/ir"
 	"mdlc/ir/index"
@@ -11,15 +12,16 @@ import (
 // place of every buffer. An `every` block keeps clear of what it, and those that
 // run after it, read of their step.
 func Plan(m *ir.Module) error {
-	for _, e := range m.Entries {
+	return each(len(m.Entries), runtime.GOMAXPROCS(0), func(i int) error {
+		e := m.Entries[i]
 		e.Graph.Plan = planGraph(e.Graph, around{states: writtenBy(e.Every)})
 		for i, v := range e.Every {
 			if v.Graph != nil {
 				v.Graph.Plan = planGraph(v.Graph, around{step: e.Graph, later: stepReads(e.Every[i+1:])})
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // around is what runs before and after a graph in the same memory.

@@ -24,7 +24,7 @@ func (b *builder) at(s Span) {
 // needGraph refuses a tensor operation outside train, eval, sample and first values.
 func (b *builder) needGraph(at Span) {
 	if b.f == nil {
-		b.failHelp(at, "a value that is computed from tensors belongs in train, eval or sample", "tensors cannot be computed at file level")
+		b.failHelp(at, "a value that is computed from tensors belongs in train, eval or sample; a state keeps one, as in `state x: f32[4] = f()`", "tensors cannot be computed at file level")
 	}
 }
 

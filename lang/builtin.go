@@ -131,7 +131,7 @@ func elementwiseBuiltin(name string) func(b *builder, c *call) Value {
 		}
 		t, ok := b.tensorLike(v, loop.F32)
 		if !ok {
-			b.fail(c.span, "`%s` takes numbers and tensors, not %s", name, describe(v))
+			b.failHelp(c.span, numbersHelp(v), "`%s` takes numbers and tensors, not %s", name, describe(v))
 		}
 		op := ir.Lookup(name)
 		if op == nil {
@@ -148,6 +148,17 @@ func elementwiseBuiltin(name string) func(b *builder, c *call) Value {
 	}
 }
 
+// numbersHelp says how v is written as a tensor, if it holds numbers, or what lists are joined with.
+func numbersHelp(v Value) string {
+	switch v.(type) {
+	case Range:
+		return "`y[i < n] = i` is the tensor 0, 1, …, n - 1"
+	case List:
+		return "`stack` makes a tensor of a list; `+` joins two lists"
+	}
+	return ""
+}
+
 func (b *builder) conversion(e ir.Elem, c *call) Value {
 	v := b.take(c, 1, "x")[0]
 	if text, ok := v.(Text); ok && e == loop.I32 {
@@ -155,7 +166,7 @@ func (b *builder) conversion(e ir.Elem, c *call) Value {
 	}
 	t, ok := b.tensorLike(v, e)
 	if !ok {
-		b.fail(c.span, "`%s` converts numbers and tensors, not %s", c.name, describe(v))
+		b.failHelp(c.span, numbersHelp(v), "`%s` converts numbers and tensors, not %s", c.name, describe(v))
 	}
 	return b.cast(t, e)
 }
@@ -322,9 +333,9 @@ func countBuiltin(b *builder, c *call) Value {
 func rangeBuiltin(b *builder, c *call) Value {
 	v := b.take(c, 1, "from", "to")
 	if v[1] == nil {
-		return Range{whole(0), v[0]}
+		return Range{From: whole(0), To: v[0]}
 	}
-	return Range{v[0], v[1]}
+	return Range{From: v[0], To: v[1]}
 }
 
 func reverseBuiltin(b *builder, c *call) Value {
@@ -342,35 +353,38 @@ func reverseBuiltin(b *builder, c *call) Value {
 			out = append(out, x.at(i))
 		}
 		return List{out}
-	case Num, Range:
-		items := b.rangeItems(x, c.span)
-		for i, j := 0, len(items)-1; i < j; i, j = i+1, j-1 {
-			items[i], items[j] = items[j], items[i]
-		}
-		return List{items}
+	case Num, Size:
+		return Range{From: whole(0), To: x, Down: true}
+	case Range:
+		return Range{x.From, x.To, !x.Down}
 	case Tensor:
 		axis := b.axesOf(v[1], x.N.Type.Rank(), c)
 		if v[1] == nil {
 			axis = []int{0}
 		}
-		out := make([]*index.Expr, x.N.Type.Rank())
-		for k, d := range x.N.Type.Dims {
-			out[k] = ir.Var(k)
-			if hasAxis(axis, k) {
-				out[k] = index.Sub(index.Sub(d.Length(), index.C(1)), ir.Var(k))
-			}
-		}
-		return Tensor{N: b.f.b.Index(b.node(x), x.N.Type.Dims, out, nil), F: b.f, One: x.One}
+		return b.backwards(x, axis)
 	}
 	b.fail(c.span, "`reverse` takes a list, a count or a tensor, not %s", describe(v[0]))
 	return nil
+}
+
+// backwards is x with its elements along some axes in the opposite order.
+func (b *builder) backwards(x Tensor, axes []int) Tensor {
+	out := make([]*index.Expr, x.N.Type.Rank())
+	for k, d := range x.N.Type.Dims {
+		out[k] = ir.Var(k)
+		if hasAxis(axes, k) {
+			out[k] = index.Sub(index.Sub(d.Length(), index.C(1)), ir.Var(k))
+		}
+	}
+	return Tensor{N: b.f.b.Index(b.node(x), x.N.Type.Dims, out, nil), F: b.f, One: x.One}
 }
 
 // rangeItems lists the numbers of a count or a range.
 func (b *builder) rangeItems(v Value, at Span) []Value {
 	r, ok := v.(Range)
 	if !ok {
-		r = Range{whole(0), v}
+		r = Range{From: whole(0), To: v}
 	}
 	from, ok1 := r.From.(Num)
 	to, ok2 := r.To.(Num)
@@ -384,13 +398,16 @@ func (b *builder) rangeItems(v Value, at Span) []Value {
 	for i := int(from.V); i < int(to.V); i++ {
 		out = append(out, whole(i))
 	}
+	if r.Down {
+		slices.Reverse(out)
+	}
 	return out
 }
 
 func (b *builder) tensorArg(v Value, c *call) Tensor {
 	x, ok := b.tensorLike(v, loop.F32)
 	if !ok {
-		b.fail(c.span, "`%s` takes a tensor, not %s", c.name, describe(v))
+		b.failHelp(c.span, numbersHelp(v), "`%s` takes a tensor, not %s", c.name, describe(v))
 	}
 	return x
 }

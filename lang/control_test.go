@@ -237,3 +237,36 @@ train for 1 {
 	near(t, []float64{2.5}, out["a"].F) // 3 - 0.5
 	near(t, []float64{30}, out["c"].F)
 }
+
+// A loop that runs backwards is one loop, as a forward one is, and sets the elements that its name tells.
+func TestLoopsBackwards(t *testing.T) {
+	src := `data d = npy("x")
+eval e {
+  each v: f32[1] from d.train
+  x: f32 = 1
+  for t in reverse(4) {
+    x = 2 * x + t
+    y[t] = x
+  }
+  for t in reverse(range(1, 3)) { x = 10 * x + t }
+  for t in reverse(3) { z[t] = t }
+  for t in reverse(2) { // unrolled: its name is a setting
+    u = [5, 6, 7][t]
+    w[:, t] = y[:2] + u
+  }
+  show x  show y  show z  show w
+}`
+	m := build(t, src)
+	loops := 0
+	for _, n := range entryOf(t, m, ir.EntryEval, "e").Graph.Nodes() {
+		if n.Op == ir.OpLoop {
+			loops++
+		}
+	}
+	require.Equal(t, 3, loops)
+	out := run(t, src, values{"v": ir.Floats([]float64{0}, 1)})
+	near(t, []float64{50, 25, 12, 5}, out["y"].F)
+	near(t, []float64{5021}, out["x"].F)
+	near(t, []float64{55, 56, 30, 31}, out["w"].F)
+	require.Equal(t, []float64{0, 1, 2}, []float64{out["z"].At(0), out["z"].At(1), out["z"].At(2)})
+}

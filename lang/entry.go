@@ -287,7 +287,7 @@ func (b *builder) each(s *Each, at Span) {
 		b.failHelp(s.From.term().Span(), "`windows(d.train)`, or `d.train` for its rows", "batches do not come from %s", describe(v))
 	}
 	if b.entry.kind == ir.EntrySample {
-		b.fail(at, "`each` stands in train and eval")
+		b.failHelp(at, "an `eval` goes through a part of the data and can `show`; what a sample is given are its parameters, as in `sample s(x: f32[N, 4])`", "`each` stands in train and eval")
 	}
 	if feed.Kind == "rows" && isText(feed.Split.Source) {
 		b.failHelp(s.From.term().Span(), "`windows("+feed.Split.Source.Name+"."+feed.Split.Part+")`", "a text has no rows")

@@ -381,6 +381,9 @@ func misplacedWord(u unexpected) (d Diagnostic) {
 		d.Help = "`each x: f32[32, n] from d.train`: the first axis is the batch"
 	case u.i > 1 && isName(u.prev) && declarationWord(u.prev.Value) && u.ago(2).Value != ".":
 		d.Message = fmt.Sprintf("`%s` belongs at the start of a file, not in a block", u.prev.Value)
+	case u.t.Value == "[" && isName(u.prev) && startsLine(u.toks, u.i-1) && unclosed(u.before()) == nil:
+		d.Message = fmt.Sprintf("an array cannot be computed at file level, and `%s[` begins one", u.prev.Value)
+		d.Help = fmt.Sprintf("`fn f() -> f32[n] { return %[1]s[i < n] = … }` makes it, and `state %[1]s: f32[n] = f()` keeps it", u.prev.Value)
 	case isWord(u.t) && statements[u.t.Value] && unclosed(u.before()) == nil:
 		d.Message = fmt.Sprintf("`%s` stands in a function or in train, eval or sample, not at file level", u.t.Value)
 		d.Help = map[string]string{"for": "`train for 10 { … }` repeats a step; `[M() for n]` makes a list of modules", "if": "`where c then a else b` chooses a value; in a module `if c { … }` chooses members"}[u.t.Value]

@@ -39,6 +39,7 @@ type collect struct {
 	value  Tensor
 	values []Tensor // of an unrolled loop
 	axis   int
+	down   bool // the first turn sets the last element
 	span   Span
 }
 

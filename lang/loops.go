@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"mdlc/ir"
 	"mdlc/ir/index"
@@ -14,8 +15,9 @@ type loopRun struct {
 	frame    *frame // nil: unrolled
 	body     *frame // where the body is built
 	names    []string
-	scope    *scope // of the body
-	at       int    // the turn, unrolled
+	over     []Value // what the names run over
+	scope    *scope  // of the body
+	at       int     // the turn, unrolled
 	count    int
 	collects []*collect
 	notices  []notice // frame is not nil: what leaves each turn to be told behind the loop
@@ -274,7 +276,7 @@ func (b *builder) rolled(names []string, over []Value, count *index.Expr, body *
 	}
 	b.f = f
 	b.at(at)
-	run := &loopRun{frame: f, body: f, names: names, scope: newScope(b.sc, blockScope)}
+	run := &loopRun{frame: f, body: f, names: names, over: over, scope: newScope(b.sc, blockScope)}
 	for i, n := range names {
 		run.scope.define(n, b.turnValue(over[i]))
 	}
@@ -316,7 +318,11 @@ func (b *builder) rolled(names []string, over []Value, count *index.Expr, body *
 				order[k] = k
 			}
 		}
-		b.sc.define(c.name, b.tensor(outer.b.Permute(n, order...)))
+		y := b.tensor(outer.b.Permute(n, order...))
+		if c.down {
+			y = b.backwards(y, []int{c.axis})
+		}
+		b.sc.define(c.name, y)
 	}
 	left := results[len(next)+len(run.collects):]
 	for _, t := range run.notices {
@@ -334,6 +340,9 @@ func (b *builder) turnValue(over Value) Value {
 	case StackedList:
 		return InstanceRef{v.Proto, turns{{stack: v.Level, loop: b.f}}, v.Frozen}
 	case Range:
+		if v.Down {
+			return b.binary("-", b.foldSizes("-", exprOf(v.To), index.C(1), b.current), turn, b.current)
+		}
 		return b.binary("+", turn, v.From, b.current)
 	}
 	return turn
@@ -365,7 +374,7 @@ func (b *builder) nextValue(c *carried, at Span) *ir.Node {
 
 // unrolled runs the body turn by turn.
 func (b *builder) unrolled(names []string, over []Value, count int, body *Block) {
-	run := &loopRun{body: b.f, names: names, count: count}
+	run := &loopRun{body: b.f, names: names, over: over, count: count}
 	before, after := b.nth, maps.Clone(b.nth)
 	for i := range count {
 		b.nth = maps.Clone(before) // a draw in a loop is the same draw in each turn
@@ -393,6 +402,9 @@ func (b *builder) unrolled(names []string, over []Value, count int, body *Block)
 		for _, v := range c.values {
 			items = append(items, v)
 		}
+		if c.down {
+			slices.Reverse(items)
+		}
 		b.sc.define(c.name, stackBuiltin(b, &call{name: "stack", args: []Value{List{items}, whole(c.axis)}, span: c.span}))
 	}
 }
@@ -404,6 +416,9 @@ func (b *builder) item(over Value, i int) Value {
 	case StackedList:
 		return v.at(i)
 	case Range:
+		if v.Down {
+			return b.foldSizes("-", exprOf(v.To), index.C(i+1), b.current)
+		}
 		return b.foldSizes("+", exprOf(v.From), index.C(i), b.current)
 	}
 	return whole(i)
@@ -426,12 +441,12 @@ func (b *builder) collect(t *IndexTerm, name string, v Value, at Span) {
 	if len(b.runs) > 0 {
 		run = b.runs[len(b.runs)-1]
 	}
-	rank := 0
+	rank, turn := 0, ""
 	for i, s := range t.Indices {
 		n, _ := freeName(s)
 		switch {
 		case run != nil && contains(run.names, n) && axis < 0:
-			axis = i
+			axis, turn = i, n
 		case s.Slice && s.From == nil && s.To == nil:
 			rank++
 		default:
@@ -444,6 +459,7 @@ func (b *builder) collect(t *IndexTerm, name string, v Value, at Span) {
 	if axis < 0 {
 		b.failHelp(at, "`"+name+": f32[…] = 0` before makes it", "`%s` does not exist, so no slot of it can be set", name)
 	}
+	over, _ := run.over[slices.Index(run.names, turn)].(Range)
 	if b.f != run.body {
 		b.failHelp(at, "bind a value in both branches, and set the slot behind the `if`", "an `if` that is decided at run time cannot leave elements of `%s` out", name)
 	}
@@ -468,7 +484,7 @@ func (b *builder) collect(t *IndexTerm, name string, v Value, at Span) {
 			return
 		}
 	}
-	run.collects = append(run.collects, &collect{name: name, value: Tensor{N: b.node(x), F: b.f, One: x.One}, values: []Tensor{x}, axis: axis, span: at})
+	run.collects = append(run.collects, &collect{name: name, value: Tensor{N: b.node(x), F: b.f, One: x.One}, values: []Tensor{x}, axis: axis, down: over.Down, span: at})
 }
 
 // generation is a running `generate`.

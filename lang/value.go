@@ -85,7 +85,11 @@ type (
 	// Dims is what `..` stands for.
 	Dims struct{ Dims []ir.Dim }
 	// Range is range(a, b).
-	Range struct{ From, To Value }
+	// Range is the whole numbers From to To - 1, the last first where Down.
+	Range struct {
+		From, To Value
+		Down     bool
+	}
 	// Live is `step` or `training`: it depends on what runs.
 	Live string
 	// Poison is a value whose making failed: its use is not a new mistake.

@@ -37,6 +37,7 @@ func prepare(k *loop.Kernel) (*loop.Kernel, error) {
 		out = append(out, c.body(stmts(stores)))
 	}
 	k.Body = bind(out)
+	nameApart(k)
 	number, known := 0, bounds{}
 	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
 		walk(vs, func(v *loop.Value) {
@@ -53,6 +54,19 @@ func prepare(k *loop.Kernel) (*loop.Kernel, error) {
 	})
 	nameShared(k)
 	return finish(k), nil
+}
+
+// nameApart gives each value that has the name of another one a name of its own: opts say what they are about by name.
+func nameApart(k *loop.Kernel) {
+	named := map[string]*loop.Value{}
+	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
+		walk(vs, func(v *loop.Value) {
+			if first := named[v.Name]; v.Name != "" && first != nil && first != v {
+				v.Name = freshValue(k, v.Name)
+			}
+			named[v.Name] = v
+		})
+	})
 }
 
 func widened(x *loop.Value) *loop.Value {

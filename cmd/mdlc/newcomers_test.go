@@ -16,7 +16,7 @@ var newcomers = []toy{
 	{model: "hopfield", settings: "n=196 patterns=20 sweeps=1", samples: []string{"recall"}},
 	{model: "mixture_density", settings: "hidden=7 comps=3 batch=11", samples: []string{"inverse --n 20"}},
 	{model: "diffusion", settings: "T=6 hidden=7 embed=4 batch=9", samples: []string{"points --n 10"}},
-	{model: "unet", settings: "size=8 ch=4 batch=2 pictures=120"},
+	{model: "unet", settings: "size=8 ch=4 batch=2 pictures=60 shown=2", steps: 2},
 	{model: "selective_scan", settings: "len_in=9 keep=2 dim=6 inner=7 N=3 batch=3", samples: []string{"copy --n 2"}},
 	{model: "graph_convolution", settings: "nodes=24 edges=50 features=5 hidden=6 labelled=2", samples: []string{"classify"}},
 }

@@ -435,6 +435,7 @@ func (b *builder) declaration(it *Item, main bool) {
 // fileBind evaluates a binding of a file, a unit or config.
 func (b *builder) fileBind(bind *Bind, sc *scope) {
 	at := Span{bind.Pos, bind.EndPos}
+	b.at(at)
 	v := b.in(sc).eval(bind.Value.term())
 	if bind.Type != nil {
 		v = b.in(sc).convert(bind.Type, v, at)

@@ -119,6 +119,19 @@ func (r run) along(x *indices, o run) bool {
 	return true
 }
 
+// varies reports whether the sweep's bounds depend on axis a.
+func (r run) varies(a *loop.Axis) bool {
+	deps := newDepends()
+	for _, f := range r.fors {
+		for _, v := range []*loop.Value{f.Lo, f.Hi, f.Axis.Extent} {
+			if v != nil && loop.Has(deps.value(v), a) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // span is the range of a loop.
 func span(x *indices, f *loop.For) (lo, hi *index.Expr) {
 	lo, hi = index.C(0), x.of(f.Axis.Extent)
@@ -156,6 +169,9 @@ func rowLoopOf(k *loop.Kernel, f *loop.For) (*rowLoop, error) {
 	r.late = r.runs[n-1]
 	if r.late.at+len(r.late.fors) != len(f.Body) || !r.late.simple() || r.late.carries() {
 		return nil, errors.New("the loop does not end with a sweep that only stores")
+	}
+	if r.late.varies(f.Axis) {
+		return nil, errors.New("the turns of the last sweep differ from row to row")
 	}
 	lo, hi := span(r.x, f)
 	if least, _ := r.x.rng(index.Sub(hi, lo).SimplifyIn(r.x.bound)); least < 1 {

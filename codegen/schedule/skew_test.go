@@ -50,6 +50,7 @@ func TestSkewIsRefused(t *testing.T) {
 		{"b = for j0 carry a = 0.0 { yield a + X[i,j] }  c = for j0 carry a = 0.0 { Y[i,j] = X[i,j] / sum[j1](b)  yield a + X[i,j] }", "the loop does not end with a sweep that only stores"},
 		{"b = for j0 in 0..1 carry a = 0.0 { yield a + X[i,j] }  s = sum[j1](b)  for j0 { Y[i,j] = X[i,j] / s }", "no other sweep makes the turns of the last one"},
 		{"b = for j0 carry a = 0.0 { yield a + X[i,j] }  for j0 { Y[i,j] = X[i,j] / b }", "which is no single number"},
+		{"for j0 in 0..min(i, 2) { E[j] = X[i,j] }  for j0 in 0..min(i, 2) { Y[i,j] = E[j] }", "the turns of the last sweep differ from row to row"},
 		{"for j0 { Y[i,j] = exp(X[i,j]) }  for j0 { Y[i,j] = Y[i,j] * 2.0 }", "the row uses Y, which its last sweep stores"},
 		{"for j0 { E[j] = E[j] + X[i,j] }  for j0 { Y[i,j] = E[j] }", "not every row fills E in a sweep before it is read"},
 		{"for j0 { E[j; j < 40] = exp(X[i,j]) }  for j0 { Y[i,j] = E[j] }", "not every row fills E in a sweep before it is read"},

@@ -4,7 +4,7 @@
 //
 // The road of a file: lex.go and grammar.go (the syntax tree), parse.go (syntax
 // mistakes), term.go (expressions as the builder walks them), build.go (files
-// and names), entry.go (train, eval, sample and init). Values are either known to the
+// and names), entry.go (train, eval and sample), init.go, every.go, each.go and report.go (what they consist of). Values are either known to the
 // compiler or tensors, nodes of the graph being built (value.go, frame.go). Index notation is
 // in index.go, access.go, ranges.go and reduce.go.
 package lang

@@ -20,6 +20,7 @@ type Emitted struct {
 	Scratch int // bytes of scratch of one worker, 64-byte aligned
 	decls   []string
 	funcs   []string
+	dots    bool // it has matrix products
 }
 
 // EmittedPhase is a function `void Symbol(ptr args, i64 lo, i64 hi, ptr scratch)`
@@ -89,6 +90,9 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 		out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par})
 	}
 	out.decls = e.b.Decls()
+	loop.Walk(k.Body, func(s loop.Stmt) {
+		loop.Values(s, func(v *loop.Value) { out.dots = out.dots || e.uses.hasDot(v) })
+	})
 	return out, nil
 }
 

@@ -190,11 +190,9 @@ func (e *emitter) over(v *loop.Value, axes []*loop.Axis, unroll int, acc []value
 		}
 	} else {
 		s := e.spanOf(a, nil, nil)
-		if len(axes) == 1 {
+		if len(axes) == 1 && (!s.constant || s.to-s.from >= unroll) {
 			s.step = unroll
-			if s.constant {
-				s.whole = (s.to-s.from)%unroll == 0
-			}
+			s.whole = s.constant && (s.to-s.from)%unroll == 0
 		}
 		acc = e.loop(s, acc, func(i binding, in []value.Value) []value.Value {
 			e.bind[a] = i

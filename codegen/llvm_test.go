@@ -187,7 +187,7 @@ func TestAFullDiskIsNoInternalError(t *testing.T) {
 	temp := filepath.Join(dir, "temp")
 	require.NoError(t, os.Mkdir(temp, 0o755))
 	t.Setenv("TMPDIR", temp)
-	_, err := (&Tools{Opt: "true", Llc: llc}).build([]string{"", ""}, Options{Target: hostTarget(t)})
+	_, err := (&Tools{Opt: "true", Llc: llc}).build([]module{{}, {}}, Options{Target: hostTarget(t)})
 	require.EqualError(t, err, "no space is left in "+temp+", where kernels are compiled: make room, or set TMPDIR to another folder")
 	left, err := os.ReadDir(temp)
 	require.NoError(t, err)

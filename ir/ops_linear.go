@@ -63,8 +63,8 @@ func inferSquare(_ *Scope, n *Node) (Type, error) {
 		return x, takes("matrices of floats", x)
 	}
 	r, c := x.Dims[x.Rank()-2], x.Dims[x.Rank()-1]
-	if r.Len != nil || c.Len != nil || r.Size != c.Size {
-		return x, takes("square matrices", x)
+	if r.Len != nil || c.Len != nil || r.Size != c.Size || r.Size == 0 {
+		return x, takes("square matrices of one row or more", x)
 	}
 	return x, nil
 }

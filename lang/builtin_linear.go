@@ -9,9 +9,9 @@ import (
 func (b *builder) matrices(v Value, c *call) *ir.Node {
 	x := b.tensorArg(v, c)
 	dims := x.N.Type.Dims
-	square := len(dims) >= 2 && dims[len(dims)-1].Len == nil && dims[len(dims)-1].Equal(dims[len(dims)-2])
+	square := len(dims) >= 2 && dims[len(dims)-1].Len == nil && dims[len(dims)-1].Size > 0 && dims[len(dims)-1].Equal(dims[len(dims)-2])
 	if !square {
-		b.failHelp(c.span, "axes before the last two are a batch", "`%s` takes square matrices, f32[.., N, N] with a size N that is known, not %s", c.name, typeText(x.N.Type))
+		b.failHelp(c.span, "axes before the last two are a batch", "`%s` takes square matrices, f32[.., N, N] with a known size N of 1 or more, not %s", c.name, typeText(x.N.Type))
 	}
 	return b.node(b.cast(x, loop.F32))
 }

@@ -35,7 +35,16 @@ func startOfOperand(toks []lexer.Token, i int) int {
 }
 
 func bareExpression(u unexpected) (d Diagnostic) {
-	if binaryOperator(u.t) && (isName(u.prev) || isNumber(u.prev) || u.prev.Value == ")" || u.prev.Value == "]") && startsLine(u.toks, startOfOperand(u.toks, u.i)) {
+	if !binaryOperator(u.t) || !isName(u.prev) && !isNumber(u.prev) && u.prev.Value != ")" && u.prev.Value != "]" {
+		return d
+	}
+	i := startOfOperand(u.toks, u.i)
+	if f := u.toks[max(i-1, 0)]; f.Value == "assert" || f.Value == "print" {
+		d.Span = tokenSpan(f)
+		d.Message, d.Help = fmt.Sprintf("`%s` is a function: parentheses stand around what it takes", f.Value), fmt.Sprintf("`%s(…)`", f.Value)
+		return d
+	}
+	if startsLine(u.toks, i) {
 		d.Message, d.Help = "a statement cannot be a bare expression", "`x = …` gives its value a name, `return …` makes it the result"
 	}
 	return d

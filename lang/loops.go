@@ -472,7 +472,7 @@ func (b *builder) collect(t *IndexTerm, name string, v Value, at Span) {
 			x = b.cast(x, loop.F32)
 		}
 	}
-	if x.N.Type.Rank() < axis {
+	if x.N.Type.Rank() < rank {
 		b.fail(at, "`%s` is set to %s: that has too few axes for this bracket", b.src.text(t.Span()), describe(v))
 	}
 	for _, c := range run.collects {

@@ -113,7 +113,7 @@ func (b *block) outside(out *program.Output, v uint32) string {
 }
 
 func notFinite(out *program.Output, v uint32) string {
-	name := "what is minimized"
+	name := "what a gradient is taken of"
 	if out.Name != "" {
 		name = "`" + out.Name + "`"
 	}

@@ -103,6 +103,14 @@ func TestALossThatIsNotFiniteEndsTraining(t *testing.T) {
 	}
 }
 
+func TestAScalarWithoutNameThatIsNotFinite(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "slope.mdl")
+	require.NoError(t, os.WriteFile(file, []byte("sample slope {\n  x ~ uniform(-2, -1)\n  show grad(log(x), x)\n}\n"), 0o644))
+	_, stderr, code := call("run", file, "sample", "-q")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "slope.mdl:3:8: error: what a gradient is taken of is NaN (sample slope)")
+}
+
 // stacked reads tables in a loop over layers, trains in a repeat, and samples in a while.
 const stacked = `use optim
 config { vocab = 100 }

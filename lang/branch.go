@@ -166,8 +166,9 @@ func (b *builder) reportsOf(f *frame, initial, next *[]*ir.Node, outer *frame) [
 // whileStmt builds a loop that runs as long as a condition holds.
 func (b *builder) whileStmt(s *While, at Span) {
 	term := s.Cond.term()
-	cond := b.condition(b.eval(term), term, at)
-	if cond == nil {
+	first := b.eval(term)
+	known, isKnown := first.(Bool)
+	if isKnown && !bool(known) {
 		return
 	}
 	if effects(s.Body) {
@@ -177,8 +178,11 @@ func (b *builder) whileStmt(s *While, at Span) {
 	outer := b.f
 	f := outer.region("while", index.C(maxTurns))
 	f.while = true
-	f.carry("while", cond.N.Type)
-	initial := []*ir.Node{b.node(*cond)}
+	f.carry("while", ir.TensorOf(loop.Bool))
+	initial := []*ir.Node{outer.b.Const(ir.TensorOf(loop.Bool), 1)}
+	if !isKnown {
+		initial[0] = b.condition(first, term)
+	}
 	carried := b.carries(s.Body, f, at)
 	for _, c := range carried {
 		c.home.define(c.name, c.param)
@@ -197,11 +201,7 @@ func (b *builder) whileStmt(s *While, at Span) {
 	for _, c := range carried {
 		next = append(next, b.nextValue(c, at))
 	}
-	again := b.condition(b.eval(term), term, at)
-	if again == nil {
-		panic("lang: the condition of a while is known after a turn, though what changes is carried")
-	}
-	next = append([]*ir.Node{b.node(*again)}, next...)
+	next = append([]*ir.Node{b.condition(b.eval(term), term)}, next...)
 	b.leave()
 	b.f = outer
 	b.at(at)
@@ -214,17 +214,14 @@ func (b *builder) whileStmt(s *While, at Span) {
 // maxTurns bounds a `while`.
 const maxTurns = 1<<31 - 2
 
-// condition is a condition of a `while`; nil: it is false from the start.
-func (b *builder) condition(v Value, term Term, at Span) *Tensor {
+// condition is the condition of a `while` that carries what it depends on.
+func (b *builder) condition(v Value, term Term) *ir.Node {
 	switch v := v.(type) {
 	case Bool:
-		if !v {
-			return nil
-		}
 		b.failHelp(term.Span(), "a value that the loop assigns belongs in the condition", "this condition is true for ever: the loop would never end")
 	case Tensor:
 		if v.N.Type.Rank() == 0 && v.N.Type.Elem == loop.Bool {
-			return &v
+			return b.node(v)
 		}
 	}
 	b.fail(term.Span(), "`while` wants one truth value, not %s", describe(v))

@@ -270,3 +270,25 @@ eval e {
 	near(t, []float64{55, 56, 30, 31}, out["w"].F)
 	require.Equal(t, []float64{0, 1, 2}, []float64{out["z"].At(0), out["z"].At(1), out["z"].At(2)})
 }
+
+// What a `while` assigns may be a setting before it, also where the compiler knows that it runs once at least; an inner loop
+// may run over a range whose ends depend on the turn.
+func TestCountsThatChange(t *testing.T) {
+	out := run(t, `data d = npy("x")
+eval e {
+  each v: f32[1] from d.train
+  n = 0    k: i32 = 1
+  while n < 3 {
+    k = 2 * k
+    n = n + 1
+  }
+  for t in reverse(range(1, 6)) {
+    m: f32 = v[0]
+    for s in range(t, 6) { m = 10 * m + s }
+    y[t] = m
+  }
+  show k  show n  show y
+}`, values{"v": ir.Floats([]float64{0}, 1)})
+	require.Equal(t, []float64{8, 3}, []float64{out["k"].At(0), out["n"].At(0)})
+	near(t, []float64{12345, 2345, 345, 45, 5}, out["y"].F)
+}

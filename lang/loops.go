@@ -72,6 +72,14 @@ func (b *builder) turnsOf(v Value, at Span) *index.Expr {
 			}
 			return n
 		}
+		for _, end := range []Value{v.From, v.To} {
+			if t, ok := end.(Tensor); ok {
+				b.needStatic(at, t, "the count of a loop")
+			}
+			if exprOf(end) == nil {
+				b.fail(at, "a range goes from a whole number to one, not %s", describe(end))
+			}
+		}
 	case Num, Size:
 		if e := exprOf(v); e != nil {
 			if k, ok := e.Const(); ok && k < 0 {

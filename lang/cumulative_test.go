@@ -87,3 +87,22 @@ eval e {
 		}
 	}
 }
+
+// Of narrow floats sums are made in f32, and nothing overflows on the way.
+func TestNarrowFloatsAreSummedInF32(t *testing.T) {
+	out := run(t, `data d = npy("x")
+eval e {
+  each v: f32[1] from d.train
+  x: bf16[700] = 1.01
+  low[i < 4] = where i < 2 then -inf else v[0]
+  same = f32(cumsum(x)[698]) - f32(sum(x[:699]))
+  runs = cumlogsumexp(f16(low))
+  whole = logsumexp(f16(low[:2]))
+  soft = softmax(f16(low + 1e4), axis: 0)
+  show same  show runs  show whole  show soft
+}`, values{"v": ir.Floats([]float64{0}, 1)})
+	near(t, []float64{0}, out["same"].F)
+	near(t, []float64{math.Inf(-1), math.Inf(-1), 0, 0.693359375}, out["runs"].F)
+	near(t, []float64{math.Inf(-1)}, out["whole"].F)
+	near(t, []float64{0, 0, 0.5, 0.5}, out["soft"].F)
+}

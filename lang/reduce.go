@@ -259,6 +259,9 @@ func (b *builder) reduceTensor(name string, x Tensor, axes []int, mask *Tensor, 
 	case "max", "min", "argmax", "argmin":
 		return b.extreme(name, x, axes, mask, at)
 	}
+	if e.IsFloat() && e.Size() < loop.F32.Size() { // sums of these are made in f32, and f32's largest is infinite in f16
+		return b.cast(b.reduceTensor(name, b.cast(x, loop.F32), axes, mask, at), e)
+	}
 	if isCumulative(name) {
 		if len(axes) != 1 {
 			b.fail(at, "`%s` runs along one axis", name)

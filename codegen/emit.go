@@ -20,7 +20,7 @@ type Emitted struct {
 	Scratch int // bytes of scratch of one worker, 64-byte aligned
 	decls   []string
 	funcs   []string
-	dots    bool // it has matrix products
+	streams bool // it stores past the caches or fetches ahead
 }
 
 // EmittedPhase is a function `void Symbol(ptr args, i64 lo, i64 hi, ptr scratch)`
@@ -90,9 +90,7 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 		out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par})
 	}
 	out.decls = e.b.Decls()
-	loop.Walk(k.Body, func(s loop.Stmt) {
-		loop.Values(s, func(v *loop.Value) { out.dots = out.dots || e.uses.hasDot(v) })
-	})
+	out.streams = len(e.streamed)+len(e.ahead) > 0
 	return out, nil
 }
 

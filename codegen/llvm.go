@@ -113,7 +113,7 @@ func Compile(kernels []*Emitted, o Options) ([]byte, error) {
 	}
 	var key string
 	if o.Cache != nil {
-		key = cacheKey(append([]string{tools.Version, o.Target.CPU, o.Target.Attrs, o.passes(), fmt.Sprint(backend, backendDots)}, sortedTexts(kernels)...)...)
+		key = cacheKey(append([]string{tools.Version, o.Target.CPU, o.Target.Attrs, o.passes(), fmt.Sprint(backend, backendDirect)}, sortedTexts(kernels)...)...)
 		if object := o.Cache.get(key); object != nil {
 			return object, nil
 		}
@@ -140,30 +140,30 @@ func sortedTexts(kernels []*Emitted) []string {
 
 // module is some LLVM text that is compiled at once.
 type module struct {
-	text string
-	dots bool // of kernels with products
+	text    string
+	streams bool // of kernels that do
 }
 
 // moduleBytes is the least text that is worth a module of its own.
 const moduleBytes = 100_000
 
-// divide spreads kernels over modules of about equal text, at most n of those with products and n of the others.
+// divide spreads kernels over modules of about equal text, at most n of those that stream and n of the others.
 func divide(kernels []*Emitted, n int) []module {
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
 	var out []module
-	for _, dots := range []bool{true, false} {
+	for _, streams := range []bool{true, false} {
 		var some []*Emitted
 		total := 0
 		for _, k := range kernels {
-			if k.dots == dots {
+			if k.streams == streams {
 				some = append(some, k)
 				total += k.bytes()
 			}
 		}
 		for _, m := range deal(some, min(n, len(some), 1+total/moduleBytes)) {
-			out = append(out, module{ModuleText(m), dots})
+			out = append(out, module{ModuleText(m), streams})
 		}
 	}
 	return out
@@ -234,10 +234,11 @@ func outOfSpace(err error, dir string) error {
 // registers are given, and what opt wrote verifies.
 var backend = []string{"-O2", "-relocation-model=pic", "-fp-contract=off", "-disable-post-ra", "-disable-verify"}
 
-// backendDots are more flags for products. Their addresses are a pointer and constants, in which loop
-// strength reduction finds nothing in 40% of llc's time (elsewhere it gains: a softmax is 12% slower
-// without). Giving registers to short-lived values first keeps accumulators in theirs.
-var backendDots = []string{"-disable-lsr", "-greedy-reverse-local-assignment"}
+// backendDirect are more flags for kernels that do not stream. Their addresses are a pointer and
+// constants, in which loop strength reduction and address sinking find nothing in half of llc's time;
+// where several streams run through memory they gain (a softmax is 12% slower without). Giving registers
+// to short-lived values first keeps the accumulators of products in theirs.
+var backendDirect = []string{"-disable-lsr", "-disable-cgp", "-greedy-reverse-local-assignment"}
 
 // compile runs opt and llc; kind is obj or asm.
 func (t *Tools) compile(m module, file, kind string, o Options) error {
@@ -250,8 +251,8 @@ func (t *Tools) compile(m module, file, kind string, o Options) error {
 		return fmt.Errorf("internal error: LLVM rejects emitted code: %w", err)
 	}
 	args := slices.Concat(backend, []string{"-filetype=" + kind, "-o", file}, cpu)
-	if m.dots {
-		args = append(args, backendDots...)
+	if !m.streams {
+		args = append(args, backendDirect...)
 	}
 	if _, err := run(t.Llc, args, bitcode); err != nil {
 		return fmt.Errorf("internal error: llc: %w", err)

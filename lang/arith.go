@@ -59,11 +59,17 @@ func (b *builder) tensorLike(v Value, e ir.Elem) (Tensor, bool) {
 	return Tensor{}, false
 }
 
-// length is a runtime length as an i32 scalar.
+// length is what a runtime length, or an expression of some, is: an i32 scalar. It may be negative, as N - 1 where N is 0.
 func (b *builder) length(e *index.Expr) Tensor {
-	top := b.f.b.Scope().Capacity(e)
-	ramp := b.f.b.Iota([]ir.Dim{{Size: top + 1}}, 0)
-	return b.tensor(b.f.b.Index(ramp, nil, []*index.Expr{e}, nil))
+	g := b.f.b
+	low, top := e.Range(g.Scope().Bound)
+	low = min(low, 0)
+	ramp := g.Iota([]ir.Dim{{Size: top - low + 1}}, 0)
+	n := g.Index(ramp, nil, []*index.Expr{index.Sub(e, index.C(low))}, nil)
+	if low < 0 {
+		n = g.Add(n, g.Like(n, float64(low)))
+	}
+	return b.tensor(n)
 }
 
 // table is a list of numbers, or of lists of equal length, as a constant. Axes

@@ -66,11 +66,7 @@ func (b *builder) turnsOf(v Value, at Span) *index.Expr {
 	case Range:
 		from, to := exprOf(v.From), exprOf(v.To)
 		if from != nil && to != nil {
-			n := index.Sub(to, from)
-			if k, ok := n.Const(); ok && k < 0 {
-				return index.C(0)
-			}
-			return n
+			return b.orNone(index.Sub(to, from))
 		}
 		for _, end := range []Value{v.From, v.To} {
 			if t, ok := end.(Tensor); ok {
@@ -85,7 +81,7 @@ func (b *builder) turnsOf(v Value, at Span) *index.Expr {
 			if k, ok := e.Const(); ok && k < 0 {
 				b.fail(at, "a loop cannot run %d times", k)
 			}
-			return e
+			return b.orNone(e)
 		}
 		b.fail(at, "a loop runs a whole number of times, not %s", describe(v))
 	case Tensor:
@@ -96,6 +92,18 @@ func (b *builder) turnsOf(v Value, at Span) *index.Expr {
 	}
 	b.failHelp(at, "a count, `range(a, b)`, `reverse(…)` or a list", "`for` cannot run over %s", describe(v))
 	return nil
+}
+
+// orNone is a count, 0 where it would be negative: N - 1 where N is 0.
+func (b *builder) orNone(n *index.Expr) *index.Expr {
+	if n.Op == index.Var { // a length
+		return n
+	}
+	n = index.Most(n, index.C(0))
+	if b.f == nil {
+		return n
+	}
+	return n.SimplifyIn(b.bounds)
 }
 
 func (b *builder) runLoop(names []string, over []Value, body *Block, at Span) {

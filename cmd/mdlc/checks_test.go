@@ -198,3 +198,24 @@ func TestFlagsStandAnywhere(t *testing.T) {
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, "--quietly is no flag of `run`, so it took `"+file+"` as its value")
 }
+
+// What is computed from a length of the run may be negative, and a loop over it makes no turn then.
+func TestLengthsBelowZero(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "lengths.mdl")
+	require.NoError(t, os.WriteFile(file, []byte(`fn walk(p: i32[1, N]) {
+  h: i32 = 0
+  repeat N - 2 { h = h + 1 }
+  for t in reverse(range(1, N)) {
+    h = 10 * h + t
+    back[t] = t
+  }
+  return 100 * h + 10 * sum(back) + (N - 3)
+}
+sample lengths(p: text = "a") { show walk(p) }
+`), 0o644))
+	for prompt, want := range map[string]string{"a": "-2", "ab": "109", "abcd": "232161"} {
+		stdout, stderr, code := call("run", file, "sample", "-q", "--p="+prompt)
+		require.Equal(t, 0, code, stderr)
+		require.Equal(t, want, strings.TrimSpace(stdout), prompt)
+	}
+}

@@ -38,8 +38,10 @@ func Build(m *ir.Module, machine *schedule.Machine, o Options) (*Built, error) {
 	if err := b.Emit(o.Target); err != nil {
 		return nil, err
 	}
-	if b.Program.Object, err = Compile(b.Emitted(), o); err != nil {
-		return nil, err
+	if code := b.Emitted(); len(code) > 0 {
+		if b.Program.Object, err = Compile(code, o); err != nil {
+			return nil, err
+		}
 	}
 	return b, b.Program.Check()
 }

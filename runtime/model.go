@@ -61,8 +61,10 @@ func Load(p *program.Program, threads int, times bool) (*Model, error) {
 
 func (m *Model) load(need, local int64, threads int) (err error) {
 	p := m.program
-	if m.object, err = loadObject(p.Object); err != nil {
-		return err
+	if len(p.Kernels) > 0 {
+		if m.object, err = loadObject(p.Object); err != nil {
+			return err
+		}
 	}
 	if m.memory, err = newRegion(int(need)); err != nil {
 		return err

@@ -199,6 +199,20 @@ func TestFlagsStandAnywhere(t *testing.T) {
 	require.Contains(t, stderr, "--quietly is no flag of `run`, so it took `"+file+"` as its value")
 }
 
+// A file of which nothing is left to compute runs, also as a bundle.
+func TestNothingToCompute(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("MDLC_CACHE", filepath.Join(dir, "cache"))
+	file, bundle := filepath.Join(dir, "idle.mdl"), filepath.Join(dir, "idle.bundle")
+	require.NoError(t, os.WriteFile(file, []byte("sample idle {\n  x ~ normal[4]\n  y = x + 1\n}\n"), 0o644))
+	_, stderr, code := call("compile", file, "-o", bundle)
+	require.Equal(t, 0, code, stderr)
+	for _, f := range []string{file, bundle} {
+		_, stderr, code := call("run", f, "sample", "-q")
+		require.Equal(t, 0, code, stderr)
+	}
+}
+
 // What is computed from a length of the run may be negative, and a loop over it makes no turn then.
 func TestLengthsBelowZero(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "lengths.mdl")

@@ -14,7 +14,7 @@ type Program struct {
 	Source   string // the file's name, for messages
 	Settings []KV   // resolved settings, in order
 	Target   Target
-	Object   []byte `json:"-"` // shared object with one symbol per kernel phase
+	Object   []byte `json:"-"` // shared object with one symbol per kernel phase; none without kernels
 	Kernels  []Kernel
 	States   []State
 	Sources  []Source

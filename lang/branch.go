@@ -214,10 +214,13 @@ func (b *builder) whileStmt(s *While, at Span) {
 // maxTurns bounds a `while`.
 const maxTurns = 1<<31 - 2
 
-// condition is the condition of a `while` that carries what it depends on.
+// condition is the condition of a `while`, before it or after a turn, which may make it false for certain.
 func (b *builder) condition(v Value, term Term) *ir.Node {
 	switch v := v.(type) {
 	case Bool:
+		if !v {
+			return b.f.b.Const(ir.TensorOf(loop.Bool), 0)
+		}
 		b.failHelp(term.Span(), "a value that the loop assigns belongs in the condition", "this condition is true for ever: the loop would never end")
 	case Tensor:
 		if v.N.Type.Rank() == 0 && v.N.Type.Elem == loop.Bool {

@@ -282,6 +282,11 @@ eval e {
     k = 2 * k
     n = n + 1
   }
+  first = true
+  while first { // once
+    k = 10 * k
+    first = false
+  }
   for t in reverse(range(1, 6)) {
     m: f32 = v[0]
     for s in range(t, 6) { m = 10 * m + s }
@@ -289,6 +294,6 @@ eval e {
   }
   show k  show n  show y
 }`, values{"v": ir.Floats([]float64{0}, 1)})
-	require.Equal(t, []float64{8, 3}, []float64{out["k"].At(0), out["n"].At(0)})
+	require.Equal(t, []float64{80, 3}, []float64{out["k"].At(0), out["n"].At(0)})
 	near(t, []float64{12345, 2345, 345, 45, 5}, out["y"].F)
 }

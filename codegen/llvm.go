@@ -22,9 +22,9 @@ const triple = "x86_64-unknown-linux-gnu"
 const llvmMajor = "19"
 
 // DefaultPasses cleans up what the emitter leaves: common subexpressions,
-// loop invariants, addresses. Loops are already vectors, so the loop and SLP
+// loop invariants, addresses, sums of registers past an edge. Loops are already vectors, so the loop and SLP
 // vectorizers have nothing to do and cost the most time.
-const DefaultPasses = "function(early-cse,instcombine<no-verify-fixpoint>,loop-mssa(licm),early-cse,simplifycfg)"
+const DefaultPasses = "function(early-cse,instcombine<no-verify-fixpoint>,loop-mssa(licm),early-cse,simplifycfg,adce)"
 
 // Tools are the LLVM programs.
 type Tools struct {

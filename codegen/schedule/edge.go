@@ -1,6 +1,8 @@
 package schedule
 
 import (
+	"maps"
+
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
 )
@@ -11,7 +13,7 @@ import (
 //
 // after, the kernel being guarded:
 //
-//	for j0 in 0..1 { Y[j] = X[j] + 1 }   for j0 in 1..2 { Y[j; j < 100] = X[j; j < 100] + 1 }
+//	for j0 in 0..1 { Y[j] = X[j] + 1 }   for j0 in 1..2 { Y[j; j1 < 36] = X[j; j1 < 36] + 1 }
 //
 // Until here a point is live if every axis that it determines is inside its
 // extent. A limit is an axis that leaf extents alone do not keep inside.
@@ -28,12 +30,18 @@ type limit struct {
 // place is a position in the loops.
 type place struct {
 	memo  map[*loop.Value]*loop.Value
-	bound map[*loop.Axis]bool // enumerated around here
-	holds map[*loop.Axis]bool // limits that hold here
+	bound map[*loop.Axis]bool        // enumerated around here
+	holds map[*loop.Axis]bool        // limits that hold here
+	short map[*loop.Axis]*loop.Value // what limits come to here, in the last turn of a loop
+}
+
+func newPlace() *place {
+	return &place{map[*loop.Value]*loop.Value{}, map[*loop.Axis]bool{}, map[*loop.Axis]bool{}, map[*loop.Axis]*loop.Value{}}
 }
 
 func (p *place) inner() *place {
-	n := &place{map[*loop.Value]*loop.Value{}, map[*loop.Axis]bool{}, map[*loop.Axis]bool{}}
+	n := newPlace()
+	maps.Copy(n.short, p.short)
 	for v, x := range p.memo {
 		n.memo[v] = x
 	}
@@ -74,7 +82,7 @@ func edge(k *loop.Kernel) *loop.Kernel {
 	e.findLimits(k)
 	var out [][]loop.Stmt
 	for _, page := range pages(k.Body) {
-		p := &place{map[*loop.Value]*loop.Value{}, map[*loop.Axis]bool{}, map[*loop.Axis]bool{}}
+		p := newPlace()
 		for _, a := range k.Axes {
 			if a.Bind == loop.Par || a.Bind == loop.Grid {
 				p.bound[a] = true
@@ -162,9 +170,14 @@ func (e *edger) live(leaves []*loop.Axis, p *place, involving []*loop.Axis) *loo
 		for _, x := range l.leaves {
 			determined = determined && (p.bound[x] || x.IsOpen() && loop.Has(leaves, x))
 		}
-		if determined {
-			cond = e.both(cond, l.holds)
+		if !determined {
+			continue
 		}
+		holds := l.holds
+		if short := p.short[l.axis]; short != nil {
+			holds = short
+		}
+		cond = e.both(cond, holds)
 	}
 	return cond
 }
@@ -229,6 +242,7 @@ func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
 	}
 	full := hi
 	settled, partial := map[*loop.Axis]bool{}, map[*loop.Axis]bool{}
+	short := map[*loop.Axis]*loop.Value{}
 	for _, l := range e.limits {
 		if p.holds[l.axis] || !loop.Has(l.leaves, a) {
 			continue
@@ -251,6 +265,7 @@ func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
 			settled[l.axis] = true
 		} else {
 			partial[l.axis] = true
+			short[l.axis] = e.short(l, a, rest, s, inner)
 		}
 	}
 	full = index.Least(full, hi).SimplifyIn(e.x.bound)
@@ -258,11 +273,14 @@ func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
 		for x := range partial {
 			settled[x] = true
 		}
-		return []loop.Stmt{e.turns(f, lo, hi, settled, p, nil)}
+		return []loop.Stmt{e.turns(f, lo, hi, settled, nil, p, nil)}
 	}
 	full = index.Most(full, lo).SimplifyIn(e.x.bound)
-	if index.Equal(full, lo) || bodyCost(f) > dearPoint {
-		return []loop.Stmt{e.turns(f, lo, hi, settled, p, nil)}
+	if index.Equal(full, lo) {
+		return []loop.Stmt{e.turns(f, lo, hi, settled, short, p, nil)}
+	}
+	if bodyCost(f) > dearPoint {
+		return []loop.Stmt{e.turns(f, lo, hi, settled, nil, p, nil)}
 	}
 	all := map[*loop.Axis]bool{}
 	for x := range settled {
@@ -271,8 +289,8 @@ func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
 	for x := range partial {
 		all[x] = true
 	}
-	main := e.turns(f, lo, full, all, p, nil)
-	rest := e.turns(f, full, hi, settled, p, main)
+	main := e.turns(f, lo, full, all, nil, p, nil)
+	rest := e.turns(f, full, hi, settled, short, p, main)
 	return []loop.Stmt{main, rest}
 }
 
@@ -322,14 +340,33 @@ func (e *edger) along(l *limit, a *loop.Axis, p *place) (rest *index.Expr, s int
 	return rest, s, inner, s > 0
 }
 
-// turns is f from lo to hi with limits that hold there. before, if given, is the loop over
+// short is what limit l comes to in the one turn of a that is partly outside, rest + s*a being the
+// first point of a turn: inside < n, a condition without a. nil where a turn may begin anywhere.
+func (e *edger) short(l *limit, a *loop.Axis, rest *index.Expr, s int, inner spread) *loop.Value {
+	n, ok := l.extent.Const()
+	if !ok || inner.max >= s {
+		return nil
+	}
+	c, terms := affine(rest)
+	for _, k := range terms {
+		ok = ok && k%s == 0
+	}
+	if !ok || c%s != 0 {
+		return nil
+	}
+	inside := index.Sub(l.def, index.Sum(rest, index.Prod(index.V(a.Name), index.C(s))))
+	return binary(loop.Lt, e.x.value(inside), intValue(n%s))
+}
+
+// turns is f from lo to hi with limits that hold there, or come to short there. before, if given, is the loop over
 // the turns before these.
-func (e *edger) turns(f *loop.For, lo, hi *index.Expr, holds map[*loop.Axis]bool, p *place, before *loop.For) *loop.For {
+func (e *edger) turns(f *loop.For, lo, hi *index.Expr, holds map[*loop.Axis]bool, short map[*loop.Axis]*loop.Value, p *place, before *loop.For) *loop.For {
 	q := p.inner()
 	q.bound[f.Axis] = true
 	for x := range holds {
 		q.holds[x] = true
 	}
+	maps.Copy(q.short, short)
 	n := &loop.For{Axis: f.Axis}
 	whole := index.Equal(lo, index.C(0)) && index.Equal(hi, e.x.of(f.Axis.Extent))
 	if !whole {

@@ -187,7 +187,7 @@ func (b *builder) reducerFunction(name string, c *call) Value {
 	}
 	rank := x.N.Type.Rank()
 	axes := b.axesOf(v[1], rank, c)
-	if keepsAxis[name] {
+	if keepsAxis(name) {
 		if v[1] == nil && rank != 1 || len(axes) != 1 && isCumulative(name) {
 			b.failHelp(c.span, "`"+name+"(x, axis: -1)`", "`%s` needs one axis", name)
 		}

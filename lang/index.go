@@ -127,7 +127,7 @@ func (b *builder) defineIndexed(subs []Subscript, axes []ir.Dim, value Term, at 
 func (b *builder) hidesLeft(ix *indexScope, value Term) {
 	walk(value, func(t Term) bool {
 		r, ok := t.(*ReduceTerm)
-		if !ok || keepsAxis[r.Name] {
+		if !ok || keepsAxis(r.Name) {
 			return true
 		}
 		for _, x := range r.Bounds {
@@ -143,7 +143,7 @@ func (b *builder) hidesLeft(ix *indexScope, value Term) {
 func (b *builder) keptRanges(ix *indexScope, value Term) {
 	walk(value, func(t Term) bool {
 		r, ok := t.(*ReduceTerm)
-		if !ok || !keepsAxis[r.Name] {
+		if !ok || !keepsAxis(r.Name) {
 			return true
 		}
 		for _, x := range r.Bounds {

@@ -149,7 +149,7 @@ func (b *builder) collectUses(t Term, names map[string]*indexVar, uses map[strin
 	walk(t, func(t Term) bool {
 		switch t := t.(type) {
 		case *ReduceTerm:
-			if keepsAxis[t.Name] {
+			if keepsAxis(t.Name) {
 				return true
 			}
 			in := b.withBounds(t)

@@ -8,13 +8,16 @@ import (
 	"mdlc/ir/loop"
 )
 
-var keepsAxis = map[string]bool{"softmax": true, "log_softmax": true, "cumsum": true, "cumprod": true, "cummax": true, "cummin": true, "cumlogsumexp": true}
+// keepsAxis reports whether a reducer has a value for each place of its axis.
+func keepsAxis(name string) bool {
+	return name == "softmax" || name == "log_softmax" || isCumulative(name)
+}
 
 // reduceAlone is a reducer outside of an index statement, as in `mean[i] x[i]`.
 func (b *builder) reduceAlone(t *ReduceTerm) Value {
 	b.at(t.Span())
 	b.needGraph(t.Span())
-	if keepsAxis[t.Name] {
+	if keepsAxis(t.Name) {
 		b.failHelp(t.Span(), "`y[i] = "+t.Name+"[i] x[i]`, or `"+t.Name+"(x, axis: -1)`", "`%s` keeps its axis, so its index must stand on the left", t.Name)
 	}
 	in := b.withIndices(&indexScope{root: &statement{bases: map[Term]Value{}}})
@@ -37,7 +40,7 @@ func (b *builder) reduce(t *ReduceTerm) indexed {
 				b.fail(x.Span, "`..` stands for nothing: no operand has it")
 			}
 			over = append(over, b.ix.root.rest...)
-		case keepsAxis[t.Name]:
+		case keepsAxis(t.Name):
 			v := b.ix.find(x.Name)
 			if v == nil {
 				b.failHelp(x.Span, "put it on the left", "`%s` keeps its axis: the index `%s` must stand on the left", t.Name, x.Name)
@@ -111,7 +114,7 @@ func (b *builder) reduceBody(t *ReduceTerm, body indexed, over []*indexVar, mask
 			left = append(left, v)
 		}
 	}
-	if keepsAxis[t.Name] {
+	if keepsAxis(t.Name) {
 		left = vars
 	}
 	return indexed{b.reduceTensor(t.Name, x, at, m, t.Span()), left}
@@ -364,7 +367,7 @@ func leastOf(e ir.Elem, largest bool) float64 {
 	return low
 }
 
-// keep puts reduced axes back, for the three that keep theirs.
+// again repeats n along axes that it lacks: it has the others of like.
 func (b *builder) again(n *ir.Node, like *ir.Node, axes []int) *ir.Node {
 	var left []int
 	for i := range like.Type.Dims {

@@ -84,7 +84,6 @@ type (
 	Tuple struct{ Items []Value }
 	// Dims is what `..` stands for.
 	Dims struct{ Dims []ir.Dim }
-	// Range is range(a, b).
 	// Range is the whole numbers From to To - 1, the last first where Down.
 	Range struct {
 		From, To Value

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"fmt"
 	"math"
 	"math/rand"
 	"testing"
@@ -81,6 +82,37 @@ eval e {
 	near(t, out["left"].F, out["right"].F)
 	near(t, out["left1"].F, out["right1"].F)
 	near(t, out["slope"].F, out["up_same"].F)
+}
+
+// Whatever kernel, stride and padding are, a transposed convolution is the adjoint of the convolution.
+func TestTransposedConvolutionsAreAdjoints(t *testing.T) {
+	r := rand.New(rand.NewSource(5))
+	for _, c := range []struct{ kernel, stride, pad int }{{3, 1, 1}, {2, 2, 0}, {3, 2, 1}, {5, 3, 2}, {2, 3, 0}, {5, 2, 0}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			size := func(n int) int { return (n-1)*c.stride + c.kernel - 2*c.pad }
+			h, w := size(3), size(4)
+			given := fmt.Sprintf("kernel: %d, stride: %d, pad: %d, bias: false", c.kernel, c.stride, c.pad)
+			out := run(t, fmt.Sprintf(`use nn
+data d = npy("x")
+down = nn.Conv(3, 2, %[1]s)
+up = nn.ConvTranspose(2, 3, %[1]s)
+down1 = nn.Conv1d(3, 2, %[1]s)
+up1 = nn.ConvTranspose1d(2, 3, %[1]s)
+eval e {
+  each u: f32[2, 3, %[2]d, %[3]d], image: f32[2, 2, 3, 4], v: f32[2, 3, %[2]d], tone: f32[2, 2, 3] from d.train
+  left = sum(down(u) * image)
+  right = sum(u * up(image))
+  left1 = sum(down1(v) * tone)
+  right1 = sum(v * up1(tone))
+  show left  show right  show left1  show right1
+}`, given, h, w), values{"u": random(r, 2, 3, h, w), "image": random(r, 2, 2, 3, 4), "v": random(r, 2, 3, h), "tone": random(r, 2, 2, 3),
+				"down.weight": wrapped(2, 3, c.kernel, c.kernel), "up.weight": wrapped(2, 3, c.kernel, c.kernel),
+				"down1.weight": wrapped(2, 3, c.kernel), "up1.weight": wrapped(2, 3, c.kernel)})
+			require.NotZero(t, out["left"].F[0])
+			near(t, out["left"].F, out["right"].F)
+			near(t, out["left1"].F, out["right1"].F)
+		})
+	}
 }
 
 // wrapped is a tensor of fixed numbers.

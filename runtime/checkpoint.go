@@ -128,6 +128,8 @@ func parseProgress(meta map[string]string) (p progress, err error) {
 	return p, nil
 }
 
+var errOtherModel = errors.New("the weights are of another model, or of other settings")
+
 // setStates copies tensors into the states. All must be there, with the right
 // shape, before any is changed.
 func (m *Model) setStates(tensors []tensor) error {
@@ -141,10 +143,10 @@ func (m *Model) setStates(tensors []tensor) error {
 		for _, x := range instances(s) {
 			t := byName[x.name]
 			if t == nil {
-				return fmt.Errorf("there is no tensor %s: the weights are of another model", x.name)
+				return fmt.Errorf("there is no tensor %s: %w", x.name, errOtherModel)
 			}
 			if t.elem != s.Elem || !slices.Equal(t.dims, x.dims) {
-				return fmt.Errorf("%s is %s%v there and %s%v in the model: were the weights trained with other settings?", x.name, t.elem, t.dims, s.Elem, x.dims)
+				return fmt.Errorf("%s is %s%v there and %s%v here: %w", x.name, t.elem, t.dims, s.Elem, x.dims, errOtherModel)
 			}
 			delete(byName, x.name)
 			copies = append(copies, func() { copy(m.states[i][x.lo:x.hi], t.data) })
@@ -152,7 +154,7 @@ func (m *Model) setStates(tensors []tensor) error {
 	}
 	for _, t := range tensors {
 		if byName[t.name] != nil {
-			return fmt.Errorf("the model has no %s: the weights are of another model", t.name)
+			return fmt.Errorf("the model has no %s: %w", t.name, errOtherModel)
 		}
 	}
 	for _, c := range copies {

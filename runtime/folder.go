@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -191,10 +192,9 @@ func (r *Runner) keepFile() error {
 // compareConfig warns where a resumed run has other settings or data than it began
 // with: a longer schedule may be meant, but then the bits are not those of one run.
 func (r *Runner) compareConfig() {
-	var before runConfig
-	text, err := os.ReadFile(r.configFile())
-	if err != nil || json.Unmarshal(text, &before) != nil {
-		return // nothing to compare with
+	before, ok := r.configBefore()
+	if !ok {
+		return
 	}
 	compare := func(old map[string]string, name, value string) {
 		if was, ok := old[name]; ok && was != value {
@@ -207,6 +207,25 @@ func (r *Runner) compareConfig() {
 	for _, s := range r.m.program.Sources {
 		compare(before.Data, s.Name, s.Path)
 	}
+}
+
+// configBefore is what config.json in the run folder says; false where there is nothing to compare with.
+func (r *Runner) configBefore() (before runConfig, ok bool) {
+	text, err := os.ReadFile(r.configFile())
+	return before, err == nil && json.Unmarshal(text, &before) == nil
+}
+
+// otherSettings are the settings that the run folder's weights were trained with and that
+// are not those of this program, as flags.
+func (r *Runner) otherSettings() string {
+	before, _ := r.configBefore()
+	var flags []string
+	for _, kv := range r.m.program.Settings {
+		if was, ok := before.Settings[kv.Key]; ok && was != kv.Value {
+			flags = append(flags, fmt.Sprintf("--set %s=%s", kv.Key, was))
+		}
+	}
+	return strings.Join(flags, " ")
 }
 
 func (r *Runner) configFile() string { return filepath.Join(r.o.Out, "config.json") }

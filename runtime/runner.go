@@ -80,12 +80,28 @@ func HasWeights(folder string) bool {
 
 // restore reads the run folder's weights. The seed is theirs unless another was asked for.
 func (r *Runner) restore() (progress, error) {
-	p, err := r.m.restore(r.weights())
+	p, err := r.readWeights()
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, fmt.Errorf("no weights in %s: train first, or name the run folder with --out", r.o.Out)
 	}
-	if err == nil && r.o.Seed == nil {
+	if err != nil {
+		return p, err
+	}
+	if r.o.Seed == nil {
 		r.seed = p.seed
+	}
+	if others := r.otherSettings(); others != "" {
+		r.o.Progress.Line("the weights were trained with %s", others)
+	}
+	return p, nil
+}
+
+// readWeights sets all states from the run folder. Where they do not fit it tells which
+// settings they were trained with.
+func (r *Runner) readWeights() (progress, error) {
+	p, err := r.m.restore(r.weights())
+	if others := r.otherSettings(); errors.Is(err, errOtherModel) && others != "" {
+		err = fmt.Errorf("%w\n  = help: they were trained with `%s`", err, others)
 	}
 	return p, err
 }

@@ -82,7 +82,7 @@ func (r *Runner) begin(stages []*entry) (at progress, err error) {
 		return at, err
 	}
 	if r.o.Resume {
-		at, err = r.m.restore(r.weights())
+		at, err = r.readWeights()
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			r.o.Progress.Line("no checkpoint in %s yet: starting from the beginning", r.o.Out)

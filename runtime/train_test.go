@@ -351,6 +351,29 @@ func TestResumeTellsOfChangedSettings(t *testing.T) {
 	require.Contains(t, lines.String(), "warning: digits is "+other+"; the run began with "+data+"\n")
 }
 
+// A sample or eval with other settings than those of the training tells them; where the weights do not fit, as the remedy.
+func TestWeightsOfOtherSettings(t *testing.T) {
+	data, out := digitRows(t, 33), t.TempDir()
+	_, err := trainLearner(t, data, index.C(3), 1, Options{Out: out})
+	require.NoError(t, err)
+	var lines bytes.Buffer
+	o := Options{Out: out, Show: io.Discard, Progress: NewProgress(&lines, 0)}
+	require.NoError(t, NewRunner(load(t, learner(t, data, index.C(3)), 1), o).Evaluate("valid"))
+	require.NotContains(t, lines.String(), "trained with")
+
+	p := learner(t, data, index.C(3))
+	p.Settings[0].Value = "8"
+	m := load(t, p, 1)
+	require.NoError(t, NewRunner(m, o).Evaluate("valid"))
+	require.Contains(t, lines.String(), "the weights were trained with --set batch=4\n")
+
+	m.program.States[0].Dims = []int{2, 4}
+	wrong := out + "/weights.safetensors: m.w is f32[8] there and f32[2 4] here: the weights are of another model, or of other settings\n  = help: they were trained with `--set batch=4`"
+	require.EqualError(t, NewRunner(m, o).Evaluate("valid"), wrong)
+	o.Resume = true
+	require.EqualError(t, NewRunner(m, o).Train(), wrong)
+}
+
 func TestExportRepeatsTheBatches(t *testing.T) {
 	dir := t.TempDir()
 	_, err := trainLearner(t, digitRows(t, 33), index.C(3), 1, Options{Out: dir + "/run", Export: dir + "/export", Seed: seed(4)})

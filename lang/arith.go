@@ -1,6 +1,9 @@
 package lang
 
 import (
+	"slices"
+	"strings"
+
 	"mdlc/ir"
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -237,9 +240,26 @@ func (b *builder) fit(x, y Tensor, op string, at Span) (Tensor, Tensor) {
 	dims, one, why := b.joint(x, y)
 	if why != "" {
 		d := b.diagnostic(at, "", "these shapes do not fit: %s %s %s", typeText(x.N.Type), op, typeText(y.N.Type))
+		d.Help = missingAxis(x.N.Type.Dims, y.N.Type.Dims)
 		panic(mistake{b.withNotes(d, why)})
 	}
 	return b.stretch(x, dims, one), b.stretch(y, dims, one)
+}
+
+// missingAxis tells how to give one of two operands the axis that it lacks, or is "".
+func missingAxis(x, y []ir.Dim) string {
+	if len(x) < len(y) {
+		x, y = y, x
+	}
+	if len(x) != len(y)+1 {
+		return ""
+	}
+	for k := len(y) - 1; k >= 0; k-- { // behind all axes it would fit as it is
+		if slices.EqualFunc(slices.Delete(slices.Clone(x), k+1, k+2), y, ir.Dim.Equal) {
+			return "`keep: true` in a reducer leaves an axis of 1, and `v[" + strings.Repeat(":, ", k+1) + "none]` makes one"
+		}
+	}
+	return ""
 }
 
 // joint is the shape of two operands together.

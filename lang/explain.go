@@ -11,8 +11,8 @@ import (
 )
 
 // explain says in the language's words what is wrong where the parser stopped.
-// more: text of the file follows behind toks.
-func explain(err error, toks []lexer.Token, more bool) Diagnostic {
+// text is the file; more: some of it follows behind toks.
+func explain(err error, toks []lexer.Token, text string, more bool) Diagnostic {
 	var pe participle.Error
 	if !errors.As(err, &pe) {
 		return Diagnostic{Message: err.Error()}
@@ -27,10 +27,32 @@ func explain(err error, toks []lexer.Token, more bool) Diagnostic {
 	if i > 0 {
 		prev = toks[i-1]
 	}
+	if d := closedInComment(toks[:i], text); d.Message != "" {
+		return d
+	}
 	if ended {
 		return atEnd(toks[:i], prev, more)
 	}
 	return atToken(toks, i, prev)
+}
+
+// closedInComment explains a bracket whose other half stands behind `//` in its line: that divides in Python.
+func closedInComment(toks []lexer.Token, text string) (d Diagnostic) {
+	open := unclosed(toks)
+	if open == nil || open.Value == "{" {
+		return d
+	}
+	line, _, _ := strings.Cut(text[open.Pos.Offset:], "\n")
+	code, comment, _ := strings.Cut(line, "//")
+	if strings.Count(comment, closing[open.Value]) <= strings.Count(comment, open.Value) || strings.Contains(code, `"`) {
+		return d
+	}
+	at := open.Pos
+	at.Offset += len(code)
+	at.Column += len([]rune(code))
+	d.Span = width(at, 2)
+	d.Message, d.Help = fmt.Sprintf("`//` starts a comment, and the `%s` of this line is closed in it", open.Value), "`a div b` divides whole numbers and rounds down"
+	return d
 }
 
 // atEnd explains an end of the file, or of an item, in the middle of something.

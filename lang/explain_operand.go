@@ -78,12 +78,26 @@ func operandBehind(u unexpected) (d Diagnostic) {
 		d.Span = tokenSpan(u.called())
 		d.Message, d.Help = "`minimize` is a statement, not a function", "`minimize loss over model with optim.adam(lr: 1e-3)`"
 	default:
-		if f := u.functionInArguments(); f.Value != "" {
+		f := u.functionInArguments()
+		if f.Value == "" {
+			f = u.boundLambda()
+		}
+		if f.Value != "" {
 			d.Span = tokenSpan(f)
 			d.Message, d.Help = "a function cannot be declared in an expression", "`fn f(x) = …` at file level gives it a name, which can be an argument"
 		}
 	}
 	return d
+}
+
+// boundLambda is the `lambda` of `f = lambda x: …` in the line of t; the zero token where there is none.
+func (u unexpected) boundLambda() lexer.Token {
+	for i := u.i - 1; i > 0 && u.toks[i].Pos.Line == u.t.Pos.Line; i-- {
+		if u.toks[i].Value == "lambda" && u.toks[i-1].Value == "=" && isName(u.toks[i+1]) {
+			return u.toks[i]
+		}
+	}
+	return lexer.Token{}
 }
 
 // functionInArguments is the `fn` or `lambda` in the arguments that t opens or stands in; the zero token where there is none.

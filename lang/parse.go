@@ -37,11 +37,11 @@ func Parse(name string, src []byte) (*File, []Diagnostic) {
 	for _, chunk := range itemChunks(text) {
 		padded := blank(text[:chunk[0]]) + text[chunk[0]:chunk[1]]
 		if _, err := fileParser.ParseString(name, padded); err != nil && len(out) < 8 {
-			out = append(out, explain(err, until(toks, chunk[1]), chunk[1] < len(text)))
+			out = append(out, explain(err, until(toks, chunk[1]), text, chunk[1] < len(text)))
 		}
 	}
 	if len(out) == 0 {
-		out = append(out, explain(err, toks, false))
+		out = append(out, explain(err, toks, text, false))
 	}
 	return nil, finish(out, all)
 }

@@ -268,6 +268,9 @@ func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
 			short[l.axis] = e.short(l, a, rest, s, inner)
 		}
 	}
+	if len(partial) > 1 {
+		short = nil // a turn that is partly outside one limit need not be so for the other
+	}
 	full = index.Least(full, hi).SimplifyIn(e.x.bound)
 	if len(partial) == 0 || index.Equal(full, hi) {
 		for x := range partial {

@@ -1,38 +1,20 @@
 package codegen
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"strings"
-	"sync"
 
 	"mdlc/codegen/schedule"
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
+	"mdlc/ir/parallel"
 	"mdlc/runtime/program"
 )
 
 // each calls f with every kernel, several at a time, and joins the errors in order.
 func (b *Built) each(f func(k *BuiltKernel) error) error {
-	errs := make([]error, len(b.Kernels))
-	todo := make(chan int)
-	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			for i := range todo {
-				errs[i] = f(b.Kernels[i])
-			}
-		}()
-	}
-	for i := range b.Kernels {
-		todo <- i
-	}
-	close(todo)
-	wg.Wait()
-	return errors.Join(errs...)
+	return parallel.Each(len(b.Kernels), runtime.GOMAXPROCS(0), func(i int) error { return f(b.Kernels[i]) })
 }
 
 // Schedule schedules every kernel and gives the launches the scratch that their kernels ask for.

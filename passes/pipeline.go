@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mdlc/ir"
+	"mdlc/ir/parallel"
 )
 
 // Pass is one rewriting of a graph.
@@ -75,7 +76,7 @@ func Run(m *ir.Module, opt Options) error {
 			out[i], err = runPass(p, *places[i], opt)
 			return err
 		}
-		if err := each(len(places), opt.workers(), run); err != nil {
+		if err := parallel.Each(len(places), opt.workers(), run); err != nil {
 			return err
 		}
 		for i, g := range places {

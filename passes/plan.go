@@ -6,13 +6,14 @@ import (
 
 	"mdlc/ir"
 	"mdlc/ir/index"
+	"mdlc/ir/parallel"
 )
 
 // Plan makes the plan of every graph of m: the order of the launches and the
 // place of every buffer. An `every` block keeps clear of what it, and those that
 // run after it, read of their step.
 func Plan(m *ir.Module) error {
-	return each(len(m.Entries), runtime.GOMAXPROCS(0), func(i int) error {
+	return parallel.Each(len(m.Entries), runtime.GOMAXPROCS(0), func(i int) error {
 		e := m.Entries[i]
 		e.Graph.Plan = planGraph(e.Graph, around{states: writtenBy(e.Every)})
 		for i, v := range e.Every {

@@ -12,13 +12,18 @@ import (
 func parseElem(s string) (Elem, error) { return loop.ParseElem(s) }
 
 func parseParam(p *AttrParser) (Attr, error) {
+	kind := ParamKind(p.oneOf(paramKinds, "kind of parameter"))
+	return ParamAttr{kind, p.name("name"), p.typ()}, p.err
+}
+
+// oneOf reads a word and gives its place among names.
+func (p *AttrParser) oneOf(names []string, what string) int {
 	at := p.start()
-	k := slices.Index(paramKinds, p.word("kind of parameter"))
+	k := slices.Index(names, p.word(what))
 	if k < 0 {
-		p.failAt(at, "no such kind of parameter")
-		k = 0
+		p.failAt(at, "no such %s", what)
 	}
-	return ParamAttr{ParamKind(k), p.name("name"), p.typ()}, p.err
+	return max(k, 0)
 }
 
 func parseConst(p *AttrParser) (Attr, error) {
@@ -103,13 +108,7 @@ func parseBits(p *AttrParser) (Attr, error) { return BitsAttr{p.str(), p.dims()}
 func parseTopK(p *AttrParser) (Attr, error) { return TopKAttr{p.integer()}, p.err }
 
 func parseSolve(p *AttrParser) (Attr, error) {
-	at := p.start()
-	k := slices.Index(solveNames, p.word("kind of matrix"))
-	if k < 0 {
-		p.failAt(at, "no such kind of matrix")
-		k = 0
-	}
-	return SolveAttr{SolveKind(k)}, p.err
+	return SolveAttr{SolveKind(p.oneOf(solveNames, "kind of matrix"))}, p.err
 }
 
 func parseGet(p *AttrParser) (Attr, error) { return GetAttr{p.integer()}, p.err }

@@ -343,19 +343,6 @@ func (f *fusion) pointWork(t *trial, i int) float64 {
 
 // scatterKernel: one scatter and what is computed for it, element by element.
 func (f *fusion) scatterKernel(t *trial, scatter int) bool {
-	again := 0.0
-	copies := f.copies(t, func(reader int, _ read) float64 {
-		if reader == scatter {
-			return 1
-		}
-		return 0
-	})
-	for _, i := range t.set {
-		again += f.cost(i) * max(0, copies[i]-1)
-	}
-	if again > pointBudget {
-		return false
-	}
 	for _, i := range t.set {
 		if i != scatter && (!f.pointwise(i) || f.leaves(i, t)) {
 			return false

@@ -323,12 +323,7 @@ func (s *space) valuesFit(haveRow bool) bool {
 // of values that are smaller than the space.
 func (s *space) cheap() bool {
 	points, small := 0.0, 0.0
-	copies := s.f.copies(s.t, func(reader int, r read) float64 {
-		if s.aligned[reader] && !(r.way == spread && !hasUnit(r)) {
-			return 1
-		}
-		return 0
-	})
+	copies := s.copies()
 	for _, i := range s.t.set {
 		if s.point[i] {
 			points += s.f.cost(i) * copies[i]
@@ -350,23 +345,27 @@ func (s *space) cheap() bool {
 	return points <= pointBudget && small <= rowBudget
 }
 
-// copies is at how many places of one element of the trial's results each node is computed again: a value that is read at two
-// places needs what it is computed from at two places as well. own is what a read of a node that is no copy adds.
-func (f *fusion) copies(t *trial, own func(reader int, r read) float64) map[int]float64 {
+// copies is at how many places of one element of the results each node is computed again: a value that is read at two
+// places needs what it is computed from at two places as well.
+func (s *space) copies() map[int]float64 {
 	copies, byKey := map[int]float64{}, map[int]map[string]float64{}
-	for at := len(t.set) - 1; at >= 0; at-- {
-		i := t.set[at]
+	for at := len(s.t.set) - 1; at >= 0; at-- {
+		i := s.t.set[at]
 		for _, n := range byKey[i] {
 			copies[i] += n
 		}
-		for _, r := range f.reads[i] {
-			if !t.has(r.from) {
+		for _, r := range s.f.reads[i] {
+			if !s.t.has(r.from) {
 				continue
 			}
 			if byKey[r.from] == nil {
 				byKey[r.from] = map[string]float64{}
 			}
-			byKey[r.from][r.key] = max(byKey[r.from][r.key], copies[i]+own(i, r))
+			n := copies[i]
+			if s.aligned[i] && !(r.way == spread && !hasUnit(r)) { // a value that is no copy
+				n++
+			}
+			byKey[r.from][r.key] = max(byKey[r.from][r.key], n)
 		}
 	}
 	return copies

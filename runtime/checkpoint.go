@@ -146,7 +146,7 @@ func (m *Model) setStates(tensors []tensor) error {
 				return fmt.Errorf("there is no tensor %s: %w", x.name, errOtherModel)
 			}
 			if t.elem != s.Elem || !slices.Equal(t.dims, x.dims) {
-				return fmt.Errorf("%s is %s%v there and %s%v here: %w", x.name, t.elem, t.dims, s.Elem, x.dims, errOtherModel)
+				return fmt.Errorf("%s is %s there and %s here: %w", x.name, typeText(t.elem, t.dims), typeText(s.Elem, x.dims), errOtherModel)
 			}
 			delete(byName, x.name)
 			copies = append(copies, func() { copy(m.states[i][x.lo:x.hi], t.data) })

@@ -141,7 +141,7 @@ func TestRestoreRefusesOtherWeights(t *testing.T) {
 	m.program.States[0].Name = "m.w"
 	m.program.States[0].Dims = []int{2, 4}
 	_, err = m.restore(path)
-	require.ErrorContains(t, err, "m.w is f32[8] there and f32[2 4] here: the weights are of another model, or of other settings")
+	require.ErrorContains(t, err, "m.w is f32[8] there and f32[2, 4] here: the weights are of another model, or of other settings")
 	require.NoError(t, os.WriteFile(path, []byte("{}"), 0o644))
 	_, err = m.restore(path)
 	require.ErrorContains(t, err, "not a safetensors file")

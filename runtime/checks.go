@@ -11,7 +11,8 @@ import (
 )
 
 // run runs a block and looks at what it says of itself. A block that went wrong ends the
-// run; step (negative: none) is for the message.
+// run, but what it printed is told before: it is there to find out why. step (negative: none)
+// is for the messages.
 func (r *Runner) run(b *block, step int, stop *atomic.Bool) error {
 	var began [][]byte
 	if r.o.CheckNumbers {
@@ -22,28 +23,39 @@ func (r *Runner) run(b *block, step int, stop *atomic.Bool) error {
 	}
 	for i := range b.Outputs {
 		out := &b.Outputs[i]
+		if b.holds(out) {
+			continue
+		}
+		r.printAll(b, step)
+		v := little.Uint32(b.bufs[out.Buf])
 		switch out.Kind {
 		case program.OutputBound:
-			if v := little.Uint32(b.bufs[out.Buf]); int64(v) >= int64(out.Limit) {
-				help := "`x[… | v]` reads v outside; if the data are right, the axis is too short: check the sizes in `config`"
-				return r.failed(b, out.Pos, step, b.outside(out, v), help)
-			}
+			help := "`x[… | v]` reads v outside; if the data are right, the axis is too short: check the sizes in `config`"
+			return r.failed(b, out.Pos, step, b.outside(out, v), help)
 		case program.OutputAssert:
-			if little.Uint32(b.bufs[out.Buf]) != 0 {
-				return r.failed(b, out.Pos, step, out.Name+b.operands(i+1), "this `assert` does not hold; nothing of the step is saved")
-			}
-		case program.OutputFinite:
-			if v := little.Uint32(b.bufs[out.Buf]); v != 0 {
-				return r.failed(b, out.Pos, step, notFinite(out, v), r.origin(b, began))
-			}
+			return r.failed(b, out.Pos, step, out.Name+b.operands(i+1), "this `assert` does not hold; nothing of the step is saved")
+		default:
+			return r.failed(b, out.Pos, step, notFinite(out, v), r.origin(b, began))
 		}
 	}
 	if began != nil {
 		if state := b.newNaN(began); state != nil {
+			r.printAll(b, step)
 			return r.failed(b, r.m.program.States[state.State].Pos, step, "`"+r.m.program.States[state.State].Name+"` becomes NaN", r.origin(b, began))
 		}
 	}
 	return nil
+}
+
+// holds reports whether an output says that all is well: one that is no check always does.
+func (b *block) holds(out *program.Output) bool {
+	switch out.Kind {
+	case program.OutputBound:
+		return int64(little.Uint32(b.bufs[out.Buf])) < int64(out.Limit)
+	case program.OutputAssert, program.OutputFinite:
+		return little.Uint32(b.bufs[out.Buf]) == 0
+	}
+	return true
 }
 
 // origin says where what is no number comes from, or how to learn it.
@@ -64,11 +76,15 @@ func (r *Runner) failed(b *block, at loop.Pos, step int, what, help string) erro
 	if r.o.Progress != nil {
 		r.o.Progress.clear()
 	}
-	when := b.Name
-	if step >= 0 {
-		when = fmt.Sprintf("%s, step %d", b.Name, step)
+	return fmt.Errorf("%s: error: %s (%s)\n  = help: %s", at, what, b.when(step), help)
+}
+
+// when names a run of the block; step is negative where there is none.
+func (b *block) when(step int) string {
+	if step < 0 {
+		return b.Name
 	}
-	return fmt.Errorf("%s: error: %s (%s)\n  = help: %s", at, what, when, help)
+	return fmt.Sprintf("%s, step %d", b.Name, step)
 }
 
 // operands says where a condition does not hold, and what was compared there: the outputs from i on tell.

@@ -43,7 +43,7 @@ func newFeed(in *program.Input, buf *program.Buffer, src *source, seed uint64, i
 	}
 	f := &feed{Feed: in.Feed, name: in.Name, split: part, elem: buf.Elem, size: bufferBytes(buf), take: 1, turns: 1, key: loop.DrawKey(seed, in.Feed.Site), epoch: -1}
 	if err := f.bind(buf.Dims, inOrder); err != nil {
-		return nil, fmt.Errorf("%s: error: %s.%s cannot fill `%s: %s%s`: %w", src.Pos, src.Name, f.Split, in.Name, buf.Elem, shapeText(buf.Dims), err)
+		return nil, fmt.Errorf("%s: error: %s.%s cannot fill `%s: %s`: %w", src.Pos, src.Name, f.Split, in.Name, typeText(buf.Elem, buf.Dims), err)
 	}
 	return f, nil
 }

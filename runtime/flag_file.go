@@ -27,7 +27,7 @@ func (e *entry) setArray(in *program.Input, f *program.Flag, path string) error 
 		outer, inner, length = 1, room, 1
 	}
 	if have != room {
-		return flagError("--%s %s has %d numbers, which do not fit %s%v", f.Name, path, have, buf.Elem, buf.Dims)
+		return flagError("--%s %s has %d numbers, which do not fit %s", f.Name, path, have, typeText(buf.Elem, buf.Dims))
 	}
 	step := inner * max(length, buf.Dims[f.Axis])
 	if in.Len == "" {

@@ -101,16 +101,10 @@ func checkOutput(out *program.Output, buf *program.Buffer) error {
 // showAll shows what b shows: what can be read on out, or in the run folder's
 // samples where out is nil; pictures and sound always there.
 func (r *Runner) showAll(title string, b *block, step int, out io.Writer) error {
+	r.printAll(b, step)
 	n := 0
 	for i := range b.Outputs {
-		if b.Outputs[i].Kind != program.OutputShow {
-			continue
-		}
-		if b.Outputs[i].As == printed {
-			r.print(title, b, &b.Outputs[i], step)
-			continue
-		}
-		if b.Outputs[i].As == operand {
+		if b.Outputs[i].Kind != program.OutputShow || b.Outputs[i].As == printed || b.Outputs[i].As == operand {
 			continue
 		}
 		n++
@@ -135,8 +129,17 @@ const printed = "print"
 // operand is the form of what stands behind an `assert`: its message reads them (checks.go).
 const operand = "operand"
 
+// printAll tells what the `print`s of b show, in their order.
+func (r *Runner) printAll(b *block, step int) {
+	for i := range b.Outputs {
+		if out := &b.Outputs[i]; out.Kind == program.OutputShow && out.As == printed {
+			r.print(b, out, step)
+		}
+	}
+}
+
 // print tells of a value beside the progress: name, type, shape, and values, of many the first and the last.
-func (r *Runner) print(title string, b *block, out *program.Output, step int) {
+func (r *Runner) print(b *block, out *program.Output, step int) {
 	const most, each = 10, 4
 	s := b.shown(out)
 	var values []string
@@ -148,7 +151,7 @@ func (r *Runner) print(title string, b *block, out *program.Output, step int) {
 			values = append(values, strconv.FormatFloat(s.at(i), 'g', 6, 64))
 		}
 	}
-	r.o.Progress.Line("%s: %s = %s%s [%s] (%s, step %d)", out.Pos, out.Name, s.elem, shapeText(s.dims), strings.Join(values, " "), title, step)
+	r.o.Progress.Line("%s: %s = %s [%s] (%s)", out.Pos, out.Name, typeText(s.elem, s.dims), strings.Join(values, " "), b.when(step))
 }
 
 // shown is the value of an output, without what its buffer has beyond its lengths.

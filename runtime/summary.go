@@ -3,6 +3,8 @@ package runtime
 import (
 	"fmt"
 	"strings"
+
+	"mdlc/ir/loop"
 )
 
 // summary says what a source has read: the user sees that it is what was meant. "": it read nothing.
@@ -25,6 +27,14 @@ func (s *source) summary() string {
 		text += ", " + s.note
 	}
 	return text
+}
+
+// typeText is a type as mdl writes it: f32[8, 4]; f32 has no axes.
+func typeText(e loop.Elem, dims []int) string {
+	if len(dims) == 0 {
+		return e.String()
+	}
+	return e.String() + shapeText(dims)
 }
 
 // shapeText is a shape as the language writes it.

@@ -368,7 +368,7 @@ func TestWeightsOfOtherSettings(t *testing.T) {
 	require.Contains(t, lines.String(), "the weights were trained with --set batch=4\n")
 
 	m.program.States[0].Dims = []int{2, 4}
-	wrong := out + "/weights.safetensors: m.w is f32[8] there and f32[2 4] here: the weights are of another model, or of other settings\n  = help: they were trained with `--set batch=4`"
+	wrong := out + "/weights.safetensors: m.w is f32[8] there and f32[2, 4] here: the weights are of another model, or of other settings\n  = help: they were trained with `--set batch=4`"
 	require.EqualError(t, NewRunner(m, o).Evaluate("valid"), wrong)
 	o.Resume = true
 	require.EqualError(t, NewRunner(m, o).Train(), wrong)

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,8 +31,33 @@ train for 9 {
 	require.Equal(t, exitFailure, code, stderr)
 	require.Contains(t, stderr, "as.mdl:9:3: twice = f32[20] [2 2 2 2 … 2 2 2 2] (train, step 1)\n")
 	require.Contains(t, stderr, "as.mdl:9:3: twice = f32[20] [1.28 1.28 1.28 1.28 … 1.28 1.28 1.28 1.28] (train, step 3)\n")
-	require.NotContains(t, stderr, "(train, step 4)\n  twice")
-	require.Contains(t, stderr, "as.mdl:5:3: error: w has vanished: 0.4096 > 0.5 is false at [0] (train, step 5)\n")
+	last := "as.mdl:9:3: twice = f32[20] [0.8192 0.8192 0.8192 0.8192 … 0.8192 0.8192 0.8192 0.8192] (train, step 5)\n"
+	require.Equal(t, 1, strings.Count(stderr, last), stderr)
+	require.Contains(t, stderr[strings.Index(stderr, last):], "as.mdl:5:3: error: w has vanished: 0.4096 > 0.5 is false at [0] (train, step 5)\n")
+}
+
+// What a step printed is told before the error that ends it, whatever that is and whichever block it is of.
+func TestPrintBeforeAnError(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	for what, c := range map[string]struct{ printed, failed string }{
+		"train for 2 {\n  y = log(w - 2)\n  print(y)\n  minimize sum(y) over w with optim.sgd(lr: 1)\n}": {
+			"p.mdl:5:3: y = f32[2] [NaN NaN] (train, step 1)\n", "p.mdl:6:3: error: what a gradient is taken of is NaN (train, step 1)"},
+		"sample s {\n  k = argmax(w) + 2\n  print(k)\n  show w[k]\n}": {"p.mdl:5:3: k = i32 [2] (sample s)\n", "error: index 2 is outside of the axis of 2"},
+		"train for 2 {\n  minimize sum(w) over w with optim.sgd(lr: 1)\n}\neval e {\n  m = mean(w)\n  print(m)\n  assert(m > 0)\n  report m\n}": {
+			"p.mdl:8:3: m = f32 [-1] (eval e, step 2)\n", "-1 > 0 is false (eval e, step 2)"},
+	} {
+		require.NoError(t, os.WriteFile("p.mdl", []byte("use optim\nparam w: f32[2] = 1\n"+what+"\n"), 0o644))
+		args := []string{"run", "p.mdl", "train", "--out", t.TempDir()}
+		if strings.HasPrefix(what, "sample") {
+			require.NoError(t, os.WriteFile("p.mdl", []byte("fn zeros() -> f32[2] { return z[i < 2] = 0.0 }\n\n"+strings.Replace(what, "{", "{ w = zeros()", 1)+"\n"), 0o644))
+			args[2] = "sample"
+		}
+		_, stderr, code := call(args...)
+		require.Equal(t, exitFailure, code, stderr)
+		require.Equal(t, 1, strings.Count(stderr, c.printed), stderr)
+		require.Contains(t, stderr[strings.Index(stderr, c.printed):], c.failed)
+	}
 }
 
 // In a loop, what does not hold first is told, and what is printed comes with all its turns; gradients pass through.

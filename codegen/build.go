@@ -49,8 +49,21 @@ func Build(m *ir.Module, machine *schedule.Machine, o Options) (*Built, error) {
 // Pages lowers the clusters of a planned module. The program lacks only what code decides:
 // phases, scratch and the object.
 func Pages(m *ir.Module) (*Built, error) {
-	p := &program.Program{Source: m.Source}
+	p := header(m)
 	b := &builder{Built: &Built{Program: p}, byText: map[string]int{}, names: map[string]int{}}
+	for _, e := range m.Entries {
+		out, err := b.entry(e)
+		if err != nil {
+			return nil, err
+		}
+		p.Entries = append(p.Entries, out)
+	}
+	return b.Built, nil
+}
+
+// header is a program without entries.
+func header(m *ir.Module) *program.Program {
+	p := &program.Program{Source: m.Source}
 	for _, s := range m.Settings {
 		p.Settings = append(p.Settings, program.KV{Key: s.Name, Value: s.Value})
 	}
@@ -61,14 +74,7 @@ func Pages(m *ir.Module) (*Built, error) {
 		p.Sources = append(p.Sources, program.Source{Name: s.Name, Kind: s.Kind, Path: s.Path, Bits: s.Bits, Labels: s.Labels, Tokenizer: s.Tokenizer, Ends: s.Ends, Size: s.Size,
 			Count: s.Count, Scale: s.Scale, Split: s.Split, Holdout: s.Holdout, Pos: s.Pos})
 	}
-	for _, e := range m.Entries {
-		out, err := b.entry(e)
-		if err != nil {
-			return nil, err
-		}
-		p.Entries = append(p.Entries, out)
-	}
-	return b.Built, nil
+	return p
 }
 
 var stateKinds = map[ir.StateKind]program.StateKind{ir.KindParam: program.Param, ir.KindState: program.Plain, ir.KindMoment: program.Moment}
@@ -81,12 +87,17 @@ type builder struct {
 }
 
 func (b *builder) entry(e *ir.Entry) (program.Entry, error) {
+	return entry(e, b.block)
+}
+
+// entry is a program's entry, whose blocks are made by block.
+func entry(e *ir.Entry, block func(name string, g *ir.Graph, feeds []ir.Feed, flags []ir.Flag) (program.Block, error)) (program.Entry, error) {
 	out := program.Entry{Kind: string(e.Kind), Name: e.Name, Count: e.Count}
 	for _, f := range e.Flags {
 		out.Flags = append(out.Flags, program.Flag{Name: f.Name, Kind: f.Kind, Default: f.Default, Doc: f.Doc, Static: f.Static, Axis: f.Axis})
 	}
 	var err error
-	if out.Block, err = b.block(blockName(string(e.Kind), e.Name), e.Graph, e.Feeds, e.Flags); err != nil {
+	if out.Block, err = block(blockName(string(e.Kind), e.Name), e.Graph, e.Feeds, e.Flags); err != nil {
 		return out, err
 	}
 	for _, v := range e.Every {
@@ -94,7 +105,7 @@ func (b *builder) entry(e *ir.Entry) (program.Entry, error) {
 		name := fmt.Sprintf("%s every %d", out.Block.Name, v.N)
 		if v.Graph == nil {
 			every.Block = program.Block{Name: name}
-		} else if every.Block, err = b.block(name, v.Graph, v.Feeds, nil); err != nil {
+		} else if every.Block, err = block(name, v.Graph, v.Feeds, nil); err != nil {
 			return out, err
 		}
 		out.Every = append(out.Every, every)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 // Options are what the command line says about a build.
 type Options struct {
 	Set   []ir.Setting      // entries of config, in order; a later one wins
+	Past  []ir.Setting      // as Set, which wins; entries that the file has no more are left out
 	Flags map[string]string // values of the static parameters of samples
 	// ReadFile reads the files that `use "path"` names, relative to the model file; nil: from disk.
 	ReadFile func(path string) ([]byte, error)
@@ -459,7 +461,7 @@ func (b *builder) fileBind(bind *Bind, sc *scope) {
 // config evaluates the entries of config, with those that the command line sets.
 func (b *builder) config(f *File) {
 	set := map[string]string{}
-	for _, s := range b.opts.Set {
+	for _, s := range slices.Concat(b.opts.Past, b.opts.Set) {
 		set[s.Name] = s.Value
 	}
 	var names []string

@@ -84,7 +84,10 @@ func (m *Model) save(path string, p progress) error {
 }
 
 // restore sets all states from the checkpoint at path.
-func (m *Model) restore(path string) (progress, error) {
+func (m *Model) restore(path string) (progress, error) { return m.readStates(path, (*Model).setStates) }
+
+// readStates hands the tensors of the checkpoint at path to take.
+func (m *Model) readStates(path string, take func(*Model, []tensor) error) (progress, error) {
 	raw, err := ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return progress{}, err
@@ -101,7 +104,7 @@ func (m *Model) restore(path string) (progress, error) {
 		err = fmt.Errorf("the weights are damaged: they are not what was saved; take a copy, or train anew")
 	}
 	if err == nil {
-		err = m.setStates(f.tensors)
+		err = take(m, f.tensors)
 	}
 	if err != nil {
 		return progress{}, fmt.Errorf("%s: %w", path, err)
@@ -133,11 +136,29 @@ var errOtherModel = errors.New("the weights are of another model, or of other se
 // setStates copies tensors into the states. All must be there, with the right
 // shape, before any is changed.
 func (m *Model) setStates(tensors []tensor) error {
+	if err := m.fits(tensors); err != nil {
+		return err
+	}
+	byName := tensorsByName(tensors)
+	for i := range m.program.States {
+		for _, x := range instances(&m.program.States[i]) {
+			copy(m.states[i][x.lo:x.hi], byName[x.name].data)
+		}
+	}
+	return nil
+}
+
+func tensorsByName(tensors []tensor) map[string]*tensor {
 	byName := map[string]*tensor{}
 	for i := range tensors {
 		byName[tensors[i].name] = &tensors[i]
 	}
-	var copies []func()
+	return byName
+}
+
+// fits tells whether tensors are the states: all of them, each with its shape.
+func (m *Model) fits(tensors []tensor) error {
+	byName := tensorsByName(tensors)
 	for i := range m.program.States {
 		s := &m.program.States[i]
 		for _, x := range instances(s) {
@@ -149,16 +170,12 @@ func (m *Model) setStates(tensors []tensor) error {
 				return fmt.Errorf("%s is %s there and %s here: %w", x.name, typeText(t.elem, t.dims), typeText(s.Elem, x.dims), errOtherModel)
 			}
 			delete(byName, x.name)
-			copies = append(copies, func() { copy(m.states[i][x.lo:x.hi], t.data) })
 		}
 	}
 	for _, t := range tensors {
 		if byName[t.name] != nil {
 			return fmt.Errorf("the model has no %s: %w", t.name, errOtherModel)
 		}
-	}
-	for _, c := range copies {
-		c()
 	}
 	return nil
 }

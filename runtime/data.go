@@ -91,7 +91,11 @@ func openSource(src *program.Source, dir string) (*source, error) {
 	path := s.resolve(src.Path)
 	err := sourceKinds[at].open(s, path)
 	if missing := (*fs.PathError)(nil); errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: error: %s is not there\n  = help: `--data %s=PATH` takes the data from another place", src.Pos, missing.Path, src.Name)
+		flag := src.Name
+		if src.Kind == "npy" && src.Labels != "" && missing.Path == s.resolve(src.Labels) {
+			flag += ".labels"
+		}
+		return nil, fmt.Errorf("%s: error: %s is not there\n  = help: `--data %s=PATH` takes the data from another place", src.Pos, missing.Path, flag)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: error: data %s: %w", src.Pos, src.Name, err)

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"fmt"
+
 	"mdlc/runtime/program"
 )
 
@@ -26,8 +28,12 @@ func (e *entry) setArray(in *program.Input, f *program.Flag, path string) error 
 	} else {
 		outer, inner, length = 1, room, 1
 	}
-	if have != room {
-		return flagError("--%s %s has %d numbers, which do not fit %s", f.Name, path, have, typeText(buf.Elem, buf.Dims))
+	if have != room || len(buf.Dims) > 0 && f.Axis == 0 && file.width != product(buf.Dims[1:]) {
+		takes := typeText(buf.Elem, buf.Dims)
+		if longest := buf.Dims[f.Axis]; in.Len != "" {
+			takes += fmt.Sprintf(", in place of %d any length below it", longest)
+		}
+		return flagError("--%s %s holds %d rows of %d numbers; %s takes %s", f.Name, path, file.rows, file.width, e.title(), takes)
 	}
 	step := inner * max(length, buf.Dims[f.Axis])
 	if in.Len == "" {

@@ -2,28 +2,15 @@ package runtime
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
-
-// runConfig is config.json of a run folder: all that a repetition needs.
-type runConfig struct {
-	Version  string            `json:"version"`
-	Source   string            `json:"source"`
-	Seed     uint64            `json:"seed"`
-	Steps    int               `json:"steps,omitempty"` // --steps
-	Threads  int               `json:"threads"`
-	Settings map[string]string `json:"settings"`
-	Data     map[string]string `json:"data"`
-}
 
 // openFolder opens the log of the run folder, which belongs to one run at a time.
 func (r *Runner) openFolder() error {
@@ -143,23 +130,6 @@ func (r *Runner) save(at progress) error {
 	return nil
 }
 
-func (r *Runner) writeConfig() error {
-	p := r.m.program
-	c := runConfig{Version: r.o.Version, Source: p.Source, Seed: r.seed, Steps: r.o.Steps, Threads: r.m.Workers(),
-		Settings: map[string]string{}, Data: map[string]string{}}
-	for _, kv := range p.Settings {
-		c.Settings[kv.Key] = kv.Value
-	}
-	for _, s := range p.Sources {
-		c.Data[s.Name] = s.Path
-	}
-	text, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return err
-	}
-	return replaceText(r.configFile(), append(text, '\n'))
-}
-
 // keptFile is the run folder's copy of the model file; "" where that is the model file itself.
 func (r *Runner) keptFile() string {
 	if r.o.File == "" {
@@ -188,47 +158,6 @@ func (r *Runner) keepFile() error {
 	}
 	return replaceText(path, text)
 }
-
-// compareConfig warns where a resumed run has other settings or data than it began
-// with: a longer schedule may be meant, but then the bits are not those of one run.
-func (r *Runner) compareConfig() {
-	before, ok := r.configBefore()
-	if !ok {
-		return
-	}
-	compare := func(old map[string]string, name, value string) {
-		if was, ok := old[name]; ok && was != value {
-			r.o.Progress.Line("warning: %s is %s; the run began with %s", name, value, was)
-		}
-	}
-	for _, kv := range r.m.program.Settings {
-		compare(before.Settings, kv.Key, kv.Value)
-	}
-	for _, s := range r.m.program.Sources {
-		compare(before.Data, s.Name, s.Path)
-	}
-}
-
-// configBefore is what config.json in the run folder says; false where there is nothing to compare with.
-func (r *Runner) configBefore() (before runConfig, ok bool) {
-	text, err := os.ReadFile(r.configFile())
-	return before, err == nil && json.Unmarshal(text, &before) == nil
-}
-
-// otherSettings are the settings that the run folder's weights were trained with and that
-// are not those of this program, as flags.
-func (r *Runner) otherSettings() string {
-	before, _ := r.configBefore()
-	var flags []string
-	for _, kv := range r.m.program.Settings {
-		if was, ok := before.Settings[kv.Key]; ok && was != kv.Value {
-			flags = append(flags, fmt.Sprintf("--set %s=%s", kv.Key, was))
-		}
-	}
-	return strings.Join(flags, " ")
-}
-
-func (r *Runner) configFile() string { return filepath.Join(r.o.Out, "config.json") }
 
 // write adds rec to the log and to the JSON output. Where one of them cannot be written, that
 // is noted: the step that rec belongs to is not over, and must not be lost.

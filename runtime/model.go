@@ -3,7 +3,6 @@ package runtime
 import (
 	"fmt"
 	goruntime "runtime"
-	"slices"
 	"strings"
 
 	"mdlc/runtime/program"
@@ -150,11 +149,6 @@ func (m *Model) Workers() int { return m.pool.workers }
 
 // Memory is the number of bytes that the program's buffers and the scratch of its threads take.
 func (m *Model) Memory() int64 { return int64(m.memory.used + m.pool.memory.used) }
-
-// Has reports whether the program has an entry of that kind.
-func (m *Model) Has(kind string) bool {
-	return slices.ContainsFunc(m.entries, func(e *entry) bool { return e.Kind == kind })
-}
 
 // find is the entry of a kind and name; an empty name is the first of its kind.
 func (m *Model) find(kind, name string) (*entry, error) {

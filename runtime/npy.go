@@ -28,8 +28,10 @@ func (s *source) openNpy(path string) error {
 			switch {
 			case x == nil && y == nil:
 				continue
-			case x == nil || y == nil || x.rows() != y.rows():
-				return fmt.Errorf("%s and %s need parts with as many rows each", path, s.resolve(s.Labels))
+			case x == nil || y == nil:
+				return fmt.Errorf("%s and %s need the same parts", path, s.resolve(s.Labels))
+			case x.rows() != y.rows():
+				return fmt.Errorf("%s has %d rows and %s %d: each row needs its label", path, x.rows(), s.resolve(s.Labels), y.rows())
 			}
 			x.columns = append(x.columns, y.columns[0])
 		}

@@ -31,6 +31,7 @@ type Options struct {
 	Stop     *atomic.Bool // set to end early, with everything saved
 	Export   string       // a folder for the first weights and all batches of training; "": none
 	Version  string
+	Given    Given // what the command line said, for the run folder
 
 	CheckNumbers bool // look at every state after every step, and find where a NaN came from
 }
@@ -67,6 +68,9 @@ func NewRunner(m *Model, o Options) *Runner {
 	return r
 }
 
+// Use goes on with a model, of the program whose outline the runner has had so far.
+func (r *Runner) Use(m *Model) { r.m = m }
+
 // weights is where the model's values are saved.
 func (r *Runner) weights() string { return weightsFile(r.o.Out) }
 
@@ -78,30 +82,41 @@ func HasWeights(folder string) bool {
 	return err == nil
 }
 
+// checkWeights tells whether restore will find weights that fit.
+func (r *Runner) checkWeights() error {
+	_, err := r.readWeights((*Model).fits)
+	return r.noWeights(err)
+}
+
+// noWeights says what to do where there are none.
+func (r *Runner) noWeights(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no weights in %s: train first, or name the run folder with --out", r.o.Out)
+	}
+	return err
+}
+
 // restore reads the run folder's weights. The seed is theirs unless another was asked for.
 func (r *Runner) restore() (progress, error) {
-	p, err := r.readWeights()
-	if errors.Is(err, fs.ErrNotExist) {
-		return p, fmt.Errorf("no weights in %s: train first, or name the run folder with --out", r.o.Out)
-	}
+	p, err := r.readWeights((*Model).setStates)
 	if err != nil {
-		return p, err
+		return p, r.noWeights(err)
 	}
 	if r.o.Seed == nil {
 		r.seed = p.seed
 	}
-	if others := r.otherSettings(); others != "" {
+	if others, _ := r.otherSettings(); others != "" {
 		r.o.Progress.Line("the weights were trained with %s", others)
 	}
 	return p, nil
 }
 
-// readWeights sets all states from the run folder. Where they do not fit it tells which
-// settings they were trained with.
-func (r *Runner) readWeights() (progress, error) {
-	p, err := r.m.restore(r.weights())
-	if others := r.otherSettings(); errors.Is(err, errOtherModel) && others != "" {
-		err = fmt.Errorf("%w\n  = help: they were trained with `%s`", err, others)
+// readWeights hands the tensors in the run folder to the model. Where they do not fit it tells
+// which settings they were trained with.
+func (r *Runner) readWeights(take func(*Model, []tensor) error) (progress, error) {
+	p, err := r.m.readStates(r.weights(), take)
+	if others, flags := r.otherSettings(); errors.Is(err, errOtherModel) && others != "" {
+		err = fmt.Errorf("%w\n  = they were trained with %s\n  = help: `%s` fits them; `--out DIR` takes another run folder", err, others, flags)
 	}
 	return p, err
 }

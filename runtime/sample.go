@@ -27,7 +27,7 @@ func (r *Runner) Sample(name string, flags []FlagValue) error {
 	if err != nil {
 		return err
 	}
-	if err := checkFlags(e, flags); err != nil {
+	if err := r.checkFlags(e, flags); err != nil {
 		return err
 	}
 	step := 0
@@ -38,36 +38,49 @@ func (r *Runner) Sample(name string, flags []FlagValue) error {
 		}
 		step = at.step
 	}
-	in, err := r.inputs(e.block, false)
+	in, err := r.sampleInputs(e, flags)
 	if err != nil {
 		return err
 	}
 	in.fill(in.into, 0)
 	in.setStep(0)
-	for i := range e.block.Inputs {
-		if src := &e.block.Inputs[i]; src.Kind == program.InputFlag {
-			if err := r.setFlag(e, src, flags); err != nil {
-				return err
-			}
-		}
-	}
 	if err := r.run(e.block, -1, r.o.Stop); err != nil {
 		return err
 	}
 	return r.showAll(e.title(), e.block, step, r.o.Show)
 }
 
-func checkFlags(e *entry, flags []FlagValue) error {
+// sampleInputs binds the sample's data and sets its flags.
+func (r *Runner) sampleInputs(e *entry, flags []FlagValue) (*inputs, error) {
+	in, err := r.inputs(e.block, false)
+	if err != nil {
+		return nil, err
+	}
+	for i := range e.block.Inputs {
+		if src := &e.block.Inputs[i]; src.Kind == program.InputFlag {
+			if err := r.setFlag(e, src, flags); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return in, nil
+}
+
+func (r *Runner) checkFlags(e *entry, flags []FlagValue) error {
 	var names []string
 	for _, f := range e.Flags {
 		names = append(names, "--"+f.Name)
 	}
 	for _, f := range flags {
 		if !slices.Contains(names, "--"+f.Name) {
+			text := fmt.Sprintf("%s has no flag --%s; it has %s", e.title(), f.Name, strings.Join(names, " "))
 			if names == nil {
-				return flagError("%s has no flags, so no --%s", e.title(), f.Name)
+				text = fmt.Sprintf("%s has no flags, so no --%s", e.title(), f.Name)
 			}
-			return flagError("%s has no flag --%s; it has %s", e.title(), f.Name, strings.Join(names, " "))
+			if slices.ContainsFunc(r.m.program.Settings, func(kv program.KV) bool { return kv.Key == f.Name }) {
+				text += fmt.Sprintf("; `--set %s=%s` changes the setting", f.Name, f.Value)
+			}
+			return &FlagError{text}
 		}
 	}
 	return nil

@@ -142,7 +142,7 @@ func TestTwoArrays(t *testing.T) {
 	f := feedOf(t, s, program.Feed{Split: "train", Kind: "rows", Column: 1}, loop.I32, true, 3)
 	require.Equal(t, []float64{7, 8, 9}, numbers(f, func(dst []byte) { f.fillInOrder(dst, 0, 3) }))
 	writeFile(t, y, npy("|u1", []byte{7, 8}, 2))
-	require.Contains(t, refused(t, program.Source{Kind: "npy", Path: x, Labels: y}), "parts with as many rows each")
+	require.Contains(t, refused(t, program.Source{Kind: "npy", Path: x, Labels: y}), ": each row needs its label")
 	require.Contains(t, refused(t, program.Source{Kind: "npy", Path: x, Labels: dir + "/z.npy"}), "z.npy is not there")
 }
 

@@ -56,8 +56,13 @@ func (r *Runner) checkData(stages []*entry) error {
 			return err
 		}
 	}
+	return r.checkEvals("")
+}
+
+// checkEvals looks at the data of the eval of that name, or of all.
+func (r *Runner) checkEvals(name string) error {
 	for _, e := range r.m.entries {
-		if e.Kind == "eval" {
+		if e.Kind == "eval" && (name == "" || e.Name == name) {
 			if _, err := r.evaluation(e.Name); err != nil {
 				return err
 			}
@@ -82,7 +87,7 @@ func (r *Runner) begin(stages []*entry) (at progress, err error) {
 		return at, err
 	}
 	if r.o.Resume {
-		at, err = r.readWeights()
+		at, err = r.readWeights((*Model).setStates)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			r.o.Progress.Line("no checkpoint in %s yet: starting from the beginning", r.o.Out)

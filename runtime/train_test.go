@@ -365,10 +365,10 @@ func TestWeightsOfOtherSettings(t *testing.T) {
 	p.Settings[0].Value = "8"
 	m := load(t, p, 1)
 	require.NoError(t, NewRunner(m, o).Evaluate("valid"))
-	require.Contains(t, lines.String(), "the weights were trained with --set batch=4\n")
+	require.Contains(t, lines.String(), "the weights were trained with batch = 4, now 8\n")
 
 	m.program.States[0].Dims = []int{2, 4}
-	wrong := out + "/weights.safetensors: m.w is f32[8] there and f32[2, 4] here: the weights are of another model, or of other settings\n  = help: they were trained with `--set batch=4`"
+	wrong := out + "/weights.safetensors: m.w is f32[8] there and f32[2, 4] here: the weights are of another model, or of other settings\n  = they were trained with batch = 4, now 8\n  = help: `--set batch=4` fits them; `--out DIR` takes another run folder"
 	require.EqualError(t, NewRunner(m, o).Evaluate("valid"), wrong)
 	o.Resume = true
 	require.EqualError(t, NewRunner(m, o).Train(), wrong)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	goruntime "runtime"
 	"runtime/debug"
 	"sort"
 	"time"
@@ -28,21 +29,6 @@ type compilation struct {
 	machine *schedule.Machine
 }
 
-// compileFile takes a model file to a program of the entries that are needed.
-// The flags are the parameters of a sample; those that the compiler must know
-// are compiled in.
-func compileFile(t *terminal, file string, m modelFlags, flags []runtime.FlagValue, needed func(*ir.Entry) bool) (*program.Program, error) {
-	x, err := newCompilation(t, file, m, flags)
-	if err != nil {
-		return nil, err
-	}
-	x.keep(needed)
-	if m.Verbose {
-		x.options.Timing = x.timing
-	}
-	return x.program()
-}
-
 // program compiles the module. The result is kept under the module's text, the
 // target and the identity of this compiler.
 func (x *compilation) program() (*program.Program, error) {
@@ -52,8 +38,7 @@ func (x *compilation) program() (*program.Program, error) {
 			return p, nil
 		}
 	}
-	// Most of what a compilation allocates lives to its end: collecting less often saves a quarter of its time.
-	defer debug.SetGCPercent(debug.SetGCPercent(300))
+	defer debug.SetGCPercent(debug.SetGCPercent(collectAt()))
 	if err := x.optimize(); err != nil {
 		return nil, err
 	}
@@ -72,6 +57,16 @@ func (x *compilation) program() (*program.Program, error) {
 	return p, nil
 }
 
+// collectAt is the growth of the heap in percent at which a compilation collects. Most of what it
+// allocates lives to its end: collecting less often saves a quarter of its time. But data that are
+// read already are no reason to let garbage grow with them.
+func collectAt() int {
+	const most, plain = 300, 256 << 20
+	var m goruntime.MemStats
+	goruntime.ReadMemStats(&m)
+	return int(max(most*plain/max(m.HeapAlloc, plain), 20))
+}
+
 // buildID changes with every change of this program.
 func buildID() string {
 	self, err := elf.Open("/proc/self/exe")
@@ -86,13 +81,17 @@ func buildID() string {
 	return version()
 }
 
-// newCompilation reads a model file into a module.
+// newCompilation reads a model file into a module. The flags are the parameters of a sample;
+// those that the compiler must know are compiled in.
 func newCompilation(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*compilation, error) {
 	module, err := readModel(t, file, m, flags)
 	if err != nil {
 		return nil, err
 	}
 	x := &compilation{t: t, module: module, options: passes.Options{NoFusion: m.NoFusion}}
+	if m.Verbose {
+		x.options.Timing = x.timing
+	}
 	target, err := codegen.HostTarget()
 	if err != nil {
 		return nil, err
@@ -124,7 +123,7 @@ func readModel(t *terminal, file string, m modelFlags, flags []runtime.FlagValue
 	if err != nil {
 		return nil, fmt.Errorf("no model: %w", err)
 	}
-	o := lang.Options{Set: settings(m.Set), Flags: map[string]string{}, ReadFile: runtime.ReadFile}
+	o := lang.Options{Set: settings(m.Set), Past: settings(m.past), Flags: map[string]string{}, ReadFile: runtime.ReadFile}
 	for _, f := range flags {
 		o.Flags[f.Name] = f.Value
 	}

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"mdlc/ir"
 	"mdlc/runtime"
-	"mdlc/runtime/program"
 )
 
 // modelFlags are the flags of every command that compiles a model.
@@ -21,6 +16,8 @@ type modelFlags struct {
 	Set     map[string]string `help:"Change an entry of config." placeholder:"KEY=VALUE" mapsep:"none"`
 	Quiet   bool              `short:"q" help:"Print results and errors only."`
 	Verbose bool              `short:"v" help:"Print more."`
+
+	past map[string]string // --set of the run whose weights this one takes
 
 	NoFusion bool `hidden:"" help:"Give each operation a kernel of its own: a switch for tests, for the results are the same bits."`
 }
@@ -45,7 +42,8 @@ type runCommand struct {
 
 	CheckNumbers bool `help:"When something becomes infinite or NaN, repeat the step and tell the line that made it. Slow."`
 
-	flags []runtime.FlagValue // of the sample
+	flags    []runtime.FlagValue // of the sample
+	pastData map[string]string   // --data of the run whose weights this one takes
 }
 
 func (c *runCommand) Run(t *terminal) error {
@@ -60,7 +58,19 @@ func (c *runCommand) Run(t *terminal) error {
 	if c.CheckNumbers { // an operation a kernel has a line a kernel, and the bits are the same
 		c.NoFusion = true
 	}
-	p, err := c.load(t, o.Out)
+	o.Given = c.takeFromRun(t, o.Out)
+	outline, compile, err := c.read(t, o.Out)
+	if err != nil {
+		return err
+	}
+	if err := c.replaceData(outline); err != nil {
+		return err
+	}
+	r, tasks := runtime.NewRunner(runtime.Outline(outline), o), c.tasks(outline, o.Out)
+	if err := c.check(r, tasks); err != nil {
+		return err
+	}
+	p, err := compile()
 	if err != nil {
 		return err
 	}
@@ -74,7 +84,8 @@ func (c *runCommand) Run(t *terminal) error {
 	defer m.Close()
 	defer m.WriteProfile(t.stderr)
 	o.Progress.Line("cpu: %s, %s, threads: %d, memory: %.1f MiB", runtime.CPUName(), strings.Join(p.Target.Features, " "), m.Workers(), float64(m.Memory())/(1<<20))
-	return c.carryOut(t, m, o)
+	r.Use(m)
+	return c.carryOut(t, r, tasks)
 }
 
 // verb is the first word; checkWords has checked it.
@@ -102,7 +113,7 @@ func (c *runCommand) checkWords() error {
 		return &usageError{fmt.Sprintf("too many words: %s", strings.Join(c.Words, " "))}
 	}
 	if len(c.flags) > 0 && word != "sample" && word != "" {
-		return &usageError{fmt.Sprintf("unknown flag --%s", c.flags[0].Name)}
+		return c.unknownFlag()
 	}
 	if c.Steps != nil && *c.Steps <= 0 || c.Threads < 0 {
 		return &usageError{"--steps and --threads are positive numbers"}
@@ -111,6 +122,11 @@ func (c *runCommand) checkWords() error {
 		return &usageError{"--new-data is for --resume: a new run takes whatever data there are"}
 	}
 	return nil
+}
+
+func (c *runCommand) unknownFlag() error {
+	f := c.flags[0]
+	return &usageError{fmt.Sprintf("unknown flag --%s: `--set %s=%s` changes a setting", f.Name, f.Name, f.Value)}
 }
 
 // checkFile finds the model that went to a flag which mdlc does not know: `run --fast FILE train`.
@@ -164,122 +180,4 @@ func (c *runCommand) options(t *terminal) (runtime.Options, error) {
 // modelName is a model file's name without folder and ending.
 func modelName(file string) string {
 	return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
-}
-
-// load reads a bundle, or compiles of a model what this run needs.
-func (c *runCommand) load(t *terminal, out string) (*program.Program, error) {
-	if filepath.Ext(c.File) != ".mdl" {
-		bundle, err := runtime.ReadFile(c.File)
-		if err != nil {
-			return nil, fmt.Errorf("no model: %w", err)
-		}
-		p, err := program.Load(bytes.NewReader(bundle))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w: a model ends in .mdl; data is named with --data NAME=PATH", c.File, err)
-		}
-		if len(c.Set) > 0 {
-			return nil, &usageError{"--set changes a model file; a bundle is compiled already"}
-		}
-		return p, c.checkCompiledFlags(p)
-	}
-	began := time.Now()
-	p, err := compileFile(t, c.File, c.modelFlags, c.flags, c.needs(out))
-	if err == nil && !c.Quiet {
-		fmt.Fprintf(t.stderr, "compiled %s in %.2f s\n", c.File, time.Since(began).Seconds())
-	}
-	return p, err
-}
-
-// checkCompiledFlags refuses values other than those that a bundle was compiled for.
-func (c *runCommand) checkCompiledFlags(p *program.Program) error {
-	_, name := c.verb()
-	at := slices.IndexFunc(p.Entries, func(e program.Entry) bool { return e.Kind == "sample" && (name == "" || e.Name == name) })
-	if at < 0 {
-		return nil
-	}
-	for _, f := range p.Entries[at].Flags {
-		for _, given := range c.flags {
-			if f.Static && given.Name == f.Name && given.Value != f.Default {
-				return &usageError{fmt.Sprintf("--%s is %s in this bundle: another value needs the model file", f.Name, f.Default)}
-			}
-		}
-	}
-	return nil
-}
-
-// needs tells which entries of the file this run runs.
-func (c *runCommand) needs(out string) func(*ir.Entry) bool {
-	word, name := c.verb()
-	if word == "" && (c.Resume || !runtime.HasWeights(out)) {
-		return func(*ir.Entry) bool { return true }
-	}
-	first := true
-	return func(e *ir.Entry) bool {
-		switch {
-		case word == "train":
-			return e.Kind != ir.EntrySample
-		case word == "eval":
-			return e.Kind == ir.EntryEval && (name == "" || e.Name == name)
-		case e.Kind != ir.EntrySample || name != "" && e.Name != name || !first:
-			return false
-		}
-		first = false
-		return true
-	}
-}
-
-// replaceData carries out --data. NAME.labels is the second path of a source of arrays.
-func (c *runCommand) replaceData(p *program.Program) error {
-	var names []string
-	for i := range p.Sources {
-		s := &p.Sources[i]
-		names = append(names, s.Name)
-		if err := c.replacePath(s, s.Name, &s.Path, s.Kind != "glyphs"); err != nil {
-			return err
-		}
-		if err := c.replacePath(s, s.Name+".labels", &s.Labels, s.Kind == "npy" && s.Labels != ""); err != nil {
-			return err
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.Data)) {
-		if !slices.Contains(names, strings.TrimSuffix(name, ".labels")) {
-			return &usageError{fmt.Sprintf("--data %s: %s has %s", name, p.Source, strings.Join(names, ", "))}
-		}
-	}
-	return nil
-}
-
-// replacePath sets a path of s, where s has it, to that given under name.
-func (c *runCommand) replacePath(s *program.Source, name string, path *string, has bool) error {
-	value, given := c.Data[name]
-	if !given {
-		return nil
-	}
-	if !has {
-		return &usageError{fmt.Sprintf("--data %s: `%s` reads no such file", name, s.Kind)}
-	}
-	abs, err := filepath.Abs(value)
-	*path = abs
-	return err
-}
-
-func (c *runCommand) carryOut(t *terminal, m *runtime.Model, o runtime.Options) error {
-	r := runtime.NewRunner(m, o)
-	word, name := c.verb()
-	switch word {
-	case "eval":
-		return r.Evaluate(name)
-	case "sample":
-		return r.Sample(name, c.flags)
-	}
-	if word == "train" || m.Has("train") && (!runtime.HasWeights(o.Out) || c.Resume) {
-		t.stoppable.Store(true)
-		defer survivePipes()()
-		err := r.Train()
-		t.stoppable.Store(false)
-		if err != nil || word == "train" || !m.Has("sample") {
-			return err
-		}
-	}
-	return r.Sample("", c.flags)
 }

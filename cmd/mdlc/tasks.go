@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"mdlc/codegen"
+	"mdlc/ir"
+	"mdlc/runtime"
+	"mdlc/runtime/program"
+)
+
+// task is one thing that a run does.
+type task struct{ word, name string } // train, eval or sample; "": all evals, the first sample
+
+// tasks are what this run does, in order.
+func (c *runCommand) tasks(p *program.Program, out string) (tasks []task) {
+	word, name := c.verb()
+	if word != "" {
+		return []task{{word, name}}
+	}
+	has := func(kind string) bool {
+		return slices.ContainsFunc(p.Entries, func(e program.Entry) bool { return e.Kind == kind })
+	}
+	if has("train") && !(runtime.HasWeights(out) && !c.Resume) {
+		if tasks = append(tasks, task{word: "train"}); !has("sample") {
+			return tasks
+		}
+	}
+	return append(tasks, task{word: "sample"})
+}
+
+// needs tells which entries of the file this run runs.
+func (c *runCommand) needs(out string) func(*ir.Entry) bool {
+	word, name := c.verb()
+	if word == "" && (c.Resume || !runtime.HasWeights(out)) {
+		return func(*ir.Entry) bool { return true }
+	}
+	first := true
+	return func(e *ir.Entry) bool {
+		switch {
+		case word == "train":
+			return e.Kind != ir.EntrySample
+		case word == "eval":
+			return e.Kind == ir.EntryEval && (name == "" || e.Name == name)
+		case e.Kind != ir.EntrySample || name != "" && e.Name != name || !first:
+			return false
+		}
+		first = false
+		return true
+	}
+}
+
+// read reads a bundle or a model file. The outline says what the run will read, which can be
+// looked at before compile spends its time.
+func (c *runCommand) read(t *terminal, out string) (outline *program.Program, compile func() (*program.Program, error), err error) {
+	if filepath.Ext(c.File) != ".mdl" {
+		p, err := c.readBundle()
+		return p, func() (*program.Program, error) { return p, nil }, err
+	}
+	began := time.Now()
+	x, err := newCompilation(t, c.File, c.modelFlags, c.flags)
+	if err != nil {
+		return nil, nil, err
+	}
+	x.keep(c.needs(out))
+	if outline, err = codegen.Outline(x.module); err != nil {
+		return nil, nil, err
+	}
+	spent := time.Since(began)
+	return outline, func() (*program.Program, error) {
+		began := time.Now()
+		p, err := x.program()
+		if err == nil && !c.Quiet {
+			fmt.Fprintf(t.stderr, "compiled %s in %.2f s\n", c.File, (spent + time.Since(began)).Seconds())
+		}
+		return p, err
+	}, nil
+}
+
+func (c *runCommand) readBundle() (*program.Program, error) {
+	bundle, err := runtime.ReadFile(c.File)
+	if err != nil {
+		return nil, fmt.Errorf("no model: %w", err)
+	}
+	p, err := program.Load(bytes.NewReader(bundle))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: a model ends in .mdl; data is named with --data NAME=PATH", c.File, err)
+	}
+	if len(c.Set) > 0 {
+		return nil, &usageError{"--set changes a model file; a bundle is compiled already"}
+	}
+	return p, c.checkCompiledFlags(p)
+}
+
+// checkCompiledFlags refuses values other than those that a bundle was compiled for.
+func (c *runCommand) checkCompiledFlags(p *program.Program) error {
+	_, name := c.verb()
+	at := slices.IndexFunc(p.Entries, func(e program.Entry) bool { return e.Kind == "sample" && (name == "" || e.Name == name) })
+	if at < 0 {
+		return nil
+	}
+	for _, f := range p.Entries[at].Flags {
+		for _, given := range c.flags {
+			if f.Static && given.Name == f.Name && given.Value != f.Default {
+				return &usageError{fmt.Sprintf("--%s is %s in this bundle: another value needs the model file", f.Name, f.Default)}
+			}
+		}
+	}
+	return nil
+}
+
+// check tells what a run will lack. What comes last comes first here: flags of a sample are
+// looked at faster than data for training.
+func (c *runCommand) check(r *runtime.Runner, tasks []task) error {
+	if len(c.flags) > 0 && !slices.ContainsFunc(tasks, func(k task) bool { return k.word == "sample" }) {
+		return c.unknownFlag()
+	}
+	for i, k := range slices.Backward(tasks) {
+		var err error
+		switch k.word {
+		case "train":
+			err = r.CheckTrain()
+		case "eval":
+			err = r.CheckEvaluate(k.name)
+		case "sample":
+			err = r.CheckSample(k.name, c.flags, i == 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *runCommand) carryOut(t *terminal, r *runtime.Runner, tasks []task) error {
+	for _, k := range tasks {
+		var err error
+		switch k.word {
+		case "train":
+			err = t.train(r)
+		case "eval":
+			err = r.Evaluate(k.name)
+		case "sample":
+			err = r.Sample(k.name, c.flags)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// train is the task that an interrupt ends in good order.
+func (t *terminal) train(r *runtime.Runner) error {
+	t.stoppable.Store(true)
+	defer t.stoppable.Store(false)
+	defer survivePipes()()
+	return r.Train()
+}

@@ -1,0 +1,93 @@
+package runtime
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// runConfig is config.json of a run folder: all that a repetition needs.
+type runConfig struct {
+	Version  string            `json:"version"`
+	Source   string            `json:"source"`
+	Seed     uint64            `json:"seed"`
+	Steps    int               `json:"steps,omitempty"` // --steps
+	Threads  int               `json:"threads"`
+	Settings map[string]string `json:"settings"`
+	Data     map[string]string `json:"data"`
+	Given    Given             `json:"given,omitzero"`
+}
+
+// Given is what flags of the command line said that whoever takes the run's weights has to say
+// again.
+type Given struct {
+	Set  map[string]string `json:"set,omitempty"`
+	Data map[string]string `json:"data,omitempty"` // whole paths
+}
+
+// ReadGiven is what the run in a folder was given; nothing where there is none.
+func ReadGiven(folder string) Given {
+	c, _ := readConfig(folder)
+	return c.Given
+}
+
+func (r *Runner) writeConfig() error {
+	p := r.m.program
+	c := runConfig{Version: r.o.Version, Source: p.Source, Seed: r.seed, Steps: r.o.Steps, Threads: r.m.Workers(), Given: r.o.Given,
+		Settings: map[string]string{}, Data: map[string]string{}}
+	for _, kv := range p.Settings {
+		c.Settings[kv.Key] = kv.Value
+	}
+	for _, s := range p.Sources {
+		c.Data[s.Name] = s.Path
+	}
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replaceText(configFile(r.o.Out), append(text, '\n'))
+}
+
+// compareConfig warns where a resumed run has other settings or data than it began
+// with: a longer schedule may be meant, but then the bits are not those of one run.
+func (r *Runner) compareConfig() {
+	before, ok := readConfig(r.o.Out)
+	if !ok {
+		return
+	}
+	compare := func(old map[string]string, name, value string) {
+		if was, ok := old[name]; ok && was != value {
+			r.o.Progress.Line("warning: %s is %s; the run began with %s", name, value, was)
+		}
+	}
+	for _, kv := range r.m.program.Settings {
+		compare(before.Settings, kv.Key, kv.Value)
+	}
+	for _, s := range r.m.program.Sources {
+		compare(before.Data, s.Name, s.Path)
+	}
+}
+
+// readConfig is what config.json in a run folder says; false where it says nothing.
+func readConfig(folder string) (c runConfig, ok bool) {
+	text, err := os.ReadFile(configFile(folder))
+	return c, err == nil && json.Unmarshal(text, &c) == nil
+}
+
+// otherSettings are the settings of this program that are not those of the run folder, in words
+// and as the flags that mend it.
+func (r *Runner) otherSettings() (words, flags string) {
+	before, _ := readConfig(r.o.Out)
+	var w, f []string
+	for _, kv := range r.m.program.Settings {
+		if was, ok := before.Settings[kv.Key]; ok && was != kv.Value {
+			w = append(w, fmt.Sprintf("%s = %s, now %s", kv.Key, was, kv.Value))
+			f = append(f, fmt.Sprintf("--set %s=%s", kv.Key, was))
+		}
+	}
+	return strings.Join(w, "; "), strings.Join(f, " ")
+}
+
+func configFile(folder string) string { return filepath.Join(folder, "config.json") }

@@ -292,7 +292,7 @@ func (c *core) use(u *UseName) *scope {
 	}
 	src, ok := stdlib.Library(u.Name)
 	if !ok {
-		c.failHelp(at, didYouMean(u.Name, stdlib.Names()), "the library has no file `%s`", u.Name)
+		c.failHelp(at, DidYouMean(u.Name, stdlib.Names()), "the library has no file `%s`", u.Name)
 	}
 	return c.library(libraryFolder+u.Name+".mdl", src)
 }
@@ -475,7 +475,7 @@ func (b *builder) config(f *File) {
 	}
 	for _, s := range b.opts.Set {
 		if _, home := b.sc.find(s.Name); home != b.sc {
-			help := didYouMean(s.Name, names)
+			help := DidYouMean(s.Name, names)
 			if help == "" && len(names) > 0 {
 				help = "the settings are " + strings.Join(names, ", ")
 			}

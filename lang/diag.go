@@ -175,7 +175,8 @@ func distance(a, b string) int {
 	return rows[len(a)][len(b)]
 }
 
-func didYouMean(word string, candidates []string) string {
+// DidYouMean is a question after the candidate that is nearest to a word; "" where none is near.
+func DidYouMean(word string, candidates []string) string {
 	if near := nearest(word, candidates); near != "" {
 		return fmt.Sprintf("did you mean `%s`?", near)
 	}

@@ -90,7 +90,7 @@ func (b *builder) distribution(d Draw, name string, like *ir.Type, at Span) (*sc
 		}
 	}
 	if fn == nil {
-		b.failHelp(at, didYouMean(name, names), "the distribution %s has no `%s`", d.Unit.Decl.Name, name)
+		b.failHelp(at, DidYouMean(name, names), "the distribution %s has no `%s`", d.Unit.Decl.Name, name)
 	}
 	if name == "draw" && fn.Result == nil {
 		b.fail(Span{fn.Pos, fn.EndPos}, "`draw` needs a result type: the shape of the draw")

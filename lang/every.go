@@ -62,7 +62,7 @@ func (b *builder) everyBlock(out *ir.Every, rest []*Stmt) []Span {
 
 func (b *builder) needEval(s *Stmt) {
 	if !contains(b.evals, s.Eval) {
-		b.failHelp(stmtSpan(s), didYouMean(s.Eval, b.evals), "there is no `eval %s`", s.Eval)
+		b.failHelp(stmtSpan(s), DidYouMean(s.Eval, b.evals), "there is no `eval %s`", s.Eval)
 	}
 }
 

@@ -67,7 +67,7 @@ func parameterHelp(name string, have []string) string {
 	if n := foreignParameters[name]; contains(have, n) {
 		return "`" + n + ": …`"
 	}
-	if help := didYouMean(name, have); help != "" || len(have) == 0 {
+	if help := DidYouMean(name, have); help != "" || len(have) == 0 {
 		return help
 	}
 	return "it has " + list(have)
@@ -78,7 +78,7 @@ func instead(name string, foreign map[string]string, have []string) string {
 	if help := foreign[name]; help != "" {
 		return help
 	}
-	return didYouMean(name, have)
+	return DidYouMean(name, have)
 }
 
 // libraryOf is the library file that declares a name, "" if none does.
@@ -107,7 +107,7 @@ func (b *builder) unknown(name string, at Span) {
 		help = fmt.Sprintf("only the block of line %[2]d binds `%[1]s`: bind it before, as in `%[1]s: f32[…] = 0`, or let the loop collect it by `%[1]s[i] = …` for use behind it", name, e.at.Pos.Line)
 	}
 	if help == "" {
-		help = didYouMean(name, b.sc.names())
+		help = DidYouMean(name, b.sc.names())
 	}
 	b.failHelp(at, help, "the name `%s` is not known here", name)
 }

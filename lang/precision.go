@@ -79,7 +79,7 @@ func (b *builder) precisionEntry(name string, t Term, at Span) {
 			b.failHelp(at, "`keep = [\"*.embed\"]`", "`keep` is a list of texts, the paths of params")
 		}
 	default:
-		help := didYouMean(name, precisionEntries)
+		help := DidYouMean(name, precisionEntries)
 		if help == "" {
 			help = "its entries are " + strings.Join(precisionEntries, ", ")
 		}

@@ -99,7 +99,7 @@ func (b *builder) show(s *Show, at Span) {
 		b.fail(at, "`show` shows tensors, not %s", describe(v))
 	}
 	if s.As != "" && !contains(showFormats, s.As) {
-		b.failHelp(at, didYouMean(s.As, showFormats), "`show` has no format `%s`", s.As)
+		b.failHelp(at, DidYouMean(s.As, showFormats), "`show` has no format `%s`", s.As)
 	}
 	if s.As == "text" && x.N.Type.Elem != loop.I32 {
 		b.fail(at, "a text is i32[B, T], not %s", typeText(x.N.Type))

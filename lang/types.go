@@ -75,7 +75,7 @@ func (b *builder) element(t *Type) ir.Elem {
 	}
 	help := map[string]string{"float32": "`f32`", "float64": "`f32`", "f64": "`f32`", "int32": "`i32`", "int64": "`i32`", "i64": "`i32`", "string": "`text`", "tensor": "`f32[…]`", "Tensor": "`f32[…]`, with its sizes", "long": "`i32`", "str": "`text`"}[t.Name]
 	if help == "" {
-		help = didYouMean(t.Name, names)
+		help = DidYouMean(t.Name, names)
 	}
 	b.failHelp(typeSpan(t), help, "there is no type `%s`", t.Name)
 	return 0

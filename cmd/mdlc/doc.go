@@ -48,14 +48,18 @@ func (c *docCommand) write(t *terminal, p *page) error {
 	case name == "" && anywhere(p, what):
 		return nil
 	}
-	return &usageError{fmt.Sprintf("there is no %s: `mdlc doc` lists what there is, `mdlc doc FILE.mdl` describes a model", c.What)}
+	help := lang.DidYouMean(what, names())
+	if help == "" {
+		help = "`mdlc doc` lists what there is, `mdlc doc FILE.mdl` describes a model"
+	}
+	return &usageError{fmt.Sprintf("there is no %s: %s", c.What, help)}
 }
 
 // model describes a model file, with the sizes that its settings give.
 func (c *docCommand) model(t *terminal, p *page, path, name string) error {
 	src, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("no model: %w", err)
+		return noModel(path, err)
 	}
 	d, diagnostics := lang.DescribeModel(path, src, lang.Options{Set: settings(c.Set)})
 	if lang.HasErrors(diagnostics) {
@@ -99,6 +103,23 @@ func everything(p *page) {
 		}
 		p.gap()
 	}
+}
+
+// names are those that `mdlc doc NAME` knows.
+func names() (names []string) {
+	for _, theme := range lang.Builtins {
+		for _, b := range theme.Names {
+			names = append(names, b.Name)
+		}
+	}
+	for _, lib := range stdlib.Names() {
+		src, _ := stdlib.Library(lib)
+		names = append(names, lib)
+		for _, x := range described(lib, src).Items {
+			names = append(names, x.Name)
+		}
+	}
+	return names
 }
 
 func firstLine(text string) string {
@@ -153,9 +174,15 @@ func file(p *page, d *lang.Description, name, where string) error {
 		if !found {
 			var names []string
 			for _, x := range d.Items {
-				names = append(names, x.Name)
+				if x.Name != "" {
+					names = append(names, x.Name)
+				}
 			}
-			return &usageError{fmt.Sprintf("%sthere is no `%s`; it has %s", where, name, strings.Join(names, ", "))}
+			help := lang.DidYouMean(name, names)
+			if help == "" {
+				help = "it has " + strings.Join(names, ", ")
+			}
+			return &usageError{fmt.Sprintf("%sthere is no `%s`; %s", where, name, help)}
 		}
 		return nil
 	}

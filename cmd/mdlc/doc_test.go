@@ -69,9 +69,12 @@ func TestDocListsWhatThereIs(t *testing.T) {
 
 func TestDocOfWhatIsNotThere(t *testing.T) {
 	for args, want := range map[string]string{
-		"doc relou":                                "there is no relou: `mdlc doc` lists what there is",
-		"doc nn Linnear":                           "nn: there is no `Linnear`; it has Linear, Embedding, MLP, ",
-		"doc ../../testdata/doc/net.mdl Nets":      "there is no `Nets`; it has Block, Net, loss, points, net, other, gain",
+		"doc relou":                                "there is no relou: did you mean `relu`?",
+		"doc fnordies":                             "there is no fnordies: `mdlc doc` lists what there is",
+		"doc nn Linnear":                           "nn: there is no `Linnear`; did you mean `Linear`?",
+		"doc nn Fnord":                             "nn: there is no `Fnord`; it has Linear, Embedding, MLP, ",
+		"doc ../../testdata/doc/net.mdl Nett":      "there is no `Nett`; did you mean `Net`?",
+		"doc ../../testdata/doc/net.mdl Fnord":     "there is no `Fnord`; it has Block, Net, loss, points, net, other, gain",
 		"doc ../../testdata/doc/net.mdl --set q=1": "net.mdl has no setting `q`",
 	} {
 		stdout, stderr, code := call(strings.Fields(args)...)
@@ -81,5 +84,5 @@ func TestDocOfWhatIsNotThere(t *testing.T) {
 	}
 	_, stderr, code := call("doc", "gone.mdl")
 	require.Equal(t, exitFailure, code)
-	require.Contains(t, stderr, "no model: open gone.mdl")
+	require.Contains(t, stderr, "no model: gone.mdl is not there")
 }

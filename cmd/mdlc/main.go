@@ -101,13 +101,15 @@ func execute(args []string, t *terminal) int {
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
-	args, flags := splitSampleFlags(parser, args)
+	args, flags := splitSampleFlags(parser, helpFlag(args))
 	ctx, err := parser.Parse(args)
 	if exit >= 0 { // --help
 		return exit
 	}
-	if err == nil {
-		c.Run.flags = flags
+	if err != nil {
+		err = withRemedy(parser, args, err)
+	} else {
+		c.Run.args, c.Run.flags = args, flags
 		err = ctx.Run(t)
 	}
 	if err == nil && out.err != nil {

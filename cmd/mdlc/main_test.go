@@ -64,8 +64,18 @@ func model(t *testing.T) (dir, file string) {
 func TestUsageErrors(t *testing.T) {
 	_, file := model(t)
 	for _, c := range []struct{ args, want string }{
-		{"", "expected one of"},
-		{"frobnicate", "unexpected argument frobnicate"},
+		{"frobnicate", "unexpected argument frobnicate: the commands are init, run, "},
+		{"chek FILE", "unexpected argument chek, did you mean \"check\"?"},
+		{"run FILE --out", "--out: its value is missing"},
+		{"run FILE --set", "--set: its value is missing"},
+		{"FILE", "unexpected argument FILE: `mdlc run FILE` runs a model"},
+		{"train FILE", "unexpected argument train: `mdlc run FILE train`"},
+		{"check FILE --set epochs=2 rate=1", "unexpected argument rate=1: each has a flag of its own: `--set epochs=2 --set rate=1`"},
+		{"run FILE --set epochs=2 rate=1", "unexpected argument rate=1: each has a flag of its own: `--set epochs=2 --set rate=1`"},
+		{"run FILE train --data a=b c=d e=f", "unexpected argument c=d: each has a flag of its own: `--data a=b --data c=d`"},
+		{"run FILE trian", "sample [NAME]; did you mean `train`?"},
+		{"doc nn Liner", "nn: there is no `Liner`; did you mean `Linear`?"},
+		{"doc Liner", "there is no Liner: did you mean `Linear`?"},
 		{"run", `expected "<file>"`},
 		{"run FILE dance", "`dance` is nothing to run: train, eval [NAME] or sample [NAME]"},
 		{"run FILE train --prompt x", "unknown flag --prompt"},
@@ -85,8 +95,22 @@ func TestUsageErrors(t *testing.T) {
 	} {
 		stdout, stderr, code := call(strings.Fields(strings.ReplaceAll(c.args, "FILE", file))...)
 		require.Equal(t, exitUsage, code, "%s: %s", c.args, stderr)
-		require.Contains(t, stderr, c.want, c.args)
+		require.Contains(t, strings.ReplaceAll(stderr, file, "FILE"), c.want, c.args)
 		require.Empty(t, stdout, c.args)
+	}
+}
+
+// The help is there under the names that one tries.
+func TestHelp(t *testing.T) {
+	for _, args := range []string{"", "help", "--help", "-h"} {
+		stdout, _, code := call(strings.Fields(args)...)
+		require.Equal(t, 0, code)
+		require.Contains(t, stdout, "doctor", args)
+	}
+	for _, args := range []string{"help run", "run --help"} {
+		stdout, _, code := call(strings.Fields(args)...)
+		require.Equal(t, 0, code)
+		require.Contains(t, stdout, "--check-numbers", args)
 	}
 }
 
@@ -96,8 +120,9 @@ func TestFailures(t *testing.T) {
 	require.NoError(t, os.WriteFile(silent, []byte("sample look { show 1.5 }\n"), 0o644))
 	for _, c := range []struct{ args, want string }{
 		{"run " + silent + " eval", "has no eval block"},
-		{"run nowhere.mdl", "no model: stat nowhere.mdl: no such file or directory"},
-		{"run .", "no model: . is a folder, not a file that ends in .mdl; it holds regression.mdl, silent.mdl\n"},
+		{"run nowhere.mdl", "no model: nowhere.mdl is not there; . holds regression.mdl, silent.mdl\n"},
+		{"check slient.mdl", "no model: slient.mdl is not there; did you mean `silent.mdl`?"},
+		{"run .", "no model: . is a folder, not a file that ends in .mdl; . holds regression.mdl, silent.mdl\n"},
 		{"run points.npy", "points.npy: not a bundle of mdlc: a model ends in .mdl; data is named with --data NAME=PATH"},
 		{"run FILE sample", "no weights in runs/regression: train first"},
 		{"run FILE eval valid", "no weights in runs/regression: train first"},

@@ -121,7 +121,7 @@ func (x *compilation) keep(needed func(*ir.Entry) bool) {
 func readModel(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*ir.Module, error) {
 	src, err := runtime.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("no model: %w", err)
+		return nil, noModel(file, err)
 	}
 	o := lang.Options{Set: settings(m.Set), Past: settings(m.past), Flags: map[string]string{}, ReadFile: runtime.ReadFile}
 	for _, f := range flags {

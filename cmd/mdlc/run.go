@@ -1,13 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"mdlc/lang"
 	"mdlc/runtime"
 )
 
@@ -42,6 +46,7 @@ type runCommand struct {
 
 	CheckNumbers bool `help:"When something becomes infinite or NaN, repeat the step and tell the line that made it. Slow."`
 
+	args     []string            // the command line
 	flags    []runtime.FlagValue // of the sample
 	pastData map[string]string   // --data of the run whose weights this one takes
 }
@@ -99,15 +104,21 @@ func (c *runCommand) verb() (word, name string) {
 	return word, name
 }
 
+// verbs are what a run can do.
+var verbs = []string{"train", "eval", "sample"}
+
 func (c *runCommand) checkWords() error {
 	if err := c.checkFile(); err != nil {
 		return err
 	}
 	word, _ := c.verb()
-	switch word {
-	case "", "train", "eval", "sample":
-	default:
-		return &usageError{fmt.Sprintf("`%s` is nothing to run: train, eval [NAME] or sample [NAME]", word)}
+	for _, word := range c.Words {
+		if help := repeatedFlag(c.args, word); help != "" {
+			return &usageError{fmt.Sprintf("unexpected argument %s: %s", word, help)}
+		}
+	}
+	if word != "" && !slices.Contains(verbs, word) {
+		return &usageError{strings.TrimSpace(fmt.Sprintf("`%s` is nothing to run: train, eval [NAME] or sample [NAME]; %s", word, lang.DidYouMean(word, verbs)))}
 	}
 	if len(c.Words) > 2 || word == "train" && len(c.Words) > 1 {
 		return &usageError{fmt.Sprintf("too many words: %s", strings.Join(c.Words, " "))}
@@ -131,25 +142,40 @@ func (c *runCommand) unknownFlag() error {
 
 // checkFile finds the model that went to a flag which mdlc does not know: `run --fast FILE train`.
 func (c *runCommand) checkFile() error {
-	if info, err := os.Stat(c.File); err == nil {
-		if !info.IsDir() {
-			return nil
-		}
-		help := "it holds none"
-		if models, _ := filepath.Glob(filepath.Join(c.File, "*.mdl")); len(models) > 0 {
-			if len(models) > 5 {
-				models = append(models[:5], "…")
-			}
-			help = "it holds " + strings.Join(models, ", ")
-		}
-		return fmt.Errorf("no model: %s is a folder, not a file that ends in .mdl; %s", c.File, help)
+	info, err := os.Stat(c.File)
+	if err == nil && !info.IsDir() {
+		return nil
 	}
 	for _, f := range c.flags {
 		if info, err := os.Stat(f.Value); err == nil && !info.IsDir() {
 			return &usageError{fmt.Sprintf("--%s is no flag of `run`, so it took `%s` as its value; flags of a sample stand after the model", f.Name, f.Value)}
 		}
 	}
-	return nil
+	return noModel(c.File, err)
+}
+
+// noModel says of a file that is no model, or err if it cannot be read, what there is beside it.
+func noModel(path string, err error) error {
+	folder, near := path, ""
+	switch {
+	case err == nil:
+		err = fmt.Errorf("%s is a folder, not a file that ends in .mdl", path)
+	case errors.Is(err, fs.ErrNotExist):
+		folder, err = filepath.Dir(path), fmt.Errorf("%s is not there", path)
+	default:
+		return fmt.Errorf("no model: %w", err)
+	}
+	models, _ := filepath.Glob(filepath.Join(folder, "*.mdl"))
+	if near = lang.DidYouMean(path, models); near == "" && len(models) > 0 {
+		if len(models) > 5 {
+			models = append(models[:5], "…")
+		}
+		near = folder + " holds " + strings.Join(models, ", ")
+	}
+	if near == "" {
+		near = "there is none in " + folder
+	}
+	return fmt.Errorf("no model: %w; %s", err, near)
 }
 
 func (c *runCommand) options(t *terminal) (runtime.Options, error) {

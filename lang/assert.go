@@ -92,23 +92,6 @@ func firstBad(b *builder, turns []*ir.Node) []*ir.Node {
 	return out
 }
 
-// printBuiltin is `print(x)`: what the compiler knows is told when it compiles, a tensor each time it is computed.
-func printBuiltin(b *builder, c *call) Value {
-	v := b.take(c, 1, "x", "name")
-	name := b.src.text(c.spans[0])
-	if t, ok := v[1].(Text); ok {
-		name = string(t)
-	}
-	x, ok := v[0].(Tensor)
-	if !ok {
-		b.warn(c.span, "", "`%s` is %s", name, describe(v[0]))
-		return Tuple{}
-	}
-	b.tell(notice{what: "print", at: c.span, values: []*ir.Node{b.node(x)}, results: []ir.Result{{Kind: ir.ResultShow, Name: name, As: "print"}},
-		join: func(_ *builder, turns []*ir.Node) []*ir.Node { return turns }})
-	return Tuple{}
-}
-
 // notice is values that the driver looks at after a step, as results. Out of a loop they come stacked, one for each turn, and
 // join makes of those what is told.
 type notice struct {

@@ -144,6 +144,11 @@ const libraryFolder = "stdlib/"
 
 func inLibrary(s Span) bool { return strings.HasPrefix(s.Pos.Filename, libraryFolder) }
 
+func (c *core) note(at Span, help, format string, args ...any) {
+	c.warn(at, help, format, args...)
+	c.diags[len(c.diags)-1].Severity = Note
+}
+
 func (c *core) warn(at Span, help, format string, args ...any) {
 	d := c.diagnostic(at, help, format, args...)
 	d.Severity, d.Notes = Warning, nil

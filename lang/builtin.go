@@ -103,11 +103,13 @@ func (b *builder) take(c *call, required int, names ...string) []Value {
 		b.failHelp(c.span, "it has "+list(names), "`%s` takes %s, not %d", c.name, plural(len(names), "argument"), len(c.args))
 	}
 	copy(out, c.args)
+	c.spans = append(c.spans, make([]Span, len(names)-len(c.args))...)
 	for _, n := range slices.Sorted(maps.Keys(c.named)) {
 		v, found := c.named[n], false
 		for i, m := range names {
 			if m == n {
 				out[i], found = v, true
+				c.spans[i] = c.namedAt[n]
 			}
 		}
 		if !found {
@@ -442,7 +444,7 @@ func gradBuiltin(b *builder, c *call) Value {
 		}
 		xs = append(xs, b.node(x))
 		if !reaches(sn, xs[len(xs)-1]) {
-			b.fail(c.span, "the scalar does not depend on `%s`, so there is no gradient", b.src.text(c.spans[min(1, len(c.spans)-1)]))
+			b.fail(c.span, "the scalar does not depend on `%s`, so there is no gradient", b.src.text(c.spans[1]))
 		}
 	}
 	g := b.f.b.Grad(sn, xs...)

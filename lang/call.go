@@ -19,11 +19,12 @@ type arg struct {
 
 // call is a call of a builtin: arguments by place and by name.
 type call struct {
-	name  string
-	args  []Value
-	named map[string]Value
-	span  Span
-	spans []Span
+	name    string
+	args    []Value
+	named   map[string]Value
+	namedAt map[string]Span
+	span    Span
+	spans   []Span // of args; when they are taken, of all parameters
 }
 
 func (b *builder) arguments(t *CallTerm) []arg {
@@ -60,7 +61,7 @@ func (b *builder) apply(f Value, args []arg, at Span, name string) Value {
 	switch f := f.(type) {
 	case Func:
 		if f.Builtin != nil {
-			c := &call{name: f.Name, named: map[string]Value{}, span: at}
+			c := &call{name: f.Name, named: map[string]Value{}, namedAt: map[string]Span{}, span: at}
 			for _, a := range args {
 				if _, ok := a.value.(Poison); ok {
 					panic(silent{})
@@ -70,6 +71,7 @@ func (b *builder) apply(f Value, args []arg, at Span, name string) Value {
 					c.spans = append(c.spans, a.span)
 				} else {
 					c.named[a.name] = a.value
+					c.namedAt[a.name] = a.span
 				}
 			}
 			b.at(at)

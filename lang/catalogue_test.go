@@ -24,7 +24,7 @@ type told struct {
 }
 
 // formatArgument is where the functions that make diagnostics take their format.
-var formatArgument = map[string]int{"fail": 1, "failHelp": 2, "warn": 2, "diagnostic": 2}
+var formatArgument = map[string]int{"fail": 1, "failHelp": 2, "warn": 2, "note": 2, "diagnostic": 2}
 
 // everyMessage reads the formats of all diagnostics off the sources of this package: the arguments of the
 // functions that make one, and what is given to the field Message.

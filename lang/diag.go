@@ -20,13 +20,11 @@ type Severity uint8
 const (
 	Error Severity = iota
 	Warning
+	Note // what the file asks for with `print`
 )
 
 func (s Severity) String() string {
-	if s == Warning {
-		return "warning"
-	}
-	return "error"
+	return [...]string{"error", "warning", "note"}[s]
 }
 
 // Diagnostic is what the compiler tells the user of one place: the rule, the

@@ -87,7 +87,7 @@ var Builtins = []struct {
 	}},
 	{"Looking for mistakes", []Builtin{
 		{"assert", "assert(condition, text: none)", "stops the step, or the compiler, where an element of the condition is false"},
-		{"print", "print(x, name: none)", "name, type, shape and values on stderr, each time"},
+		{"print", "print(x, name: none)", "name, type, shape and values on stderr, each time; print(\"x is\", x, y) tells several"},
 	}},
 	{"Data", []Builtin{
 		{"bytes", "bytes(path, split: none, holdout: none)", "a file, or the files of a folder, byte by byte: one long text"},

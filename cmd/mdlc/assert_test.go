@@ -60,6 +60,24 @@ func TestPrintBeforeAnError(t *testing.T) {
 	}
 }
 
+// A text names what is printed behind it, or at the end what stands before it.
+func TestPrintWithNames(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	src := "fn one() -> f32 = f32(1)\nsample s {\n  x = one()\n  print(\"x is\", x, \"twice\", 2 * x, x + 2)\n  print(x - 1, \"none\")\n  print(x, \"a\", x)\n  print(x: x, name: \"b\")\n  show x\n}\n"
+	require.NoError(t, os.WriteFile("p.mdl", []byte(src), 0o644))
+	_, stderr, code := call("run", "p.mdl")
+	require.Equal(t, 0, code, stderr)
+	var got []string
+	for line := range strings.Lines(stderr) {
+		if text, ok := strings.CutSuffix(line, " (sample s, step 0)\n"); ok {
+			got = append(got, text)
+		}
+	}
+	require.Equal(t, []string{"p.mdl:4:3: x is = f32 [1]", "p.mdl:4:3: twice = f32 [2]", "p.mdl:4:3: x + 2 = f32 [3]",
+		"p.mdl:5:3: none = f32 [0]", "p.mdl:6:3: x = f32 [1]", "p.mdl:6:3: a = f32 [1]", "p.mdl:7:3: b = f32 [1]"}, got)
+}
+
 // In a loop, what does not hold first is told, and what is printed comes with all its turns; gradients pass through.
 func TestAssertAndPrintInALoop(t *testing.T) {
 	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))

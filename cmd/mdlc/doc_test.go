@@ -67,6 +67,16 @@ func TestDocListsWhatThereIs(t *testing.T) {
 	require.Less(t, strings.Count(all, "\n"), 200)
 }
 
+// Everything in the library says what it is.
+func TestLibraryIsDescribed(t *testing.T) {
+	for _, lib := range stdlib.Names() {
+		src, _ := stdlib.Library(lib)
+		for _, x := range described(lib, src).Items {
+			require.NotEmpty(t, x.Comment, "%s.%s", lib, x.Name)
+		}
+	}
+}
+
 func TestDocOfWhatIsNotThere(t *testing.T) {
 	for args, want := range map[string]string{
 		"doc relou":                                "there is no relou: did you mean `relu`?",

@@ -295,7 +295,7 @@ func defineRounding() {
 	OpStop = defineFunction(function{name: "stop", arity: 1, doc: "x, without gradient", in: anything,
 		scalar: func(_ *LowerCtx, _ *Node, x []*loop.Value) *loop.Value { return x[0] },
 		float:  func(x []float64) float64 { return x[0] }, int: func(x []int64) int64 { return x[0] },
-		noGrad: "stopped"})
+		noGrad: "it takes a value without its gradient"})
 	OpCast = define(&Op{
 		Name: "cast", Arity: 1, Doc: "x converted to another element type", Class: ClassElementwise,
 		Infer: func(_ *Scope, n *Node) (Type, error) {

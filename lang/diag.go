@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/alecthomas/participle/v2/lexer"
@@ -64,6 +65,22 @@ func (d Diagnostic) Text() string {
 		fmt.Fprintf(&b, "   = help: %s\n", d.Help)
 	}
 	return b.String()
+}
+
+// In is the diagnostic with its line of src, the text of its file. Where it has no end, it is of the word that begins at it.
+func (d Diagnostic) In(src string) Diagnostic {
+	p := d.Span.Pos
+	d.line = sources{p.Filename: src}.line(p)
+	if d.Span.End.Line == 0 {
+		d.Span.End = p
+		for _, r := range []rune(d.line)[min(max(p.Column-1, 0), utf8.RuneCountInString(d.line)):] {
+			if r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+				break
+			}
+			d.Span.End.Column++
+		}
+	}
+	return d
 }
 
 // excerpt is the source line, cut around the place where it is very long, and the column in it.

@@ -117,15 +117,51 @@ func expandGrad(g *ir.Graph, outer *ir.Builder, grad *ir.Node) (*ir.Graph, error
 
 // noGradient says why no gradient flows from s to x.
 func noGradient(grad, s, x *ir.Node) error {
-	name := "the value"
-	if x.Name != "" {
-		name = "`" + x.Name + "`"
+	name := func(n *ir.Node, otherwise string) string {
+		if n.Name != "" {
+			return "`" + n.Name + "`"
+		}
+		return otherwise
 	}
-	if ir.Reaches(s, x) {
-		return fmt.Errorf("%s: grad: the scalar of %s depends on %s of %s only through operations without gradient (stop, comparisons, integers)",
-			grad.Pos, s.Pos, name, x.Pos)
+	why := "it does not depend on it"
+	if n := stopsGradient(s, x); n != nil {
+		op, reason := n.Op.Name, n.Op.NoGrad
+		if a, ok := n.Attr.(ir.ReduceAttr); ok {
+			op = fmt.Sprint(a.Kind)
+		}
+		if n.Op.Grad != nil {
+			reason = "integers and bools have no gradient"
+		}
+		why = fmt.Sprintf("`%s` at %s: %s\n  = help: `straight_through(hard, soft)` has the value of one and the gradient of the other", op, n.Pos, reason)
 	}
-	return fmt.Errorf("%s: grad: the scalar of %s does not depend on %s of %s", grad.Pos, s.Pos, name, x.Pos)
+	return fmt.Errorf("%s: error: no gradient of %s reaches %s\n  = %s", grad.Pos, name(s, "the loss"), name(x, "the value at "+x.Pos.String()), why)
+}
+
+// stopsGradient is the first node between x and s that hands no gradient on to x; nil where s does not depend on x.
+func stopsGradient(s, x *ir.Node) (first *ir.Node) {
+	has := map[*ir.Node]bool{x: true} // a gradient by x
+	seen := map[*ir.Node]bool{x: true}
+	var visit func(n *ir.Node)
+	visit = func(n *ir.Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		reached := false
+		for _, a := range n.Args {
+			visit(a)
+			reached = reached || has[a]
+		}
+		if !reached {
+			return
+		}
+		has[n] = n.Op.Class == ir.ClassControl || n.Op.Grad != nil && n.Type.Elem.IsFloat()
+		if !has[n] && first == nil {
+			first = n
+		}
+	}
+	visit(s)
+	return first
 }
 
 // reverse is one run of reverse mode over the nodes of a builder.
@@ -205,7 +241,7 @@ func (r *reverse) node(n *ir.Node) error {
 			r.add(n.Args[i], d)
 		}
 	case n.Op.Class == ir.ClassControl:
-		return fmt.Errorf("%s: grad: %s has no gradient: %s", n.Pos, n.Op.Name, n.Op.NoGrad)
+		return fmt.Errorf("%s: error: %s has no gradient: %s", n.Pos, n.Op.Name, n.Op.NoGrad)
 	}
 	return nil
 }

@@ -79,13 +79,17 @@ func TestGradErrors(t *testing.T) {
 		return b.Reduce(ir.Sum, []int{0}, x)
 	}
 	for want, build := range map[string]func(b *ir.Builder, x, y *ir.Node) *ir.Node{
-		"net.mdl:3:5: grad: the scalar of net.mdl:2:5 does not depend on `y` of net.mdl:1:5": func(b *ir.Builder, x, y *ir.Node) *ir.Node {
+		"net.mdl:3:5: error: no gradient of the loss reaches `y`\n  = it does not depend on it": func(b *ir.Builder, x, y *ir.Node) *ir.Node {
 			return scalar(b, x)
 		},
-		"net.mdl:3:5: grad: the scalar of net.mdl:2:5 depends on `y` of net.mdl:1:5 only through operations without gradient (stop, comparisons, integers)": func(b *ir.Builder, x, y *ir.Node) *ir.Node {
+		"net.mdl:3:5: error: no gradient of the loss reaches `y`\n  = `stop` at net.mdl:1:5: it takes a value without its gradient\n  = help: `straight_through(hard, soft)` has the value of one and the gradient of the other": func(b *ir.Builder, x, y *ir.Node) *ir.Node {
 			return scalar(b, b.Add(x, b.Stop(y)))
 		},
-		"net.mdl:2:5: grad: the loop has to save a value of type f32[t + 1<=4], whose length changes from turn to turn with t": func(b *ir.Builder, x, y *ir.Node) *ir.Node {
+		"net.mdl:3:5: error: no gradient of the loss reaches `y`\n  = `argmax` at net.mdl:2:5: integers and bools have no gradient\n  = help: `straight_through(hard, soft)` has the value of one and the gradient of the other": func(b *ir.Builder, x, y *ir.Node) *ir.Node {
+			sum := scalar(b, x)
+			return b.Add(sum, b.Cast(b.Reduce(ir.ArgMax, []int{0}, y), loop.F32))
+		},
+		"net.mdl:2:5: error: the gradient of the loop has to save a value of type f32[t + 1<=4], whose length changes from turn to turn with t": func(b *ir.Builder, x, y *ir.Node) *ir.Node {
 			r := b.Region("r")
 			turn := r.Sym("t", 3, nil)
 			r.Param(ir.ParamValue, "turn", ir.TensorOf(loop.I32))

@@ -303,7 +303,7 @@ func (l *loopGrad) forward(outer *ir.Builder) (longer *ir.Node, saves []int, err
 		}
 		if at < 0 {
 			if name := innerLength(scope, n.Type); name != "" {
-				return nil, nil, fmt.Errorf("%s: grad: the loop has to save a value of type %s, whose length changes from turn to turn with %s", n.Pos, n.Type, name)
+				return nil, nil, fmt.Errorf("%s: error: the gradient of the loop has to save a value of type %s, whose length changes from turn to turn with %s", n.Pos, n.Type, name)
 			}
 			at = len(results)
 			results = append(results, ir.Result{Kind: ir.ResultValue, Value: n, Pos: n.Pos})

@@ -1,5 +1,7 @@
 package main
 
+import "mdlc/passes"
+
 type checkCommand struct {
 	File string `arg:"" help:"The model."`
 
@@ -7,6 +9,9 @@ type checkCommand struct {
 }
 
 func (c *checkCommand) Run(t *terminal) error {
-	_, err := readModel(t, c.File, c.modelFlags, nil)
-	return err
+	m, err := readModel(t, c.File, c.modelFlags, nil)
+	if err != nil {
+		return err
+	}
+	return passes.Run(m, passes.Options{StopAfter: "grad"}) // whether there is a gradient is known then
 }

@@ -56,7 +56,7 @@ func TestAnIndexOutsideEndsTraining(t *testing.T) {
 	for _, more := range [][]string{{"--threads=1"}, {"--threads=2"}, {"--no-fusion"}} {
 		_, stderr, code := call(append([]string{"run", file, "train", "-q", "--seed=1", "--save-every=1", "--out=" + more[0]}, more...)...)
 		require.Equal(t, exitFailure, code, stderr)
-		require.Regexp(t, `^counts.mdl:7:15: error: index 200 is outside of the axis of 100 of .* \(train, step \d+\)\n  = help: .*\n$`, stderr)
+		require.Regexp(t, `^counts.mdl:7:15: error: index 200 is outside of the axis of 100 of .* \(train, step \d+\)\n  \|\n7 \| +l\[b, t\] = .*\n.*\n   = help: .*\n$`, stderr)
 		log, err := os.ReadFile(filepath.Join(more[0], "log.jsonl"))
 		require.NoError(t, err)
 		require.NotContains(t, string(log), "null")
@@ -95,7 +95,7 @@ func TestALossThatIsNotFiniteEndsTraining(t *testing.T) {
 		stdout, stderr, code := call("run", file, "train", "--json", "-q", "--seed=1", "--save-every=1")
 		require.Equal(t, exitFailure, code, "%s: %s", change, stderr)
 		require.Contains(t, stderr, want)
-		require.Contains(t, stderr, "\n  = help: nothing of this step is saved;")
+		require.Contains(t, stderr, "\n   = help: nothing of this step is saved;")
 		require.NotContains(t, stdout, "null")
 		_, again, code := call("run", file, "train", "-q", "--resume")
 		require.Equal(t, exitFailure, code)

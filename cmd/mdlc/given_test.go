@@ -96,7 +96,7 @@ func TestChecksBeforeCompiling(t *testing.T) {
 		return stderr
 	}
 	for args, want := range map[string]string{
-		"train":                         "there.csv is not there\n  = help: `--data d=PATH`",
+		"train":                         "there.csv is not there\n  |\n3 | data d = csv(\"there.csv\")\n  | ^^^^\n   = help: `--data d=PATH`",
 		"train --data d=three.csv":      "d.train cannot fill `x: f32[8, 2]`: its rows have 3 numbers, a row of the batch 2",
 		"train --data d=short.csv":      "fewer than a batch of 8",
 		"--steps 3 --tt 1":              "sample s has no flag --tt; it has --n --t",

@@ -42,7 +42,8 @@ type terminal struct {
 	stdout, stderr io.Writer
 	width          int // columns of stderr, 0 if it is no terminal
 	stop           atomic.Bool
-	stoppable      atomic.Bool // a first interrupt has something to save
+	stoppable      atomic.Bool       // a first interrupt has something to save
+	sources        map[string][]byte // files of the model, as they were read
 }
 
 // usageError is a command line that cannot be carried out.
@@ -149,7 +150,7 @@ func (t *terminal) conclude(err error) int {
 		fmt.Fprintf(t.stderr, "mdlc: %v\n", err)
 		return exitUsage
 	}
-	fmt.Fprintf(t.stderr, "%v\n", err)
+	fmt.Fprint(t.stderr, t.excerpted(err.Error()))
 	return exitFailure
 }
 

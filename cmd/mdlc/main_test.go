@@ -126,7 +126,7 @@ func TestFailures(t *testing.T) {
 		{"run points.npy", "points.npy: not a bundle of mdlc: a model ends in .mdl; data is named with --data NAME=PATH"},
 		{"run FILE sample", "no weights in runs/regression: train first"},
 		{"run FILE eval valid", "no weights in runs/regression: train first"},
-		{"run FILE train --data points=gone.npy", filepath.Join(dir, "gone.npy") + " is not there\n  = help: `--data points=PATH`"},
+		{"run FILE train --data points=gone.npy", filepath.Join(dir, "gone.npy") + " is not there\n   |\n11 | data points ="},
 	} {
 		_, stderr, code := call(strings.Fields(strings.ReplaceAll(c.args, "FILE", file))...)
 		require.Equal(t, exitFailure, code, "%s: %s", c.args, stderr)

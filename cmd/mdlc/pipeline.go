@@ -119,11 +119,12 @@ func (x *compilation) keep(needed func(*ir.Entry) bool) {
 
 // readModel runs the front end and prints what it says.
 func readModel(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*ir.Module, error) {
-	src, err := runtime.ReadFile(file)
+	read := func(path string) ([]byte, error) { return t.read(path, runtime.ReadFile) }
+	src, err := read(file)
 	if err != nil {
 		return nil, noModel(file, err)
 	}
-	o := lang.Options{Set: settings(m.Set), Past: settings(m.past), Flags: map[string]string{}, ReadFile: runtime.ReadFile}
+	o := lang.Options{Set: settings(m.Set), Past: settings(m.past), Flags: map[string]string{}, ReadFile: read}
 	for _, f := range flags {
 		o.Flags[f.Name] = f.Value
 	}

@@ -12,7 +12,7 @@ fi
 # shellcheck disable=SC2086
 ./mdlc run stdlib/models/gpt.mdl train --seed 1 --out "$out" $data
 echo
-./mdlc run stdlib/models/gpt.mdl sample text --seed 1 --out "$out" $data --n 400 --prompt "func "
+./mdlc run stdlib/models/gpt.mdl sample text --seed 1 --out "$out" --n 400 --prompt "func "
 cat <<TXT
 
 That was $out, trained by stdlib/models/gpt.mdl. Next:

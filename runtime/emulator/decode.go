@@ -1,0 +1,486 @@
+package emulator
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Address space layout of a block: variables lie apart, so that running over the
+// end of one does not reach the next, and no better aligned than they ask for.
+const (
+	firstAddress = 1024
+	gap          = 256
+	maxShared    = 228 << 10
+	maxLocal     = 512 << 10
+	maxFrame     = 64 << 10
+	maxCode      = 1 << 22
+)
+
+type regKey struct {
+	f   *function
+	reg int
+}
+
+type decoder struct {
+	k       *Kernel
+	f       *function
+	s       *stmt
+	rowOf   map[regKey]int32
+	predOf  map[regKey]int32
+	constOf map[uint64]int32
+	addrOf  map[*variable]int32
+	specOf  map[string]int32
+	frameOf map[*variable]int
+	localAt map[*variable]int // .shared and .local variables
+	entry   map[*function]int32
+	retRow  map[*function]int32
+	busy    map[*function]bool // on the path of calls to here
+	queue   []*function
+	sharedN int
+	localN  int
+}
+
+func (d *decoder) fail(format string, args ...any) {
+	line := d.f.line
+	if d.s != nil {
+		line = d.s.line
+		format = strings.Join(append([]string{d.s.op}, d.s.mods...), ".") + ": " + format
+	}
+	panic(syntaxPanic{&SyntaxError{line, fmt.Sprintf(format, args...)}})
+}
+
+func decode(m *Module, f *function, approx Approx) (k *Kernel, err error) {
+	d := &decoder{
+		k:     &Kernel{module: m, name: f.name, approx: approx, params: f.params, maxThreads: f.maxThreads, rows: 1, preds: 1, rowName: []string{"0"}, granule: [2]int{16, 16}},
+		rowOf: map[regKey]int32{}, predOf: map[regKey]int32{}, constOf: map[uint64]int32{0: zeroRow}, addrOf: map[*variable]int32{}, specOf: map[string]int32{},
+		frameOf: map[*variable]int{}, localAt: map[*variable]int{}, entry: map[*function]int32{}, retRow: map[*function]int32{}, busy: map[*function]bool{},
+		sharedN: firstAddress, localN: firstAddress,
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			s, ok := r.(syntaxPanic)
+			if !ok {
+				panic(r)
+			}
+			k, err = nil, s.err
+		}
+	}()
+	d.f = f
+	for _, p := range f.params {
+		at := (d.k.paramBytes + p.align - 1) / p.align * p.align
+		d.k.paramAt = append(d.k.paramAt, at)
+		d.k.paramBytes = at + int(min(p.size, 1<<16))
+		if d.k.paramBytes > 1<<15 {
+			d.fail("the parameters are too large")
+		}
+	}
+	d.order(f)
+	for _, g := range d.queue {
+		d.layout(g)
+	}
+	for _, g := range d.queue {
+		d.function(g)
+	}
+	for i := range d.k.code {
+		if c := &d.k.code[i]; c.op == opCall {
+			c.target = d.entry[d.queue[c.target]]
+		}
+	}
+	return d.k, nil
+}
+
+// order puts f and all that it calls into the queue, each once, and refuses recursion.
+func (d *decoder) order(f *function) {
+	if d.busy[f] {
+		d.fail("%s calls itself: recursion is not supported", f.name)
+	}
+	if slices.Contains(d.queue, f) {
+		return
+	}
+	d.busy[f] = true
+	d.queue = append(d.queue, f)
+	for i := range f.body {
+		if s := &f.body[i]; s.op == "call" {
+			d.f, d.s = f, s
+			d.order(d.callee())
+		}
+	}
+	d.busy[f] = false
+}
+
+func (d *decoder) callee() *function {
+	for _, a := range d.s.args {
+		if a.kind == argVar {
+			g := d.k.module.functions[a.name]
+			if g == nil || g.declared {
+				d.fail("there is no function %s", a.name)
+			}
+			return g
+		}
+	}
+	d.fail("calls through pointers are not supported")
+	return nil
+}
+
+// layout gives the variables of a function their addresses.
+func (d *decoder) layout(f *function) {
+	d.f, d.s = f, nil
+	if f == d.queue[0] {
+		for _, v := range d.k.module.order {
+			if v.space == "shared" {
+				d.placeShared(v)
+			}
+		}
+	} else {
+		d.retRow[f] = d.newRow("the place to return to")
+		for _, v := range append(f.params[:len(f.params):len(f.params)], f.results...) {
+			d.frame(v)
+		}
+	}
+	for _, v := range f.locals {
+		switch v.space {
+		case "shared":
+			d.placeShared(v)
+		case "local":
+			at := place1(&d.localN, v.align, v.size, maxLocal)
+			if at < 0 {
+				d.fail("local variables are too large")
+			}
+			d.localAt[v] = at
+			d.k.local = append(d.k.local, placed{v, at})
+		case "param":
+			d.frame(v)
+		}
+	}
+}
+
+func (d *decoder) frame(v *variable) {
+	at := (d.k.frameBytes + v.align - 1) / v.align * v.align
+	if v.size > maxFrame || at+int(v.size) > maxFrame {
+		d.fail("the parameters of functions are too large")
+	}
+	d.frameOf[v], d.k.frameBytes = at, at+int(v.size)
+}
+
+// place1 finds the next address that is a multiple of align and of nothing larger.
+func place1(next *int, align int, size int64, limit int) int {
+	align = max(align, 1)
+	at := (*next + gap + align - 1) / align * align
+	if at%(2*align) == 0 {
+		at += align
+	}
+	if size > int64(limit) || at+int(size) > 4*limit {
+		return -1
+	}
+	*next = at + int(size)
+	return at
+}
+
+func (d *decoder) placeShared(v *variable) {
+	if v.external {
+		for _, p := range d.k.shared {
+			if p.v.external { // all extern variables are the one dynamic piece
+				d.localAt[v] = p.addr
+				return
+			}
+		}
+	}
+	at := place1(&d.sharedN, v.align, v.size, maxShared)
+	if at < 0 {
+		d.fail("shared variables are too large")
+	}
+	d.localAt[v] = at
+	d.k.shared = append(d.k.shared, placed{v, at})
+	if v.external {
+		d.sharedN += maxShared // what follows is beyond any size of it
+	}
+}
+
+func (d *decoder) newRow(name string) int32 {
+	d.k.rows++
+	d.k.rowName = append(d.k.rowName, name)
+	return int32(d.k.rows - 1)
+}
+
+func (d *decoder) constant(v uint64) int32 {
+	if r, ok := d.constOf[v]; ok {
+		return r
+	}
+	r := d.newRow(fmt.Sprint(v))
+	d.constOf[v] = r
+	d.k.consts = append(d.k.consts, constant{row: r, value: v})
+	return r
+}
+
+func (d *decoder) row(reg int) int32 {
+	key := regKey{d.f, reg}
+	r, ok := d.rowOf[key]
+	if !ok {
+		r = d.newRow(d.f.regs[reg].name)
+		d.rowOf[key] = r
+	}
+	return r
+}
+
+func (d *decoder) pred(reg int) int32 {
+	key := regKey{d.f, reg}
+	r, ok := d.predOf[key]
+	if !ok {
+		r = int32(d.k.preds)
+		d.k.preds++
+		d.predOf[key] = r
+	}
+	return r
+}
+
+func (d *decoder) variable(name string) *variable {
+	for _, list := range [][]*variable{d.f.locals, d.f.params, d.f.results} {
+		for _, v := range list {
+			if v.name == name {
+				return v
+			}
+		}
+	}
+	return d.k.module.vars[name]
+}
+
+// address is the row that holds a variable's address in its own space.
+func (d *decoder) address(name string) int32 {
+	v := d.variable(name)
+	if v == nil {
+		d.fail("there is no %s", name)
+	}
+	switch at, ok := d.localAt[v]; {
+	case ok:
+		return d.constant(uint64(at))
+	case v.space == "global" || v.space == "const":
+		r, known := d.addrOf[v]
+		if !known {
+			r = d.newRow(v.name)
+			d.addrOf[v] = r
+			d.k.consts = append(d.k.consts, constant{row: r, at: v})
+		}
+		return r
+	case v.space == "param":
+		if at, ok := d.frameOf[v]; ok {
+			return d.constant(uint64(at))
+		}
+		return d.constant(uint64(d.k.paramAt[slices.Index(d.k.params, v)]))
+	}
+	d.fail("%s has no address here", name)
+	return 0
+}
+
+// src is the row of a source operand of type e. wide allows registers wider than e.
+func (d *decoder) src(o operand, e elem, wide bool) int32 {
+	switch o.kind {
+	case argReg:
+		r := d.f.regs[o.reg]
+		if r.elem.kind == 'p' || o.not || o.second != -1 {
+			d.fail("%s is no operand of this type", r.name)
+		}
+		if w := r.elem.width(); w != e.width() && !(wide && w > e.width()) {
+			d.fail("%s has %d bits, not %d", r.name, w, e.width())
+		}
+		return d.row(o.reg)
+	case argImm:
+		v := o.value
+		if o.float != 0 && e.float() && e.bits != o.float {
+			d.fail("a constant of %d bits where %d are meant", o.float, e.bits)
+		}
+		return d.constant(v & e.mask())
+	case argVar:
+		if o.special {
+			return d.special(o.name)
+		}
+		return d.address(o.name)
+	}
+	d.fail("this operand cannot be read")
+	return 0
+}
+
+// dst is the row of a destination of type e; -1 is a sink.
+func (d *decoder) dst(o operand, e elem, wide bool) int32 {
+	if o.kind == argSink {
+		return d.newRow("_")
+	}
+	if o.kind != argReg || d.f.regs[o.reg].elem.kind == 'p' {
+		d.fail("the result needs a register")
+	}
+	r := d.f.regs[o.reg]
+	if w := r.elem.width(); w != e.width() && !(wide && w > e.width()) {
+		d.fail("%s has %d bits, not %d", r.name, w, e.width())
+	}
+	return d.row(o.reg)
+}
+
+// predSrc is the row of a predicate operand and whether it is negated.
+func (d *decoder) predSrc(o operand) (int32, bool) {
+	switch {
+	case o.kind == argReg && d.f.regs[o.reg].elem.kind == 'p':
+		return d.pred(o.reg), o.not
+	case o.kind == argImm && o.float == 0:
+		return trueRow, o.value == 0
+	}
+	d.fail("this operand must be a predicate")
+	return 0, false
+}
+
+func (d *decoder) predDst(o operand) int32 {
+	if o.kind == argSink {
+		d.k.preds++
+		return int32(d.k.preds - 1)
+	}
+	if o.kind != argReg || o.not || d.f.regs[o.reg].elem.kind != 'p' {
+		d.fail("the result needs a predicate register")
+	}
+	return d.pred(o.reg)
+}
+
+// second is the q of a destination p|q.
+func (d *decoder) second(o operand) int32 {
+	if o.second >= 0 {
+		return d.pred(o.second)
+	}
+	d.k.preds++
+	return int32(d.k.preds - 1)
+}
+
+// args checks the number of operands.
+func (d *decoder) args(n int) []operand {
+	if len(d.s.args) != n {
+		d.fail("needs %d operands, not %d", n, len(d.s.args))
+	}
+	return d.s.args
+}
+
+// typ is the instruction's only type, or its last one.
+func (d *decoder) typ() elem {
+	t := d.s.mods.types()
+	if len(t) == 0 {
+		d.fail("a type is missing")
+	}
+	return t[len(t)-1]
+}
+
+func (d *decoder) emit(in inst) *inst {
+	if len(d.k.code) >= maxCode {
+		d.fail("the kernel is too long")
+	}
+	in.reconv, in.pc = noTarget, int32(len(d.k.code))
+	if d.s != nil && d.s.guard >= 0 {
+		in.guard, in.inv = d.pred(d.s.guard), !d.s.guardIs
+	}
+	line, loc := d.f.line, int32(0)
+	if d.s != nil {
+		line, loc = d.s.line, d.s.loc
+	}
+	d.k.code = append(d.k.code, in)
+	d.k.places = append(d.k.places, place{line, loc})
+	return &d.k.code[len(d.k.code)-1]
+}
+
+// function decodes one function behind what is there already.
+func (d *decoder) function(f *function) {
+	d.f = f
+	start := int32(len(d.k.code))
+	d.entry[f] = start
+	at := make([]int32, len(f.body)+1) // first instruction of each statement
+	type jump struct {
+		pc   int32
+		name string
+	}
+	var jumps []jump
+	var returns []int32
+	for i := range f.body {
+		s := &f.body[i]
+		d.s = s
+		at[i] = int32(len(d.k.code))
+		switch {
+		case s.op == "bra":
+			jumps = append(jumps, jump{at[i], d.args(1)[0].name})
+			d.emit(inst{op: opBranch})
+		case s.op == "ret" && f != d.queue[0]:
+			returns = append(returns, at[i])
+			d.emit(inst{op: opBranch})
+		case s.op == "ret" || s.op == "exit":
+			d.emit(inst{op: opExit})
+		case s.op == "call":
+			d.call()
+		default:
+			build, ok := builders[s.op]
+			if !ok {
+				d.fail("this instruction is not supported")
+			}
+			build(d)
+		}
+	}
+	d.s = nil
+	at[len(f.body)] = int32(len(d.k.code))
+	for _, pc := range returns {
+		d.k.code[pc].target = at[len(f.body)]
+	}
+	if f == d.queue[0] {
+		d.emit(inst{op: opExit})
+	} else {
+		d.emit(inst{op: opReturn, a: d.retRow[f]})
+	}
+	for _, j := range jumps {
+		i, ok := f.labels[j.name]
+		if !ok {
+			d.s = nil
+			d.fail("there is no label %s in %s", j.name, f.name)
+		}
+		d.k.code[j.pc].target = at[i]
+	}
+	reconverge(d.k.code, start)
+}
+
+// call copies arguments into the callee's frame, jumps, and copies results back.
+func (d *decoder) call() {
+	if d.s.guard >= 0 {
+		d.fail("calls under a predicate are not supported")
+	}
+	g := d.callee()
+	var lists [][]operand
+	for _, a := range d.s.args {
+		if a.kind == argList {
+			lists = append(lists, a.list)
+		}
+	}
+	named := slices.IndexFunc(d.s.args, func(a operand) bool { return a.kind == argVar })
+	var results, params []operand
+	if named == 1 && d.s.args[0].kind == argList {
+		results = lists[0]
+		lists = lists[1:]
+	}
+	if len(lists) > 0 {
+		params = lists[0]
+	}
+	if len(params) != len(g.params) || len(results) != len(g.results) {
+		d.fail("%s takes %d parameters and gives %d results", g.name, len(g.params), len(g.results))
+	}
+	in := inst{op: opCall, d: d.retRow[g], target: int32(slices.Index(d.queue, g))}
+	for i, a := range params {
+		in.copies = append(in.copies, span{to: d.frameOf[g.params[i]], from: d.frameVar(a), n: int(g.params[i].size)})
+	}
+	d.emit(in)
+	back := inst{op: opRun, run: copyFrames}
+	for i, a := range results {
+		back.copies = append(back.copies, span{to: d.frameVar(a), from: d.frameOf[g.results[i]], n: int(g.results[i].size)})
+	}
+	if len(results) > 0 {
+		d.emit(back)
+	}
+}
+
+func (d *decoder) frameVar(o operand) int {
+	if o.kind == argVar {
+		if at, ok := d.frameOf[d.variable(o.name)]; ok {
+			return at
+		}
+	}
+	d.fail("arguments of a call must be .param variables")
+	return 0
+}

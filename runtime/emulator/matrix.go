@@ -1,0 +1,319 @@
+package emulator
+
+import (
+	"math"
+	"math/bits"
+)
+
+var matrixBuilders = map[string]func(d *decoder){"mma": multiplyMatrices, "ldmatrix": loadMatrix, "movmatrix": refuse("this instruction is not supported"), "stmatrix": storeMatrix}
+
+// A product is what an mma does. Fragments: with g = lane/4, t = lane%4 and e
+// elements in a register, register r of A holds row g+8·(r mod 2) and columns
+// from e·t + 4e·(r/2) on; that of B column g and rows from e·t + 4e·r on; the
+// results are rows g, then g+8, columns 2t and 2t+1.
+type product struct {
+	m, n, k    int
+	a, b       elem
+	c          elem
+	ra, rb     []int32
+	rc, rd     []int32
+	saturate   bool
+	approx     Approx
+	perA, perB int // elements in a register
+}
+
+// shapes of the products that sm_80 has, with the operand types of each.
+var productShapes = map[string][]string{
+	"m16n8k4":  {"tf32"},
+	"m16n8k8":  {"f16", "bf16", "tf32"},
+	"m16n8k16": {"f16", "bf16", "s8", "u8"},
+	"m16n8k32": {"s8", "u8"},
+	"m8n8k16":  {"s8", "u8"},
+	"m8n8k4":   {"f64"},
+}
+
+func multiplyMatrices(d *decoder) {
+	mods := d.s.mods
+	var p *product
+	for name, types := range productShapes {
+		if !mods.has(name) {
+			continue
+		}
+		t := mods.types()
+		if len(t) != 4 || mods.one(types...) == "" || t[0].kind != t[3].kind {
+			break
+		}
+		p = &product{a: t[1], b: t[2], c: t[0], saturate: mods.has("satfinite"), approx: d.k.approx}
+		p.m, p.n, p.k = shapeOf(name)
+	}
+	if p == nil || !mods.has("row") || !mods.has("col") || !mods.has("aligned") {
+		d.fail("this product is not supported")
+	}
+	integer := p.a.bits == 8
+	if !integer && p.a != p.b || integer && (p.c != elems["s32"] || p.b.bits != 8) || p.a == elems["f64"] && p.c != elems["f64"] ||
+		!integer && p.a.bits < 64 && p.c != elems["f32"] && (p.c != elems["f16"] || p.a != elems["f16"]) {
+		d.fail("these types do not go together")
+	}
+	args := d.args(4)
+	reg := func(e elem) elem {
+		if e.bits < 32 {
+			return elems["b32"]
+		}
+		return elem{'b', e.bits, false}
+	}
+	p.perA, p.perB = reg(p.a).bits/p.a.bits, reg(p.b).bits/p.b.bits
+	perC := reg(p.c).bits / p.c.bits
+	rows := func(o operand, n int, e elem, f func(operand, elem, bool) int32) []int32 {
+		list := elementsOf(o)
+		if len(list) != n {
+			d.fail("a fragment has %d registers, not %d", n, len(list))
+		}
+		var out []int32
+		for _, o := range list {
+			out = append(out, f(o, reg(e), false))
+		}
+		return out
+	}
+	p.rd = rows(args[0], p.m*p.n/lanes/perC, p.c, d.dst)
+	p.ra = rows(args[1], p.m*p.k/lanes/p.perA, p.a, d.src)
+	p.rb = rows(args[2], p.k*p.n/lanes/p.perB, p.b, d.src)
+	p.rc = rows(args[3], p.m*p.n/lanes/perC, p.c, d.src)
+	d.emit(inst{op: opWarpSync, mma: p, run: runProduct, sync: &syncing{name: "mma.sync", aligned: true, mask: -1}})
+}
+
+func shapeOf(s string) (m, n, k int) {
+	var v [3]int
+	at := -1
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			at++
+			continue
+		}
+		v[at] = 10*v[at] + int(c-'0')
+	}
+	return v[0], v[1], v[2]
+}
+
+// wholeWarp: instructions on fragments need all 32 lanes.
+func (w *warp) wholeWarp(in *inst, m uint32) bool {
+	if m == 1<<lanes-1 {
+		return true
+	}
+	w.fault(in, bits.TrailingZeros32(m), Divergence, "%s needs all 32 lanes of the warp; lanes %s execute it", in.sync.name, laneSet(m))
+	return false
+}
+
+func runProduct(w *warp, in *inst, m uint32) {
+	p := in.mma
+	if !w.wholeWarp(in, m) {
+		return
+	}
+	for _, list := range [3][]int32{p.ra, p.rb, p.rc} {
+		for _, r := range list {
+			if w.undefined(in, r, m, "an operand of the product") {
+				return
+			}
+		}
+	}
+	if p.a.bits == 8 {
+		p.integers(w)
+	} else {
+		p.floats(w)
+	}
+	for _, r := range p.rd {
+		w.def[r] = ^uint32(0)
+	}
+}
+
+// each calls f for every element of A and B with its place.
+func (p *product) each(w *warp, a, b func(row, col int, v uint64)) {
+	for l := range lanes {
+		g, t := l>>2, l&3
+		for r, x := range p.ra {
+			v := w.regs[x][l]
+			for i := range p.perA {
+				a(g+r&1*8, p.perA*t+4*p.perA*(r>>1)+i, v>>(i*p.a.bits)&p.a.mask())
+			}
+		}
+		for r, x := range p.rb {
+			v := w.regs[x][l]
+			for i := range p.perB {
+				b(p.perB*t+4*p.perB*r+i, g, v>>(i*p.b.bits)&p.b.mask())
+			}
+		}
+	}
+}
+
+func (p *product) floats(w *warp) {
+	var a [16][16]float64
+	var b [8][16]float64
+	f, fc := p.a.format(), p.c.format()
+	mask := ^uint64(0)
+	if p.a.kind == 't' {
+		mask = ^uint64(1<<13 - 1) // the low bits of a tf32 are not looked at
+	}
+	p.each(w, func(row, col int, v uint64) { a[row][col] = f.decode(v & mask) }, func(row, col int, v uint64) { b[col][row] = f.decode(v & mask) })
+	for l := range lanes {
+		g, t := l>>2, l&3
+		var out [4]uint64 // the results may overwrite the registers of c
+		for i := range p.m * p.n / lanes {
+			row, col := g+i>>1*8, 2*t+i&1
+			r, shift := i, 0
+			if p.c.bits == 16 {
+				r, shift = i>>1, i&1*16
+			}
+			c := fc.decode(w.regs[p.rc[r]][l] >> shift & p.c.mask())
+			out[r] |= p.sum(a[row][:p.k], b[col][:p.k], c, fc) << shift
+		}
+		for r, x := range p.rd {
+			w.regs[x][l] = out[r]
+		}
+	}
+}
+
+// sum is one element of the result. The manual promises products and sums of at least single
+// precision in any order. The nearest result is the project's own order, a fused
+// multiply-add for each k, ascending; the ends are that far from the exact sum
+// which k roundings towards zero can lead.
+func (p *product) sum(a, b []float64, c float64, fc format) uint64 {
+	if fc == f64 {
+		for i, x := range a {
+			c = math.FMA(x, b[i], c)
+		}
+		return f64.encode(c, toEven)
+	}
+	if p.approx == Nearest {
+		s := float32(c)
+		for i, x := range a {
+			s = float32(sumOdd(x*b[i], float64(s)))
+		}
+		return fc.encode(float64(s), toEven)
+	}
+	exact, size := c, math.Abs(c)
+	for i, x := range a {
+		exact += x * b[i]
+		size += math.Abs(x * b[i])
+	}
+	err := size * float64(len(a)) * 0x1p-23
+	if p.approx == Low {
+		err = -err
+	}
+	return fc.encode(exact+err, toEven)
+}
+
+func (p *product) integers(w *warp) {
+	var a [16][32]int64
+	var b [8][32]int64
+	p.each(w, func(row, col int, v uint64) { a[row][col] = int64(p.a.extend(v)) }, func(row, col int, v uint64) { b[col][row] = int64(p.b.extend(v)) })
+	for l := range lanes {
+		g, t := l>>2, l&3
+		var out [4]uint64
+		for i := range p.m * p.n / lanes {
+			row, col := g+i>>1*8, 2*t+i&1
+			s := int64(int32(w.regs[p.rc[i]][l]))
+			for k := range p.k {
+				s += a[row][k] * b[col][k]
+			}
+			if p.saturate {
+				s = min(max(s, math.MinInt32), math.MaxInt32)
+			}
+			out[i] = uint64(uint32(s))
+		}
+		for r, x := range p.rd {
+			w.regs[x][l] = out[r]
+		}
+	}
+}
+
+// loadMatrix is ldmatrix: lanes 8i to 8i+7 give the rows of 16 bytes of matrix i;
+// lane l gets of each matrix row l/4, elements 2(l%4) and 2(l%4)+1, or of its transpose.
+func loadMatrix(d *decoder) {
+	x, rows := d.matrices(d.s.args, 0, 1, d.dst)
+	trans := d.s.mods.has("trans")
+	d.emit(inst{op: opWarpSync, sync: &syncing{name: "ldmatrix.sync", aligned: true, mask: -1}, run: func(w *warp, in *inst, m uint32) {
+		if !w.wholeWarp(in, m) || w.undefined(in, x.addr, ones32(8*len(rows)), "the address of a row") {
+			return
+		}
+		base := w.regs[x.addr]
+		for i, r := range rows {
+			var tile [8][8]uint16
+			for j := range 8 {
+				lane := 8*i + j
+				p := w.read(in, lane, x.space, base[lane]+x.offset, 16, false)
+				if p == nil {
+					return
+				}
+				for e := range 8 {
+					tile[j][e] = uint16(p[2*e]) | uint16(p[2*e+1])<<8
+				}
+			}
+			for l := range lanes {
+				g, t := l>>2, l&3
+				lo, hi := tile[g][2*t], tile[g][2*t+1]
+				if trans {
+					lo, hi = tile[2*t][g], tile[2*t+1][g]
+				}
+				w.regs[r][l] = uint64(lo) | uint64(hi)<<16
+			}
+			w.def[r] = ^uint32(0)
+		}
+	}})
+}
+
+// storeMatrix is stmatrix, the reverse.
+func storeMatrix(d *decoder) {
+	x, rows := d.matrices(d.s.args, 1, 0, d.src)
+	trans := d.s.mods.has("trans")
+	d.emit(inst{op: opWarpSync, sync: &syncing{name: "stmatrix.sync", aligned: true, mask: -1}, run: func(w *warp, in *inst, m uint32) {
+		if !w.wholeWarp(in, m) || w.undefined(in, x.addr, ones32(8*len(rows)), "the address of a row") {
+			return
+		}
+		base := w.regs[x.addr]
+		for i, r := range rows {
+			if w.undefined(in, r, m, "an element of a matrix") {
+				return
+			}
+			for j := range 8 {
+				lane := 8*i + j
+				p := w.write(in, lane, x.space, base[lane]+x.offset, 16)
+				if p == nil {
+					return
+				}
+				for e := range 8 {
+					from, half := 4*j+e/2, e&1
+					if trans {
+						from, half = 4*e+j/2, j&1
+					}
+					v := w.regs[r][from] >> (16 * half)
+					p[2*e], p[2*e+1] = byte(v), byte(v>>8)
+				}
+			}
+		}
+	}})
+}
+
+func ones32(n int) uint32 { return uint32(ones(n)) }
+
+func (d *decoder) matrices(args []operand, list, addr int, f func(operand, elem, bool) int32) (*access, []int32) {
+	m := d.s.mods
+	n := map[string]int{"x1": 1, "x2": 2, "x4": 4}[m.one("x1", "x2", "x4")]
+	if len(args) != 2 || n == 0 || !m.has("m8n8") || !m.has("b16") || !m.has("aligned") {
+		d.fail("this form is not supported")
+	}
+	x := &access{space: d.space()}
+	if x.space != generic && x.space != spaceShared {
+		d.fail("matrices are in shared memory")
+	}
+	x.space = spaceShared
+	d.addressOf(args[addr], x)
+	d.narrow(spaceShared, 16)
+	regs := elementsOf(args[list])
+	if len(regs) != n {
+		d.fail("%d matrices go into %d registers, not %d", n, n, len(regs))
+	}
+	var rows []int32
+	for _, o := range regs {
+		rows = append(rows, f(o, elems["b32"], false))
+	}
+	return x, rows
+}

@@ -1,0 +1,98 @@
+package emulator
+
+// A cell is what is known of a piece of memory: its last writer, and two of the
+// threads that have read it since and are not ordered to each other. Two are enough to
+// find every race among threads that meet in barriers of the whole block: a
+// writer can be only one of them. Under finer synchronisation which two are kept is
+// drawn at random, and over the many cells of a tile a race is found all the same.
+type cell struct {
+	w, r1, r2 stamp
+}
+
+// read notes a read and returns the write that it races with, if there is one.
+func (c *cell) read(me stamp, thread int, v view, rnd *random) (stamp, bool) {
+	if c.w != 0 && !c.w.before(thread, v) {
+		return c.w, false
+	}
+	switch {
+	case c.r1 == 0 || c.r1.before(thread, v):
+		c.r1 = me
+		if c.r2 != 0 && c.r2.before(thread, v) {
+			c.r2 = 0
+		}
+	case c.r2 == 0 || c.r2.before(thread, v):
+		c.r2 = me
+	case rnd.next()&1 == 0:
+		c.r1 = me
+	default:
+		c.r2 = me
+	}
+	return 0, true
+}
+
+// write notes a write and returns the access that it races with, if there is one.
+func (c *cell) write(me stamp, thread int, v view) (stamp, bool) {
+	for _, s := range [3]stamp{c.w, c.r1, c.r2} {
+		if s != 0 && !s.before(thread, v) {
+			return s, false
+		}
+	}
+	*c = cell{w: me}
+	return 0, true
+}
+
+// A globalCell is a cell that several blocks may share. Nothing orders two blocks
+// of a launch, so the block that came first owns the cell, until another one reads it.
+type globalCell struct {
+	cell
+	block    int32 // 1 + the block's number, 0 = none, manyReaders
+	constant bool  // was read by ld.global.nc, which promises that nothing writes here
+}
+
+const manyReaders = -1
+
+func (c *globalCell) read(me stamp, thread int, block int32, v view, rnd *random, constant bool) (stamp, bool) {
+	if constant {
+		if c.w != 0 {
+			return c.w, false
+		}
+		c.constant = true
+	}
+	switch c.block {
+	case 0:
+		c.block = block
+	case manyReaders:
+		return 0, true
+	case block:
+	default:
+		if c.w != 0 {
+			return c.w, false
+		}
+		c.block = manyReaders
+		return 0, true
+	}
+	return c.cell.read(me, thread, v, rnd)
+}
+
+func (c *globalCell) write(me stamp, thread int, block int32, v view) (stamp, bool) {
+	if c.block == 0 {
+		c.block = block
+	}
+	if c.block != block || c.constant {
+		return max(c.w, c.r1), false
+	}
+	return c.cell.write(me, thread, v)
+}
+
+// random is a small generator: schedules must repeat from their seed.
+type random struct{ state uint64 }
+
+func (r *random) next() uint64 {
+	r.state += 0x9e3779b97f4a7c15
+	z := r.state
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+func (r *random) below(n int) int { return int(r.next() % uint64(n)) }

@@ -58,7 +58,7 @@ func within(relative float64) bounder {
 // sineError holds on [-2π, 2π] and [-100π, 100π]; nothing is promised beyond, where any value of a sine may come.
 func sineError(m floatMode, y, x float64, approx Approx) uint64 {
 	switch a := math.Abs(x); {
-	case x == 0:
+	case x == 0 || y != y:
 		return m.out(y)
 	case a <= 2*math.Pi:
 		return m.shifted(y, math.Exp2(-20.5), approx)

@@ -441,3 +441,9 @@ func relative(bound float64) func(got, want, x float64) bool {
 func absolute1(bound float64) func(got, want, x float64) bool {
 	return func(got, want, _ float64) bool { return math.Abs(got-want) <= bound }
 }
+
+// exactly is a + b without any rounding.
+func exactly(a, b float64) *big.Float {
+	z := new(big.Float).SetPrec(3000)
+	return z.Add(big.NewFloat(a), big.NewFloat(b))
+}

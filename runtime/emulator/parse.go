@@ -405,8 +405,11 @@ func (p *parser) location() {
 	line := p.next().line
 	l := sourceLine{file: int(p.integer()), line: int(p.integer())}
 	p.restOfLine(line)
-	p.m.locs = append(p.m.locs, l)
-	p.loc = int32(len(p.m.locs) - 1)
+	p.loc = 0
+	if l.line > 0 { // line 0 is what the compiler made
+		p.m.locs = append(p.m.locs, l)
+		p.loc = int32(len(p.m.locs) - 1)
+	}
 }
 
 func (p *parser) localVariable() {

@@ -98,10 +98,15 @@ func floatFma(d *decoder) {
 func fma32(a, b, c float32) float32 {
 	p, q := float64(a)*float64(b), float64(c)
 	s := p + q
-	if low := math.Float64bits(s) & (1<<29 - 1); low != 1<<28 && math.Abs(s) >= 0x1p-126 {
+	if roundsOnce(s) {
 		return float32(s)
 	}
 	return float32(sumOdd(p, q))
+}
+
+// roundsOnce: s, rounded to float64, may be rounded to float32 as if it were the exact value.
+func roundsOnce(s float64) bool {
+	return math.Float64bits(s)&(1<<29-1) != 1<<28 && math.Abs(s) >= 0x1p-126
 }
 
 func floatDiv(d *decoder, e elem) {

@@ -205,9 +205,13 @@ var integerTable = []row1{
 	{"and.b32 %r5, %b, 63; shr.s32 %d, %a, %r5;", "b32 b32 b32", func(a, b, c uint64) uint64 { return low(int64(i32(a) >> (b & 63))) }},
 	{"and.b32 %r5, %b, 127; shr.s64 %d, %a, %r5;", "b64 b64 b32", func(a, b, c uint64) uint64 { return uint64(int64(a) >> (b & 127)) }},
 	{"and.b32 %r5, %b, 31; shr.s16 %d, %a, %r5;", "b16 b16 b32", func(a, b, c uint64) uint64 { return uint64(uint16(int16(a) >> (b & 31))) }},
-	{"shf.l.wrap.b32 %d, %a, %b, %c;", "b32 b32 b32 b32", func(a, b, c uint64) uint64 { return low(int64((uint64(u32(b))<<32 | uint64(u32(a))) << (c & 31) >> 32)) }},
+	{"shf.l.wrap.b32 %d, %a, %b, %c;", "b32 b32 b32 b32", func(a, b, c uint64) uint64 {
+		return low(int64((uint64(u32(b))<<32 | uint64(u32(a))) << (c & 31) >> 32))
+	}},
 	{"shf.r.wrap.b32 %d, %a, %b, %c;", "b32 b32 b32 b32", func(a, b, c uint64) uint64 { return low(int64((uint64(u32(b))<<32 | uint64(u32(a))) >> (c & 31))) }},
-	{"shf.r.clamp.b32 %d, %a, %b, %c;", "b32 b32 b32 b32", func(a, b, c uint64) uint64 { return low(int64((uint64(u32(b))<<32 | uint64(u32(a))) >> min(u32(c), 32))) }},
+	{"shf.r.clamp.b32 %d, %a, %b, %c;", "b32 b32 b32 b32", func(a, b, c uint64) uint64 {
+		return low(int64((uint64(u32(b))<<32 | uint64(u32(a))) >> min(u32(c), 32)))
+	}},
 	{"popc.b32 %d, %a;", "b32 b32", func(a, b, c uint64) uint64 {
 		n := uint64(0)
 		for i := range 32 {

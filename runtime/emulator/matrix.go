@@ -125,34 +125,43 @@ func runProduct(w *warp, in *inst, m uint32) {
 	}
 }
 
-// each calls f for every element of A and B with its place.
-func (p *product) each(w *warp, a, b func(row, col int, v uint64)) {
-	for l := range lanes {
-		g, t := l>>2, l&3
-		for r, x := range p.ra {
-			v := w.regs[x][l]
+// operands spreads the fragments of A and B, element by element: b[column][row].
+func (p *product) operands(w *warp, a, b *[16][32]uint64) {
+	maskA, maskB := p.a.mask(), p.b.mask()
+	for r, x := range p.ra {
+		v := &w.regs[x]
+		for l := range lanes {
+			row := &a[l>>2+r&1*8]
 			for i := range p.perA {
-				a(g+r&1*8, p.perA*t+4*p.perA*(r>>1)+i, v>>(i*p.a.bits)&p.a.mask())
+				row[p.perA*(l&3)+4*p.perA*(r>>1)+i] = v[l] >> (i * p.a.bits) & maskA
 			}
 		}
-		for r, x := range p.rb {
-			v := w.regs[x][l]
+	}
+	for r, x := range p.rb {
+		v := &w.regs[x]
+		for l := range lanes {
+			column := &b[l>>2]
 			for i := range p.perB {
-				b(p.perB*t+4*p.perB*r+i, g, v>>(i*p.b.bits)&p.b.mask())
+				column[p.perB*(l&3)+4*p.perB*r+i] = v[l] >> (i * p.b.bits) & maskB
 			}
 		}
 	}
 }
 
 func (p *product) floats(w *warp) {
-	var a [16][16]float64
-	var b [8][16]float64
+	var rawA, rawB [16][32]uint64
+	var a, b [16][16]float64
 	f, fc := p.a.format(), p.c.format()
 	mask := ^uint64(0)
 	if p.a.kind == 't' {
 		mask = ^uint64(1<<13 - 1) // the low bits of a tf32 are not looked at
 	}
-	p.each(w, func(row, col int, v uint64) { a[row][col] = f.decode(v & mask) }, func(row, col int, v uint64) { b[col][row] = f.decode(v & mask) })
+	p.operands(w, &rawA, &rawB)
+	for i := range 16 {
+		for k := range p.k {
+			a[i][k], b[i][k] = f.decode(rawA[i][k]&mask), f.decode(rawB[i][k]&mask)
+		}
+	}
 	for l := range lanes {
 		g, t := l>>2, l&3
 		var out [4]uint64 // the results may overwrite the registers of c
@@ -185,7 +194,13 @@ func (p *product) sum(a, b []float64, c float64, fc format) uint64 {
 	if p.approx == Nearest {
 		s := float32(c)
 		for i, x := range a {
-			s = float32(sumOdd(x*b[i], float64(s)))
+			y := x * b[i]
+			t := y + float64(s)
+			if roundsOnce(t) {
+				s = float32(t)
+			} else {
+				s = float32(sumOdd(y, float64(s)))
+			}
 		}
 		return fc.encode(float64(s), toEven)
 	}
@@ -202,9 +217,14 @@ func (p *product) sum(a, b []float64, c float64, fc format) uint64 {
 }
 
 func (p *product) integers(w *warp) {
-	var a [16][32]int64
-	var b [8][32]int64
-	p.each(w, func(row, col int, v uint64) { a[row][col] = int64(p.a.extend(v)) }, func(row, col int, v uint64) { b[col][row] = int64(p.b.extend(v)) })
+	var rawA, rawB [16][32]uint64
+	p.operands(w, &rawA, &rawB)
+	var a, b [16][32]int64
+	for i := range 16 {
+		for k := range p.k {
+			a[i][k], b[i][k] = int64(p.a.extend(rawA[i][k])), int64(p.b.extend(rawB[i][k]))
+		}
+	}
 	for l := range lanes {
 		g, t := l>>2, l&3
 		var out [4]uint64

@@ -119,5 +119,5 @@ func (b *builder) tell(t notice) {
 			}
 		}
 	}
-	b.failHelp(t.at, "put it behind the loop or the `if`, or into the step", "`%s` of what is known at run time only cannot stand in a `while`, a `generate`, an `if` of the run or a first value", t.what)
+	b.failHelp(t.at, "put it behind the loop or the `if`, or into the step; in an `every 100 { … }` it runs now and then", "`%s` of what is known at run time only cannot stand in a `while`, a `generate`, an `if` of the run or a first value", t.what)
 }

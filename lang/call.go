@@ -212,7 +212,7 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 		n := a.name
 		if n == "" {
 			if place >= len(params) {
-				b.fail(a.span, "`%s` takes %s, not %d", name, plural(len(params), "argument"), len(args))
+				b.failHelp(a.span, tooManyHelp(name, params, args, a), "`%s` takes %s, not %d", name, plural(len(params), "argument"), len(args))
 			}
 			n = params[place].Name
 			place++
@@ -248,6 +248,25 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 	for _, own := range bound {
 		sc.define(own.param, b.independentOf(bound, own))
 	}
+}
+
+// tooManyHelp says what was probably meant by more arguments than there are parameters, of which extra is the first.
+func tooManyHelp(name string, params []*Param, args []arg, extra arg) string {
+	var names []string
+	for _, p := range params {
+		names = append(names, p.Name)
+	}
+	_, number := args[0].value.(Num)
+	_, shape := extra.value.(List)
+	switch {
+	case number && len(params) > 0 && params[0].Type != nil && params[0].Type.Name == "list":
+		return fmt.Sprintf("`%s` is a list: `%s([…])`", names[0], name)
+	case shape:
+		return fmt.Sprintf("a draw's shape stands behind the arguments: `x ~ %s(…)[4, 8]`", name)
+	case len(names) > 0:
+		return "it has " + list(names)
+	}
+	return ""
 }
 
 // unique wants parameters to have different names.

@@ -62,7 +62,13 @@ func (b *builder) everyBlock(out *ir.Every, rest []*Stmt) []Span {
 
 func (b *builder) needEval(s *Stmt) {
 	if !contains(b.evals, s.Eval) {
-		b.failHelp(stmtSpan(s), DidYouMean(s.Eval, b.evals), "there is no `eval %s`", s.Eval)
+		help := DidYouMean(s.Eval, b.evals)
+		if help == "" && len(b.evals) > 0 {
+			help = "the evals are " + list(b.evals)
+		} else if help == "" {
+			help = "`eval " + s.Eval + " { … }` at file level declares one"
+		}
+		b.failHelp(stmtSpan(s), help, "there is no `eval %s`", s.Eval)
 	}
 }
 

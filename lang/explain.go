@@ -370,6 +370,9 @@ func strayEquals(u unexpected) (d Diagnostic) {
 		name := u.toks[startOfOperand(u.toks, u.i)]
 		d.Span = tokenSpan(name)
 		d.Message, d.Help = fmt.Sprintf("`%s[` begins a reducer, so no array can have this name on the left", name.Value), "another name"
+	case u.next().Value == "if":
+		d.Span = tokenSpan(u.next())
+		d.Message, d.Help = "`if` is a statement and chooses no value", "`where c then a else b`"
 	default:
 		d.Message, d.Help = fmt.Sprintf("`=` does not fit behind `%s`", u.prev.Value), "`==` compares"
 	}
@@ -381,6 +384,8 @@ func strayNumberOrComma(u unexpected) (d Diagnostic) {
 	case u.prev.Value == "." && isNumber(u.ago(2)):
 		d.Span = tokenSpan(u.prev)
 		d.Message, d.Help = "a number needs a digit after its point", fmt.Sprintf("`%s.0`", u.ago(2).Value)
+	case u.t.Value == ".." && (isNumber(u.prev) || isName(u.prev)):
+		d.Message, d.Help = "`..` makes no range", "`for i in 10`, `for i in range(2, 10)`; a slice is `x[2:10]`"
 	case u.t.Value == "," && needsOperand(u.prev):
 		d.Message = fmt.Sprintf("after `%s` an operand is missing", u.prev.Value)
 		d.Span = tokenSpan(u.prev)
@@ -401,6 +406,10 @@ func misplacedWord(u unexpected) (d Diagnostic) {
 		d.Message = fmt.Sprintf("`%s` needs its type", u.prev.Value)
 		d.Span = tokenSpan(u.prev)
 		d.Help = "`each x: f32[32, n] from d.train`: the first axis is the batch"
+	case u.prev.Value == "train" && isNumber(u.t) && startsLine(u.toks, u.i-1):
+		d.Message, d.Help = "before the count of a `train` stands `for`", fmt.Sprintf("`train for %s { … }`", u.t.Value)
+	case u.t.Value == ":" && u.ago(2).Value == "report":
+		d.Message, d.Help = "a report has no `:`", fmt.Sprintf("`report %[1]s`, or `report %[1]s = …`", u.prev.Value)
 	case u.i > 1 && isName(u.prev) && declarationWord(u.prev.Value) && u.ago(2).Value != ".":
 		d.Message = fmt.Sprintf("`%s` belongs at the start of a file, not in a block", u.prev.Value)
 	case u.t.Value == "[" && isName(u.prev) && startsLine(u.toks, u.i-1) && unclosed(u.before()) == nil:
@@ -417,6 +426,9 @@ func missingBetween(u unexpected) (d Diagnostic) {
 	t, prev := u.t, u.prev
 	if !u.firstOfLine() && (isName(t) || isNumber(t) || isString(t)) && (isName(prev) || isNumber(prev) || prev.Value == ")" || prev.Value == "]") {
 		d.Message = fmt.Sprintf("between `%s` and `%s` an operator or a comma is missing", prev.Value, t.Value)
+		if t.Value == "epochs" || t.Value == "epoch" {
+			d.Help = fmt.Sprintf("a train counts its steps: `train for %s * len(d.train) div batch { … }`", prev.Value)
+		}
 	}
 	return d
 }

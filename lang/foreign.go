@@ -13,7 +13,7 @@ import (
 var foreignNames = map[string]string{
 	"True": "`true`", "False": "`false`", "None": "`none`", "self": "members of a module are named directly: `w`, not `self.w`",
 	"torch": "functions need no prefix: `exp(x)`, `concat([a, b], axis: 1)`", "np": "functions need no prefix: `exp(x)`", "jnp": "functions need no prefix: `exp(x)`", "F": "functions need no prefix: `relu(x)`",
-	"zeros": "`x: f32[n] = 0`", "ones": "`x: f32[n] = 1`", "full": "`x: f32[n] = v`", "zeros_like": "`0 * x`", "ones_like": "`0 * x + 1`", "eye": "`y[i < n, j < n] = f32(i == j)`",
+	"data": "data have a name: `data d = npy(\"x.npy\")` at file level, and `d.train` is a part of them", "zeros": "`x: f32[n] = 0`", "ones": "`x: f32[n] = 1`", "full": "`x: f32[n] = v`", "zeros_like": "`0 * x`", "ones_like": "`0 * x + 1`", "eye": "`y[i < n, j < n] = f32(i == j)`",
 	"randn": "`x ~ normal[n]`", "rand": "`x ~ uniform[n]`", "randint": "`x ~ integers(low, high)[n]`", "randperm": "`x ~ permutation[n]`", "multinomial": "`x ~ categorical(logits)`",
 	"outer": "index notation: `y[i, j] = a[i] * b[j]`", "diag": "index notation: `d[i] = x[i, i]`, or `y[i, j] = where i == j then d[i] else 0`", "diagonal": "index notation: `d[i] = x[i, i]`", "trace": "`sum[i] x[i, i]`",
 	"inv": "`inverse(x)`", "logdet": "`slogdet(x)`, or of l = cholesky(x): 2 * (sum[i] log(l[i, i]))", "solve_triangular": "`solve_lower(l, b)` or `solve_upper(u, b)`",

@@ -21,6 +21,9 @@ func (b *builder) reportItem(item *ReportItem) {
 	if name == "" {
 		n, ok := t.(*NameTerm)
 		if !ok {
+			if _, ok := t.(*TextTerm); ok {
+				b.failHelp(at, "`report loss`, or `report name = …` for what has no name", "a report is a number, not the text %s", b.src.text(t.Span()))
+			}
 			b.failHelp(at, "`report name = "+b.src.text(t.Span())+"`", "a reported expression needs a name")
 		}
 		name = n.Name

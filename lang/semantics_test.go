@@ -632,6 +632,15 @@ func TestWrittenOneOfADraw(t *testing.T) {
 	require.NotEqual(t, out["y"].F[0], out["y"].F[3])
 }
 
+// An axis that the type of a param or state writes as 1 stretches; one that happens to be 1 does not.
+func TestWrittenOneOfAState(t *testing.T) {
+	out := run(t, "param b: f32[2, 1] = 1\nstate s: f32[1] = 2\neval e {\n  x: f32[2, 3] = 1\n  y = x + b * s\n  show y\n}", values{"b": ir.Floats([]float64{1, 2}, 2, 1), "s": ir.Floats([]float64{2}, 1)})
+	near(t, []float64{3, 3, 3, 5, 5, 5}, out["y"].F)
+	_, ds := Build("test.mdl", []byte("config { n = 1 }\nparam b: f32[n] = 1\neval e {\n  x: f32[3] = 1\n  report y = sum(x + b)\n}"), Options{})
+	require.Len(t, ds, 1)
+	require.Contains(t, ds[0].Message, "these shapes do not fit")
+}
+
 // An array as a parameter of a sample takes one of its lengths from a file.
 func TestArrayFlag(t *testing.T) {
 	m := build(t, "sample s(v: f32[1, T, 2]) {\n  y[b, t] = v[b, t, 0] + v[b, t - 1, 1 | 0]\n  show y\n}")

@@ -130,8 +130,7 @@ func (b *builder) readState(s *stateDecl, at Span) Value {
 	if _, known := b.entry.current[s]; b.entry.kind == ir.EntryInit && !known {
 		b.fail(at, "the first value of `%s` comes later in the file", s.decl.Name)
 	}
-	v := b.cast(b.instanceValue(s, at), s.reads)
-	v.One = make([]bool, len(v.N.Type.Dims))
+	v := b.mark(b.cast(b.instanceValue(s, at), s.reads), s.decl.Type)
 	if b.frozen > 0 && s.kind == ir.KindParam {
 		v.N, v.F = b.f.b.Stop(b.node(v)), b.f
 	}

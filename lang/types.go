@@ -1,7 +1,9 @@
 package lang
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"unicode"
 
 	"mdlc/ir"
@@ -90,6 +92,15 @@ func (b *builder) dim(d *Dim) ir.Dim {
 	}
 	size := d.Size.term()
 	walk(size, func(t Term) bool {
+		if n, ok := t.(*NameTerm); ok && t == size && !upper(n.Name) {
+			if v, _ := b.sc.find(n.Name); v == nil {
+				help := "a size that comes with the call has an upper-case name: `" + strings.ToUpper(n.Name) + "`"
+				if near := DidYouMean(n.Name, b.sc.names()); near != "" {
+					help = near + " " + help
+				}
+				b.failHelp(n.Span(), help, "the name `%s` is not known here", n.Name)
+			}
+		}
 		if n, ok := t.(*NameTerm); ok && upper(n.Name) {
 			if v, _ := b.sc.find(n.Name); v == nil {
 				b.failHelp(n.Span(), "an upper-case name is bound where it stands alone in a parameter's type; elsewhere a size is a setting, such as an entry of `config`", "the dimension `%s` is not bound", n.Name)
@@ -229,7 +240,16 @@ func (b *builder) acceptTensor(t *Type, v Value, name string, at Span) Value {
 		if _, isPoison := v.(Poison); isPoison {
 			panic(silent{})
 		}
-		b.fail(at, "`%s` is a tensor, %s: it cannot be %s", name, b.src.text(typeSpan(t)), describe(v))
+		help := ""
+		switch v := v.(type) {
+		case Draw:
+			help = "`~` draws from it: `x ~ normal[n]`"
+		case *UnitValue:
+			if v.Decl.Kind == "distribution" {
+				help = "`~` draws from it: `x ~ " + v.Decl.Name + "[n]`"
+			}
+		}
+		b.failHelp(at, help, "`%s` is a tensor, %s: it cannot be %s", name, b.src.text(typeSpan(t)), describe(v))
 	}
 	have := x.N.Type
 	if have.Elem != e {
@@ -249,9 +269,24 @@ func (b *builder) acceptTensor(t *Type, v Value, name string, at Span) Value {
 		x = b.cast(x, e)
 	}
 	if why := b.matchDims(t.Dims, x.N.Type.Dims); why != "" {
-		panic(mistake{b.withNotes(b.diagnostic(at, "", "these shapes do not fit: `%s` is %s and gets %s", name, b.src.text(typeSpan(t)), typeText(have)), why)})
+		panic(mistake{b.withNotes(b.diagnostic(at, b.lastAxisHelp(t, have.Dims), "these shapes do not fit: `%s` is %s and gets %s", name, b.src.text(typeSpan(t)), typeText(have)), why)})
 	}
 	return b.mark(x, t)
+}
+
+// lastAxisHelp is what to do about a last axis of 1 that one of two shapes has beyond the other.
+func (b *builder) lastAxisHelp(t *Type, have []ir.Dim) string {
+	drop := func(long, short []ir.Dim) bool {
+		n := len(short)
+		return len(long) == n+1 && long[n].Len == nil && long[n].Size == 1 && ir.SameDims(long[:n], short)
+	}
+	old, rest := b.sc.bound("..").(Dims)
+	switch n := len(have); {
+	case rest && len(t.Dims) == 1 && (drop(old.Dims, have) || drop(have, old.Dims)),
+		!slices.ContainsFunc(t.Dims, func(d *Dim) bool { return d.Rest }) && n == len(t.Dims)+1 && have[n-1].Len == nil && have[n-1].Size == 1:
+		return "`x[.., 0]` is x without its last axis of 1"
+	}
+	return ""
 }
 
 func (b *builder) withNotes(d Diagnostic, notes ...string) Diagnostic {

@@ -5,7 +5,6 @@ package index
 import (
 	"sort"
 	"strconv"
-	"strings"
 )
 
 // Op is the operation of an Expr.
@@ -32,8 +31,25 @@ type Expr struct {
 	text string
 }
 
-// C is the constant k, V the variable name.
-func C(k int) *Expr       { return &Expr{Op: Const, K: k, text: strconv.Itoa(k)} }
+// C is the constant k.
+func C(k int) *Expr {
+	if k >= 0 && k < len(small) {
+		return &small[k]
+	}
+	return constant(k)
+}
+
+// small are the constants that most expressions hold.
+var small = func() (s [1 << 10]Expr) {
+	for k := range s {
+		s[k] = *constant(k)
+	}
+	return s
+}()
+
+func constant(k int) *Expr { return &Expr{Op: Const, K: k, text: strconv.Itoa(k)} }
+
+// V is the variable name.
 func V(name string) *Expr { return &Expr{Op: Var, Name: name, text: name} }
 
 // IsConst reports whether e is the constant k.
@@ -70,124 +86,6 @@ func term(e *Expr) (int, *Expr) {
 		}
 	}
 	return 1, e
-}
-
-// Sum is a + b + …, collecting equal terms. It folds d*(x/d) + x%d to x.
-func Sum(args ...*Expr) *Expr {
-	k := 0
-	coef := map[string]int{}
-	part := map[string]*Expr{}
-	var add func(m int, e *Expr)
-	add = func(m int, e *Expr) {
-		if e.Op == Add {
-			for _, a := range e.Args {
-				add(m, a)
-			}
-			return
-		}
-		c, x := term(e)
-		if x == nil {
-			k += m * c
-			return
-		}
-		if x.Op == Add { // c*(a+b)
-			for _, a := range x.Args {
-				add(m*c, a)
-			}
-			return
-		}
-		coef[x.text] += m * c
-		part[x.text] = x
-	}
-	for _, a := range args {
-		add(1, a)
-	}
-	for again := true; again; {
-		again = false
-		for _, name := range sortedKeys(part) {
-			x := part[name]
-			if coef[name] == 0 || x.Op != Mod {
-				continue
-			}
-			d, ok := x.Args[1].Const()
-			if !ok {
-				continue
-			}
-			q := Quo(x.Args[0], C(d))
-			qc, qx := term(q)
-			if qx == nil || qc != 1 {
-				continue
-			}
-			if c := coef[name]; coef[qx.text] == c*d {
-				coef[name], coef[qx.text] = 0, 0
-				add(c, x.Args[0])
-				again = true
-				break
-			}
-		}
-	}
-	if e := sumExtremes(coef, part, k); e != nil {
-		return e
-	}
-	var out []*Expr
-	for _, name := range sortedKeys(part) {
-		if c := coef[name]; c != 0 {
-			if c == 1 {
-				out = append(out, part[name])
-			} else {
-				out = append(out, make2(Mul, part[name], C(c)))
-			}
-		}
-	}
-	if k != 0 || len(out) == 0 {
-		out = append(out, C(k))
-	}
-	if len(out) == 1 {
-		return out[0]
-	}
-	return make2(Add, out...)
-}
-
-// sumExtremes folds max(a, b) + min(a + k, b + k) to a + b + k, and gives the whole sum; nil: it holds no such pair.
-func sumExtremes(coef map[string]int, part map[string]*Expr, k int) *Expr {
-	names := sortedKeys(part)
-	for _, hi := range names {
-		if part[hi].Op != Max || coef[hi] == 0 {
-			continue
-		}
-		for _, lo := range names {
-			if part[lo].Op != Min || coef[lo] != coef[hi] {
-				continue
-			}
-			a, b := part[hi].Args[0], part[hi].Args[1]
-			c, d := part[lo].Args[0], part[lo].Args[1]
-			if !Equal(Sub(c, a), Sub(d, b)) && !Equal(Sub(d, a), Sub(c, b)) {
-				continue
-			}
-			terms := []*Expr{C(k)}
-			for _, name := range names {
-				if name != hi && name != lo {
-					terms = append(terms, Prod(part[name], C(coef[name])))
-				}
-			}
-			// In both cases the four arguments add up to twice the sum: a + d = b + c, or a + c = b + d.
-			sum := Sum(a, d)
-			if !Equal(Sub(c, a), Sub(d, b)) {
-				sum = Sum(a, c)
-			}
-			return Sum(append(terms, Prod(sum, C(coef[hi])))...)
-		}
-	}
-	return nil
-}
-
-func sortedKeys(m map[string]*Expr) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 // Sub is a - b.
@@ -507,11 +405,16 @@ func (e *Expr) SimplifyIn(bound func(string) (lo, hi int)) *Expr {
 		return e
 	}
 	args := make([]*Expr, len(e.Args))
+	same := true
 	for i, a := range e.Args {
 		args[i] = a.SimplifyIn(bound)
+		same = same && args[i] == a
 	}
 	switch e.Op {
 	case Add:
+		if same {
+			return e
+		}
 		return Sum(args...)
 	case Mul:
 		p := Prod(args[0], args[1])
@@ -555,43 +458,48 @@ func (e *Expr) SimplifyIn(bound func(string) (lo, hi int)) *Expr {
 }
 
 func print(e *Expr) string {
-	var b strings.Builder
+	var buf [128]byte
+	b := buf[:0]
 	switch e.Op {
 	case Min, Max:
-		b.WriteString(map[Op]string{Min: "min", Max: "max"}[e.Op])
-		b.WriteString("(" + e.Args[0].text + ", " + e.Args[1].text + ")")
+		b = append(b, opText[e.Op]...)
+		b = append(append(b, '('), e.Args[0].text...)
+		b = append(append(b, ", "...), e.Args[1].text...)
+		b = append(b, ')')
 	case Add:
 		for i, a := range e.Args {
 			c, x := term(a)
 			switch {
 			case i == 0:
-				b.WriteString(a.text)
+				b = append(b, a.text...)
 			case x == nil && c < 0:
-				b.WriteString(" - " + strconv.Itoa(-c))
+				b = strconv.AppendInt(append(b, " - "...), -int64(c), 10)
 			case x != nil && c == -1:
-				b.WriteString(" - " + factor(x))
+				b = appendFactor(append(b, " - "...), x)
 			case x != nil && c < 0:
-				b.WriteString(" - " + factor(x) + "*" + strconv.Itoa(-c))
+				b = append(appendFactor(append(b, " - "...), x), '*')
+				b = strconv.AppendInt(b, -int64(c), 10)
 			default:
-				b.WriteString(" + " + a.text)
+				b = append(append(b, " + "...), a.text...)
 			}
 		}
 	default:
-		b.WriteString(factor(e.Args[0]))
-		b.WriteString(map[Op]string{Mul: "*", Div: "/", Mod: "%"}[e.Op])
-		s := factor(e.Args[1])
+		b = append(appendFactor(b, e.Args[0]), opText[e.Op]...)
 		if o := e.Args[1].Op; o == Mul || o == Div || o == Mod {
-			s = "(" + s + ")"
+			b = append(append(append(b, '('), e.Args[1].text...), ')')
+		} else {
+			b = appendFactor(b, e.Args[1])
 		}
-		b.WriteString(s)
 	}
-	return b.String()
+	return string(b)
 }
 
-// factor is e as an operand of a product.
-func factor(e *Expr) string {
+var opText = [...]string{Mul: "*", Div: "/", Mod: "%", Min: "min", Max: "max"}
+
+// appendFactor writes e as an operand of a product.
+func appendFactor(b []byte, e *Expr) []byte {
 	if e.Op == Add {
-		return "(" + e.text + ")"
+		return append(append(append(b, '('), e.text...), ')')
 	}
-	return e.text
+	return append(b, e.text...)
 }

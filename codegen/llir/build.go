@@ -30,14 +30,6 @@ func (b *Builder) Start(name string, params ...*ir.Param) *ir.Func {
 	return b.Func
 }
 
-// Text prints a finished function.
-func Text(f *ir.Func) string {
-	if err := f.AssignIDs(); err != nil {
-		panic(fmt.Sprintf("llir: %s: %v", f.Name(), err))
-	}
-	return f.LLString() + "\n"
-}
-
 // Decls lists the declarations of the intrinsics used so far, sorted.
 func (b *Builder) Decls() []string {
 	var out []string

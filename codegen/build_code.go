@@ -24,8 +24,8 @@ func (b *Built) Schedule(m *schedule.Machine) error {
 		if err != nil {
 			return err
 		}
-		k.Steps = append(steps, schedule.Step{Name: "expand", Kernel: schedule.Expand(steps[len(steps)-1].Kernel)})
-		k.Scheduled = k.Steps[len(steps)].Kernel
+		k.Steps = steps
+		k.Scheduled = steps[len(steps)-1].Kernel
 		return nil
 	})
 	if err != nil {

@@ -172,13 +172,18 @@ func (e *emitter) findGroup(list []loop.Stmt, at int) *group {
 
 // groupOf checks that list, which ends before statement end of its block, is a group.
 func (e *emitter) groupOf(list []loop.Stmt, end int) *group {
+	for _, s := range list {
+		if l, ok := s.(*loop.Let); ok && (e.uses.nested[l.Val] || e.uses.last[l.Val] >= end) {
+			return nil
+		}
+	}
 	g := &group{list: list}
-	own := map[*loop.Value]bool{}
+	own := make(map[*loop.Value]bool, len(list))
 	written := map[*loop.Buffer]*loop.Store{}
 	for _, s := range list {
 		switch s := s.(type) {
 		case *loop.Let:
-			if e.uses.nested[s.Val] || e.uses.last[s.Val] >= end || own[s.Val] {
+			if own[s.Val] {
 				return nil
 			}
 			own[s.Val] = true

@@ -2,7 +2,6 @@ package passes
 
 import (
 	"slices"
-	"sort"
 
 	"mdlc/ir"
 )
@@ -98,6 +97,8 @@ type fusion struct {
 	wall    []int      // a node's place in walls' bits, -1: none
 	pinned  int        // a node that counts as stored while a plan is made, or -1
 	behind  [][]uint64 // of each node: which of them depend on it
+	search  int        // counts those of convex
+	queue   []*group   // of the last one, for its memory
 }
 
 // group is a cluster in the making.
@@ -105,6 +106,7 @@ type group struct {
 	id      int
 	members []int // ascending
 	glue    []glue
+	seen    int // the last search that came by
 }
 
 // glue says that two members, otherwise unrelated, of the same shape, run over the same axes.
@@ -326,8 +328,8 @@ func (f *fusion) leaves(i int, t *trial) bool {
 
 // convex reports whether no path leaves the trial and comes back.
 func (f *fusion) convex(t *trial) bool {
-	seen := map[*group]bool{}
-	var queue []*group
+	f.search++
+	queue := f.queue[:0]
 	// follow queues the groups that read node i; it reports whether one of them is in the trial.
 	follow := func(i int) (back bool) {
 		for _, r := range f.readers[i] {
@@ -336,8 +338,8 @@ func (f *fusion) convex(t *trial) bool {
 				case k.has(i):
 				case holds(t.groups, k):
 					back = true
-				case !seen[k]:
-					seen[k] = true
+				case k.seen != f.search:
+					k.seen = f.search
 					queue = append(queue, k)
 				}
 			}
@@ -347,8 +349,9 @@ func (f *fusion) convex(t *trial) bool {
 	for _, i := range t.set {
 		follow(i)
 	}
-	for ; len(queue) > 0; queue = queue[1:] {
-		for _, m := range queue[0].members {
+	defer func() { f.queue = queue }()
+	for at := 0; at < len(queue); at++ {
+		for _, m := range queue[at].members {
 			if follow(m) {
 				return false
 			}
@@ -400,8 +403,8 @@ func holds(ks []*group, k *group) bool {
 }
 
 func holdsNode(set []int, i int) bool {
-	at := sort.SearchInts(set, i)
-	return at < len(set) && set[at] == i
+	_, found := slices.BinarySearch(set, i)
+	return found
 }
 
 // union merges ascending lists.

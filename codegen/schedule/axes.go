@@ -89,11 +89,11 @@ func mentions(v *loop.Value, a *loop.Axis) bool {
 // piecesOf are the axes that a is a piece of, if only their definitions use a.
 func piecesOf(k *loop.Kernel, a *loop.Axis) []*loop.Axis {
 	used := false
-	eachStmt(k.Body, func(s loop.Stmt, vs []*loop.Value) {
+	loop.Walk(k.Body, func(s loop.Stmt) {
 		f, ok := s.(*loop.For)
 		used = used || ok && f.Axis == a
-		walk(vs, func(v *loop.Value) { used = used || v.Axis == a || loop.Has(v.Over, a) })
 	})
+	walkBody(k.Body, func(v *loop.Value) { used = used || v.Axis == a || loop.Has(v.Over, a) })
 	if used {
 		return nil
 	}
@@ -164,17 +164,17 @@ func finish(k *loop.Kernel) *loop.Kernel {
 			used[a] = true
 		}
 	}
-	eachStmt(k.Body, func(s loop.Stmt, vs []*loop.Value) {
+	loop.Walk(k.Body, func(s loop.Stmt) {
 		if f, ok := s.(*loop.For); ok {
 			used[f.Axis] = true
 		}
-		walk(vs, func(v *loop.Value) {
-			v.Over = deps.over(v)
-			use(v.Over)
-			if v.Axis != nil {
-				used[v.Axis] = true
-			}
-		})
+	})
+	walkBody(k.Body, func(v *loop.Value) {
+		v.Over = deps.over(v)
+		use(v.Over)
+		if v.Axis != nil {
+			used[v.Axis] = true
+		}
 	})
 	var out []*loop.Axis
 	done := map[*loop.Axis]bool{}
@@ -216,6 +216,13 @@ func isLivePart(deps *depends, a *loop.Axis, used map[*loop.Axis]bool) bool {
 		}
 	}
 	return false
+}
+
+// walkBody calls f once with each value below the statements of body, arguments first.
+func walkBody(body []loop.Stmt, f func(v *loop.Value)) {
+	var all []*loop.Value
+	eachStmt(body, func(_ loop.Stmt, vs []*loop.Value) { all = append(all, vs...) })
+	walk(all, f)
 }
 
 // eachStmt calls f for all statements in order with the values that they name themselves.

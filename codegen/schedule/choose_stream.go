@@ -49,8 +49,6 @@ func isInLines(s *loop.Store) bool {
 
 func (c *chooser) isRead(b *loop.Buffer) bool {
 	found := false
-	eachStmt(c.k.Body, func(_ loop.Stmt, vs []*loop.Value) {
-		walk(vs, func(v *loop.Value) { found = found || v.Op == loop.Load && v.Buf == b })
-	})
+	walkBody(c.k.Body, func(v *loop.Value) { found = found || v.Op == loop.Load && v.Buf == b })
 	return found
 }

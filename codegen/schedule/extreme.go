@@ -19,7 +19,6 @@ import (
 func gatherExtremes(k *loop.Kernel) {
 	g := &gathering{carries: map[*loop.Value]*loop.Carry{}, uses: map[*loop.Value]int{}}
 	var found []*loop.Value
-	seen := map[*loop.Value]bool{}
 	eachStmt(k.Body, func(s loop.Stmt, vs []*loop.Value) {
 		if f, ok := s.(*loop.For); ok {
 			for _, c := range f.Carry {
@@ -29,19 +28,15 @@ func gatherExtremes(k *loop.Kernel) {
 		for _, v := range vs {
 			g.uses[v]++
 		}
-		walk(vs, func(v *loop.Value) {
-			if seen[v] {
-				return
-			}
-			seen[v] = true
-			for _, a := range v.Args {
-				g.uses[a]++
-			}
-			g.uses[v.Guard]++
-			if v.Op == loop.ReduceMax || v.Op == loop.ReduceMin {
-				found = append(found, v)
-			}
-		})
+	})
+	walkBody(k.Body, func(v *loop.Value) {
+		for _, a := range v.Args {
+			g.uses[a]++
+		}
+		g.uses[v.Guard]++
+		if v.Op == loop.ReduceMax || v.Op == loop.ReduceMin {
+			found = append(found, v)
+		}
 	})
 	for _, v := range found {
 		g.gather(v)

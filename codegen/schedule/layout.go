@@ -56,14 +56,12 @@ func layout(k *loop.Kernel, vecs []loop.Opt) (*loop.Kernel, error) {
 func dotAxes(k *loop.Kernel) map[*loop.Axis]bool {
 	out := map[*loop.Axis]bool{}
 	deps := newDepends()
-	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
-		walk(vs, func(v *loop.Value) {
-			if v.Op == loop.Dot {
-				for _, a := range deps.over(v) {
-					out[a] = true
-				}
+	walkBody(k.Body, func(v *loop.Value) {
+		if v.Op == loop.Dot {
+			for _, a := range deps.over(v) {
+				out[a] = true
 			}
-		})
+		}
 	})
 	return out
 }

@@ -41,12 +41,10 @@ func axisNamed(k *loop.Kernel, name string) (*loop.Axis, error) {
 // valueNamed finds a named value.
 func valueNamed(k *loop.Kernel, name string) (*loop.Value, error) {
 	var found *loop.Value
-	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
-		walk(vs, func(v *loop.Value) {
-			if v.Name == name {
-				found = v
-			}
-		})
+	walkBody(k.Body, func(v *loop.Value) {
+		if v.Name == name {
+			found = v
+		}
 	})
 	if found == nil {
 		return nil, fmt.Errorf("there is no value %s", name)

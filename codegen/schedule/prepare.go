@@ -59,13 +59,11 @@ func prepare(k *loop.Kernel) (*loop.Kernel, error) {
 // nameApart gives each value that has the name of another one a name of its own: opts say what they are about by name.
 func nameApart(k *loop.Kernel) {
 	named := map[string]*loop.Value{}
-	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
-		walk(vs, func(v *loop.Value) {
-			if first := named[v.Name]; v.Name != "" && first != nil && first != v {
-				v.Name = freshValue(k, v.Name)
-			}
-			named[v.Name] = v
-		})
+	walkBody(k.Body, func(v *loop.Value) {
+		if first := named[v.Name]; v.Name != "" && first != nil && first != v {
+			v.Name = freshValue(k, v.Name)
+		}
+		named[v.Name] = v
 	})
 }
 
@@ -88,9 +86,7 @@ func nameDot(k *loop.Kernel, v *loop.Value, number *int) {
 // freshValue is stem, or stem with the first number that no value, axis or buffer of k has.
 func freshValue(k *loop.Kernel, stem string) string {
 	used := usedNames(k)
-	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
-		walk(vs, func(v *loop.Value) { used[v.Name] = true })
-	})
+	walkBody(k.Body, func(v *loop.Value) { used[v.Name] = true })
 	return unused(used, stem)
 }
 

@@ -127,18 +127,32 @@ func (k *Kernel) Refresh() {
 type refresher struct {
 	order map[*Axis]int
 	done  map[*Value]bool
+	trail []*Value // what is done, in order
 }
 
 func (r *refresher) value(v *Value) {
 	if v == nil || r.done[v] {
 		return
 	}
-	r.done[v] = true
+	r.mark(v)
 	for _, a := range v.Args {
 		r.value(a)
 	}
 	r.value(v.Guard)
 	v.Axes = axesOf(r.order, v)
+}
+
+func (r *refresher) mark(v *Value) {
+	r.done[v] = true
+	r.trail = append(r.trail, v)
+}
+
+// undo takes back what was done since the trail was n long.
+func (r *refresher) undo(n int) {
+	for _, v := range r.trail[n:] {
+		delete(r.done, v)
+	}
+	r.trail = r.trail[:n]
 }
 
 func (r *refresher) block(body []Stmt) {
@@ -170,12 +184,7 @@ func (r *refresher) block(body []Stmt) {
 // loop finds the axes of the values carried by f: the smallest sets that hold those
 // of the initial value and of the next one.
 func (r *refresher) loop(f *For) {
-	for {
-		outside := r.done
-		r.done = make(map[*Value]bool, len(outside))
-		for v := range outside {
-			r.done[v] = true
-		}
+	for outside := len(r.trail); ; r.undo(outside) {
 		r.block(f.Body)
 		grown := false
 		for _, c := range f.Carry {
@@ -183,11 +192,11 @@ func (r *refresher) loop(f *For) {
 			u := union(r.order, c.In.Axes, c.Init.Axes, c.Next.Axes)
 			grown = grown || len(u) > len(c.In.Axes)
 			c.In.Axes, c.Out.Axes = u, u
-			r.done[c.In], r.done[c.Out] = true, true
+			r.mark(c.In)
+			r.mark(c.Out)
 		}
 		if !grown {
 			return
 		}
-		r.done = outside
 	}
 }

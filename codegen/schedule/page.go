@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"sync"
 
 	"mdlc/ir/loop"
 )
@@ -64,7 +65,13 @@ func walk(roots []*loop.Value, f func(v *loop.Value)) { walkUnknown(roots, nil, 
 
 // walkUnknown is walk, not entering known values.
 func walkUnknown(roots []*loop.Value, known map[*loop.Value]bool, f func(v *loop.Value)) {
-	seen := map[*loop.Value]bool{}
+	if len(roots) == 1 && isLeaf(roots[0]) { // as extents are
+		if v := roots[0]; v != nil && !known[v] {
+			f(v)
+		}
+		return
+	}
+	seen := visited.Get().(map[*loop.Value]bool)
 	var visit func(v *loop.Value)
 	visit = func(v *loop.Value) {
 		if v == nil || seen[v] || known[v] {
@@ -80,7 +87,16 @@ func walkUnknown(roots []*loop.Value, known map[*loop.Value]bool, f func(v *loop
 	for _, v := range roots {
 		visit(v)
 	}
+	if len(seen) < 100 { // to clear a large one takes long, and most are small
+		clear(seen)
+		visited.Put(seen)
+	}
 }
+
+func isLeaf(v *loop.Value) bool { return v == nil || len(v.Args) == 0 && v.Guard == nil }
+
+// visited are empty sets that have grown already: most of what walks took was growing theirs.
+var visited = sync.Pool{New: func() any { return map[*loop.Value]bool{} }}
 
 // roots are the values of all stores.
 func roots(stores []*loop.Store) []*loop.Value {

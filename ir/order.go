@@ -3,14 +3,18 @@ package ir
 // Nodes is the nodes that the results reach, arguments before users, in the
 // order of a depth-first walk from the first result on: parameters only where they are used.
 func (g *Graph) Nodes() []*Node {
+	last := -1 // the largest ID: arguments have smaller ones than their users
+	for _, r := range g.Results {
+		last = max(last, r.Value.ID)
+	}
 	var order []*Node
-	seen := map[*Node]bool{}
+	seen := make([]bool, last+1)
 	var visit func(n *Node)
 	visit = func(n *Node) {
-		if seen[n] {
+		if seen[n.ID] {
 			return
 		}
-		seen[n] = true
+		seen[n.ID] = true
 		for _, a := range n.Args {
 			visit(a)
 		}

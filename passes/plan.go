@@ -235,26 +235,29 @@ func (p *planner) stepValue(name string) ir.PlanRef {
 
 // level is a graph being placed: the planned graph or the body of a loop.
 type level struct {
-	p       *planner
-	g       *ir.Graph
-	loop    *ir.PlanLoop // nil: the planned graph
-	scope   *ir.Scope
-	used    map[value]bool
-	runs    []*ir.Node // all nodes but parameters, gets, leaves and what nobody uses
-	env     map[value]ir.PlanRef
-	aim     map[value]ir.PlanRef    // where a value is to be written
-	over    map[value]value         // new value to the old one whose memory it takes over
-	after   map[*ir.Node][]*ir.Node // what comes before a launch that takes over memory
-	bodies  map[*ir.Node]*body      // of the loops at this level
-	history map[int]bool            // results of the loop that histories of its carries hold
-	code    []ir.PlanInstr
+	p        *planner
+	g        *ir.Graph
+	loop     *ir.PlanLoop // nil: the planned graph
+	scope    *ir.Scope
+	used     map[value]bool
+	isResult map[value]bool       // values that are results as they are
+	runs     []*ir.Node           // all nodes but parameters, gets, leaves and what nobody uses
+	readers  map[value][]*ir.Node // of runs, those that take a value
+	env      map[value]ir.PlanRef
+	aim      map[value]ir.PlanRef    // where a value is to be written
+	over     map[value]value         // new value to the old one whose memory it takes over
+	after    map[*ir.Node][]*ir.Node // what comes before a launch that takes over memory
+	bodies   map[*ir.Node]*body      // of the loops at this level
+	history  map[int]bool            // results of the loop that histories of its carries hold
+	code     []ir.PlanInstr
 }
 
 func newLevel(p *planner, g *ir.Graph, loop *ir.PlanLoop, outer *ir.Scope) *level {
-	lv := &level{p: p, g: g, loop: loop, scope: &ir.Scope{Outer: outer, Syms: g.Syms}, used: map[value]bool{}, env: map[value]ir.PlanRef{}, aim: map[value]ir.PlanRef{},
+	lv := &level{p: p, g: g, loop: loop, scope: &ir.Scope{Outer: outer, Syms: g.Syms}, used: map[value]bool{}, isResult: map[value]bool{}, readers: map[value][]*ir.Node{}, env: map[value]ir.PlanRef{}, aim: map[value]ir.PlanRef{},
 		over: map[value]value{}, after: map[*ir.Node][]*ir.Node{}, bodies: map[*ir.Node]*body{}, history: map[int]bool{}}
 	for _, r := range g.Results {
 		lv.used[valueOf(r.Value)] = true
+		lv.isResult[valueOf(r.Value)] = true
 	}
 	for _, n := range g.Nodes() {
 		for _, a := range n.Args {
@@ -266,6 +269,14 @@ func newLevel(p *planner, g *ir.Graph, loop *ir.PlanLoop, outer *ir.Scope) *leve
 	for _, n := range g.Nodes() {
 		if n.Op != ir.OpParam && n.Op != ir.OpGet && n.Op.Class != ir.ClassLeaf && lv.isUsed(n) {
 			lv.runs = append(lv.runs, n)
+		}
+	}
+	for _, n := range lv.runs {
+		for _, a := range n.Args {
+			v := valueOf(a)
+			if ns := lv.readers[v]; len(ns) == 0 || ns[len(ns)-1] != n {
+				lv.readers[v] = append(ns, n)
+			}
 		}
 	}
 	return lv

@@ -74,7 +74,7 @@ func (lv *level) open(n *ir.Node) *body {
 		b.at = index.Sub(index.Sub(a.Count, index.C(1)), b.turn)
 	}
 	l.Syms = lv.loopSyms(n, sym, b.at)
-	if turn := (value{region.Params[0], 0}); len(b.in.readers(turn)) > 0 || b.in.isResult(turn) {
+	if turn := (value{region.Params[0], 0}); len(b.in.readers[turn]) > 0 || b.in.isResult[turn] {
 		b.in.env[turn] = ir.PlanRef{Buf: lv.p.symbol(sym)}
 	}
 	lv.bodies[n] = b

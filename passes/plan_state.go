@@ -1,6 +1,8 @@
 package passes
 
 import (
+	"slices"
+
 	"mdlc/ir"
 )
 
@@ -75,14 +77,14 @@ func leafLaunch(n *ir.Node, to ir.PlanRef) *ir.PlanLaunch {
 // nobody reads old after v's launch, and that launch only where it writes.
 // It fixes the order by which the other readers come first.
 func (lv *level) takesOver(old, v value) bool {
-	readers := lv.readers(old)
+	readers := lv.readers[old]
 	switch isLoop := v.node.Op == ir.OpLoop; {
-	case lv.isResult(old), isLoop && readers[v.node], !isLoop && !pointwise(old, v):
+	case lv.isResult[old], isLoop && slices.Contains(readers, v.node), !isLoop && !pointwise(old, v):
 		return false
 	}
 	var before []*ir.Node
-	for _, n := range lv.runs {
-		if !readers[n] || n == v.node {
+	for _, n := range readers {
+		if n == v.node {
 			continue
 		}
 		if lv.reaches(v.node, n) {
@@ -94,16 +96,6 @@ func (lv *level) takesOver(old, v value) bool {
 		lv.after[v.node] = append(lv.after[v.node], n)
 	}
 	return true
-}
-
-// isResult reports whether v leaves the graph as it is.
-func (lv *level) isResult(v value) bool {
-	for _, r := range lv.g.Results {
-		if valueOf(r.Value) == v {
-			return true
-		}
-	}
-	return false
 }
 
 // kept is a fixed place of the result v that lasts as long as it is read. The old value of a state and an input
@@ -119,19 +111,6 @@ func (lv *level) kept(v value) ir.PlanRef {
 	to := ir.PlanRef{Buf: lv.p.alloc(v.name(), v.typ(), 0, nil)}
 	lv.copy(v.typ(), r, to)
 	return to
-}
-
-// readers is the launches and loops that take v.
-func (lv *level) readers(v value) map[*ir.Node]bool {
-	out := map[*ir.Node]bool{}
-	for _, n := range lv.runs {
-		for _, a := range n.Args {
-			if valueOf(a) == v {
-				out[n] = true
-			}
-		}
-	}
-	return out
 }
 
 // reaches reports whether to must come after from, by data or by an order already fixed.
@@ -203,39 +182,29 @@ func pointwise(old, v value) bool {
 	}
 	needs := barriers(region)
 	for _, r := range region.Results {
-		if touched[r.Value] && needs[r.Value] != needs[region.Results[v.k].Value] {
+		if touched[r.Value] && !slices.Equal(needs[r.Value], needs[region.Results[v.k].Value]) {
 			return false
 		}
 	}
 	return true
 }
 
-// barriers names for each node of a region the set of reductions and products that it depends on.
-func barriers(region *ir.Graph) map[*ir.Node]string {
-	nodes := region.Nodes()
-	sets := map[*ir.Node]map[int]bool{}
-	out := map[*ir.Node]string{}
-	for i, n := range nodes {
-		set := map[int]bool{}
+// barriers are for each node of a region the reductions and products that it depends on.
+func barriers(region *ir.Graph) map[*ir.Node][]int {
+	out := map[*ir.Node][]int{}
+	for i, n := range region.Nodes() {
+		var set []int
 		for _, a := range n.Args {
-			for k := range sets[a] {
-				set[k] = true
+			if !slices.Equal(set, out[a]) {
+				set = union(set, out[a])
 			}
 		}
 		switch n.Op.Class {
 		case ir.ClassElementwise, ir.ClassMovement, ir.ClassLeaf:
 		default:
-			set[i] = true
+			set = union(set, []int{i})
 		}
-		sets[n] = set
-		key := make([]byte, len(nodes))
-		for k := range nodes {
-			key[k] = '0'
-			if set[k] {
-				key[k] = '1'
-			}
-		}
-		out[n] = string(key)
+		out[n] = set
 	}
 	return out
 }

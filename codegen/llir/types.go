@@ -5,6 +5,7 @@ package llir
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/llir/llvm/ir/types"
@@ -61,9 +62,9 @@ func (c *Const) IsConstant()      {}
 // Int is the integer k of type t (i1 prints as true or false).
 func Int(t types.Type, k int64) *Const {
 	if t.Equal(types.I1) {
-		return &Const{t, fmt.Sprint(k&1 == 1)}
+		return &Const{t, strconv.FormatBool(k&1 == 1)}
 	}
-	return &Const{t, fmt.Sprint(k)}
+	return &Const{t, strconv.FormatInt(k, 10)}
 }
 
 // Float is x as float or double, in hexadecimal so that no digit is lost.
@@ -89,8 +90,9 @@ func Ints(n int, t types.Type, f func(int) int64) *Const {
 
 func vector(n int, t types.Type, f func(int) string) *Const {
 	parts := make([]string, n)
+	elem := t.String() + " "
 	for i := range parts {
-		parts[i] = t.String() + " " + f(i)
+		parts[i] = elem + f(i)
 	}
 	return &Const{Vec(n, t), "<" + strings.Join(parts, ", ") + ">"}
 }

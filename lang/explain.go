@@ -73,44 +73,6 @@ func atEnd(toks []lexer.Token, prev lexer.Token, more bool) Diagnostic {
 	return Diagnostic{Span: tokenSpan(prev), Message: fmt.Sprintf("after `%s` something is missing: %s here", prev.Value, where)}
 }
 
-var closing = map[string]string{"(": ")", "[": "]", "{": "}"}
-
-// unclosed is the innermost open bracket of toks, or nil.
-func unclosed(toks []lexer.Token) *lexer.Token {
-	var stack []lexer.Token
-	for _, t := range toks {
-		switch t.Value {
-		case "(", "[", "{":
-			stack = append(stack, t)
-		case ")", "]", "}":
-			if len(stack) > 0 {
-				stack = stack[:len(stack)-1]
-			}
-		}
-	}
-	if len(stack) == 0 {
-		return nil
-	}
-	return &stack[len(stack)-1]
-}
-
-func isString(t lexer.Token) bool { return t.Type == tokenString }
-func isNumber(t lexer.Token) bool { return t.Type == tokenNumber }
-func isName(t lexer.Token) bool   { return t.Type == tokenIdent }
-func isWord(t lexer.Token) bool   { return t.Type == tokenKeyword }
-
-func needsOperand(t lexer.Token) bool {
-	if isString(t) {
-		return false
-	}
-	switch t.Value {
-	case "+", "-", "*", "/", "%", "@", "^", "=", "==", "!=", "<", "<=", ">", ">=", "<-", "~", "div", "and", "or", "not",
-		"where", "then", "else", "return", "in", "over", "with", "from", "until", "report", "minimize", ",":
-		return true
-	}
-	return false
-}
-
 func missingOperand(prev lexer.Token) Diagnostic {
 	what := "an operand is missing"
 	switch prev.Value {
@@ -128,7 +90,8 @@ type unexpected struct {
 	prev lexer.Token // the one before, or the zero token
 }
 
-func (u unexpected) firstOfLine() bool     { return u.prev.Pos.Line < u.t.Pos.Line }
+func (u unexpected) firstOfLine() bool { return u.prev.Pos.Line < u.t.Pos.Line }
+
 func (u unexpected) before() []lexer.Token { return u.toks[:u.i] }
 
 // ago is the token n before t; the zero token where there is none.
@@ -206,14 +169,6 @@ func closingBracket(u unexpected) (d Diagnostic) {
 	return d
 }
 
-func reservedName(u unexpected) (d Diagnostic) {
-	entry := isName(u.prev) && declarationWord(u.prev.Value) && unclosed(u.before()) == nil // of a file's item
-	if isWord(u.t) && (u.prev.Value == "fn" || wantsName(u.prev) || entry) {
-		d.Message = fmt.Sprintf("`%s` is a reserved word and cannot be a name", u.t.Value)
-	}
-	return d
-}
-
 func foreignOperator(u unexpected) (d Diagnostic) {
 	t, prev := u.t, u.prev
 	switch {
@@ -241,100 +196,6 @@ func foreignOperator(u unexpected) (d Diagnostic) {
 	}
 	return d
 }
-
-// foreignLine is a line that starts with a word of another language.
-func foreignLine(u unexpected) (d Diagnostic) {
-	for n := range 3 {
-		word := u.ago(n)
-		if u.i < n || word.Pos.Line != u.t.Pos.Line || !startsLine(u.toks, u.i-n) {
-			continue
-		}
-		help := foreignWord(word)
-		if word.Value == "from" && unclosed(u.before()) == nil {
-			help = foreignWord(lexer.Token{Type: tokenIdent, Value: "import"})
-		}
-		if help != "" && !isString(word) {
-			return Diagnostic{Span: tokenSpan(word), Message: fmt.Sprintf("`%s` is not a word of mdl", word.Value), Help: help}
-		}
-	}
-	return d
-}
-
-// colonBlock is `if c:`.
-func colonBlock(u unexpected) (d Diagnostic) {
-	if u.t.Value != ":" || insideRound(u.before()) {
-		return d
-	}
-	for i := u.i - 1; i >= 0; i-- {
-		if i > 0 && u.toks[i-1].Pos.Line == u.toks[i].Pos.Line && u.toks[i-1].Value != "{" && u.toks[i-1].Value != "}" {
-			continue
-		}
-		switch u.toks[i].Value {
-		case "if", "else", "for", "while", "repeat", "every", "train", "eval", "sample", "module", "fn", "generate":
-			return Diagnostic{Message: "`:` opens no block", Help: "a block stands in braces: `" + written(u.toks[i:u.i]) + " { … }`"}
-		}
-		return d
-	}
-	return d
-}
-
-// written is the text of tokens, with a space where there was one.
-func written(toks []lexer.Token) string {
-	var b strings.Builder
-	for i, t := range toks {
-		if i > 0 && tokenSpan(toks[i-1]).End.Offset < t.Pos.Offset {
-			b.WriteByte(' ')
-		}
-		b.WriteString(t.Value)
-	}
-	return b.String()
-}
-
-// needed are the words that a statement or declaration goes on with, in order, each with what it brings.
-var needed = map[string][][2]string{
-	"minimize": {{"over", "what to train: `minimize loss over model with optim.adam(lr: 1e-3)`"}, {"with", "an optimiser: `minimize loss over model with optim.adam(lr: 1e-3)`"}},
-	"each":     {{"from", "where the batch comes from: `each x: f32[32, n] from d.train`"}},
-	"generate": {{"from", "a prompt: `generate tok: i32[1, T] from prompt for n { … }`"}, {"for", "a count: `generate tok: i32[1, T] from prompt for n { … }`"}},
-	"where":    {{"then", "both values: `where c then a else b`"}, {"else", "both values: `where c then a else b`"}},
-	"fn":       {{"=", "a body: `fn f(x: f32[n]) = …` or `fn f(x: f32[n]) { … }`"}},
-	"module":   {{"{", "members: `module M(n: int) { … }`"}}, "optimizer": {{"{", "members: `optimizer rule(lr: f32) { … }`"}}, "distribution": {{"{", "members: `distribution d(x: f32[..]) { … }`"}},
-	"param": {{":", "a type and a first value: `param w: f32[n] = 0`"}, {"=", "a first value: `param w: f32[n] = 0`"}},
-	"state": {{":", "a type and a first value: `state s: f32[n] = 0`"}, {"=", "a first value: `state s: f32[n] = 0`"}},
-}
-
-// unfinishedStatement is one that ends before it has all its words.
-func unfinishedStatement(u unexpected) (d Diagnostic) {
-	depth := 0
-	var seen []string
-	for i := u.i - 1; i >= 0; i-- {
-		t := u.toks[i]
-		switch {
-		case isString(t):
-		case closingOf[t.Value] != "":
-			depth++
-		case closing[t.Value] != "":
-			if depth--; depth < 0 {
-				return d
-			}
-		case depth > 0:
-		case needed[t.Value] != nil && !(i > 0 && u.toks[i-1].Value == "."):
-			for _, n := range needed[t.Value] {
-				if !slices.Contains(seen, n[0]) && !(n[0] == "=" && slices.Contains(seen, "~")) {
-					return Diagnostic{Span: Span{t.Pos, tokenSpan(u.prev).End}, Message: fmt.Sprintf("this `%s` ends too early", t.Value), Help: "it needs " + n[1]}
-				}
-			}
-			return d
-		case isWord(t) && statements[t.Value]:
-			return d
-		}
-		if depth == 0 {
-			seen = append(seen, t.Value)
-		}
-	}
-	return d
-}
-
-var closingOf = map[string]string{")": "(", "]": "[", "}": "{"}
 
 // separatingComma is a comma between statements or entries.
 func separatingComma(u unexpected) (d Diagnostic) {
@@ -393,35 +254,6 @@ func strayNumberOrComma(u unexpected) (d Diagnostic) {
 	return d
 }
 
-// misplacedWord is a declaration in a block, or a statement outside of one.
-func misplacedWord(u unexpected) (d Diagnostic) {
-	switch {
-	case u.t.Value == "{" && (u.prev.Value == "eval" || u.prev.Value == "sample"):
-		d.Message = fmt.Sprintf("this `%s` has no name", u.prev.Value)
-		d.Span = tokenSpan(u.prev)
-		d.Help = map[string]string{"eval": "`eval valid { … }`", "sample": "`sample digits { … }`"}[u.prev.Value]
-	case u.t.Value == "in" && u.ago(2).Value == "for" && u.ago(3).Value == "train":
-		d.Message, d.Help = "a train counts its steps, and `step` is which one runs", "`train for 10 { … }`"
-	case (u.t.Value == "," || u.t.Value == "from") && isName(u.prev) && (u.ago(2).Value == "each" || u.ago(2).Value == ","):
-		d.Message = fmt.Sprintf("`%s` needs its type", u.prev.Value)
-		d.Span = tokenSpan(u.prev)
-		d.Help = "`each x: f32[32, n] from d.train`: the first axis is the batch"
-	case u.prev.Value == "train" && isNumber(u.t) && startsLine(u.toks, u.i-1):
-		d.Message, d.Help = "before the count of a `train` stands `for`", fmt.Sprintf("`train for %s { … }`", u.t.Value)
-	case u.t.Value == ":" && u.ago(2).Value == "report":
-		d.Message, d.Help = "a report has no `:`", fmt.Sprintf("`report %[1]s`, or `report %[1]s = …`", u.prev.Value)
-	case u.i > 1 && isName(u.prev) && declarationWord(u.prev.Value) && u.ago(2).Value != ".":
-		d.Message = fmt.Sprintf("`%s` belongs at the start of a file, not in a block", u.prev.Value)
-	case u.t.Value == "[" && isName(u.prev) && startsLine(u.toks, u.i-1) && unclosed(u.before()) == nil:
-		d.Message = fmt.Sprintf("an array cannot be computed at file level, and `%s[` begins one", u.prev.Value)
-		d.Help = fmt.Sprintf("`fn f() -> f32[n] { return %[1]s[i < n] = … }` makes it, and `state %[1]s: f32[n] = f()` keeps it", u.prev.Value)
-	case isWord(u.t) && statements[u.t.Value] && unclosed(u.before()) == nil:
-		d.Message = fmt.Sprintf("`%s` stands in a function or in train, eval or sample, not at file level", u.t.Value)
-		d.Help = map[string]string{"for": "`train for 10 { … }` repeats a step; `[M() for n]` makes a list of modules", "if": "`where c then a else b` chooses a value; in a module `if c { … }` chooses members"}[u.t.Value]
-	}
-	return d
-}
-
 func missingBetween(u unexpected) (d Diagnostic) {
 	t, prev := u.t, u.prev
 	if !u.firstOfLine() && (isName(t) || isNumber(t) || isString(t)) && (isName(prev) || isNumber(prev) || prev.Value == ")" || prev.Value == "]") {
@@ -447,94 +279,4 @@ func followUp(u unexpected) (d Diagnostic) {
 		d.Message = fmt.Sprintf("`%s` cannot follow `%s`", u.t.Value, u.prev.Value)
 	}
 	return d
-}
-
-// statements are the words that start a statement and no declaration.
-var statements = map[string]bool{"return": true, "if": true, "for": true, "repeat": true, "while": true, "every": true, "each": true, "minimize": true, "report": true, "show": true, "generate": true}
-
-func binaryOperator(t lexer.Token) bool {
-	switch t.Value {
-	case "+", "-", "*", "/", "%", "@", "^", "div", "and", "or":
-		return !isString(t)
-	}
-	return comparison(t)
-}
-
-// startsLine reports whether token i is the first of its line.
-func startsLine(toks []lexer.Token, i int) bool {
-	return i <= 0 || toks[i-1].Pos.Line < toks[i].Pos.Line || toks[i-1].Value == "{" || toks[i-1].Value == "}"
-}
-
-func startsStatement(t lexer.Token) bool { return isName(t) || isWord(t) || t.Value == "}" }
-
-func wantsName(t lexer.Token) bool {
-	switch t.Value {
-	case "module", "optimizer", "distribution", "param", "state", "as", "for", "fn":
-		return !isString(t)
-	}
-	return false
-}
-
-func comparison(t lexer.Token) bool {
-	switch t.Value {
-	case "==", "!=", "<", "<=", ">", ">=":
-		return true
-	}
-	return false
-}
-
-// compares reports whether a comparison stands before on the same level.
-func compares(before []lexer.Token) bool {
-	depth := 0
-	for i := len(before) - 1; i >= 0; i-- {
-		t := before[i]
-		switch {
-		case t.Value == ")" || t.Value == "]":
-			depth++
-			continue
-		case depth > 0:
-			if t.Value == "(" || t.Value == "[" {
-				depth--
-			}
-			continue
-		}
-		switch t.Value {
-		case "and", "or", "not", "where", "then", "else", ",", "(", "[", "{", "=", "}":
-			return false
-		}
-		if comparison(t) {
-			return true
-		}
-	}
-	return false
-}
-
-func insideRound(before []lexer.Token) bool {
-	open := unclosed(before)
-	return open != nil && open.Value == "("
-}
-
-// declarationWord tells the words that start an item of a file and are names elsewhere.
-func declarationWord(word string) bool {
-	switch word {
-	case "config", "precision", "data", "train", "sample":
-		return true
-	}
-	return false
-}
-
-func foreignWord(t lexer.Token) string {
-	switch t.Value {
-	case "def", "func", "function", "lambda":
-		return "`fn f(x: f32[B, n]) -> f32[B] { … }` declares a function"
-	case "class", "struct":
-		return "`module Net(n: int) { … }` declares a module"
-	case "let", "var", "const", "auto":
-		return "a name is bound with `=` alone"
-	case "import", "include":
-		return "`use nn, optim` at the top of the file brings in files of the library; tensors need none"
-	case "elif":
-		return "`else if`"
-	}
-	return ""
 }

@@ -1,6 +1,10 @@
 package lang
 
-import "mdlc/ir"
+import (
+	"fmt"
+
+	"mdlc/ir"
+)
 
 // assign is `=`, `<-`, `~`, or a call for its effect.
 func (b *builder) assign(s *Assign, at Span) {
@@ -12,6 +16,9 @@ func (b *builder) assign(s *Assign, at Span) {
 		for _, t := range targets {
 			if n, ok := t.(*NameTerm); ok && declarationWord(n.Name) {
 				b.failHelp(t.Span(), "`show` in `every` writes into the run folder; `mdlc run FILE sample NAME` runs a sample", "`%s` is an item of the file and cannot stand in a block", n.Name)
+			}
+			if n, ok := t.(*NameTerm); ok && b.sc.bound(n.Name) == nil {
+				b.unknown(n.Name, t.Span())
 			}
 			if _, ok := t.(*CallTerm); !ok {
 				b.failHelp(t.Span(), "`x = …` gives it a name", "this value is computed and dropped")
@@ -65,6 +72,10 @@ func (b *builder) assignOne(target Term, op string, t *Type, value Term, at Span
 		b.assignIndexed(x, value, at)
 		return
 	}
+	name, isName := target.(*NameTerm)
+	if isName {
+		defer b.binding(name.Name, value)()
+	}
 	v := b.eval(value)
 	if tuple, ok := v.(Tuple); ok {
 		b.fail(at, "%d values arrive here: name each, as in `a, b = f(x)`", len(tuple.Items))
@@ -72,10 +83,33 @@ func (b *builder) assignOne(target Term, op string, t *Type, value Term, at Span
 	if t != nil {
 		v = b.convert(t, v, at)
 	}
-	if name, ok := target.(*NameTerm); ok && (t != nil || !alias(value)) {
+	if isName && (t != nil || !alias(value)) {
 		v = b.independent(name.Name, v)
 	}
 	b.store(target, v, at)
+}
+
+// binding notes which name is bound while its value is computed. In a train, what is computed from the name itself is
+// meant to outlive the step.
+func (b *builder) binding(name string, value Term) (done func()) {
+	old := b.bindingName
+	b.bindingName = name
+	if b.entry != nil && b.entry.kind == ir.EntryTrain && len(b.calls) == 0 {
+		v, home := b.sc.find(name)
+		_, isState := v.(StateRef)
+		walk(value, func(t Term) bool {
+			if n, ok := t.(*NameTerm); ok && n.Name == name && home != nil && home.kind == fileScope && !isState {
+				b.warn(n.Span(), acrossSteps(name), "what a train binds lives for one step: the `%s` of the file stays what it is", name)
+			}
+			return true
+		})
+	}
+	return func() { b.bindingName = old }
+}
+
+// acrossSteps is how a value outlives a step.
+func acrossSteps(name string) string {
+	return fmt.Sprintf("`state %[1]s: f32 = 0` at file level keeps a value across steps, and `%[1]s <- …` changes it", name)
 }
 
 // store binds a name or sets a slot to a value.

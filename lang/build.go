@@ -40,12 +40,13 @@ func Check(file string, src []byte, opts Options) []Diagnostic {
 
 // core is the state of one build.
 type core struct {
-	opts      Options
-	src       sources
-	path      string
-	diags     []Diagnostic
-	libraries map[string]*scope
-	top       *scope // of the model file
+	opts        Options
+	bindingName string // what the statement that is carried out binds
+	src         sources
+	path        string
+	diags       []Diagnostic
+	libraries   map[string]*scope
+	top         *scope // of the model file
 
 	module    *ir.Module
 	states    []*stateDecl

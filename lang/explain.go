@@ -175,7 +175,7 @@ func foreignOperator(u unexpected) (d Diagnostic) {
 	case u.next().Value == "=" && u.next().Pos.Offset == t.Pos.Offset+1 && len(t.Value) == 1 && strings.Contains("+-*/", t.Value):
 		d.Span = width(t.Pos, 2)
 		d.Message = fmt.Sprintf("`%s=` is not part of mdl", t.Value)
-		d.Help = fmt.Sprintf("`%s = %s %s …`; for a state `%s <- %s %s …`", prev.Value, prev.Value, t.Value, prev.Value, prev.Value, t.Value)
+		d.Help = fmt.Sprintf("`%[1]s = %[1]s %[2]s …`; for a state `%[1]s <- %[1]s %[2]s …`", written(u.toks[startOfOperand(u.toks, u.i):u.i]), t.Value)
 	case t.Value == "=" && (prev.Value == "+" || prev.Value == "-" || prev.Value == "*" || prev.Value == "/"):
 		d.Span = Span{prev.Pos, tokenSpan(t).End}
 		d.Message = fmt.Sprintf("`%s=` is not part of mdl", prev.Value)

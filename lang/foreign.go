@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"mdlc/ir"
 	"mdlc/stdlib"
 )
 
@@ -13,6 +14,7 @@ import (
 var foreignNames = map[string]string{
 	"True": "`true`", "False": "`false`", "None": "`none`", "self": "members of a module are named directly: `w`, not `self.w`",
 	"torch": "functions need no prefix: `exp(x)`, `concat([a, b], axis: 1)`", "np": "functions need no prefix: `exp(x)`", "jnp": "functions need no prefix: `exp(x)`", "F": "functions need no prefix: `relu(x)`",
+	"break": "a `while` ends by its condition, a train makes all its steps", "continue": "an `if` around what follows", "pass": "leave it out",
 	"data": "data have a name: `data d = npy(\"x.npy\")` at file level, and `d.train` is a part of them", "zeros": "`x: f32[n] = 0`", "ones": "`x: f32[n] = 1`", "full": "`x: f32[n] = v`", "zeros_like": "`0 * x`", "ones_like": "`0 * x + 1`", "eye": "`y[i < n, j < n] = f32(i == j)`",
 	"randn": "`x ~ normal[n]`", "rand": "`x ~ uniform[n]`", "randint": "`x ~ integers(low, high)[n]`", "randperm": "`x ~ permutation[n]`", "multinomial": "`x ~ categorical(logits)`",
 	"outer": "index notation: `y[i, j] = a[i] * b[j]`", "diag": "index notation: `d[i] = x[i, i]`, or `y[i, j] = where i == j then d[i] else 0`", "diagonal": "index notation: `d[i] = x[i, i]`", "trace": "`sum[i] x[i, i]`",
@@ -105,6 +107,9 @@ func (b *builder) unknown(name string, at Span) {
 	}
 	if e, ok := b.inner[name]; ok && e.at.Pos.Filename == at.Pos.Filename && e.calls == len(b.calls) && e.at.Pos.Offset < at.Pos.Offset {
 		help = fmt.Sprintf("only the block of line %[2]d binds `%[1]s`: bind it before, as in `%[1]s: f32[…] = 0`, or let the loop collect it by `%[1]s[i] = …` for use behind it", name, e.at.Pos.Line)
+	}
+	if help == "" && name == b.bindingName && b.entry != nil && b.entry.kind == ir.EntryTrain {
+		help = acrossSteps(name)
 	}
 	if help == "" {
 		help = DidYouMean(name, b.sc.names())

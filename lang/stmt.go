@@ -94,7 +94,11 @@ func (b *builder) entryStmt(s *Stmt, at Span) {
 		case !f.branch:
 			b.fail(at, "`%s` inside a loop that runs as a loop is not supported", word)
 		case s.Minimize == nil && s.Report == nil:
-			b.fail(at, "`%s` cannot stand in an `if` that is decided at run time", word)
+			help := ""
+			if word == "show" || word == "eval" {
+				help = "`every 10 { " + b.src.text(at) + " }` runs after steps 10, 20, …"
+			}
+			b.failHelp(at, help, "`%s` cannot stand in an `if` that is decided at run time", word)
 		}
 	}
 	switch {

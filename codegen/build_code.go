@@ -141,7 +141,7 @@ func (b *Built) share() {
 			first[text] = e
 			continue
 		}
-		e.decls, e.funcs = nil, nil
+		e.decls, e.funcs, e.micros = nil, nil, nil
 		for i := range e.Phases {
 			e.Phases[i].Symbol = first[text].Phases[i].Symbol
 		}

@@ -20,7 +20,8 @@ type Emitted struct {
 	Scratch int // bytes of scratch of one worker, 64-byte aligned
 	decls   []string
 	funcs   []string
-	streams bool // it stores past the caches or fetches ahead
+	micros  map[string]string // micro-kernels that funcs call, by name
+	streams bool              // it stores past the caches or fetches ahead
 }
 
 // EmittedPhase is a function `void Symbol(ptr args, i64 lo, i64 hi, ptr scratch)`
@@ -71,7 +72,7 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 	if !k.Guarded {
 		return nil, fmt.Errorf("kernel %s is not guarded: step edge has not run", k.Name)
 	}
-	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}}
+	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, micros: map[string]*ir.Func{}}
 	e.streamed = streamedBuffers(k)
 	out = &Emitted{Name: k.Name}
 	offsets := map[*loop.Buffer]int{}
@@ -89,7 +90,10 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 		out.funcs = append(out.funcs, llir.Text(inner), llir.Text(outer))
 		out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par})
 	}
-	out.decls = e.b.Decls()
+	out.decls, out.micros = e.b.Decls(), map[string]string{}
+	for name, f := range e.micros {
+		out.micros[name] = llir.Text(f)
+	}
 	out.streams = len(e.streamed)+len(e.ahead) > 0
 	return out, nil
 }
@@ -147,6 +151,7 @@ type emitter struct {
 	bufs     map[*loop.Buffer]value.Value
 	streamed map[*loop.Buffer]bool // written past the caches
 	ahead    map[*loop.For][]ahead // fetched in a loop for the next row
+	micros   map[string]*ir.Func
 	bind     map[*loop.Axis]binding
 	fixed    map[*loop.Axis]bool    // Reg axes that a group binds
 	opaque   map[string]*loop.Value // variables of index expressions that are not axes

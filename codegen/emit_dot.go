@@ -36,19 +36,30 @@ func (e *emitter) dot(v *loop.Value) value.Value {
 			axes = append(axes, a)
 		}
 	}
-	acc = e.over(v, axes, dotUnroll, acc, func(in []value.Value) []value.Value {
-		e.push()
-		out := make([]value.Value, 0, len(in))
-		e.each(v.Axes, func() {
-			out = append(out, e.step(v, n, in[len(out)]))
-		})
-		e.pop()
-		return out
-	})
+	acc = e.contract(v, axes, acc)
 	for i, k := range keys {
 		e.scope.memo[k] = acc[i]
 	}
 	return e.scope.memo[e.key(v)]
+}
+
+// contract adds the products over axes to acc, by a micro-kernel from the outermost loop on that one can begin with.
+func (e *emitter) contract(v *loop.Value, axes []*loop.Axis, acc []value.Value) []value.Value {
+	if m := e.microOf(v, axes); m != nil {
+		return e.call(m, acc)
+	}
+	if len(axes) > 1 {
+		return e.over(v, axes[:1], 1, acc, func(in []value.Value) []value.Value { return e.contract(v, axes[1:], in) })
+	}
+	return e.over(v, axes, dotUnroll, acc, func(in []value.Value) []value.Value {
+		e.push()
+		out := make([]value.Value, 0, len(in))
+		e.each(v.Axes, func() {
+			out = append(out, e.step(v, lanes(v), in[len(out)]))
+		})
+		e.pop()
+		return out
+	})
 }
 
 // step is acc + a*b.

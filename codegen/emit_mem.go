@@ -82,6 +82,12 @@ func (e *emitter) contiguous(p place) bool {
 }
 
 func (e *emitter) place(buf *loop.Buffer, at []*loop.Value) place {
+	shared, lane := e.splitLane(e.offset(buf, at))
+	return place{base: e.pointer(buf, shared), lane: lane}
+}
+
+// offset is where an access goes in its buffer, in elements.
+func (e *emitter) offset(buf *loop.Buffer, at []*loop.Value) *index.Expr {
 	var terms []*index.Expr
 	stride := 1
 	for i := len(at) - 1; i >= 0; i-- {
@@ -93,13 +99,16 @@ func (e *emitter) place(buf *loop.Buffer, at []*loop.Value) place {
 			stride *= buf.Dims[i]
 		}
 	}
-	offset := index.Sum(append(terms, zeroExpr)...).SimplifyIn(e.boundOf)
-	shared, lane := e.splitLane(offset)
+	return index.Sum(append(terms, zeroExpr)...).SimplifyIn(e.boundOf)
+}
+
+// pointer is the address of an element at an offset that all lanes share. The constant is added last:
+// coordinates of register axes share the rest.
+func (e *emitter) pointer(buf *loop.Buffer, offset *index.Expr) value.Value {
 	t := e.memType(buf.Elem)
-	// The constant is added last: coordinates of register axes share the rest.
-	k := constTerm(shared)
+	k := constTerm(offset)
 	base := e.bufs[buf]
-	if rest := index.Sum(shared, index.C(-k)); !rest.IsConst(0) {
+	if rest := index.Sum(offset, index.C(-k)); !rest.IsConst(0) {
 		key := fmt.Sprintf("%s[%s]", buf.Name, rest)
 		p := e.scope.findText(key)
 		if p == nil {
@@ -111,7 +120,7 @@ func (e *emitter) place(buf *loop.Buffer, at []*loop.Value) place {
 	if k != 0 {
 		base = e.b.GEP(t, base, llir.Int(types.I64, int64(k)))
 	}
-	return place{base: base, lane: lane}
+	return base
 }
 
 // pointers is a vector of n addresses.
@@ -132,9 +141,12 @@ func (e *emitter) guard(g *loop.Value) (cond value.Value, perLane bool) {
 	return cond, llir.Lanes(cond.Type()) > 0
 }
 
-func allTrue(c *llir.Const) bool {
-	n := llir.Lanes(c.Type())
-	return c.Ident() == llir.SplatConst(n, llir.Int(types.I1, 1)).Ident()
+func allTrue(c *llir.Const) bool { return isAll(c, 1) }
+
+func allFalse(c *llir.Const) bool { return isAll(c, 0) }
+
+func isAll(c *llir.Const, bit int64) bool {
+	return c.Ident() == llir.SplatConst(llir.Lanes(c.Type()), llir.Int(types.I1, bit)).Ident()
 }
 
 func (e *emitter) load(v *loop.Value) value.Value {

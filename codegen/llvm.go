@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,8 +99,15 @@ func (o Options) passes() string {
 // ModuleText is the LLVM module of some kernels.
 func ModuleText(kernels []*Emitted) string {
 	var decls, funcs []string
+	micros := map[string]string{}
 	for _, k := range kernels {
 		decls = append(decls, k.decls...)
+		maps.Copy(micros, k.micros)
+	}
+	for _, name := range slices.Sorted(maps.Keys(micros)) {
+		funcs = append(funcs, micros[name])
+	}
+	for _, k := range kernels {
 		funcs = append(funcs, k.funcs...)
 	}
 	return llir.Module(triple, preamble, decls, funcs)

@@ -22,6 +22,9 @@ type Builder struct {
 // NewBuilder makes builders of one text; they share declarations.
 func NewBuilder() *Builder { return &Builder{decls: map[string]*ir.Func{}} }
 
+// Beside makes a builder of another function of the same text.
+func (b *Builder) Beside() *Builder { return &Builder{decls: b.decls} }
+
 // Start begins a function; its instructions go to the block `entry`.
 func (b *Builder) Start(name string, params ...*ir.Param) *ir.Func {
 	b.Func = ir.NewFunc(name, types.Void, params...)

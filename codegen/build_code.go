@@ -131,27 +131,31 @@ func (b *Built) Emit(t *Target) error {
 	return nil
 }
 
-// share makes equal code of kernels one: kernels over other shapes often come to the same loops.
+// share makes equal functions one: kernels over other shapes often come to the same loops, and most products
+// pack their operands in the same way.
 func (b *Built) share() {
-	first := map[string]*Emitted{}
+	first := map[string]string{} // names by text
 	for _, k := range b.Kernels {
 		e := k.Emitted
-		text := e.anonymous()
-		if first[text] == nil {
-			first[text] = e
-			continue
+		named := map[string]string{} // what its functions are called in the end
+		own := e.funcs
+		e.funcs = nil
+		for _, f := range own {
+			for i, callee := range f.calls {
+				f.text = strings.ReplaceAll(f.text, "@"+callee+"(", "@"+named[callee]+"(")
+				f.calls[i] = named[callee]
+			}
+			anonymous := strings.Replace(f.text, "@"+f.name+"(", "@(", 1)
+			if _, ok := first[anonymous]; !ok {
+				first[anonymous] = f.name
+				e.funcs = append(e.funcs, f)
+			}
+			named[f.name] = first[anonymous]
 		}
-		e.decls, e.funcs, e.micros = nil, nil, nil
 		for i := range e.Phases {
-			e.Phases[i].Symbol = first[text].Phases[i].Symbol
+			e.Phases[i].Symbol = named[e.Phases[i].Symbol]
 		}
 	}
-}
-
-// anonymous is the code of e without its name.
-func (e *Emitted) anonymous() string {
-	text := strings.Join(e.decls, "") + strings.Join(e.funcs, "")
-	return strings.ReplaceAll(text, "@"+e.Name+"_p", "@_p")
 }
 
 // features names what t needs of the CPU.

@@ -17,11 +17,17 @@ import (
 type Emitted struct {
 	Name    string
 	Phases  []EmittedPhase
-	Scratch int // bytes of scratch of one worker, 64-byte aligned
-	decls   []string
-	funcs   []string
-	micros  map[string]string // micro-kernels that funcs call, by name
-	streams bool              // it stores past the caches or fetches ahead
+	Scratch int        // bytes of scratch of one worker, 64-byte aligned
+	funcs   []function // each after those that it calls
+}
+
+// function is the text of a function and what it needs of others.
+type function struct {
+	name, text string
+	declare    string   // for modules that call it and do not have it
+	calls      []string // names
+	intrinsics []string // declarations
+	streams    bool     // it stores past the caches or fetches ahead
 }
 
 // EmittedPhase is a function `void Symbol(ptr args, i64 lo, i64 hi, ptr scratch)`
@@ -72,7 +78,7 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 	if !k.Guarded {
 		return nil, fmt.Errorf("kernel %s is not guarded: step edge has not run", k.Name)
 	}
-	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, micros: map[string]*ir.Func{}}
+	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, micro: map[string]*ir.Func{}}
 	e.streamed = streamedBuffers(k)
 	out = &Emitted{Name: k.Name}
 	offsets := map[*loop.Buffer]int{}
@@ -85,17 +91,19 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 	for i, body := range splitPhases(k.Body) {
 		par := parAxes(k, body)
 		name := fmt.Sprintf("%s_p%d", k.Name, i)
-		inner := e.bodyFunc(name+".body", body, par)
-		outer := e.entryFunc(name, inner, offsets)
-		out.funcs = append(out.funcs, llir.Text(inner), llir.Text(outer))
+		inner, bufs := e.bodyFunc(name+".body", body, par)
+		streams := len(e.streamed)+len(e.ahead) > 0
+		out.funcs = append(append(out.funcs, e.micros...), e.function(inner, streams))
+		e.micros = nil
+		out.funcs = append(out.funcs, e.function(e.entryFunc(name, inner, bufs, offsets), streams))
 		out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par})
 	}
-	out.decls, out.micros = e.b.Decls(), map[string]string{}
-	for name, f := range e.micros {
-		out.micros[name] = llir.Text(f)
-	}
-	out.streams = len(e.streamed)+len(e.ahead) > 0
 	return out, nil
+}
+
+// function finishes f.
+func (e *emitter) function(f *ir.Func, streams bool) function {
+	return function{name: f.Name(), text: llir.Text(f), declare: llir.Declaration(f), calls: e.b.Calls(), intrinsics: e.b.Decls(), streams: streams}
 }
 
 // streamedBuffers are those that the schedule wants written past the caches.
@@ -148,10 +156,12 @@ type emitter struct {
 	b    *llir.Builder
 	uses *uses
 
-	bufs     map[*loop.Buffer]value.Value
+	bufs     map[*loop.Buffer]*ir.Param // of the phase, in the order of their first use
+	used     []*loop.Buffer
 	streamed map[*loop.Buffer]bool // written past the caches
 	ahead    map[*loop.For][]ahead // fetched in a loop for the next row
-	micros   map[string]*ir.Func
+	micro    map[string]*ir.Func   // micro-kernels by name
+	micros   []function            // that no phase before has
 	bind     map[*loop.Axis]binding
 	fixed    map[*loop.Axis]bool    // Reg axes that a group binds
 	opaque   map[string]*loop.Value // variables of index expressions that are not axes
@@ -214,20 +224,13 @@ func (s *scope) findVec(k value.Value) value.Value {
 	return nil
 }
 
-// bodyFunc is the function with the loop over points. Its buffers are parameters
+// bodyFunc is the function with the loop over points. The buffers that it uses are parameters
 // that do not alias, which is what lets LLVM move loads out of loops.
-func (e *emitter) bodyFunc(name string, body []loop.Stmt, par []*loop.Axis) *ir.Func {
-	var params []*ir.Param
-	e.bufs = map[*loop.Buffer]value.Value{}
-	for _, b := range e.k.Bufs {
-		p := ir.NewParam("", llir.Ptr)
-		p.Attrs = []ir.ParamAttribute{enum.ParamAttrNoAlias}
-		params = append(params, p)
-		e.bufs[b] = p
-	}
+func (e *emitter) bodyFunc(name string, body []loop.Stmt, par []*loop.Axis) (*ir.Func, []*loop.Buffer) {
+	e.bufs, e.used = map[*loop.Buffer]*ir.Param{}, nil
 	lo, hi := ir.NewParam("", types.I64), ir.NewParam("", types.I64)
-	f := e.b.Start(name, append(params, lo, hi)...)
-	f.Linkage = enum.LinkageInternal
+	f := e.b.Start(name)
+	f.Visibility = enum.VisibilityHidden
 	f.FuncAttrs = append(f.FuncAttrs, enum.FuncAttrNoInline)
 	e.bind = map[*loop.Axis]binding{}
 	e.fixed = map[*loop.Axis]bool{}
@@ -254,26 +257,44 @@ func (e *emitter) bodyFunc(name string, body []loop.Stmt, par []*loop.Axis) *ir.
 		e.b.StreamFence()
 	}
 	e.b.Block.NewRet(nil)
-	return f
+	for _, buf := range e.used {
+		f.Params = append(f.Params, e.bufs[buf])
+	}
+	f.Params = append(f.Params, lo, hi)
+	return f, e.used
 }
 
-// entryFunc unpacks the argument block.
-func (e *emitter) entryFunc(name string, inner *ir.Func, offsets map[*loop.Buffer]int) *ir.Func {
+// buffer is the address of a buffer.
+func (e *emitter) buffer(b *loop.Buffer) value.Value {
+	p := e.bufs[b]
+	if p == nil {
+		p = ir.NewParam("", llir.Ptr)
+		p.Attrs = []ir.ParamAttribute{enum.ParamAttrNoAlias}
+		e.bufs[b] = p
+		e.used = append(e.used, b)
+	}
+	return p
+}
+
+// entryFunc unpacks the argument block for inner, which takes some of the buffers.
+func (e *emitter) entryFunc(name string, inner *ir.Func, bufs []*loop.Buffer, offsets map[*loop.Buffer]int) *ir.Func {
 	args, scratch := ir.NewParam("", llir.Ptr), ir.NewParam("", llir.Ptr)
 	lo, hi := ir.NewParam("", types.I64), ir.NewParam("", types.I64)
 	f := e.b.Start(name, args, lo, hi, scratch)
+	slots := map[*loop.Buffer]int{}
+	for _, b := range params(e.k) {
+		slots[b] = len(slots)
+	}
 	var pass []value.Value
-	n := 0
-	for _, b := range e.k.Bufs {
+	for _, b := range bufs {
 		if b.Mode == loop.Local {
 			pass = append(pass, e.b.GEP(types.I8, scratch, llir.Int(types.I64, int64(offsets[b]))))
 			continue
 		}
-		slot := e.b.GEP(types.I64, args, llir.Int(types.I64, int64(n)))
+		slot := e.b.GEP(types.I64, args, llir.Int(types.I64, int64(slots[b])))
 		pass = append(pass, e.b.Load(llir.Ptr, slot, 8))
-		n++
 	}
-	e.b.Block.NewCall(inner, append(pass, lo, hi)...)
+	e.b.Call(inner, append(pass, lo, hi)...)
 	e.b.Block.NewRet(nil)
 	return f
 }

@@ -15,7 +15,7 @@ import (
 // rollAbove is how many operations a run of stores may have before its
 // registers become turns of a loop instead of copies of the text: the machine
 // overlaps turns, and compile time is spent once.
-const rollAbove = 192
+const rollAbove = 48
 
 // group is a run of Lets and Stores that can be made one register at a time:
 // nothing in it depends on another register of the axes.

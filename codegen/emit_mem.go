@@ -107,7 +107,7 @@ func (e *emitter) offset(buf *loop.Buffer, at []*loop.Value) *index.Expr {
 func (e *emitter) pointer(buf *loop.Buffer, offset *index.Expr) value.Value {
 	t := e.memType(buf.Elem)
 	k := constTerm(offset)
-	base := e.bufs[buf]
+	base := e.buffer(buf)
 	if rest := index.Sum(offset, index.C(-k)); !rest.IsConst(0) {
 		key := fmt.Sprintf("%s[%s]", buf.Name, rest)
 		p := e.scope.findText(key)

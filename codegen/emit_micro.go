@@ -272,10 +272,10 @@ func (m *micro) name() string {
 // call multiplies in all turns and adds to acc.
 func (e *emitter) call(m *micro, acc []value.Value) []value.Value {
 	name := m.name()
-	f := e.micros[name]
+	f := e.micro[name]
 	if f == nil {
 		f = e.microFunc(m, name)
-		e.micros[name] = f
+		e.micro[name] = f
 	}
 	var args []value.Value
 	for i, n := range m.turns {
@@ -290,8 +290,7 @@ func (e *emitter) call(m *micro, acc []value.Value) []value.Value {
 			args = append(args, llir.Int(types.I64, int64(n)))
 		}
 	}
-	sums := e.b.Block.NewCall(f, append(args, acc...)...)
-	sums.CallingConv = f.CallingConv
+	sums := e.b.Call(f, append(args, acc...)...)
 	out := make([]value.Value, len(acc))
 	for i := range out {
 		out[i] = e.b.Block.NewExtractValue(sums, uint64(i))
@@ -301,7 +300,7 @@ func (e *emitter) call(m *micro, acc []value.Value) []value.Value {
 
 // microFunc is the text of m.
 func (e *emitter) microFunc(m *micro, name string) *ir.Func {
-	in := &emitter{k: e.k, t: e.t, b: e.b.Beside()}
+	in := &emitter{k: e.k, t: e.t, b: llir.NewBuilder()}
 	in.push()
 	var params []*ir.Param
 	param := func(t types.Type) value.Value {
@@ -335,14 +334,13 @@ func (e *emitter) microFunc(m *micro, name string) *ir.Func {
 	}
 	t := llir.Vec(m.lanes, types.Float)
 	acc := make([]value.Value, len(m.pairs))
-	all := make([]types.Type, len(m.pairs))
 	for i := range acc {
-		acc[i], all[i] = param(t), t
+		acc[i] = param(t)
 	}
-	result := types.NewStruct(all...)
+	result := types.NewArray(uint64(len(acc)), t)
 	f := in.b.Start(name, params...)
 	f.Sig.RetType = result
-	f.Linkage, f.CallingConv = enum.LinkageInternal, enum.CallingConvX86RegCall
+	f.Visibility, f.CallingConv = enum.VisibilityHidden, enum.CallingConvX86RegCall
 	f.FuncAttrs = append(f.FuncAttrs, enum.FuncAttrNoInline, enum.FuncAttrReadOnly, enum.FuncAttrArgMemOnly)
 	at := [2]value.Value{walks[0].begin(in), walks[1].begin(in)}
 	acc = in.nest(m, walks, turns, at, acc)
@@ -351,6 +349,7 @@ func (e *emitter) microFunc(m *micro, name string) *ir.Func {
 		sums = in.b.Block.NewInsertValue(sums, acc[i], uint64(i))
 	}
 	in.b.Block.NewRet(sums)
+	e.micros = append(e.micros, in.function(f, false))
 	return f
 }
 

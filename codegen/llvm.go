@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,17 +97,46 @@ func (o Options) passes() string {
 
 // ModuleText is the LLVM module of some kernels.
 func ModuleText(kernels []*Emitted) string {
+	all := functions(kernels)
+	return moduleText(all, all)
+}
+
+// functions are those of the kernels, each once.
+func functions(kernels []*Emitted) []function {
+	var out []function
+	text := map[string]string{}
+	for _, k := range kernels {
+		for _, f := range k.funcs {
+			if _, ok := text[f.name]; !ok {
+				text[f.name] = f.text
+				out = append(out, f)
+			} else if text[f.name] != f.text {
+				panic("codegen: two functions are called " + f.name)
+			}
+		}
+	}
+	return out
+}
+
+// moduleText is the module of some functions, which may call ones that others of all have.
+func moduleText(some, all []function) string {
 	var decls, funcs []string
-	micros := map[string]string{}
-	for _, k := range kernels {
-		decls = append(decls, k.decls...)
-		maps.Copy(micros, k.micros)
+	has := map[string]bool{}
+	for _, f := range some {
+		has[f.name] = true
+		decls = append(decls, f.intrinsics...)
+		funcs = append(funcs, f.text)
 	}
-	for _, name := range slices.Sorted(maps.Keys(micros)) {
-		funcs = append(funcs, micros[name])
+	declare := map[string]string{}
+	for _, f := range all {
+		declare[f.name] = f.declare
 	}
-	for _, k := range kernels {
-		funcs = append(funcs, k.funcs...)
+	for _, f := range some {
+		for _, name := range f.calls {
+			if !has[name] {
+				decls = append(decls, declare[name])
+			}
+		}
 	}
 	return llir.Module(triple, preamble, decls, funcs)
 }
@@ -120,13 +148,14 @@ func Compile(kernels []*Emitted, o Options) ([]byte, error) {
 		return nil, err
 	}
 	var key string
+	funcs := functions(kernels)
 	if o.Cache != nil {
-		key = cacheKey(append([]string{tools.Version, o.Target.CPU, o.Target.Attrs, o.passes(), fmt.Sprint(backend, backendDirect)}, sortedTexts(kernels)...)...)
+		key = cacheKey(append([]string{tools.Version, o.Target.CPU, o.Target.Attrs, o.passes(), fmt.Sprint(backend, backendDirect), preamble}, sortedTexts(funcs)...)...)
 		if object := o.Cache.get(key); object != nil {
 			return object, nil
 		}
 	}
-	object, err := tools.build(divide(kernels, o.Modules), o)
+	object, err := tools.build(divide(funcs, o.Modules), o)
 	if err != nil {
 		return nil, err
 	}
@@ -137,10 +166,10 @@ func Compile(kernels []*Emitted, o Options) ([]byte, error) {
 }
 
 // sortedTexts are the texts that the object depends on, however they are spread over modules.
-func sortedTexts(kernels []*Emitted) []string {
+func sortedTexts(funcs []function) []string {
 	var out []string
-	for _, k := range kernels {
-		out = append(out, ModuleText([]*Emitted{k}))
+	for _, f := range funcs {
+		out = append(out, f.text)
 	}
 	sort.Strings(out)
 	return out
@@ -155,53 +184,44 @@ type module struct {
 // moduleBytes is the least text that is worth a module of its own.
 const moduleBytes = 100_000
 
-// divide spreads kernels over modules of about equal text, at most n of those that stream and n of the others.
-func divide(kernels []*Emitted, n int) []module {
+// divide spreads functions over modules of about equal text, at most n of those that stream and n of the others.
+func divide(funcs []function, n int) []module {
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
 	var out []module
 	for _, streams := range []bool{true, false} {
-		var some []*Emitted
+		var some []function
 		total := 0
-		for _, k := range kernels {
-			if k.streams == streams {
-				some = append(some, k)
-				total += k.bytes()
+		for _, f := range funcs {
+			if f.streams == streams {
+				some = append(some, f)
+				total += len(f.text)
 			}
 		}
 		for _, m := range deal(some, min(n, len(some), 1+total/moduleBytes)) {
-			out = append(out, module{ModuleText(m), streams})
+			out = append(out, module{moduleText(m, funcs), streams})
 		}
 	}
 	return out
 }
 
-// deal gives kernels to n modules, the longest first, each to the shortest module.
-func deal(kernels []*Emitted, n int) [][]*Emitted {
-	mods, size := make([][]*Emitted, n), make([]int, n)
-	order := slices.Clone(kernels)
-	slices.SortStableFunc(order, func(a, b *Emitted) int { return b.bytes() - a.bytes() })
-	for _, k := range order {
+// deal gives functions to n modules, the longest first, each to the shortest module.
+func deal(funcs []function, n int) [][]function {
+	mods, size := make([][]function, n), make([]int, n)
+	order := slices.Clone(funcs)
+	slices.SortStableFunc(order, func(a, b function) int { return len(b.text) - len(a.text) })
+	for _, f := range order {
 		least := 0
 		for j := range size {
 			if size[j] < size[least] {
 				least = j
 			}
 		}
-		mods[least] = append(mods[least], k)
-		size[least] += k.bytes()
+		mods[least] = append(mods[least], f)
+		size[least] += len(f.text)
 	}
 	return mods
-}
-
-// bytes is the length of the kernel's functions.
-func (k *Emitted) bytes() int {
-	n := 0
-	for _, f := range k.funcs {
-		n += len(f)
-	}
-	return n
 }
 
 // build compiles modules side by side and links them.
@@ -281,7 +301,7 @@ func Assembly(kernels []*Emitted, o Options) (string, error) {
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "kernels.s")
 	var parts []byte
-	for _, m := range divide(kernels, 1) {
+	for _, m := range divide(functions(kernels), 1) {
 		if err := tools.compile(m, file, "asm", o); err != nil {
 			return "", err
 		}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,8 +73,8 @@ kernel micro(in X: f32[256,ROWS], in W: f32[256,REGS,LANES], inout Y: f32[ROWS,R
 		asm, err := Assembly([]*Emitted{e}, Options{Target: target})
 		require.NoError(t, err)
 		found := innermost(asm, "vfmadd")
-		require.Len(t, found, 1)
-		body := found[0]
+		require.NotEmpty(t, found)
+		body := slices.MaxFunc(found, func(a, b string) int { return strings.Count(a, "vfmadd") - strings.Count(b, "vfmadd") })
 		require.NotContains(t, body, "rsp", "%s %dx%d", c.target, c.rows, c.regs)
 		require.Equal(t, dotUnroll*c.rows*c.regs, strings.Count(body, "vfmadd"))
 		require.Contains(t, body, c.unit)
@@ -113,8 +114,8 @@ func TestEmissionIsDeterministic(t *testing.T) {
 func TestNoLibraryCalls(t *testing.T) {
 	target := hostTarget(t)
 	e := emitText(t, target, copyText)
-	e.decls = append(e.decls, "declare float @expf(float)\n")
-	e.funcs = append(e.funcs, "define void @bad(ptr %p) {\n %x = load float, ptr %p\n %y = call float @expf(float %x)\n store float %y, ptr %p\n ret void\n}\n")
+	e.funcs = append(e.funcs, function{name: "bad", intrinsics: []string{"declare float @expf(float)"},
+		text: "define void @bad(ptr %p) {\n %x = load float, ptr %p\n %y = call float @expf(float %x)\n store float %y, ptr %p\n ret void\n}\n"})
 	_, err := Compile([]*Emitted{e}, Options{Target: target})
 	require.ErrorContains(t, err, "expf")
 	require.ErrorContains(t, err, "may call no library")

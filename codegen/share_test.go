@@ -45,3 +45,34 @@ func TestSharedCode(t *testing.T) {
 	require.Contains(t, symbols, b.Kernels[0].Emitted.Name+"_p0")
 	require.Equal(t, 2, symbols[b.Kernels[0].Emitted.Name+"_p0"])
 }
+
+// A phase that another kernel has too is that kernel's, whatever else the kernels do and wherever its buffers stand.
+func TestSharedPhases(t *testing.T) {
+	target := hostTarget(t)
+	b := &Built{}
+	for _, text := range []string{`kernel one(in X: f32[64], out Y: f32[8], work P: f32[64]) guarded {
+  axis i0: 8 par, il: 8 lane, i: 64 = i0*8 + il, k: 8
+  P[i] = X[i] + 1.0
+  phase
+  Y[il] = dot[k](X[k], P[k*8 + il]) @fma
+}`, `kernel two(in A: f32[3], in X: f32[64], out Z: f32[64], work P: f32[64]) guarded {
+  axis i0: 8 par, il: 8 lane, i: 64 = i0*8 + il
+  P[i] = X[i] + 1.0
+  phase
+  Z[i] = P[i] * A[2]
+}`} {
+		b.Kernels = append(b.Kernels, &BuiltKernel{Emitted: emitText(t, target, text)})
+	}
+	b.share()
+	var names []string
+	for _, k := range b.Kernels {
+		for _, f := range k.Emitted.funcs {
+			names = append(names, f.name)
+		}
+	}
+	// The entry points read their buffers from other places of the argument block.
+	require.Equal(t, []string{"one_p0.body", "one_p0", "mdlc.dot8.1_f32.0.s1_f32v.0.s8_.0.0", "one_p1.body", "one_p1", "two_p0", "two_p1.body", "two_p1"}, names)
+	require.Contains(t, b.Kernels[1].Emitted.funcs[0].text, "call void @one_p0.body(")
+	_, err := Compile(b.Emitted(), Options{Target: target, Modules: 3})
+	require.NoError(t, err)
+}

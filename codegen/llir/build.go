@@ -2,6 +2,8 @@ package llir
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -16,24 +18,34 @@ import (
 type Builder struct {
 	Func  *ir.Func
 	Block *ir.Block
-	decls map[string]*ir.Func
+	decls map[string]*ir.Func // intrinsics that it calls
+	calls map[string]bool     // other functions
 }
 
-// NewBuilder makes builders of one text; they share declarations.
-func NewBuilder() *Builder { return &Builder{decls: map[string]*ir.Func{}} }
-
-// Beside makes a builder of another function of the same text.
-func (b *Builder) Beside() *Builder { return &Builder{decls: b.decls} }
+// NewBuilder makes a builder that needs a Start.
+func NewBuilder() *Builder { return &Builder{} }
 
 // Start begins a function; its instructions go to the block `entry`.
 func (b *Builder) Start(name string, params ...*ir.Param) *ir.Func {
+	b.decls, b.calls = map[string]*ir.Func{}, map[string]bool{}
 	b.Func = ir.NewFunc(name, types.Void, params...)
 	b.Func.FuncAttrs = []ir.FuncAttribute{enum.FuncAttrNoUnwind}
 	b.Block = b.Func.NewBlock("")
 	return b.Func
 }
 
-// Decls lists the declarations of the intrinsics used so far, sorted.
+// Declaration is what a module says of f that calls it and does not have it.
+func Declaration(f *ir.Func) string {
+	var params []*ir.Param
+	for _, p := range f.Params {
+		params = append(params, ir.NewParam("", p.Type()))
+	}
+	d := ir.NewFunc(f.Name(), f.Sig.RetType, params...)
+	d.Visibility, d.CallingConv, d.FuncAttrs = f.Visibility, f.CallingConv, f.FuncAttrs
+	return d.LLString()
+}
+
+// Decls lists the declarations of the intrinsics that the function calls, sorted.
 func (b *Builder) Decls() []string {
 	var out []string
 	for _, f := range b.decls {
@@ -41,6 +53,17 @@ func (b *Builder) Decls() []string {
 	}
 	sort.Strings(out)
 	return out
+}
+
+// Calls lists the other functions that it calls by name.
+func (b *Builder) Calls() []string { return slices.Sorted(maps.Keys(b.calls)) }
+
+// Call calls another function.
+func (b *Builder) Call(f *ir.Func, args ...value.Value) value.Value {
+	b.calls[f.Name()] = true
+	call := b.Block.NewCall(f, args...)
+	call.CallingConv = f.CallingConv
+	return call
 }
 
 // NewBlock adds an empty block.

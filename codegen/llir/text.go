@@ -20,6 +20,10 @@ func Text(f *ir.Func) string {
 	if f.Linkage != enum.LinkageNone {
 		p.put(f.Linkage.String(), " ")
 	}
+	if f.Visibility != enum.VisibilityNone {
+		p.put(f.Visibility.String(), " ")
+	}
+	p.convention(f.CallingConv)
 	p.put(f.Sig.RetType.String(), " ", f.Ident(), "(")
 	for i, x := range f.Params {
 		if i > 0 {
@@ -181,11 +185,19 @@ func (p *printer) call(in *ir.InstCall) bool {
 	} else {
 		p.define(in, "call")
 	}
+	p.convention(in.CallingConv)
 	p.typ(in.Type())
 	p.put(" ", in.Callee.Ident(), "(")
 	p.values(in.Args...)
 	p.put(")")
 	return true
+}
+
+// convention prints a calling convention that is not C's.
+func (p *printer) convention(c enum.CallingConv) {
+	if c != enum.CallingConvNone {
+		p.put(c.String(), " ")
+	}
 }
 
 func (p *printer) phi(in *ir.InstPhi) {

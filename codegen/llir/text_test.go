@@ -16,7 +16,7 @@ func TestText(t *testing.T) {
 	p, n := ir.NewParam("", Ptr), ir.NewParam("", types.I64)
 	p.Attrs = []ir.ParamAttribute{enum.ParamAttrNoAlias}
 	f := b.Start("f", p, n)
-	f.Linkage = enum.LinkageInternal
+	f.Linkage, f.Visibility, f.CallingConv = enum.LinkageInternal, enum.VisibilityHidden, enum.CallingConvX86RegCall
 	f.FuncAttrs = append(f.FuncAttrs, enum.FuncAttrNoInline)
 	wide := Vec(8, types.Float)
 
@@ -37,6 +37,7 @@ func TestText(t *testing.T) {
 	b.Block.NewSelect(c, x, y).FastMathFlags = []enum.FastMathFlag{enum.FastMathFlagNSZ}
 	b.Store(b.Block.NewSelect(c, x, y), p, 4)
 	b.StoreStream(x, b.Alloca(types.Float, 8), 32)
+	b.Call(f, p, n)
 	entry, end := b.Block, b.NewBlock()
 	entry.NewCondBr(c, end, end)
 	b.Block = end

@@ -136,7 +136,12 @@ func (b *builder) checkEntries(f *File) {
 		}
 		key := strings.TrimSpace(word + " " + name)
 		if seen[key] {
-			b.diags = append(b.diags, b.diagnostic(Span{it.Pos, it.EndPos}, "", "there are two `%s`", key))
+			help := "a name tells them apart: `" + word + " second"
+			if word == "train" {
+				help += " for n"
+			}
+			help += " { … }`"
+			b.diags = append(b.diags, b.diagnostic(Span{it.Pos, it.EndPos}, help, "there are two `%s`", key))
 		}
 		seen[key] = true
 	}

@@ -113,7 +113,7 @@ func (u unexpected) next() lexer.Token {
 // explanations are tried in order; "" as message: it does not apply.
 var explanations = []func(u unexpected) Diagnostic{
 	missingAtLineEnd, missingBehind, closingBracket, reservedName, foreignOperator, operandBehind, foreignLine, colonBlock, comparisonOrArrow,
-	misplacedWord, unfinishedStatement, separatingComma, bareExpression, strayEquals, strayNumberOrComma, missingBetween, followUp,
+	misplacedWord, unfinishedStatement, statementAsMember, separatingComma, bareExpression, strayEquals, strayNumberOrComma, missingBetween, followUp,
 }
 
 // atToken explains an unexpected token.

@@ -126,6 +126,38 @@ func misplacedWord(u unexpected) (d Diagnostic) {
 	return d
 }
 
+// statementAsMember is a statement right in the braces of a module.
+func statementAsMember(u unexpected) (d Diagnostic) {
+	unit := u.memberOf()
+	if unit == "" || !isWord(u.t) || !statements[u.t.Value] || u.t.Value == "if" {
+		return d
+	}
+	d.Message = fmt.Sprintf("`%s` stands in a function, not among the members of a %s", u.t.Value, unit)
+	if u.t.Value == "for" {
+		d.Help = "`layers = [nn.Linear(d, d) for i in n]` makes a list of modules"
+	}
+	return d
+}
+
+// memberOf is `module` and the like where t stands right in the braces of one.
+func (u unexpected) memberOf() string {
+	open := unclosed(u.before())
+	if open == nil || open.Value != "{" {
+		return ""
+	}
+	for i := u.i - 1; i >= 0; i-- {
+		if u.toks[i].Pos.Offset >= open.Pos.Offset || !startsLine(u.toks, i) {
+			continue
+		}
+		switch word := u.toks[i].Value; word {
+		case "module", "optimizer", "distribution":
+			return word
+		}
+		return ""
+	}
+	return ""
+}
+
 // statements are the words that start a statement and no declaration.
 var statements = map[string]bool{"return": true, "if": true, "for": true, "repeat": true, "while": true, "every": true, "each": true, "minimize": true, "report": true, "show": true, "generate": true}
 

@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"strings"
+
 	"mdlc/ir"
 	"mdlc/ir/loop"
 )
@@ -9,7 +11,21 @@ import (
 func (b *builder) flag(p *Param) {
 	at := Span{p.Pos, p.EndPos}
 	if p.Type == nil || p.Type.Tuple != nil {
-		b.failHelp(at, "`"+p.Name+": int = 1`", "a parameter of a sample needs a type")
+		help := "`" + p.Name + ": int = 1`"
+		if p.Default != nil {
+			value := b.src.text(p.Default.term().Span())
+			typ := "int"
+			switch {
+			case strings.HasPrefix(value, `"`):
+				typ = "text"
+			case value == "true" || value == "false":
+				typ = "bool"
+			case strings.ContainsAny(value, ".e"):
+				typ = "f32"
+			}
+			help = "`" + p.Name + ": " + typ + " = " + value + "`"
+		}
+		b.failHelp(at, help, "a parameter of a sample needs a type")
 	}
 	if p.Type.Array && len(p.Type.Dims) > 0 {
 		b.arrayFlag(p, at)

@@ -258,6 +258,8 @@ func (b *builder) acceptTensor(t *Type, v Value, name string, at Span) Value {
 			switch {
 			case e.IsFloat():
 				help = t.Name + "(x) converts"
+			case e.IsInt() && have.Elem == loop.Bool:
+				help = t.Name + "(x) converts: 1 where it is true"
 			case e.IsInt() && have.Elem.IsFloat():
 				help = t.Name + "(x) converts and rounds towards 0; batches of whole numbers are `each k: i32[B] from …`"
 			}

@@ -4,7 +4,7 @@ GO ?= go
 SOURCES := $(shell find . -name '*.go' -not -path './.git/*') $(shell find stdlib -name '*.mdl')
 GOFILES := $(shell git ls-files '*.go' 2>/dev/null)
 
-.PHONY: demo build test check bench lint llvm peers clean
+.PHONY: demo build test check bench lint llvm peers ptxas clean
 
 build: mdlc
 
@@ -18,6 +18,10 @@ llvm:
 # PyTorch, NumPy and OpenBLAS: only for checks and benchmarks against them.
 peers:
 	@sh scripts/install-peers.sh
+
+# NVIDIA's assembler, into bin/: with it the tests assemble all golden PTX.
+ptxas:
+	@sh scripts/install-ptxas.sh
 
 # Trains a small Transformer on text, prints held-out bits per byte and a sample.
 # TEXT=file takes another text than the Go standard library's source.

@@ -148,7 +148,7 @@ type row1 struct {
 func u32(x uint64) uint32  { return uint32(x) }
 func i32(x uint64) int32   { return int32(x) }
 func low(x int64) uint64   { return uint64(uint32(x)) }
-func flag(b bool) uint64   { return map[bool]uint64{true: 1}[b] }
+func oneIf(b bool) uint64  { return map[bool]uint64{true: 1}[b] }
 func fl(x uint64) float32  { return math.Float32frombits(uint32(x)) }
 func db(x uint64) float64  { return math.Float64frombits(x) }
 func bit(x float64) uint64 { return math.Float64bits(x) }
@@ -255,9 +255,9 @@ var integerTable = []row1{
 		return uint64(r)
 	}},
 	{"selp.b32 %d, %a, %b, %p1; setp.lt.s32 %p2, %a, %b; selp.b32 %d, %a, %b, %p2;", "b32 b32 b32", func(a, b, c uint64) uint64 { return low(int64(min(i32(a), i32(b)))) }},
-	{"setp.lo.u32 %p2|%p3, %a, %b; selp.b32 %d, 1, 0, %p3;", "b32 b32 b32", func(a, b, c uint64) uint64 { return flag(u32(a) >= u32(b)) }},
-	{"setp.ne.s32 %p2, %c, 0; setp.gt.and.s64 %p3, %a, %b, !%p2; selp.b32 %d, 1, 0, %p3;", "b32 b64 b64 b32", func(a, b, c uint64) uint64 { return flag(int64(a) > int64(b) && u32(c) == 0) }},
-	{"set.ge.u32.s32 %d, %a, %b;", "b32 b32 b32", func(a, b, c uint64) uint64 { return uint64(-uint32(flag(i32(a) >= i32(b)))) }},
+	{"setp.lo.u32 %p2|%p3, %a, %b; selp.b32 %d, 1, 0, %p3;", "b32 b32 b32", func(a, b, c uint64) uint64 { return oneIf(u32(a) >= u32(b)) }},
+	{"setp.ne.s32 %p2, %c, 0; setp.gt.and.s64 %p3, %a, %b, !%p2; selp.b32 %d, 1, 0, %p3;", "b32 b64 b64 b32", func(a, b, c uint64) uint64 { return oneIf(int64(a) > int64(b) && u32(c) == 0) }},
+	{"set.ge.u32.s32 %d, %a, %b;", "b32 b32 b32", func(a, b, c uint64) uint64 { return uint64(-uint32(oneIf(i32(a) >= i32(b)))) }},
 	{"slct.b32.s32 %d, %a, %b, %c;", "b32 b32 b32 b32", func(a, b, c uint64) uint64 {
 		if i32(c) >= 0 {
 			return uint64(u32(a))
@@ -267,7 +267,7 @@ var integerTable = []row1{
 	{"mov.b32 {%rs1, %rs2}, %a; mov.b32 %d, {%rs2, %rs1};", "b32 b32", func(a, b, c uint64) uint64 { return uint64(u32(a)>>16 | u32(a)<<16) }},
 	{"mov.b64 %d, {%a, %b};", "b64 b32 b32", func(a, b, c uint64) uint64 { return uint64(u32(a)) | uint64(u32(b))<<32 }},
 	{"add.cc.u32 %r5, %a, %b; addc.u32 %d, 0, 0;", "b32 b32 b32", func(a, b, c uint64) uint64 { return (uint64(u32(a)) + uint64(u32(b))) >> 32 }},
-	{"sub.cc.u32 %r5, %a, %b; subc.u32 %d, 0, 0;", "b32 b32 b32", func(a, b, c uint64) uint64 { return uint64(-uint32(flag(u32(a) < u32(b)))) }},
+	{"sub.cc.u32 %r5, %a, %b; subc.u32 %d, 0, 0;", "b32 b32 b32", func(a, b, c uint64) uint64 { return uint64(-uint32(oneIf(u32(a) < u32(b)))) }},
 	{"cvt.s32.s8 %d, %a;", "b32 b32", func(a, b, c uint64) uint64 { return low(int64(int8(a))) }},
 	{"cvt.u64.u32 %d, %a;", "b64 b32", func(a, b, c uint64) uint64 { return uint64(u32(a)) }},
 	{"cvt.s64.s32 %d, %a;", "b64 b32", func(a, b, c uint64) uint64 { return uint64(int64(i32(a))) }},
@@ -333,53 +333,56 @@ func TestConversions(t *testing.T) {
 	}
 }
 
+const nan, inf, ninf = 0x7fffffff, 0x7f800000, 0xff800000
+
+// Instructions on floats where the table of the manual decides.
+var floatTable = []struct {
+	line, regs string
+	a, b, want uint64
+}{
+	{"min.f32 %d, %a, %b;", "f32 f32 f32", nan, 0x3f800000, 0x3f800000},
+	{"min.NaN.f32 %d, %a, %b;", "f32 f32 f32", nan, 0x3f800000, nan},
+	{"max.f32 %d, %a, %b;", "f32 f32 f32", 0x80000000, 0, 0},
+	{"min.f32 %d, %a, %b;", "f32 f32 f32", 0, 0x80000000, 0x80000000},
+	{"max.bf16 %d, %a, %b;", "b16 b16 b16", 0x3f80, 0xbf80, 0x3f80},
+	{"max.f16x2 %d, %a, %b;", "b32 b32 b32", 0x3c00bc00, 0x40003c00, 0x40003c00},
+	{"add.rn.f16x2 %d, %a, %b;", "b32 b32 b32", 0x3c003c00, 0x3c004000, 0x40004200},
+	{"fma.rn.bf16x2 %d, %a, %a, %b;", "b32 b32 b32", 0x40003f80, 0x3f803f80, 0x40a04000},
+	{"add.ftz.f32 %d, %a, %b;", "f32 f32 f32", 1, 0x80000001, 0},
+	{"mul.ftz.f32 %d, %a, %b;", "f32 f32 f32", 0x00ffffff, 0x3e800000, 0},
+	{"mul.sat.f32 %d, %a, %b;", "f32 f32 f32", 0x40000000, 0x40000000, 0x3f800000},
+	{"add.sat.f32 %d, %a, %b;", "f32 f32 f32", nan, 0x40000000, 0},
+	{"neg.f32 %d, %a;", "f32 f32", 0, 0, 0x80000000},
+	{"abs.f32 %d, %a;", "f32 f32", 0xc0000000, 0, 0x40000000},
+	{"neg.bf16 %d, %a;", "b16 b16", 0x3f80, 0, 0xbf80},
+	{"copysign.f32 %d, %a, %b;", "f32 f32 f32", 0x80000000, 0x40000000, 0xc0000000},
+	{"cvt.rzi.s32.f32 %d, %a;", "b32 f32", uint64(math.Float32bits(-2.7)), 0, 0xfffffffe},
+	{"cvt.rni.s32.f32 %d, %a;", "b32 f32", uint64(math.Float32bits(2.5)), 0, 2},
+	{"cvt.rmi.s32.f32 %d, %a;", "b32 f32", uint64(math.Float32bits(-2.1)), 0, 0xfffffffd},
+	{"cvt.rpi.s32.f32 %d, %a;", "b32 f32", uint64(math.Float32bits(2.1)), 0, 3},
+	{"cvt.rzi.s32.f32 %d, %a;", "b32 f32", inf, 0, 0x7fffffff},
+	{"cvt.rzi.s32.f32 %d, %a;", "b32 f32", ninf, 0, 0x80000000},
+	{"cvt.rzi.s32.f32 %d, %a;", "b32 f32", nan, 0, 0},
+	{"cvt.rzi.u32.f32 %d, %a;", "b32 f32", uint64(math.Float32bits(-3)), 0, 0},
+	{"cvt.rzi.u64.f32 %d, %a;", "b64 f32", inf, 0, math.MaxUint64},
+	{"cvt.rni.f32.f32 %d, %a;", "f32 f32", uint64(math.Float32bits(3.5)), 0, uint64(math.Float32bits(4))},
+	{"cvt.rmi.f32.f32 %d, %a;", "f32 f32", uint64(math.Float32bits(-3.5)), 0, uint64(math.Float32bits(-4))},
+	{"cvt.sat.f32.f32 %d, %a;", "f32 f32", uint64(math.Float32bits(-3.5)), 0, 0},
+	{"cvt.rn.f16x2.f32 %d, %a, %b;", "b32 f32 f32", 0x3f800000, 0x40000000, 0x3c004000},
+	{"cvt.rn.bf16x2.f32 %d, %a, %b;", "b32 f32 f32", 0x3f808000, 0x3f818000, 0x3f803f82},
+	{"cvt.rn.relu.bf16x2.f32 %d, %a, %b;", "b32 f32 f32", 0xbf800000, 0x3f800000, 0x3f80},
+	{"cvt.rna.tf32.f32 %d, %a;", "b32 f32", 0x3f801000, 0, 0x3f802000},
+	{"testp.normal.f32 %p2, %a; selp.b32 %d, 1, 0, %p2;", "b32 f32", 1, 0, 0},
+	{"setp.ltu.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 1},
+	{"setp.lt.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 0},
+	{"setp.ne.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 0},
+	{"setp.neu.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 1},
+	{"setp.num.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 0},
+	{"setp.lt.f16x2 %p2|%p3, %a, %b; selp.b32 %r5, 1, 0, %p2; selp.b32 %d, 2, %r5, %p3;", "b32 b32 b32", 0x3c004000, 0x40003c00, 2},
+}
+
 func TestFloatTable(t *testing.T) {
-	nan := uint64(0x7fffffff)
-	inf, ninf := uint64(0x7f800000), uint64(0xff800000)
-	for _, c := range []struct {
-		line, regs string
-		a, b, want uint64
-	}{
-		{"min.f32 %d, %a, %b;", "f32 f32 f32", nan, 0x3f800000, 0x3f800000},
-		{"min.NaN.f32 %d, %a, %b;", "f32 f32 f32", nan, 0x3f800000, nan},
-		{"max.f32 %d, %a, %b;", "f32 f32 f32", 0x80000000, 0, 0},
-		{"min.f32 %d, %a, %b;", "f32 f32 f32", 0, 0x80000000, 0x80000000},
-		{"max.bf16 %d, %a, %b;", "b16 b16 b16", 0x3f80, 0xbf80, 0x3f80},
-		{"max.f16x2 %d, %a, %b;", "b32 b32 b32", 0x3c00bc00, 0x40003c00, 0x40003c00},
-		{"add.rn.f16x2 %d, %a, %b;", "b32 b32 b32", 0x3c003c00, 0x3c004000, 0x40004200},
-		{"fma.rn.bf16x2 %d, %a, %a, %b;", "b32 b32 b32", 0x40003f80, 0x3f803f80, 0x40a04000},
-		{"add.ftz.f32 %d, %a, %b;", "f32 f32 f32", 1, 0x80000001, 0},
-		{"mul.ftz.f32 %d, %a, %b;", "f32 f32 f32", 0x00ffffff, 0x3e800000, 0},
-		{"mul.sat.f32 %d, %a, %b;", "f32 f32 f32", 0x40000000, 0x40000000, 0x3f800000},
-		{"add.sat.f32 %d, %a, %b;", "f32 f32 f32", nan, 0x40000000, 0},
-		{"neg.f32 %d, %a;", "f32 f32", 0, 0, 0x80000000},
-		{"abs.f32 %d, %a;", "f32 f32", 0xc0000000, 0, 0x40000000},
-		{"neg.bf16 %d, %a;", "b16 b16", 0x3f80, 0, 0xbf80},
-		{"copysign.f32 %d, %a, %b;", "f32 f32 f32", 0x80000000, 0x40000000, 0xc0000000},
-		{"cvt.rzi.s32.f32 %d, %a;", "b32 f32", uint64(math.Float32bits(-2.7)), 0, 0xfffffffe},
-		{"cvt.rni.s32.f32 %d, %a;", "b32 f32", uint64(math.Float32bits(2.5)), 0, 2},
-		{"cvt.rmi.s32.f32 %d, %a;", "b32 f32", uint64(math.Float32bits(-2.1)), 0, 0xfffffffd},
-		{"cvt.rpi.s32.f32 %d, %a;", "b32 f32", uint64(math.Float32bits(2.1)), 0, 3},
-		{"cvt.rzi.s32.f32 %d, %a;", "b32 f32", inf, 0, 0x7fffffff},
-		{"cvt.rzi.s32.f32 %d, %a;", "b32 f32", ninf, 0, 0x80000000},
-		{"cvt.rzi.s32.f32 %d, %a;", "b32 f32", nan, 0, 0},
-		{"cvt.rzi.u32.f32 %d, %a;", "b32 f32", uint64(math.Float32bits(-3)), 0, 0},
-		{"cvt.rzi.u64.f32 %d, %a;", "b64 f32", inf, 0, math.MaxUint64},
-		{"cvt.rni.f32.f32 %d, %a;", "f32 f32", uint64(math.Float32bits(3.5)), 0, uint64(math.Float32bits(4))},
-		{"cvt.rmi.f32.f32 %d, %a;", "f32 f32", uint64(math.Float32bits(-3.5)), 0, uint64(math.Float32bits(-4))},
-		{"cvt.sat.f32.f32 %d, %a;", "f32 f32", uint64(math.Float32bits(-3.5)), 0, 0},
-		{"cvt.rn.f16x2.f32 %d, %a, %b;", "b32 f32 f32", 0x3f800000, 0x40000000, 0x3c004000},
-		{"cvt.rn.bf16x2.f32 %d, %a, %b;", "b32 f32 f32", 0x3f808000, 0x3f818000, 0x3f803f82},
-		{"cvt.rn.relu.bf16x2.f32 %d, %a, %b;", "b32 f32 f32", 0xbf800000, 0x3f800000, 0x3f80},
-		{"cvt.rna.tf32.f32 %d, %a;", "b32 f32", 0x3f801000, 0, 0x3f802000},
-		{"testp.normal.f32 %p2, %a; selp.b32 %d, 1, 0, %p2;", "b32 f32", 1, 0, 0},
-		{"setp.ltu.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 1},
-		{"setp.lt.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 0},
-		{"setp.ne.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 0},
-		{"setp.neu.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 1},
-		{"setp.num.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 0},
-		{"setp.lt.f16x2 %p2|%p3, %a, %b; selp.b32 %r5, 1, 0, %p2; selp.b32 %d, 2, %r5, %p3;", "b32 b32 b32", 0x3c004000, 0x40003c00, 2},
-	} {
+	for _, c := range floatTable {
 		got := one(t, c.line, c.regs, Nearest, [][3]uint64{{c.a, c.b}})
 		require.Equal(t, c.want, got[0], "%s of %x, %x: got %x", c.line, c.a, c.b, got[0])
 	}

@@ -95,18 +95,19 @@ func TestNamedBarriers(t *testing.T) {
 
 // The layouts of fragments: every product against plain loops. Operands go to registers
 // element by element, as the manual's tables say.
+var productTests = []struct {
+	name          string
+	m, n, k, bits int
+	types         string
+}{
+	{"m16n8k8", 16, 8, 8, 16, "f32.f16.f16.f32"}, {"m16n8k16", 16, 8, 16, 16, "f32.f16.f16.f32"}, {"m16n8k8", 16, 8, 8, 16, "f32.bf16.bf16.f32"},
+	{"m16n8k16", 16, 8, 16, 16, "f32.bf16.bf16.f32"}, {"m16n8k16", 16, 8, 16, 16, "f16.f16.f16.f16"}, {"m16n8k4", 16, 8, 4, 32, "f32.tf32.tf32.f32"},
+	{"m16n8k8", 16, 8, 8, 32, "f32.tf32.tf32.f32"}, {"m16n8k16", 16, 8, 16, 8, "s32.s8.s8.s32"}, {"m16n8k32", 16, 8, 32, 8, "s32.u8.s8.s32"},
+	{"m8n8k16", 8, 8, 16, 8, "s32.s8.u8.s32"}, {"m8n8k4", 8, 8, 4, 64, "f64.f64.f64.f64"},
+}
+
 func TestProducts(t *testing.T) {
-	type shape struct {
-		name          string
-		m, n, k, bits int
-		types         string
-	}
-	for _, s := range []shape{
-		{"m16n8k8", 16, 8, 8, 16, "f32.f16.f16.f32"}, {"m16n8k16", 16, 8, 16, 16, "f32.f16.f16.f32"}, {"m16n8k8", 16, 8, 8, 16, "f32.bf16.bf16.f32"},
-		{"m16n8k16", 16, 8, 16, 16, "f32.bf16.bf16.f32"}, {"m16n8k16", 16, 8, 16, 16, "f16.f16.f16.f16"}, {"m16n8k4", 16, 8, 4, 32, "f32.tf32.tf32.f32"},
-		{"m16n8k8", 16, 8, 8, 32, "f32.tf32.tf32.f32"}, {"m16n8k16", 16, 8, 16, 8, "s32.s8.s8.s32"}, {"m16n8k32", 16, 8, 32, 8, "s32.u8.s8.s32"},
-		{"m8n8k16", 8, 8, 16, 8, "s32.s8.u8.s32"}, {"m8n8k4", 8, 8, 4, 64, "f64.f64.f64.f64"},
-	} {
+	for _, s := range productTests {
 		t.Run(s.name+"."+s.types, func(t *testing.T) { testProduct(t, s.name, s.types, s.m, s.n, s.k, s.bits) })
 	}
 }

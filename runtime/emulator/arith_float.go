@@ -95,18 +95,11 @@ func floatFma(d *decoder) {
 
 // fma32 is a·b + c, rounded once. The product is exact in float64; rounding the sum
 // twice goes wrong only if the first rounding ends in the middle between two float32.
-func fma32(a, b, c float32) float32 {
-	p, q := float64(a)*float64(b), float64(c)
-	s := p + q
-	if roundsOnce(s) {
-		return float32(s)
-	}
-	return float32(sumOdd(p, q))
-}
+func fma32(a, b, c float32) float32 { return multiplyAdd32(float64(a)*float64(b), c) }
 
 // roundsOnce: s, rounded to float64, may be rounded to float32 as if it were the exact value.
 func roundsOnce(s float64) bool {
-	return math.Float64bits(s)&(1<<29-1) != 1<<28 && math.Abs(s) >= 0x1p-126
+	return math.Float64bits(s)&(1<<29-1) != 1<<28 && math.Abs(s) >= 0x1p-126 || s == 0
 }
 
 func floatDiv(d *decoder, e elem) {

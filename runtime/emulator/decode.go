@@ -52,7 +52,7 @@ func (d *decoder) fail(format string, args ...any) {
 
 func decode(m *Module, f *function, approx Approx) (k *Kernel, err error) {
 	d := &decoder{
-		k:     &Kernel{module: m, name: f.name, approx: approx, params: f.params, maxThreads: f.maxThreads, rows: 1, preds: 1, rowName: []string{"0"}, granule: [2]int{16, 16}},
+		k:     &Kernel{module: m, name: f.name, approx: approx, entry: f, rows: 1, preds: 1, rowName: []string{"0"}, granule: [2]int{16, 16}},
 		rowOf: map[regKey]int32{}, predOf: map[regKey]int32{}, constOf: map[uint64]int32{0: zeroRow}, addrOf: map[*variable]int32{}, specOf: map[string]int32{},
 		frameOf: map[*variable]int{}, localAt: map[*variable]int{}, entry: map[*function]int32{}, retRow: map[*function]int32{}, busy: map[*function]bool{},
 		sharedN: firstAddress, localN: firstAddress,
@@ -266,7 +266,7 @@ func (d *decoder) address(name string) int32 {
 		if at, ok := d.frameOf[v]; ok {
 			return d.constant(uint64(at))
 		}
-		return d.constant(uint64(d.k.paramAt[slices.Index(d.k.params, v)]))
+		return d.constant(uint64(d.k.paramAt[slices.Index(d.k.entry.params, v)]))
 	}
 	d.fail("%s has no address here", name)
 	return 0

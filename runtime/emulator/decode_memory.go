@@ -57,6 +57,9 @@ func (d *decoder) addressOf(o operand, x *access) {
 			}
 		}
 	case o.reg >= 0:
+		if x.space == spaceParam && d.f != d.k.entry {
+			x.space = spaceFrame
+		}
 		if x.space == spaceShared && d.f.regs[o.reg].elem.width() == 32 {
 			e = elems["u32"]
 		}

@@ -65,12 +65,12 @@ func (l *launch) check() error {
 			return fmt.Errorf("a grid of %v blocks of %v threads cannot be launched", l.grid, l.block)
 		}
 	}
-	limit := maxThreads
-	if l.k.maxThreads > 0 {
-		limit = min(limit, l.k.maxThreads)
+	limit, f := maxThreads, l.k.entry
+	if f.maxThreads > 0 {
+		limit = min(limit, f.maxThreads)
 	}
-	if l.threads > limit {
-		return fmt.Errorf("%d threads a block are more than %d", l.threads, limit)
+	if l.threads > limit || f.exactThreads && l.threads != limit {
+		return fmt.Errorf("it cannot run with %d threads a block, it is made for %d", l.threads, limit)
 	}
 	if blocks := l.grid[0] * l.grid[1] * l.grid[2]; blocks > math.MaxInt32-1 {
 		return fmt.Errorf("%d blocks are too many", blocks)
@@ -78,22 +78,30 @@ func (l *launch) check() error {
 	if l.sharedBytes < 0 || l.sharedBytes+l.k.SharedBytes() > maxShared {
 		return fmt.Errorf("%d bytes of shared memory a block are more than %d", l.sharedBytes+l.k.SharedBytes(), maxShared)
 	}
+	size := int64(0)
 	for _, v := range l.k.module.order {
-		if v.external && (v.space == "global" || v.space == "const") {
+		if v.space == "shared" {
+			continue
+		}
+		if v.external {
 			return fmt.Errorf("the variable %s is only declared", v.name)
 		}
+		size += v.size
+	}
+	if size > maxVariable {
+		return fmt.Errorf("%d bytes of variables are more than %d", size, maxVariable)
 	}
 	return nil
 }
 
 // marshal lays out the parameters as the kernel reads them.
 func (k *Kernel) marshal(params []any) ([]byte, error) {
-	if len(params) != len(k.params) {
-		return nil, fmt.Errorf("it takes %d parameters, not %d", len(k.params), len(params))
+	if len(params) != len(k.entry.params) {
+		return nil, fmt.Errorf("it takes %d parameters, not %d", len(k.entry.params), len(params))
 	}
 	out := make([]byte, k.paramBytes)
 	for i, p := range params {
-		v := k.params[i]
+		v := k.entry.params[i]
 		var bits uint64
 		size := int(v.size)
 		switch p := p.(type) {

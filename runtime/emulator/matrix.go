@@ -162,47 +162,60 @@ func (p *product) floats(w *warp) {
 			a[i][k], b[i][k] = f.decode(rawA[i][k]&mask), f.decode(rawB[i][k]&mask)
 		}
 	}
-	for l := range lanes {
-		g, t := l>>2, l&3
-		var out [4]uint64 // the results may overwrite the registers of c
-		for i := range p.m * p.n / lanes {
-			row, col := g+i>>1*8, 2*t+i&1
-			r, shift := i, 0
-			if p.c.bits == 16 {
-				r, shift = i>>1, i&1*16
+	d := p.accumulator(w)
+	for row := range p.m {
+		for col := 0; col < p.n; col += 4 {
+			var c [4]float64
+			for i := range c {
+				c[i] = fc.decode(d[row][col+i])
 			}
-			c := fc.decode(w.regs[p.rc[r]][l] >> shift & p.c.mask())
-			out[r] |= p.sum(a[row][:p.k], b[col][:p.k], c, fc) << shift
-		}
-		for r, x := range p.rd {
-			w.regs[x][l] = out[r]
+			if p.approx == Nearest && fc != f64 {
+				chains(a[row][:p.k], &b[col], &b[col+1], &b[col+2], &b[col+3], &c)
+			} else {
+				for i := range c {
+					c[i] = p.sum(a[row][:p.k], b[col+i][:p.k], c[i], fc)
+				}
+			}
+			for i := range c {
+				d[row][col+i] = fc.encode(c[i], toEven)
+			}
 		}
 	}
+	p.put(w, d)
 }
 
-// sum is one element of the result. The manual promises products and sums of at least single
-// precision in any order. The nearest result is the project's own order, a fused
-// multiply-add for each k, ascending; the ends are that far from the exact sum
-// which k roundings towards zero can lead.
-func (p *product) sum(a, b []float64, c float64, fc format) uint64 {
+// chains adds to each c[i] the products of a with column i: a fused multiply-add in
+// float32 for each k, ascending. Four columns at once keep the processor busy.
+func chains(a []float64, b0, b1, b2, b3 *[16]float64, c *[4]float64) {
+	s0, s1, s2, s3 := float32(c[0]), float32(c[1]), float32(c[2]), float32(c[3])
+	for i, x := range a {
+		s0 = multiplyAdd32(x*b0[i], s0)
+		s1 = multiplyAdd32(x*b1[i], s1)
+		s2 = multiplyAdd32(x*b2[i], s2)
+		s3 = multiplyAdd32(x*b3[i], s3)
+	}
+	*c = [4]float64{float64(s0), float64(s1), float64(s2), float64(s3)}
+}
+
+// multiplyAdd32 adds to s a product that is exact in float64.
+func multiplyAdd32(product float64, s float32) float32 {
+	t := product + float64(s)
+	if roundsOnce(t) {
+		return float32(t)
+	}
+	return float32(sumOdd(product, float64(s)))
+}
+
+// sum is one element of a result in f64, or at an end of what the manual allows. It
+// promises products and sums of at least single precision in any order: as far from the
+// exact sum as k roundings towards zero can lead. The nearest result is the
+// project's own order (chains).
+func (p *product) sum(a, b []float64, c float64, fc format) float64 {
 	if fc == f64 {
 		for i, x := range a {
 			c = math.FMA(x, b[i], c)
 		}
-		return f64.encode(c, toEven)
-	}
-	if p.approx == Nearest {
-		s := float32(c)
-		for i, x := range a {
-			y := x * b[i]
-			t := y + float64(s)
-			if roundsOnce(t) {
-				s = float32(t)
-			} else {
-				s = float32(sumOdd(y, float64(s)))
-			}
-		}
-		return fc.encode(float64(s), toEven)
+		return c
 	}
 	exact, size := c, math.Abs(c)
 	for i, x := range a {
@@ -213,7 +226,7 @@ func (p *product) sum(a, b []float64, c float64, fc format) uint64 {
 	if p.approx == Low {
 		err = -err
 	}
-	return fc.encode(exact+err, toEven)
+	return exact + err
 }
 
 func (p *product) integers(w *warp) {
@@ -225,22 +238,46 @@ func (p *product) integers(w *warp) {
 			a[i][k], b[i][k] = int64(p.a.extend(rawA[i][k])), int64(p.b.extend(rawB[i][k]))
 		}
 	}
-	for l := range lanes {
-		g, t := l>>2, l&3
-		var out [4]uint64
-		for i := range p.m * p.n / lanes {
-			row, col := g+i>>1*8, 2*t+i&1
-			s := int64(int32(w.regs[p.rc[i]][l]))
+	d := p.accumulator(w)
+	for row := range p.m {
+		for col := range p.n {
+			s := int64(int32(d[row][col]))
 			for k := range p.k {
 				s += a[row][k] * b[col][k]
 			}
 			if p.saturate {
 				s = min(max(s, math.MinInt32), math.MaxInt32)
 			}
-			out[i] = uint64(uint32(s))
+			d[row][col] = uint64(uint32(s))
 		}
-		for r, x := range p.rd {
-			w.regs[x][l] = out[r]
+	}
+	p.put(w, d)
+}
+
+// accumulator is C, gathered from the lanes.
+func (p *product) accumulator(w *warp) *[16][8]uint64 {
+	var c [16][8]uint64
+	per := 32 / min(p.c.bits, 32)
+	for i := range p.m * p.n / lanes {
+		v, shift := &w.regs[p.rc[i/per]], i%per*p.c.bits
+		for l := range lanes {
+			c[l>>2+i>>1*8][2*(l&3)+i&1] = v[l] >> shift & p.c.mask()
+		}
+	}
+	return &c
+}
+
+// put spreads D over the lanes.
+func (p *product) put(w *warp, d *[16][8]uint64) {
+	per := 32 / min(p.c.bits, 32)
+	for i := range p.m * p.n / lanes {
+		v, shift := &w.regs[p.rd[i/per]], i%per*p.c.bits
+		for l := range lanes {
+			x := d[l>>2+i>>1*8][2*(l&3)+i&1] << shift
+			if shift != 0 {
+				x |= v[l]
+			}
+			v[l] = x
 		}
 	}
 }

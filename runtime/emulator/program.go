@@ -15,13 +15,12 @@ type Kernel struct {
 	consts []constant
 	specs  []specialRow
 
-	params     []*variable
-	paramAt    []int // byte offsets of params
+	paramAt    []int // byte offsets of the parameters
 	paramBytes int
 	shared     []placed // static variables, ascending, then the extern one
 	local      []placed
 	frameBytes int // parameters and results of device functions
-	maxThreads int
+	entry      *function
 	rowName    []string
 
 	granule [2]int // narrowest access to shared and to global memory, in bytes

@@ -24,7 +24,7 @@ func tryAll(text string) (loaded, ran int) {
 		loaded++
 		d := &Device{Workers: 1, Limit: 2000}
 		var params []any
-		for i, p := range k.params {
+		for i, p := range k.entry.params {
 			switch p.size {
 			case 8:
 				params = append(params, d.with("p", make([]uint32, 1024)))

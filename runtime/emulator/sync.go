@@ -39,7 +39,7 @@ func (w *warp) synchronise(s *split, in *inst, m uint32) {
 	need := m
 	switch {
 	case y.aligned:
-		need = w.alive
+		need = w.all
 		if m != s.mask {
 			w.faultAt(s.pc, bits.TrailingZeros32(s.mask&^m), Divergence, nil, "%s is executed by some lanes of the warp only: its predicate holds in lanes %s, not in %s", y.name, laneSet(m), laneSet(s.mask&^m))
 			return
@@ -59,19 +59,22 @@ func (w *warp) synchronise(s *split, in *inst, m uint32) {
 				return
 			}
 		}
-		need &= w.alive
 	}
 	s.wait, s.need, s.ready = waitWarp, need, m
-	w.gather(s.pc)
+	w.gather(s.pc, need)
 }
 
-// gather runs the instruction at pc if all lanes that must take part wait at it.
-func (w *warp) gather(pc int32) {
-	var here, need uint32
+// meets tells whether s waits at pc for the lanes need to come together.
+func (s *split) meets(pc int32, need uint32) bool {
+	return s.wait == waitWarp && s.pc == pc && s.need == need
+}
+
+// gather runs the instruction at pc if all the lanes need that have not ended wait at it.
+func (w *warp) gather(pc int32, need uint32) {
+	var here uint32
 	for _, s := range w.splits {
-		if s.wait == waitWarp && s.pc == pc {
+		if s.meets(pc, need) {
 			here |= s.ready
-			need |= s.need
 		}
 	}
 	if here == 0 || need&w.alive&^here != 0 {
@@ -79,12 +82,12 @@ func (w *warp) gather(pc int32) {
 	}
 	in := &w.blk.k.code[pc]
 	if in.op == opBlockSync {
-		w.blockSync(pc, in, here)
+		w.blockSync(pc, in, here, need)
 		return
 	}
 	in.run(w, in, here)
 	for _, s := range w.splits {
-		if s.wait == waitWarp && s.pc == pc {
+		if s.meets(pc, need) {
 			s.wait = running
 			s.pc++
 		}
@@ -98,13 +101,13 @@ func (w *warp) gather(pc int32) {
 func (w *warp) gatherAll() {
 	for i := 0; i < len(w.splits); i++ {
 		if s := w.splits[i]; s.wait == waitWarp {
-			w.gather(s.pc)
+			w.gather(s.pc, s.need)
 		}
 	}
 }
 
 // blockSync takes lanes to a barrier of the block.
-func (w *warp) blockSync(pc int32, in *inst, m uint32) {
+func (w *warp) blockSync(pc int32, in *inst, m, need uint32) {
 	b, use, y := w.blk, in.sync.barrier, in.sync
 	lane := bits.TrailingZeros32(m)
 	if w.undefined(in, use.id, m, "the number of the barrier") || use.count >= 0 && w.undefined(in, use.count, m, "the number of threads") {
@@ -153,7 +156,7 @@ func (w *warp) blockSync(pc int32, in *inst, m uint32) {
 		return
 	}
 	for _, s := range w.splits {
-		if s.wait != waitWarp || s.pc != pc {
+		if !s.meets(pc, need) {
 			continue
 		}
 		if use.arriveOnly {

@@ -24,6 +24,7 @@ type function struct {
 	labels          map[string]int // index of the statement that follows
 	declared        bool           // only declared: without a body
 	maxThreads      int            // of .maxntid or .reqntid; 0 = no limit
+	exactThreads    bool           // of .reqntid: no fewer either
 	line            int
 }
 

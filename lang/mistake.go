@@ -20,13 +20,16 @@ func (c *core) failHelp(at Span, help, format string, args ...any) {
 	panic(mistake{c.diagnostic(at, help, format, args...)})
 }
 
-// diagnostic places a mistake: one in a library file is shown at the call that led there.
+// diagnostic places a mistake: one in a library file is shown at the call, or where the module is made, that led there.
 func (c *core) diagnostic(at Span, help, format string, args ...any) Diagnostic {
 	d := Diagnostic{Span: at, Message: fmt.Sprintf(format, args...), Help: help}
 	calls := c.calls
 	for inLibrary(d.Span) && len(calls) > 0 {
 		d.Span = calls[len(calls)-1].at
 		calls = calls[:len(calls)-1]
+	}
+	for i := len(c.makingAt) - 1; i >= 0 && inLibrary(d.Span); i-- { // a module that is being made
+		d.Span = c.makingAt[i]
 	}
 	if d.Span != at {
 		d.Notes = append(d.Notes, fmt.Sprintf("the place in the library is %s:%d:%d", at.Pos.Filename, at.Pos.Line, at.Pos.Column))

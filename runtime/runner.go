@@ -116,7 +116,11 @@ func (r *Runner) restore() (progress, error) {
 func (r *Runner) readWeights(take func(*Model, []tensor) error) (progress, error) {
 	p, err := r.m.readStates(r.weights(), take)
 	if others, flags := r.otherSettings(); errors.Is(err, errOtherModel) && others != "" {
-		err = fmt.Errorf("%w\n  = they were trained with %s\n  = help: `%s` fits them; `--out DIR` takes another run folder", err, others, flags)
+		fits := "fits them"
+		if filepath.Ext(r.o.File) != ".mdl" && r.o.File != "" {
+			fits = "of `mdlc compile` makes a bundle that fits them"
+		}
+		err = fmt.Errorf("%w\n  = they were trained with %s\n  = help: `%s` %s; `--out DIR` takes another run folder", err, others, flags, fits)
 	}
 	return p, err
 }

@@ -370,7 +370,9 @@ func TestWeightsOfOtherSettings(t *testing.T) {
 	m.program.States[0].Dims = []int{2, 4}
 	wrong := out + "/weights.safetensors: m.w is f32[8] there and f32[2, 4] here: the weights are of another model, or of other settings\n  = they were trained with batch = 4, now 8\n  = help: `--set batch=4` fits them; `--out DIR` takes another run folder"
 	require.EqualError(t, NewRunner(m, o).Evaluate("valid"), wrong)
-	o.Resume = true
+	o.File = "learner.mdlb"
+	require.ErrorContains(t, NewRunner(m, o).Evaluate("valid"), "`--set batch=4` of `mdlc compile` makes a bundle that fits them")
+	o.File, o.Resume = "", true
 	require.EqualError(t, NewRunner(m, o).Train(), wrong)
 }
 

@@ -41,7 +41,7 @@ func (c *fmtCommand) format(t *terminal, file string) error {
 	}
 	src, err := read(file)
 	if err != nil {
-		return err
+		return noModel(file, err)
 	}
 	out, diagnostics := lang.Format(file, src)
 	for _, d := range diagnostics {

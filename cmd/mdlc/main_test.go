@@ -121,6 +121,7 @@ func TestFailures(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"run " + silent + " eval", "has no eval block"},
 		{"run nowhere.mdl", "no model: nowhere.mdl is not there; . holds regression.mdl, silent.mdl\n"},
+		{"fmt slient.mdl", "no model: slient.mdl is not there; did you mean `silent.mdl`?"},
 		{"check slient.mdl", "no model: slient.mdl is not there; did you mean `silent.mdl`?"},
 		{"run .", "no model: . is a folder, not a file that ends in .mdl; . holds regression.mdl, silent.mdl\n"},
 		{"run points.npy", "points.npy: not a bundle of mdlc: a model ends in .mdl; data is named with --data NAME=PATH"},

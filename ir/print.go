@@ -53,7 +53,9 @@ type printer struct {
 }
 
 func (p *printer) line(format string, args ...any) {
-	p.b.WriteString(strings.Repeat("  ", p.depth))
+	for range p.depth {
+		p.b.WriteString("  ")
+	}
 	fmt.Fprintf(&p.b, format, args...)
 }
 
@@ -119,7 +121,8 @@ func (p *printer) body(g *Graph) {
 }
 
 func (p *printer) node(n *Node, names map[*Node]string) {
-	p.line("%s = %s", names[n], n.Op.Name)
+	p.line("")
+	p.b.WriteString(names[n] + " = " + n.Op.Name)
 	for i, a := range n.Args {
 		if i > 0 {
 			p.b.WriteByte(',')

@@ -61,7 +61,7 @@ func (x *compilation) program() (*program.Program, error) {
 // allocates lives to its end: collecting less often saves a quarter of its time. But data that are
 // read already are no reason to let garbage grow with them.
 func collectAt() int {
-	const most, plain = 300, 256 << 20
+	const most, plain = 600, 128 << 20
 	var m goruntime.MemStats
 	goruntime.ReadMemStats(&m)
 	return int(max(most*plain/max(m.HeapAlloc, plain), 20))

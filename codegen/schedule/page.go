@@ -229,7 +229,7 @@ func (d *depends) axis(a *loop.Axis) []*loop.Axis {
 
 // value gives all leaf axes that v depends on, in order of discovery.
 func (d *depends) value(v *loop.Value) []*loop.Axis {
-	if v == nil {
+	if v == nil || v.Op == loop.Const {
 		return nil
 	}
 	if out, ok := d.memo[v]; ok {

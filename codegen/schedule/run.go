@@ -32,13 +32,17 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	if err != nil {
 		return steps, err
 	}
-	n := clone(steps[len(steps)-1].Kernel)
-	for _, o := range ofKind(opts, Skew) {
-		if err := skew(n, o.Axis); err != nil {
-			return steps, illegal(k, "skew", o, err)
+	n := steps[len(steps)-1].Kernel
+	if skews := ofKind(opts, Skew); len(skews) > 0 {
+		n = clone(n)
+		for _, o := range skews {
+			if err := skew(n, o.Axis); err != nil {
+				return steps, illegal(k, "skew", o, err)
+			}
 		}
+		finish(n)
 	}
-	steps = put(steps, "skew", finish(n))
+	steps = put(steps, "skew", n)
 	n, err = layout(n, ofKind(opts, Vec))
 	if err != nil {
 		return steps, fmt.Errorf("kernel %s: step layout: %w", k.Name, err)

@@ -3,7 +3,6 @@ package codegen
 import (
 	"fmt"
 	"runtime"
-	"strings"
 
 	"mdlc/codegen/schedule"
 	"mdlc/ir/index"
@@ -129,33 +128,6 @@ func (b *Built) Emit(t *Target) error {
 		}
 	}
 	return nil
-}
-
-// share makes equal functions one: kernels over other shapes often come to the same loops, and most products
-// pack their operands in the same way.
-func (b *Built) share() {
-	first := map[string]string{} // names by text
-	for _, k := range b.Kernels {
-		e := k.Emitted
-		named := map[string]string{} // what its functions are called in the end
-		own := e.funcs
-		e.funcs = nil
-		for _, f := range own {
-			for i, callee := range f.calls {
-				f.text = strings.ReplaceAll(f.text, "@"+callee+"(", "@"+named[callee]+"(")
-				f.calls[i] = named[callee]
-			}
-			anonymous := strings.Replace(f.text, "@"+f.name+"(", "@(", 1)
-			if _, ok := first[anonymous]; !ok {
-				first[anonymous] = f.name
-				e.funcs = append(e.funcs, f)
-			}
-			named[f.name] = first[anonymous]
-		}
-		for i := range e.Phases {
-			e.Phases[i].Symbol = named[e.Phases[i].Symbol]
-		}
-	}
 }
 
 // features names what t needs of the CPU.

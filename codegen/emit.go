@@ -28,6 +28,7 @@ type function struct {
 	calls      []string // names
 	intrinsics []string // declarations
 	streams    bool     // it stores past the caches or fetches ahead
+	phase      bool     // the loops of a phase, which an entry point calls
 }
 
 // EmittedPhase is a function `void Symbol(ptr args, i64 lo, i64 hi, ptr scratch)`
@@ -93,7 +94,9 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 		name := fmt.Sprintf("%s_p%d", k.Name, i)
 		inner, bufs := e.bodyFunc(name+".body", body, par)
 		streams := len(e.streamed)+len(e.ahead) > 0
-		out.funcs = append(append(out.funcs, e.micros...), e.function(inner, streams))
+		code := e.function(inner, streams)
+		code.phase = true
+		out.funcs = append(append(out.funcs, e.micros...), code)
 		e.micros = nil
 		out.funcs = append(out.funcs, e.function(e.entryFunc(name, inner, bufs, offsets), streams))
 		out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par})

@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,4 +76,54 @@ func TestSharedPhases(t *testing.T) {
 	require.Contains(t, b.Kernels[1].Emitted.funcs[0].text, "call void @one_p0.body(")
 	_, err := Compile(b.Emitted(), Options{Target: target, Modules: 3})
 	require.NoError(t, err)
+}
+
+// Phases that differ in a few numbers get these as arguments, and compute the same.
+func TestMergedNumbers(t *testing.T) {
+	var params, ops, reports string
+	for i, d := range [][2]int{{17, 64}, {23, 96}, {9, 160}} { // every row twice: no axes are one
+		n, m := d[0], d[1]
+		params += fmt.Sprintf("  %%%d = param state x%d f32[%d, %d]\n", i, i, n, m)
+		ops += fmt.Sprintf("  %%%d = index %%%d {(i0, i1) -> (i0 / 2, i1)} [%d, %d]\n  %%%d = exp %%%d : f32[%d, %d]\n", 3+2*i, i, 2*n, m, 4+2*i, 3+2*i, 2*n, m)
+		reports += fmt.Sprintf("  report y%d %%%d\n", i, 4+2*i)
+	}
+	g, err := ir.ParseGraph("graph train {\n" + params + ops + reports + "}")
+	require.NoError(t, err)
+	m := moduleOf(g)
+	require.NoError(t, passes.Run(m, passes.Options{}))
+	require.NoError(t, passes.Plan(m))
+	target := hostTarget(t)
+	machine, err := schedule.MachineNamed(target.Name)
+	require.NoError(t, err)
+	b, err := Build(m, machine, Options{Target: target})
+	require.NoError(t, err)
+	phases := 0
+	for _, f := range functions(b.Emitted()) {
+		if f.phase {
+			phases++
+			require.Contains(t, f.text, ", i64 %n0")
+		}
+	}
+	require.Len(t, b.Kernels, 3)
+	require.Equal(t, 1, phases)
+	checkProgram(t, b, g)
+}
+
+// Numbers that divide, that are part of an address or of a vector stay where they are.
+func TestNumbered(t *testing.T) {
+	n := number(&function{name: "f", text: `define hidden void @f(ptr noalias %0, i64 %1, i64 %2) nounwind {
+3:
+	%4 = mul i64 %1, -24
+	%5 = urem i64 %4, 7
+	%6 = getelementptr float, ptr %0, i64 8
+	%7 = call i64 @llvm.smin.i64(i64 6, i64 %4)
+	%8 = icmp slt i64 %7, 30
+	%9 = icmp slt <2 x i64> %a, <i64 1, i64 2>
+	%10 = call x86_regcallcc [1 x <8 x float>] @mdlc.dot8.1_f32.4a(i64 3, ptr %6, i64 16, <8 x float> zeroinitializer)
+	store i64 5, ptr %6, align 8
+	ret void
+}
+`})
+	require.Equal(t, []string{"-24", "6", "30", "3", "16"}, n.numbers)
+	require.Len(t, n.parts, 6)
 }

@@ -226,7 +226,12 @@ func (b *Builder) Bitcast(v value.Value, t types.Type) value.Value {
 func Module(triple, preamble string, decls, funcs []string) string {
 	sorted := append([]string(nil), decls...)
 	sort.Strings(sorted)
+	size := 0
+	for _, f := range funcs {
+		size += len(f) + 1
+	}
 	var s strings.Builder
+	s.Grow(size)
 	fmt.Fprintf(&s, "target triple = %q\n\n%s", triple, preamble)
 	last := ""
 	for _, d := range sorted {
@@ -236,7 +241,8 @@ func Module(triple, preamble string, decls, funcs []string) string {
 		}
 	}
 	for _, f := range funcs {
-		s.WriteString("\n" + f)
+		s.WriteString("\n")
+		s.WriteString(f)
 	}
 	return s.String()
 }

@@ -15,7 +15,11 @@ func Text(f *ir.Func) string {
 	if err := f.AssignIDs(); err != nil {
 		panic(fmt.Sprintf("llir: %s: %v", f.Name(), err))
 	}
-	p := &printer{}
+	size := 0
+	for _, b := range f.Blocks {
+		size += 64 * (len(b.Insts) + 2) // most lines are shorter
+	}
+	p := &printer{make([]byte, 0, size)}
 	p.put("define ")
 	if f.Linkage != enum.LinkageNone {
 		p.put(f.Linkage.String(), " ")

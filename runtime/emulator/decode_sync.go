@@ -15,7 +15,8 @@ func blockBarrier(d *decoder) {
 		warpBarrier(d)
 		return
 	}
-	y := &syncing{name: d.s.op + "." + m.one("sync", "arrive", "red"), aligned: d.s.op == "bar" || m.has("aligned"), mask: -1}
+	y := &syncing{name: d.s.op + "." + m.one("sync", "arrive", "red"), aligned: d.s.op == "bar" || m.has("aligned")}
+	y.anywhere = !y.aligned
 	in := inst{op: opBlockSync, sync: y}
 	use := barrierUse{count: -1}
 	u := elems["u32"]
@@ -53,7 +54,7 @@ func blockBarrier(d *decoder) {
 
 func warpBarrier(d *decoder) {
 	args := d.args(1)
-	in := inst{op: opWarpSync, sync: &syncing{name: "bar.warp.sync", mask: d.src(args[0], elems["b32"], false)}}
+	in := inst{op: opWarpSync, sync: &syncing{name: "bar.warp.sync", anywhere: true, mask: d.src(args[0], elems["b32"], false)}}
 	in.run = func(w *warp, in *inst, m uint32) {
 		var meet meeting
 		meet.release(w, m)

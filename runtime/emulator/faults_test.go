@@ -42,7 +42,10 @@ var launches = map[string]func(t testing.TB, text string, d *Device) error{
 		if _, err := d.Launch(kernelOf(t, text, "collatz"), [3]int{1, 1, 1}, [3]int{64, 1, 1}, 0, d.Alloc("y", 256)); err != nil {
 			return err
 		}
-		_, err := d.Launch(kernelOf(t, text, "count"), [3]int{1, 1, 1}, [3]int{64, 1, 1}, 0, d.Alloc("y", 256))
+		if _, err := d.Launch(kernelOf(t, text, "count"), [3]int{1, 1, 1}, [3]int{64, 1, 1}, 0, d.Alloc("y", 256)); err != nil {
+			return err
+		}
+		_, err := d.Launch(kernelOf(t, text, "ways"), [3]int{1, 1, 1}, [3]int{64, 1, 1}, 0, d.Alloc("y", 256))
 		return err
 	},
 }
@@ -65,12 +68,12 @@ var planted = []struct {
 	{"softmax.sm_80.ptx", "bar.sync \t0;", "bar.warp.sync -1;", 0, []Kind{Race, Uninitialised}},
 	{"transpose.sm_80.ptx", "bar.sync \t0;", "", 0, []Kind{Race, Uninitialised}},
 	{"transpose.sm_80.ptx", "@%p3 bra \t$L__BB0_3;", "@%p3 bra \t$L__BB0_3;\n\tbar.sync 0;", 0, []Kind{Divergence}},
-	{"pipe.ptx", "barrier.sync %r9, 64; // wait until empty", "", 0, []Kind{Race, Deadlock}},
+	{"pipe.ptx", "barrier.sync %r9, 64; // wait until empty", "", 0, []Kind{Race, Deadlock, BadBarrier}},
 	{"pipe.ptx", "barrier.sync %r8, 64; // wait until full", "", 0, []Kind{Race, Uninitialised}},
 	{"pipe.ptx", "barrier.arrive %r8, 64; // full", "", 0, []Kind{Deadlock}},
 	{"pipe.ptx", "barrier.arrive %r9, 64; // empty", "", 0, []Kind{Deadlock}},
-	{"pipe.ptx", "barrier.arrive %r9, 64; // empty", "barrier.arrive %r8, 64;", 0, []Kind{Deadlock, Race, Uninitialised}},
-	{"pipe.ptx", "add.s32 %r9, %r7, 3;", "add.s32 %r9, %r7, 1;", 1, []Kind{Deadlock, Race, Uninitialised}},
+	{"pipe.ptx", "barrier.arrive %r9, 64; // empty", "barrier.arrive %r8, 64;", 0, []Kind{Deadlock, Race, Uninitialised, BadBarrier}},
+	{"pipe.ptx", "add.s32 %r9, %r7, 3;", "add.s32 %r9, %r7, 1;", 1, []Kind{Deadlock, Race, Uninitialised, BadBarrier}},
 	{"warp.ptx", "bar.warp.sync 0xffffffff;", "", 0, []Kind{Race, Uninitialised}},
 	{"warp.ptx", "bar.warp.sync 0xffffffff;", "bar.warp.sync 0x0000ffff;", 0, []Kind{BadOperand}},
 	{"warp.ptx", "redux.sync.max.u32 %r10, %r1, 0x55555555;", "redux.sync.max.u32 %r10, %r1, -1;", 0, []Kind{Divergence}},
@@ -109,6 +112,11 @@ var planted = []struct {
 	{"calls.sm_80.ptx", "st.local.f32 \t[%rd1+12], %f12;", "st.local.f32 \t[%rd1+16], %f12;", 0, []Kind{OutOfBounds}},
 	{"calls.sm_80.ptx", "st.local.f32 \t[%rd1+8], %f11;", "", 0, []Kind{Uninitialised}},
 	{"warp.ptx", "st.global.v4.u32 [%rd3+16], {%r7, %r8, %r9, %r12};", "st.global.v4.u32 [%rd3+20], {%r7, %r8, %r9, %r12};", 0, []Kind{Misaligned}},
+	{"warp.ptx", "\tbarrier.sync 0;", "\tbar.sync 0;", 0, []Kind{Divergence}},
+	{"warp.ptx", "\tbarrier.sync 0;", "\tbar.warp.sync -1;", 0, []Kind{Divergence}},
+	{"warp.ptx", "\tbarrier.sync 0;", "\tbarrier.sync 1;", 0, []Kind{Divergence}},
+	{"warp.ptx", "setp.ge.u32 %p1, %r1, 60;", "setp.ge.u32 %p1, %r1, 58;", 0, []Kind{Uninitialised}},
+	{"warp.ptx", "bar.red.or.pred %p2, 0, %p1;", "setp.lt.u32 %p4, %r1, 32;\n@%p4 bar.sync 0;\n@!%p4 bar.red.or.pred %p2, 0, %p1;", 0, []Kind{BadBarrier}},
 	{"warp.ptx", "mov.u32 %r9, 0;", "", 0, []Kind{Undefined}},
 	{"warp.ptx", "DONE:", "DONE:\n\tbra DONE;", 0, []Kind{NoEnd}},
 }

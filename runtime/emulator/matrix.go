@@ -78,7 +78,7 @@ func multiplyMatrices(d *decoder) {
 	p.ra = rows(args[1], p.m*p.k/lanes/p.perA, p.a, d.src)
 	p.rb = rows(args[2], p.k*p.n/lanes/p.perB, p.b, d.src)
 	p.rc = rows(args[3], p.m*p.n/lanes/perC, p.c, d.src)
-	d.emit(inst{op: opWarpSync, mma: p, run: runProduct, sync: &syncing{name: "mma.sync", aligned: true, mask: -1}})
+	d.emit(inst{op: opWarpSync, mma: p, run: runProduct, sync: &syncing{name: "mma.sync", aligned: true}})
 }
 
 func shapeOf(s string) (m, n, k int) {
@@ -287,7 +287,7 @@ func (p *product) put(w *warp, d *[16][8]uint64) {
 func loadMatrix(d *decoder) {
 	x, rows := d.matrices(d.s.args, 0, 1, d.dst)
 	trans := d.s.mods.has("trans")
-	d.emit(inst{op: opWarpSync, sync: &syncing{name: "ldmatrix.sync", aligned: true, mask: -1}, run: func(w *warp, in *inst, m uint32) {
+	d.emit(inst{op: opWarpSync, sync: &syncing{name: "ldmatrix.sync", aligned: true}, run: func(w *warp, in *inst, m uint32) {
 		if !w.wholeWarp(in, m) || w.undefined(in, x.addr, ones32(8*len(rows)), "the address of a row") {
 			return
 		}
@@ -321,7 +321,7 @@ func loadMatrix(d *decoder) {
 func storeMatrix(d *decoder) {
 	x, rows := d.matrices(d.s.args, 1, 0, d.src)
 	trans := d.s.mods.has("trans")
-	d.emit(inst{op: opWarpSync, sync: &syncing{name: "stmatrix.sync", aligned: true, mask: -1}, run: func(w *warp, in *inst, m uint32) {
+	d.emit(inst{op: opWarpSync, sync: &syncing{name: "stmatrix.sync", aligned: true}, run: func(w *warp, in *inst, m uint32) {
 		if !w.wholeWarp(in, m) || w.undefined(in, x.addr, ones32(8*len(rows)), "the address of a row") {
 			return
 		}

@@ -85,10 +85,11 @@ type span struct{ to, from, n int }
 
 // syncing says who takes part in an instruction that lanes execute together.
 type syncing struct {
-	name    string
-	aligned bool  // every lane of the warp that has not ended
-	mask    int32 // else: the row of the member mask, -1 = the lanes that are here
-	barrier barrierUse
+	name     string
+	aligned  bool  // every lane of the warp that has not ended
+	anywhere bool  // lanes may come to another such instruction
+	mask     int32 // the row of the member mask
+	barrier  barrierUse
 }
 
 // Row numbers with a fixed meaning.

@@ -40,9 +40,8 @@ type split struct {
 	mask   uint32
 	join   *join
 	wait   waiting
-	need   uint32 // waitWarp: lanes that must come
-	ready  uint32 // waitWarp: the lanes of this split that are to take part
-	bar    int    // waitBlock
+	at     rendezvous // where it waits
+	ready  uint32     // the lanes of it that take part there
 }
 
 type waiting uint8

@@ -1,0 +1,221 @@
+package emulator
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+)
+
+// barrierUse is what an instruction does at a barrier of the block.
+type barrierUse struct {
+	id, count  int32 // rows; count -1 = all threads
+	arriveOnly bool
+	reduce     string // of bar.red: "popc", "and", "or"
+	pred       int32
+	inv        bool
+}
+
+// barrierCall is what lanes ask of a barrier.
+type barrierCall struct {
+	id, count  int // count 0 = all threads
+	arriveOnly bool
+	reduce     string
+}
+
+// A barrier is one of the sixteen of a block. It counts warps: an instruction waits
+// for the lanes of its warp first.
+type barrier struct {
+	call    barrierCall // of those who have come
+	arrived int         // threads
+	warps   uint32
+	meeting meeting
+	waiting []*split
+	votes   int // of bar.red: threads whose predicate held
+	voters  int
+}
+
+const blockBarriers = 16
+
+// barrierCall reads the barrier's number and count, which must be the same in all lanes.
+func (w *warp) barrierCall(in *inst, m uint32) (barrierCall, bool) {
+	use, name := in.sync.barrier, in.sync.name
+	if w.undefined(in, use.id, m, "the number of the barrier") || use.count >= 0 && w.undefined(in, use.count, m, "the number of threads") {
+		return barrierCall{}, false
+	}
+	lane := bits.TrailingZeros32(m)
+	id, count := w.regs[use.id][lane], uint64(0)
+	if use.count >= 0 {
+		count = w.regs[use.count][lane]
+		if count == 0 || count%lanes != 0 {
+			w.fault(in, lane, BadBarrier, "%s: the number of threads is %d, not a multiple of %d", name, count, lanes)
+			return barrierCall{}, false
+		}
+	}
+	for l := range eachLane(m) {
+		if w.regs[use.id][l] != id || use.count >= 0 && w.regs[use.count][l] != count {
+			w.fault(in, l, BadBarrier, "%s: lanes of one warp name different barriers", name)
+			return barrierCall{}, false
+		}
+	}
+	if id >= blockBarriers {
+		w.fault(in, lane, BadBarrier, "%s: there is no barrier %d", name, id)
+		return barrierCall{}, false
+	}
+	return barrierCall{int(id), int(count), use.arriveOnly, use.reduce}, true
+}
+
+// blockSync takes a warp, all of whose lanes have come, to a barrier of the block.
+func (w *warp) blockSync(in *inst, at rendezvous, m uint32) {
+	call, name, lane := at.barrier, in.sync.name, bits.TrailingZeros32(m)
+	bar := &w.blk.barriers[call.id]
+	switch before := bar.call; {
+	case bar.warps == 0:
+	case before.count != call.count:
+		w.fault(in, lane, BadBarrier, "%s: barrier %d waits for %s here and for %s elsewhere", name, call.id, threadCount(call.count), threadCount(before.count))
+		return
+	case before.reduce != call.reduce:
+		w.fault(in, lane, BadBarrier, "%s: barrier %d is used with a reduction and without, or with two", name, call.id)
+		return
+	case bar.warps>>w.index&1 != 0:
+		w.fault(in, lane, BadBarrier, "%s: warp %d comes to barrier %d again before the barrier is complete", name, w.index, call.id)
+		return
+	}
+	bar.call = call
+	bar.warps |= 1 << w.index
+	bar.arrived += bits.OnesCount32(m)
+	if call.count > 0 { // counted by warps
+		bar.arrived += lanes - bits.OnesCount32(m)
+	}
+	if call.count > 0 && bar.arrived > call.count {
+		w.fault(in, lane, BadBarrier, "%s: %d threads come to barrier %d, which waits for %d", name, bar.arrived, call.id, call.count)
+		return
+	}
+	bar.meeting.release(w, m)
+	for _, s := range w.splits {
+		if s.wait != waitWarp || s.at != at {
+			continue
+		}
+		if call.reduce != "" {
+			use := w.blk.k.code[s.pc].sync.barrier
+			p := w.preds[use.pred] ^ allOf(use.inv)
+			bar.votes += bits.OnesCount32(p & s.ready)
+			bar.voters += bits.OnesCount32(s.ready)
+		}
+		if call.arriveOnly {
+			s.wait = running
+			s.pc++
+			continue
+		}
+		s.wait = waitBlock
+		bar.waiting = append(bar.waiting, s)
+	}
+	w.blk.recheckBarrier(call.id)
+}
+
+func threadCount(n int) string {
+	if n == 0 {
+		return "all threads"
+	}
+	return fmt.Sprintf("%d threads", n)
+}
+
+func (b *block) recheckBarriers() {
+	for id := range b.barriers {
+		if b.barriers[id].arrived > 0 {
+			b.recheckBarrier(id)
+		}
+	}
+}
+
+// recheckBarrier lets the waiting go on if all have come.
+func (b *block) recheckBarrier(id int) {
+	bar := &b.barriers[id]
+	if bar.arrived == 0 || bar.arrived < b.wanted(bar) {
+		return
+	}
+	for _, s := range bar.waiting {
+		in := &b.k.code[s.pc]
+		bar.meeting.acquire(s.w, s.ready)
+		s.w.barrierResult(in, s.ready, bar)
+		s.wait = running
+		s.pc++
+	}
+	*bar = barrier{waiting: bar.waiting[:0]}
+}
+
+// wanted is how many threads a barrier waits for.
+func (b *block) wanted(bar *barrier) int {
+	if bar.call.count == 0 {
+		return b.alive
+	}
+	return bar.call.count
+}
+
+// barrierResult gives lanes the outcome of a bar.red.
+func (w *warp) barrierResult(in *inst, m uint32, bar *barrier) {
+	switch in.sync.barrier.reduce {
+	case "popc":
+		for l := range eachLane(m) {
+			w.regs[in.d][l] = uint64(bar.votes)
+		}
+		w.def[in.d] |= m
+	case "and":
+		w.setPred(in.d, m, allOf(bar.votes == bar.voters), m)
+	case "or":
+		w.setPred(in.d, m, allOf(bar.votes > 0), m)
+	}
+}
+
+func allOf(b bool) uint32 {
+	if b {
+		return ^uint32(0)
+	}
+	return 0
+}
+
+// stuck reports why nothing in the block can run.
+func (b *block) stuck() {
+	var barrierSplit *split
+	for _, w := range b.warps {
+		for _, s := range w.splits {
+			switch s.wait {
+			case waitWarp:
+				y := b.k.code[s.pc].sync
+				missing := s.at.mask & w.alive &^ s.ready
+				where := "elsewhere"
+				for _, t := range w.splits {
+					if t.mask&missing != 0 && t.wait != running {
+						where = "at " + b.k.place(t.pc).String()
+					}
+				}
+				for _, j := range w.joins {
+					if j.arrived&missing != 0 {
+						where = "past it, at " + b.k.place(j.pc).String()
+					}
+				}
+				w.faultAt(s.pc, bits.TrailingZeros32(s.ready), Divergence, nil, "%s is executed by lanes %s of warp %d; it needs lanes %s too, which wait %s", y.name, laneSet(s.ready), w.index, laneSet(missing), where)
+				return
+			case waitBlock:
+				if barrierSplit == nil {
+					barrierSplit = s
+				}
+			}
+		}
+	}
+	if barrierSplit == nil {
+		b.warps[0].faultAt(0, 0, Deadlock, nil, "nothing in the block can go on")
+		return
+	}
+	var lines []string
+	for _, w := range b.warps {
+		for _, s := range w.splits {
+			lines = append(lines, fmt.Sprintf("warp %d at barrier %d, %s", w.index, s.at.barrier.id, b.k.place(s.pc)))
+		}
+		if len(lines) > 6 {
+			lines = append(lines[:6], "…")
+			break
+		}
+	}
+	bar := &b.barriers[barrierSplit.at.barrier.id]
+	barrierSplit.w.faultAt(barrierSplit.pc, bits.TrailingZeros32(barrierSplit.ready), Deadlock, nil, "barrier %d has %d of %d threads and no more can come: %s", barrierSplit.at.barrier.id, bar.arrived, b.wanted(bar), strings.Join(lines, "; "))
+}

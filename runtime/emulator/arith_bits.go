@@ -94,6 +94,7 @@ func shift(d *decoder) {
 }
 
 func funnelShift(d *decoder) {
+	d.needs("b32")
 	left, wraps := d.s.mods.has("l"), d.s.mods.has("wrap")
 	if !left && !d.s.mods.has("r") || !wraps && !d.s.mods.has("clamp") {
 		d.fail("this form is not supported")
@@ -112,6 +113,7 @@ func funnelShift(d *decoder) {
 }
 
 func permuteBytes(d *decoder) {
+	d.needs("b32")
 	mode := d.s.mods.one("f4e", "b4e", "rc8", "ecl", "ecr", "rc16")
 	d.ternary(elems["b32"], 3, func(a, b, c uint64) uint64 {
 		v := b<<32 | a&0xffffffff
@@ -145,6 +147,7 @@ func permuteBytes(d *decoder) {
 }
 
 func lop3(d *decoder) {
+	d.needs("b32")
 	args := d.args(5)
 	if args[4].kind != argImm {
 		d.fail("the table must be a constant")

@@ -372,6 +372,13 @@ var floatTable = []struct {
 	{"cvt.rn.bf16x2.f32 %d, %a, %b;", "b32 f32 f32", 0x3f808000, 0x3f818000, 0x3f803f82},
 	{"cvt.rn.relu.bf16x2.f32 %d, %a, %b;", "b32 f32 f32", 0xbf800000, 0x3f800000, 0x3f80},
 	{"cvt.rna.tf32.f32 %d, %a;", "b32 f32", 0x3f801000, 0, 0x3f802000},
+	{"cvt.rn.satfinite.e4m3x2.f32 %d, %a, %b;", "b16 f32 f32", 0x3f800000, 0x43e80000, 0x387e}, // 1, 464
+	{"cvt.rn.satfinite.e4m3x2.f32 %d, %a, %b;", "b16 f32 f32", nan, 0xc7000000, 0x7ffe},
+	{"cvt.rn.satfinite.e5m2x2.f32 %d, %a, %b;", "b16 f32 f32", inf, 0x3f900000, 0x7b3c},
+	{"cvt.rn.satfinite.relu.e5m2x2.f32 %d, %a, %b;", "b16 f32 f32", 0xbf800000, 0x37800000, 0x0001},
+	{"cvt.rn.f16x2.e4m3x2 %d, %a;", "b32 b16", 0x7e01, 0, 0x5f001800},
+	{"cvt.rn.f16x2.e5m2x2 %d, %a;", "b32 b16", 0xfc3c, 0, 0xfc003c00},
+	{"cvt.rna.satfinite.tf32.f32 %d, %a;", "b32 f32", 0x7f7fffff, 0, 0x7f7fe000},
 	{"testp.normal.f32 %p2, %a; selp.b32 %d, 1, 0, %p2;", "b32 f32", 1, 0, 0},
 	{"setp.ltu.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 1},
 	{"setp.lt.f32 %p2, %a, %b; selp.b32 %d, 1, 0, %p2;", "b32 f32 f32", nan, 0, 0},

@@ -66,6 +66,10 @@ func issueCopy(d *decoder) {
 	if len(args) < 3 || len(args) > 4 || args[2].kind != argImm || d.s.mods.has("cache_hint") {
 		d.fail("this form is not supported")
 	}
+	if !d.s.mods.has("shared") && !d.s.mods.has("shared::cta") {
+		d.fail("copies go to shared memory of the block")
+	}
+	d.needs("global")
 	o := &copyOperands{n: int(args[2].value), size: -1, ignore: -1}
 	if o.n != 4 && o.n != 8 && o.n != 16 || d.s.mods.has("cg") && o.n != 16 {
 		d.fail("%d bytes cannot be copied", o.n)

@@ -8,12 +8,15 @@ var convertBuilders = map[string]func(d *decoder){"cvt": convert, "cvta": conver
 func convert(d *decoder) {
 	types := d.s.mods.types()
 	if len(types) != 2 {
-		d.fail("it needs two types, and fp8 is not supported")
+		d.fail("it needs two types")
 	}
 	to, from := types[0], types[1]
 	if to.pair {
 		convertPair(d, to, from)
 		return
+	}
+	if from.pair {
+		d.fail("this form is not supported")
 	}
 	args := d.args(2)
 	in := inst{op: opALU, d: d.dst(args[0], to, true), a: d.src(args[1], from, true)}
@@ -161,7 +164,7 @@ func (d *decoder) toTF32(in floatMode) func(a, b, c uint64) uint64 {
 	if name == "" {
 		d.fail("it must say how to round")
 	}
-	r, relu := roundings[name], d.s.mods.has("relu")
+	r, relu, clamp := roundings[name], d.s.mods.has("relu"), d.s.mods.has("satfinite")
 	tf32 := format{19, 10, 127, f32.nan >> 13}
 	return func(a, _, _ uint64) uint64 {
 		x := in.in(a)
@@ -171,23 +174,34 @@ func (d *decoder) toTF32(in floatMode) func(a, b, c uint64) uint64 {
 		if relu && x < 0 {
 			return 0
 		}
-		return tf32.encode(x, r) << 13
+		v := tf32.encode(x, r) << 13
+		if clamp && v&0x7fffffff == f32.infinity() {
+			v -= 1 << 13
+		}
+		return v
 	}
 }
 
-// convertPair packs two f32: the first operand goes to the upper half.
+// convertPair packs two f32, the first operand into the upper half, or converts both
+// halves of a pair.
 func convertPair(d *decoder, to, from elem) {
+	m := d.floatMode(to)
+	m.ftz = false
+	if from.pair {
+		args := d.args(2)
+		half := floatMode{format: from.format()}
+		in, out, mask := from.bits, to.bits, ones(from.bits)
+		d.emit(inst{op: opALU, d: d.dst(args[0], to, false), a: d.src(args[1], from, false), f: func(a, _, _ uint64) uint64 {
+			return m.out(half.decode(a>>in&mask))<<out | m.out(half.decode(a&mask))
+		}})
+		return
+	}
 	if from != elems["f32"] {
 		d.fail("two f32 are packed")
 	}
-	m := d.floatMode(to)
-	m.ftz = false
-	if d.s.mods.has("satfinite") {
-		d.fail("this form is not supported")
-	}
 	args := d.args(3)
 	d.emit(inst{op: opALU, d: d.dst(args[0], to, false), a: d.src(args[1], from, false), b: d.src(args[2], from, false), f: func(a, b, _ uint64) uint64 {
-		return m.out(f32.decode(a))<<16 | m.out(f32.decode(b))
+		return m.out(f32.decode(a))<<to.bits | m.out(f32.decode(b))
 	}})
 }
 
@@ -200,6 +214,7 @@ func convertAddress(d *decoder) {
 	args := d.args(2)
 	in := inst{op: opMov, d: d.dst(args[0], e, false), a: d.src(args[1], e, false)}
 	var window uint64
+	back := d.s.mods.has("to")
 	switch d.s.mods.one("global", "shared", "local", "const", "param") {
 	case "shared":
 		window = windowShared
@@ -212,7 +227,7 @@ func convertAddress(d *decoder) {
 	}
 	if window != 0 {
 		in.op = opALU
-		if d.s.mods.has("to") {
+		if back {
 			in.f = func(a, _, _ uint64) uint64 { return a - window }
 		} else {
 			in.f = func(a, _, _ uint64) uint64 { return a + window }

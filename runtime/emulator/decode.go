@@ -45,7 +45,7 @@ func (d *decoder) fail(format string, args ...any) {
 	line := d.f.line
 	if d.s != nil {
 		line = d.s.line
-		format = strings.Join(append([]string{d.s.op}, d.s.mods...), ".") + ": " + format
+		format = strings.Join(append([]string{d.s.op}, d.s.mods.names...), ".") + ": " + format
 	}
 	panic(syntaxPanic{&SyntaxError{line, fmt.Sprintf(format, args...)}})
 }
@@ -355,6 +355,15 @@ func (d *decoder) args(n int) []operand {
 	return d.s.args
 }
 
+// needs checks that the instruction has the modifiers of the one form that there is.
+func (d *decoder) needs(names ...string) {
+	for _, n := range names {
+		if !d.s.mods.has(n) {
+			d.fail("it must say .%s", n)
+		}
+	}
+}
+
 // typ is the instruction's only type, or its last one.
 func (d *decoder) typ() elem {
 	t := d.s.mods.types()
@@ -414,6 +423,9 @@ func (d *decoder) function(f *function) {
 				d.fail("this instruction is not supported")
 			}
 			build(d)
+			if m := s.mods.unknown(); m != "" {
+				d.fail("the modifier .%s is not supported", m)
+			}
 		}
 	}
 	d.s = nil

@@ -6,18 +6,16 @@ var memoryBuilders = map[string]func(d *decoder){
 	"ld": load, "ldu": load, "st": store, "prefetch": nothing, "prefetchu": nothing, "isspacep": isSpace,
 }
 
-func nothing(d *decoder) {}
+// nothing is for instructions that only matter to the speed or, as fences, to
+// memory that the emulator keeps in order.
+func nothing(d *decoder) { d.s.mods.all() }
 
 var spaces = map[string]space{"global": spaceGlobal, "shared": spaceShared, "const": spaceConst, "local": spaceLocal, "param": spaceParam, "shared::cta": spaceShared}
 
 // space reads the state space among the modifiers, which may stand as shared::cta.
 func (d *decoder) space() space {
-	for _, m := range d.s.mods {
-		if s, ok := spaces[m]; ok {
-			return s
-		}
-	}
-	return generic
+	name := d.s.mods.one("global", "shared", "const", "local", "param", "shared::cta")
+	return spaces[name] // generic if there is none
 }
 
 // accessOf decodes the address and kind of a load or store.

@@ -8,6 +8,7 @@ var syncBuilders = map[string]func(d *decoder){
 func blockBarrier(d *decoder) {
 	m := d.s.mods
 	args := d.s.args
+	m.has("cta") // says nothing new
 	if m.has("cluster") {
 		d.fail("clusters are not supported")
 	}
@@ -27,8 +28,10 @@ func blockBarrier(d *decoder) {
 			d.fail("this form is not supported")
 		}
 		if use.reduce == "popc" {
+			d.needs("u32")
 			in.d = d.dst(args[0], u, false)
 		} else {
+			d.needs("pred")
 			in.d = d.predDst(args[0])
 		}
 		use.pred, use.inv = d.predSrc(args[len(args)-1])
@@ -53,6 +56,7 @@ func blockBarrier(d *decoder) {
 }
 
 func warpBarrier(d *decoder) {
+	d.needs("sync")
 	args := d.args(1)
 	in := inst{op: opWarpSync, sync: &syncing{name: "bar.warp.sync", anywhere: true, mask: d.src(args[0], elems["b32"], false)}}
 	in.run = func(w *warp, in *inst, m uint32) {

@@ -19,12 +19,18 @@ var (
 	bf16 = format{16, 7, 127, 0x7fff}
 	f32  = format{32, 23, 127, 0x7fffffff}
 	f64  = format{64, 52, 1023, 0x7ff8000000000000}
+	e4m3 = format{8, 3, 7, 0x7f} // without infinities: 0x7f is NaN, and 0x7e the largest number
+	e5m2 = format{8, 2, 15, 0x7f}
 )
 
 func (e elem) format() format {
 	switch {
 	case e.kind == 'x':
 		return bf16
+	case e.kind == 'q':
+		return e4m3
+	case e.kind == 'r':
+		return e5m2
 	case e.bits == 16:
 		return f16
 	case e.bits == 64:
@@ -33,8 +39,13 @@ func (e elem) format() format {
 	return f32
 }
 
-// infinity is the encoding of +∞: all exponent bits.
-func (f format) infinity() uint64 { return (1<<(f.bits-1-f.man) - 1) << f.man }
+// infinity is the encoding of +∞, the first above those of numbers: all exponent bits.
+func (f format) infinity() uint64 {
+	if f == e4m3 {
+		return 0x7f
+	}
+	return (1<<(f.bits-1-f.man) - 1) << f.man
+}
 
 func (f format) sign() uint64 { return 1 << (f.bits - 1) }
 
@@ -58,20 +69,20 @@ func (f format) decode(v uint64) float64 {
 	if f.man == 7 {
 		return float64(math.Float32frombits(uint32(v) << 16))
 	}
-	sign, exp, man := v>>15&1, int(v>>10&31), v&1023
+	mag := v &^ f.sign()
+	exp, man := int(mag>>f.man), mag&(1<<f.man-1)
 	var x float64
-	switch exp {
-	case 31:
+	switch {
+	case mag > f.infinity() || f == e4m3 && mag == f.infinity():
+		return math.NaN()
+	case mag == f.infinity():
 		x = math.Inf(1)
-		if man != 0 {
-			return math.NaN()
-		}
-	case 0:
-		x = float64(man) * 0x1p-24
+	case exp == 0:
+		x = math.Ldexp(float64(man), 1-f.bias-f.man)
 	default:
-		x = math.Float64frombits(uint64(exp-15+1023)<<52 | man<<42)
+		x = math.Float64frombits(uint64(exp-f.bias+1023)<<52 | man<<(52-f.man))
 	}
-	if sign != 0 {
+	if mag != v {
 		x = -x
 	}
 	return x
@@ -217,12 +228,13 @@ type floatMode struct {
 	ftz   bool // subnormal operands and results are zeros
 	sat   bool // to [0, 1], NaN to 0
 	relu  bool // negative numbers to 0
+	clamp bool // .satfinite: what is too large becomes the largest number
 	fast  bool // f32, to nearest, nothing else: the common case
 }
 
 func (d *decoder) floatMode(e elem) floatMode {
 	m := d.s.mods
-	o := floatMode{format: e.format(), round: roundings[m.one("rn", "rz", "rm", "rp")], ftz: m.has("ftz"), sat: m.has("sat"), relu: m.has("relu")}
+	o := floatMode{format: e.format(), round: roundings[m.one("rn", "rz", "rm", "rp")], ftz: m.has("ftz"), sat: m.has("sat"), relu: m.has("relu"), clamp: m.has("satfinite")}
 	o.fast = o.format == f32 && o.round == toEven && !o.ftz && !o.sat && !o.relu
 	if o.format == f64 && o.round != toEven {
 		d.fail("f64 is rounded to nearest only")
@@ -241,6 +253,9 @@ func (m floatMode) out(x float64) uint64 {
 	v := m.encode(x, m.round)
 	if m.ftz {
 		v = m.flush(v)
+	}
+	if m.clamp && x == x && v&^m.sign() >= m.infinity() {
+		v = v&m.sign() | (m.infinity() - 1)
 	}
 	if m.sat {
 		switch {

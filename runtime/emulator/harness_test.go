@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const header = ".version 8.0\n.target sm_80\n.address_size 64\n"
+const header = ".version 8.3\n.target sm_80\n.address_size 64\n"
 
 // read gives a file of testdata/ptx.
 func read(t testing.TB, name string) string {

@@ -46,9 +46,10 @@ func multiplyMatrices(d *decoder) {
 		p = &product{a: t[1], b: t[2], c: t[0], saturate: mods.has("satfinite"), approx: d.k.approx}
 		p.m, p.n, p.k = shapeOf(name)
 	}
-	if p == nil || !mods.has("row") || !mods.has("col") || !mods.has("aligned") {
+	if p == nil {
 		d.fail("this product is not supported")
 	}
+	d.needs("sync", "aligned", "row", "col")
 	integer := p.a.bits == 8
 	if !integer && p.a != p.b || integer && (p.c != elems["s32"] || p.b.bits != 8) || p.a == elems["f64"] && p.c != elems["f64"] ||
 		!integer && p.a.bits < 64 && p.c != elems["f32"] && (p.c != elems["f16"] || p.a != elems["f16"]) {
@@ -354,7 +355,8 @@ func ones32(n int) uint32 { return uint32(ones(n)) }
 func (d *decoder) matrices(args []operand, list, addr int, f func(operand, elem, bool) int32) (*access, []int32) {
 	m := d.s.mods
 	n := map[string]int{"x1": 1, "x2": 2, "x4": 4}[m.one("x1", "x2", "x4")]
-	if len(args) != 2 || n == 0 || !m.has("m8n8") || !m.has("b16") || !m.has("aligned") {
+	d.needs("sync", "aligned", "m8n8", "b16")
+	if len(args) != 2 || n == 0 {
 		d.fail("this form is not supported")
 	}
 	x := &access{space: d.space()}

@@ -3,7 +3,7 @@ package emulator
 import "strings"
 
 // An elem is a PTX type: kind 'u', 's', 'b' (bits), 'f' (IEEE float), 'x'
-// (bfloat16), 't' (tf32) or 'p' (predicate); pair marks the packed x2 forms,
+// (bfloat16), 't' (tf32), 'q' (e4m3), 'r' (e5m2) or 'p' (predicate); pair marks the packed x2 forms,
 // whose bits are those of one half.
 type elem struct {
 	kind byte
@@ -18,9 +18,10 @@ var elems = map[string]elem{
 	"s8": {'s', 8, false}, "s16": {'s', 16, false}, "s32": {'s', 32, false}, "s64": {'s', 64, false},
 	"f16": {'f', 16, false}, "f32": {'f', 32, false}, "f64": {'f', 64, false}, "f16x2": {'f', 16, true},
 	"bf16": {'x', 16, false}, "bf16x2": {'x', 16, true}, "tf32": {'t', 32, false},
+	"e4m3x2": {'q', 8, true}, "e5m2x2": {'r', 8, true},
 }
 
-func (e elem) float() bool { return e.kind == 'f' || e.kind == 'x' || e.kind == 't' }
+func (e elem) float() bool { return strings.IndexByte("fxtqr", e.kind) >= 0 }
 
 // width is the number of bits of a register that holds e.
 func (e elem) width() int {
@@ -56,22 +57,21 @@ func (e elem) extend(v uint64) uint64 {
 }
 
 // mods are the parts of an opcode after its base: cvt.rn.f32.s32 has rn, f32, s32.
-type mods []string
-
-func (m mods) has(name string) bool {
-	for _, s := range m {
-		if s == name {
-			return true
-		}
-	}
-	return false
+// They remember which of them were asked for, so that one that means something the
+// emulator does not know of is refused and not passed over.
+type mods struct {
+	names []string
+	asked []bool
 }
+
+func (m mods) has(name string) bool { return m.one(name) != "" }
 
 // one is the first of names that is among the modifiers, or "".
 func (m mods) one(names ...string) string {
-	for _, s := range m {
+	for i, s := range m.names {
 		for _, n := range names {
 			if s == n {
+				m.asked[i] = true
 				return s
 			}
 		}
@@ -79,21 +79,43 @@ func (m mods) one(names ...string) string {
 	return ""
 }
 
+// all asks for every modifier.
+func (m mods) all() {
+	for i := range m.asked {
+		m.asked[i] = true
+	}
+}
+
 // types are the element types among the modifiers, in order.
 func (m mods) types() []elem {
 	var out []elem
-	for _, s := range m {
+	for i, s := range m.names {
 		if e, ok := elems[s]; ok {
+			m.asked[i] = true
 			out = append(out, e)
 		}
 	}
 	return out
 }
 
+// hints change the speed of a GPU and not what is computed.
+var hints = map[string]bool{"uni": true, "weak": true, "volatile": true, "ca": true, "cg": true, "cs": true, "lu": true, "cv": true, "wb": true, "wt": true}
+
+// unknown is a modifier that nobody asked for and that is no hint, or "".
+func (m mods) unknown() string {
+	for i, s := range m.names {
+		if !m.asked[i] && !hints[s] && !strings.HasPrefix(s, "L1::") && !strings.HasPrefix(s, "L2::") {
+			return s
+		}
+	}
+	return ""
+}
+
 func splitOpcode(word string) (string, mods) {
 	base, rest, found := strings.Cut(word, ".")
 	if !found {
-		return base, nil
+		return base, mods{}
 	}
-	return base, strings.Split(rest, ".")
+	names := strings.Split(rest, ".")
+	return base, mods{names, make([]bool, len(names))}
 }

@@ -176,7 +176,7 @@ func testProduct(t *testing.T, name, types string, m, n, k, width int) {
 	}
 }
 
-func splitMods(s string) []string { _, m := splitOpcode("x." + s); return m }
+func splitMods(s string) []string { _, m := splitOpcode("x." + s); return m.names }
 
 func productPTX(name, types string, m, n, k, width int) string {
 	reg := max(32, width)

@@ -16,9 +16,7 @@ func (d *decoder) together(name string, mask operand, in inst) {
 // shuffle: lanes read each other's operand. The third operand holds the segment
 // mask (bits 8-12) and the clamp (bits 0-4).
 func shuffle(d *decoder) {
-	if !d.s.mods.has("sync") {
-		d.fail("only the .sync form exists on this target")
-	}
+	d.needs("sync", "b32")
 	mode := d.s.mods.one("up", "down", "bfly", "idx")
 	args := d.args(5)
 	e, u := elems["b32"], elems["u32"]
@@ -79,15 +77,15 @@ func shuffleSource(mode string, l, b int, c uint64) (from int, ok bool) {
 }
 
 func vote(d *decoder) {
-	if !d.s.mods.has("sync") {
-		d.fail("only the .sync form exists on this target")
-	}
+	d.needs("sync")
 	args := d.args(3)
 	mode := d.s.mods.one("all", "any", "uni", "ballot")
 	var in inst
 	if mode == "ballot" {
+		d.needs("b32")
 		in.d = d.dst(args[0], elems["b32"], false)
 	} else {
+		d.needs("pred")
 		in.d = d.predDst(args[0])
 	}
 	var inv bool
@@ -121,11 +119,13 @@ func (w *warp) fill(r int32, m uint32, v uint64) {
 }
 
 func activeMask(d *decoder) {
+	d.needs("b32")
 	args := d.args(1)
 	d.emit(inst{op: opRun, d: d.dst(args[0], elems["b32"], false), run: func(w *warp, in *inst, m uint32) { w.fill(in.d, m, uint64(m)) }})
 }
 
 func elect(d *decoder) {
+	d.needs("sync")
 	args := d.args(2)
 	to := args[0]
 	if to.second == -1 {
@@ -143,6 +143,7 @@ func elect(d *decoder) {
 }
 
 func reduceWarp(d *decoder) {
+	d.needs("sync")
 	e := d.typ()
 	op := d.s.mods.one("add", "min", "max", "and", "or", "xor")
 	if e.float() || op == "" {
@@ -180,8 +181,9 @@ func reduceWarp(d *decoder) {
 }
 
 func match(d *decoder) {
+	d.needs("sync")
 	e := d.typ()
-	all := d.s.mods.has("all")
+	all := d.s.mods.one("all", "any") == "all"
 	args := d.args(3)
 	to := args[0]
 	in := inst{a: d.src(args[1], e, false)}

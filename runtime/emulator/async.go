@@ -37,14 +37,17 @@ func copyAsync(d *decoder) {
 	switch {
 	case !m.has("async"):
 		d.fail("this form is not supported")
-	case m.has("bulk"), m.has("mbarrier"), m.has("reduce"):
-		d.fail("bulk copies and mbarriers are not supported yet")
+	case m.has("bulk"):
+		bulkCopy(d)
+	case m.has("mbarrier"):
+		arriveWithCopies(d)
 	case m.has("commit_group"):
 		d.emit(inst{op: opRun, run: commitCopies})
 	case m.has("wait_all"):
 		d.emit(inst{op: opRun, run: func(w *warp, in *inst, lanes uint32) {
 			for l := range eachLane(lanes) {
-				w.land(l, len(w.async[l].copies))
+				w.blk.deliverOf(w, l)
+				w.land(l, w.async[l].copies)
 				w.async[l].reset()
 			}
 		}})
@@ -134,13 +137,14 @@ func commitCopies(w *warp, _ *inst, lanes uint32) {
 // waitGroups lands all but the keep youngest groups of each lane.
 func (w *warp) waitGroups(lanes uint32, keep int) {
 	for l := range eachLane(lanes) {
+		w.blk.deliverOf(w, l)
 		q := &w.async[l]
 		done := len(q.groups) - keep
 		if done <= 0 {
 			continue
 		}
 		end := q.groups[done-1]
-		w.land(l, end)
+		w.land(l, q.copies[:end])
 		q.copies = append(q.copies[:0], q.copies[end:]...)
 		for i, g := range q.groups[done:] {
 			q.groups[i] = g - end
@@ -149,12 +153,16 @@ func (w *warp) waitGroups(lanes uint32, keep int) {
 	}
 }
 
-// land writes the first n copies of a lane. From here on they are writes of its thread.
-func (w *warp) land(lane, n int) {
-	b := w.blk
-	for _, c := range w.async[lane].copies[:n] {
+// land writes copies of a lane. From here on they are writes of its thread.
+func (w *warp) land(lane int, copies []pendingCopy) {
+	w.blk.put(copies, w.first+lane, w.clocks[lane])
+}
+
+// put writes the bytes of copies, as writes of an agent.
+func (b *block) put(copies []pendingCopy, agent int, clock uint32) {
+	for _, c := range copies {
 		copy(b.shared[c.to:c.to+uint64(c.n)], c.data[:])
-		me := makeStamp(w.first+lane, w.clocks[lane], c.pc)
+		me := makeStamp(agent, clock, c.pc)
 		for i := c.to >> b.sharedG; i <= (c.to+uint64(c.n)-1)>>b.sharedG; i++ {
 			b.cells[i] = cell{w: me}
 		}

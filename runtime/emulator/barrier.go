@@ -175,7 +175,7 @@ func allOf(b bool) uint32 {
 
 // stuck reports why nothing in the block can run.
 func (b *block) stuck() {
-	var barrierSplit *split
+	var barrierSplit, polling *split
 	for _, w := range b.warps {
 		for _, s := range w.splits {
 			switch s.wait {
@@ -196,9 +196,15 @@ func (b *block) stuck() {
 				w.faultAt(s.pc, bits.TrailingZeros32(s.ready), Divergence, nil, "%s is executed by lanes %s of warp %d; it needs lanes %s too, which wait %s", y.name, laneSet(s.ready), w.index, laneSet(missing), where)
 				return
 			case waitBlock:
+				if polling != nil {
+					polling.w.faultAt(polling.at.pc, bits.TrailingZeros32(polling.ready), Deadlock, nil, "nothing can go on, and %s is polled here", b.polled(polling))
+					return
+				}
 				if barrierSplit == nil {
 					barrierSplit = s
 				}
+			case waitPoll:
+				polling = s
 			}
 		}
 	}

@@ -4,27 +4,36 @@ import "math/bits"
 
 // A block runs on one goroutine. Its parts are kept for the next block.
 type block struct {
-	k         *Kernel
-	l         *launch
-	id        [3]int
-	number    int32
-	threads   int
-	warps     []*warp
-	alive     int
-	shared    []byte
-	cells     []cell // of shared, one for each granule
-	fresh     []cell // how cells begin
-	sharedG   uint   // log2 of the granule
-	barriers  [blockBarriers]barrier
-	rnd       random
-	steps     int
-	laneSteps int
-	fault     *Fault
-	ready     []*split
+	k          *Kernel
+	l          *launch
+	id         [3]int
+	number     int32
+	threads    int
+	viewLength int // threads, and room for the agents of mbarriers
+	warps      []*warp
+	alive      int
+	shared     []byte
+	cells      []cell // of shared, one for each granule
+	fresh      []cell // how cells begin
+	sharedG    uint   // log2 of the granule
+	barriers   [blockBarriers]barrier
+	mbarriers  map[uint64]*mbarrier // by address in shared memory
+	agents     int                  // mbarriers made so far
+	flights    []flight
+	idle       int // turns since a phase was completed in which all that could run polled
+	rnd        random
+	steps      int
+	laneSteps  int
+	fault      *Fault
+	ready      []*split
 }
 
 func newBlock(l *launch) *block {
 	b := &block{k: l.k, l: l, threads: l.threads}
+	b.viewLength = b.threads
+	if l.k.mbarriers {
+		b.viewLength += maxMbarriers
+	}
 	b.sharedG = uint(bits.TrailingZeros(uint(l.k.granule[0])))
 	end := 0
 	for _, p := range l.k.shared {
@@ -78,8 +87,9 @@ func (b *block) reset(n int) {
 	b.alive, b.steps, b.fault = b.threads, 0, nil
 	b.rnd = random{b.l.seed ^ uint64(n)*0x9e3779b97f4a7c15}
 	b.barriers = [blockBarriers]barrier{}
+	b.mbarriers, b.agents, b.flights, b.idle = nil, 0, nil, 0
 	copy(b.cells, b.fresh)
-	start := make(view, b.threads)
+	start := make(view, b.viewLength)
 	for _, w := range b.warps {
 		w.reset(start)
 	}
@@ -122,6 +132,25 @@ func (b *block) threadID(t int) [3]int {
 	return [3]int{t % s[0], t / s[0] % s[1], t / s[0] / s[1]}
 }
 
+// maxIdle bounds the turns in which all that can run polls mbarriers in vain.
+const maxIdle = 1000
+
+// pollAgain wakes the splits that poll: what they do after a failed try may help others.
+func (b *block) pollAgain() bool {
+	b.idle++
+	if b.idle > maxIdle {
+		return false
+	}
+	any := false
+	for _, w := range b.warps {
+		for _, s := range w.splits {
+			any = any || s.wait == waitPoll
+		}
+	}
+	b.wake()
+	return any
+}
+
 // run executes the block: again and again some split that can go on, for some
 // number of instructions.
 func (b *block) run() {
@@ -135,8 +164,11 @@ func (b *block) run() {
 			}
 		}
 		if len(b.ready) == 0 {
-			b.stuck()
-			return
+			if !b.deliver() && !b.pollAgain() {
+				b.stuck()
+				return
+			}
+			continue
 		}
 		s := b.ready[b.rnd.below(len(b.ready))]
 		fuel := 1 << b.rnd.below(12)

@@ -237,6 +237,10 @@ func (w *warp) markShared(in *inst, lane int, addr uint64, n int, me stamp) bool
 		w.outsideShared(in, lane, addr, n, "write")
 		return false
 	}
+	if len(b.mbarriers) > 0 && b.mbarriers[addr&^7] != nil {
+		w.fault(in, lane, BadBarrier, "a write of %d bytes over the mbarrier at %s", n, b.name(spaceShared, addr&^7))
+		return false
+	}
 	t := w.first + lane
 	v := w.views[lane]
 	for i := addr >> b.sharedG; i <= (addr+uint64(n)-1)>>b.sharedG; i++ {
@@ -266,7 +270,7 @@ func (w *warp) badCell(in *inst, lane int, s stamp, addr uint64, n int, what str
 		w.fault(in, lane, Uninitialised, "a read of %d bytes at %s, which nothing has written", n, b.name(spaceShared, addr))
 	default:
 		other := b.k.place(s.pc())
-		w.faultAt(in.pc, lane, InFlight, &other, "a %s of %d bytes at %s, where an asynchronous copy of thread %s has not been waited for", what, n, b.name(spaceShared, addr), triple(b.threadID(s.thread())))
+		w.faultAt(in.pc, lane, InFlight, &other, "a %s of %d bytes at %s, where an asynchronous copy of %s has not been waited for", what, n, b.name(spaceShared, addr), b.who(s))
 	}
 }
 
@@ -277,7 +281,15 @@ func (w *warp) outsideShared(in *inst, lane int, addr uint64, n int, what string
 func (w *warp) race(in *inst, lane int, other stamp, now, was, where string) {
 	b := w.blk
 	p := b.k.place(other.pc())
-	w.faultAt(in.pc, lane, Race, &p, "%s is %s here and %s by thread %s, and no barrier is between", where, now, was, triple(b.threadID(other.thread())))
+	w.faultAt(in.pc, lane, Race, &p, "%s is %s here and %s by %s, and no barrier is between", where, now, was, b.who(other))
+}
+
+// who names the thread of an access.
+func (b *block) who(s stamp) string {
+	if s.thread() >= b.threads {
+		return "an asynchronous copy"
+	}
+	return "thread " + triple(b.threadID(s.thread()))
 }
 
 // Local memory: of one thread, so it knows no races.

@@ -15,16 +15,17 @@ type stamp uint64
 const (
 	stampFlight stamp = 1 << 63
 	stampGap    stamp = ^stamp(0) // a cell between variables
-	clockBits         = 29
+	clockBits         = 28
 	placeBits         = 24
 	maxThreads        = 1024
+	maxAgents         = 2 * maxThreads // threads, and the mbarriers that copies complete at
 )
 
 func makeStamp(thread int, clock uint32, pc int32) stamp {
 	return stamp(thread)<<(clockBits+placeBits) | stamp(clock&(1<<clockBits-1))<<placeBits | stamp(pc)
 }
 
-func (s stamp) thread() int   { return int(s>>(clockBits+placeBits)) & (maxThreads - 1) }
+func (s stamp) thread() int   { return int(s>>(clockBits+placeBits)) & (maxAgents - 1) }
 func (s stamp) clock() uint32 { return uint32(s>>placeBits) & (1<<clockBits - 1) }
 func (s stamp) pc() int32     { return int32(s & (1<<placeBits - 1)) }
 
@@ -43,7 +44,7 @@ type meeting struct {
 // release hands over what lanes of w have done, and starts their next clock.
 func (m *meeting) release(w *warp, lanes uint32) {
 	if m.v == nil {
-		m.v = make(view, w.blk.threads)
+		m.v = make(view, w.blk.viewLength)
 	}
 	for l := range eachLane(lanes) {
 		if v := w.views[l]; &v[0] != m.last {

@@ -21,6 +21,7 @@ type Kernel struct {
 	local      []placed
 	frameBytes int // parameters and results of device functions
 	entry      *function
+	mbarriers  bool // are used
 	rowName    []string
 
 	granule [2]int // narrowest access to shared and to global memory, in bytes

@@ -13,23 +13,25 @@ type row [lanes]uint64
 // A warp is 32 lanes with their registers. Lanes that went different ways at a
 // branch are splits, each with its own place in the code.
 type warp struct {
-	blk    *block
-	index  int
-	first  int // number of lane 0's thread in the block
-	all    uint32
-	alive  uint32
-	regs   []row
-	def    []uint32 // which lanes of a row hold a value
-	preds  []uint32
-	pdef   []uint32
-	splits []*split
-	joins  []*join
-	views  [lanes]view
-	clocks [lanes]uint32
-	async  [lanes]asyncQueue
-	local  [lanes]localMemory
-	frames [lanes][]byte
-	held   *page // the page of global memory that the instruction works on
+	blk     *block
+	index   int
+	first   int // number of lane 0's thread in the block
+	all     uint32
+	alive   uint32
+	regs    []row
+	def     []uint32 // which lanes of a row hold a value
+	preds   []uint32
+	pdef    []uint32
+	splits  []*split
+	joins   []*join
+	views   [lanes]view
+	clocks  [lanes]uint32
+	async   [lanes]asyncQueue
+	local   [lanes]localMemory
+	frames  [lanes][]byte
+	current *split // that runs
+	learnt  learnt
+	held    *page // the page of global memory that the instruction works on
 }
 
 // A split is lanes that run together.
@@ -50,6 +52,7 @@ const (
 	running waiting = iota
 	waitWarp
 	waitBlock
+	waitPoll
 )
 
 // A join is where splits that a branch parted become one again.
@@ -106,6 +109,7 @@ func (w *warp) faultAt(pc int32, lane int, kind Kind, other *Place, format strin
 func (w *warp) run(s *split, fuel int) {
 	b := w.blk
 	code := b.k.code
+	w.current = s
 	for ; fuel > 0; fuel-- {
 		if s.pc == s.joinPC {
 			w.arrive(s)
@@ -138,6 +142,10 @@ func (w *warp) run(s *split, fuel int) {
 					w.unhold()
 				}
 				if b.fault != nil {
+					return
+				}
+				if s.wait != running { // it polls
+					s.pc++
 					return
 				}
 			}

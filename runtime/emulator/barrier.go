@@ -173,55 +173,62 @@ func allOf(b bool) uint32 {
 	return 0
 }
 
-// stuck reports why nothing in the block can run.
+// stuck reports why nothing in the block can go on: lanes that miss others of their
+// warp first, then who polls an mbarrier, then who waits at a barrier.
 func (b *block) stuck() {
-	var barrierSplit, polling *split
+	var waits [4]*split // the first of each kind
 	for _, w := range b.warps {
 		for _, s := range w.splits {
-			switch s.wait {
-			case waitWarp:
-				y := b.k.code[s.pc].sync
-				missing := s.at.mask & w.alive &^ s.ready
-				where := "elsewhere"
-				for _, t := range w.splits {
-					if t.mask&missing != 0 && t.wait != running {
-						where = "at " + b.k.place(t.pc).String()
-					}
-				}
-				for _, j := range w.joins {
-					if j.arrived&missing != 0 {
-						where = "past it, at " + b.k.place(j.pc).String()
-					}
-				}
-				w.faultAt(s.pc, bits.TrailingZeros32(s.ready), Divergence, nil, "%s is executed by lanes %s of warp %d; it needs lanes %s too, which wait %s", y.name, laneSet(s.ready), w.index, laneSet(missing), where)
-				return
-			case waitBlock:
-				if polling != nil {
-					polling.w.faultAt(polling.at.pc, bits.TrailingZeros32(polling.ready), Deadlock, nil, "nothing can go on, and %s is polled here", b.polled(polling))
-					return
-				}
-				if barrierSplit == nil {
-					barrierSplit = s
-				}
-			case waitPoll:
-				polling = s
+			if waits[s.wait] == nil {
+				waits[s.wait] = s
 			}
 		}
 	}
-	if barrierSplit == nil {
-		b.warps[0].faultAt(0, 0, Deadlock, nil, "nothing in the block can go on")
-		return
+	switch {
+	case waits[waitWarp] != nil:
+		waits[waitWarp].reportMissing()
+	case waits[waitPoll] != nil:
+		s := waits[waitPoll]
+		s.w.faultAt(s.at.pc, bits.TrailingZeros32(s.ready), Deadlock, nil, "nothing can go on: %s", b.whoWaits())
+	case waits[waitBlock] != nil:
+		s := waits[waitBlock]
+		bar := &b.barriers[s.at.barrier.id]
+		s.w.faultAt(s.pc, bits.TrailingZeros32(s.ready), Deadlock, nil, "barrier %d has %d of %d threads and no more can come: %s", s.at.barrier.id, bar.arrived, b.wanted(bar), b.whoWaits())
 	}
+}
+
+// reportMissing says which lanes do not come to an instruction that needs them, and where they are.
+func (s *split) reportMissing() {
+	w, k := s.w, s.w.blk.k
+	missing := s.at.mask & w.alive &^ s.ready
+	where := "elsewhere"
+	for _, t := range w.splits {
+		if t.mask&missing != 0 {
+			where = "at " + k.place(t.pc).String()
+		}
+	}
+	for _, j := range w.joins {
+		if j.arrived&missing != 0 {
+			where = "past it, at " + k.place(j.pc).String()
+		}
+	}
+	w.faultAt(s.pc, bits.TrailingZeros32(s.ready), Divergence, nil, "%s is executed by lanes %s of warp %d; it needs lanes %s too, which wait %s", k.code[s.pc].sync.name, laneSet(s.ready), w.index, laneSet(missing), where)
+}
+
+// whoWaits lists the first warps and what they wait for.
+func (b *block) whoWaits() string {
 	var lines []string
 	for _, w := range b.warps {
 		for _, s := range w.splits {
+			if len(lines) == 6 {
+				return strings.Join(lines, "; ") + "; …"
+			}
+			if s.wait == waitPoll {
+				lines = append(lines, fmt.Sprintf("warp %d polls %s, %s", w.index, b.polled(s), b.k.place(s.at.pc)))
+				continue
+			}
 			lines = append(lines, fmt.Sprintf("warp %d at barrier %d, %s", w.index, s.at.barrier.id, b.k.place(s.pc)))
 		}
-		if len(lines) > 6 {
-			lines = append(lines[:6], "…")
-			break
-		}
 	}
-	bar := &b.barriers[barrierSplit.at.barrier.id]
-	barrierSplit.w.faultAt(barrierSplit.pc, bits.TrailingZeros32(barrierSplit.ready), Deadlock, nil, "barrier %d has %d of %d threads and no more can come: %s", barrierSplit.at.barrier.id, bar.arrived, b.wanted(bar), strings.Join(lines, "; "))
+	return strings.Join(lines, "; ")
 }

@@ -32,6 +32,8 @@ var launches = map[string]func(t testing.TB, text string, d *Device) error{
 		_, err := d.Launch(kernelOf(t, text, "pipe"), [3]int{1, 1, 1}, [3]int{64, 1, 1}, 0, d.with("x", make([]uint32, 32*9)), d.Alloc("y", 4*32*9), 9)
 		return err
 	},
+	"ring.ptx": launchRing,
+	"bulk.ptx": launchRing,
 	"warp.ptx": func(t testing.TB, text string, d *Device) error {
 		if _, err := d.Launch(kernelOf(t, text, "exchange"), [3]int{1, 1, 1}, [3]int{32, 1, 1}, 0, d.with("x", make([]uint32, 32)), d.Alloc("y", 128)); err != nil {
 			return err
@@ -48,6 +50,22 @@ var launches = map[string]func(t testing.TB, text string, d *Device) error{
 		_, err := d.Launch(kernelOf(t, text, "ways"), [3]int{1, 1, 1}, [3]int{64, 1, 1}, 0, d.Alloc("y", 256))
 		return err
 	},
+}
+
+func launchRing(t testing.TB, text string, d *Device) error {
+	n := 7
+	x := make([]uint32, 64*n)
+	for i := range x {
+		x[i] = uint32(i)
+	}
+	y := d.Alloc("y", 4*64*n)
+	if _, err := d.Launch(kernelOf(t, text, "ring"), [3]int{1, 1, 1}, [3]int{96, 1, 1}, 0, d.with("x", x), y, n); err != nil {
+		return err
+	}
+	for i, v := range get[uint32](t, y, 64*n) {
+		require.Equal(t, uint32(i^1+1), v)
+	}
+	return nil
 }
 
 // planted faults: in a golden kernel, occurrence which of old becomes new.
@@ -94,6 +112,29 @@ var planted = []struct {
 	{"gemm_bf16.sm_80.ptx", "[%rd14], [%rd16], 16, %r5;", "[%rd13], [%rd16], 16, %r5;", 0, []Kind{InFlight}},
 	{"gemm_bf16.sm_80.ptx", "cp.async.cg.shared.global [%rd18], [%rd20], 16;", "", 0, []Kind{Uninitialised, InFlight}},
 	{"gemm_bf16.sm_80.ptx", "mov.f32 \t%f98, 0f00000000;", "", 0, []Kind{Undefined}},
+	// Memory barriers.
+	{"ring.ptx", "mbarrier.init.shared.b64 [full], 32;", "mbarrier.init.shared.b64 [full], 33;", 0, []Kind{Deadlock}},
+	{"ring.ptx", "mbarrier.init.shared.b64 [full], 32;", "mbarrier.init.shared.b64 [full], 31;", 0, []Kind{BadBarrier, InFlight}},
+	{"ring.ptx", "mbarrier.init.shared.b64 [full], 32;", "", 0, []Kind{Uninitialised}},
+	{"ring.ptx", "bar.sync 0;", "", 0, []Kind{Race, Uninitialised}},
+	{"ring.ptx", "@!%p3 bra FULL;", "", 0, []Kind{Race, InFlight, Uninitialised}},
+	{"ring.ptx", "@!%p3 bra EMPTY;", "", 0, []Kind{Race, InFlight, BadBarrier}},
+	{"ring.ptx", "and.b32 %r7, %r6, 1; // parity", "xor.b32 %r7, %r6, 1; and.b32 %r7, %r7, 1;", 0, []Kind{Race, InFlight, Uninitialised}},
+	{"ring.ptx", "add.s32 %r9, %r21, %r8;", "mov.u32 %r9, %r21;", 1, []Kind{Race, InFlight, Uninitialised, Deadlock}},
+	{"ring.ptx", "mbarrier.arrive.shared.b64 %rd9, [%r10]; // empty", "", 0, []Kind{Deadlock}},
+	{"ring.ptx", "mbarrier.arrive.shared.b64 %rd9, [%r10]; // empty", "mbarrier.arrive.shared.b64 %rd9, [%r9];", 0, []Kind{BadBarrier, Deadlock, Race}},
+	{"ring.ptx", "cp.async.mbarrier.arrive.noinc.shared.b64 [%r9];", "mbarrier.arrive.shared.b64 %rd9, [%r9];", 0, []Kind{InFlight}},
+	{"ring.ptx", "cp.async.mbarrier.arrive.noinc.shared.b64 [%r9];", "cp.async.mbarrier.arrive.shared.b64 [%r9];", 0, []Kind{Deadlock}},
+	{"ring.ptx", "add.s32 %r9, %r21, %r8;", "add.s32 %r9, %r21, %r8; add.s32 %r9, %r9, 4;", 0, []Kind{Misaligned}},
+	{"ring.ptx", "ld.shared.u32 %r13, [%r11];", "ld.shared.u32 %r13, [%r11]; st.shared.u32 [%r9], %r13;", 0, []Kind{BadBarrier}},
+	{"bulk.ptx", "@!%p3 bra FULL;", "", 0, []Kind{InFlight, Uninitialised, Race}},
+	{"bulk.ptx", "@!%p3 bra EMPTY;", "", 0, []Kind{Race, InFlight, BadBarrier}},
+	{"bulk.ptx", "[%r9], 256;", "[%r9], 240;", 0, []Kind{Deadlock}},
+	{"bulk.ptx", "[%r11], [%rd3], 256, [%r9];", "[%r11], [%rd3], 272, [%r9];", 0, []Kind{Deadlock, InFlight, Race, OutOfBounds}},
+	{"bulk.ptx", "[%r11], [%rd3], 256, [%r9];", "[%r11], [%rd3], 256, [%r10];", 0, []Kind{Deadlock}},
+	{"bulk.ptx", "mbarrier.arrive.expect_tx.shared.b64 %rd8, [%r9], 256;", "mbarrier.arrive.shared.b64 %rd8, [%r9];", 0, []Kind{InFlight, Race, Uninitialised, BadBarrier, Deadlock}},
+	{"bulk.ptx", "mbarrier.init.shared.b64 [empty], 64;", "mbarrier.init.shared.b64 [empty], 32;", 0, []Kind{Race, BadBarrier, InFlight, Deadlock}},
+	{"bulk.ptx", "mul.wide.u32 %rd3, %r3, 256;", "mul.wide.u32 %rd3, %r3, 264;", 0, []Kind{Misaligned}},
 	// Bounds, alignment, values.
 	{"elementwise.sm_80.ptx", "setp.ge.s32 \t%p1, %r5, %r3;", "setp.gt.s32 \t%p1, %r5, %r3;", 0, []Kind{OutOfBounds}},
 	{"elementwise.sm_80.ptx", "mul.wide.s32 \t%rd5, %r5, 4;", "mul.wide.s32 \t%rd5, %r5, 2;", 0, []Kind{Misaligned}},

@@ -1,6 +1,9 @@
 package emulator
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // A token is a word (name, directive or opcode, dots included), a number, a
 // string without its quotes, or one character of punctuation.
@@ -63,7 +66,10 @@ func lex(text string) ([]token, error) {
 			i = j + 1
 		case wordByte(c):
 			j := i
-			for j < len(text) && wordByte(text[j]) {
+			for j < len(text) && (wordByte(text[j]) || strings.HasPrefix(text[j:], "::")) {
+				if text[j] == ':' {
+					j++ // of .shared::cta; a label has one colon
+				}
 				j++
 			}
 			kind := byte('w')

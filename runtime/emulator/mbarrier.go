@@ -316,5 +316,5 @@ func (b *block) polled(s *split) string {
 	if m == nil {
 		return "an mbarrier that is no more"
 	}
-	return fmt.Sprintf("the mbarrier at %s, which waits for %d of %d arrivals and %d bytes in phase %d", b.name(spaceShared, addr), m.pending, m.expected, m.bytes, m.phase)
+	return fmt.Sprintf("the mbarrier at %s (%d of %d arrivals and %d bytes are missing in phase %d)", b.name(spaceShared, addr), m.pending, m.expected, m.bytes, m.phase)
 }

@@ -143,7 +143,7 @@ func (d *decoder) layout(f *function) {
 		case "shared":
 			d.placeShared(v)
 		case "local":
-			at := place1(&d.localN, v.align, v.size, maxLocal)
+			at := nextAddress(&d.localN, v.align, v.size, maxLocal)
 			if at < 0 {
 				d.fail("local variables are too large")
 			}
@@ -163,8 +163,8 @@ func (d *decoder) frame(v *variable) {
 	d.frameOf[v], d.k.frameBytes = at, at+int(v.size)
 }
 
-// place1 finds the next address that is a multiple of align and of nothing larger.
-func place1(next *int, align int, size int64, limit int) int {
+// nextAddress finds the next address that is a multiple of align and of nothing larger.
+func nextAddress(next *int, align int, size int64, limit int) int {
 	align = max(align, 1)
 	at := (*next + gap + align - 1) / align * align
 	if at%(2*align) == 0 {
@@ -186,7 +186,7 @@ func (d *decoder) placeShared(v *variable) {
 			}
 		}
 	}
-	at := place1(&d.sharedN, v.align, v.size, maxShared)
+	at := nextAddress(&d.sharedN, v.align, v.size, maxShared)
 	if at < 0 {
 		d.fail("shared variables are too large")
 	}

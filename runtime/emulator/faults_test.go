@@ -101,6 +101,8 @@ var planted = []struct {
 	{"gemm_bf16.sm_80.ptx", "bar.sync \t0;", "", 0, []Kind{Race, Uninitialised, InFlight}},
 	{"gemm_bf16.sm_80.ptx", "cp.async.wait_group 1;", "", 0, []Kind{InFlight}},
 	{"gemm_bf16.sm_80.ptx", "cp.async.wait_group 1;", "cp.async.wait_group 2;", 0, []Kind{InFlight}},
+	{"gemm_bf16.sm_80.ptx", "cp.async.wait_group 1;\n\tbar.sync \t0;", "bar.sync \t0;\n\tcp.async.wait_group 1;", 0, []Kind{Race, InFlight, Uninitialised}},
+	{"gemm_bf16.sm_80.ptx", "shl.b32 \t%r4, %r50, 6;", "shl.b32 \t%r4, %r50, 5;", 0, []Kind{Race}},
 	{"gemm_bf16.sm_80.ptx", "cp.async.commit_group;", "", 2, []Kind{InFlight}},
 	{"gemm_bf16.sm_80.ptx", "cp.async.commit_group;", "", 0, []Kind{InFlight}},
 	{"gemm_bf16.sm_80.ptx", "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r115, %r116, %r117, %r118}, [%rd64];", "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r115, %r116, %r117, %r118}, [%rd64+8];", 0, []Kind{Misaligned}},

@@ -87,6 +87,20 @@ func TestSoftmax(t *testing.T) {
 	}
 }
 
+// Every intrinsic that the compiler may use is understood as LLVM writes it.
+func TestIntrinsics(t *testing.T) {
+	for _, cpu := range []string{"sm_80", "sm_90a"} {
+		text := read(t, "intrinsics."+cpu+".ptx")
+		m, err := Load(text)
+		require.NoError(t, err)
+		require.Len(t, m.Kernels(), 9)
+		for _, name := range m.Kernels() {
+			_, err := m.Kernel(name)
+			require.NoError(t, err)
+		}
+	}
+}
+
 func TestTranspose(t *testing.T) {
 	forTargets(t, "transpose", func(t *testing.T, text string, d *Device) {
 		rows, cols := 50, 70

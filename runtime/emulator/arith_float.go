@@ -97,9 +97,12 @@ func floatFma(d *decoder) {
 // twice goes wrong only if the first rounding ends in the middle between two float32.
 func fma32(a, b, c float32) float32 { return multiplyAdd32(float64(a)*float64(b), c) }
 
-// roundsOnce: s, rounded to float64, may be rounded to float32 as if it were the exact value.
+// roundsOnce: s, rounded to float64, may be rounded to float32 as if it were the exact
+// value. Not so in the middle between two float32, and among their subnormals.
 func roundsOnce(s float64) bool {
-	return math.Float64bits(s)&(1<<29-1) != 1<<28 && math.Abs(s) >= 0x1p-126 || s == 0
+	const half, smallest = 1 << 28, (1023 - 126) << 52
+	v := math.Float64bits(s)
+	return v&(1<<29-1) != half && v<<1-1 >= smallest<<1-1 // zero, less one, is the largest
 }
 
 func floatDiv(d *decoder, e elem) {

@@ -171,7 +171,7 @@ func (p *product) floats(w *warp) {
 				c[i] = fc.decode(d[row][col+i])
 			}
 			if p.approx == Nearest && fc != f64 {
-				chains(a[row][:p.k], &b[col], &b[col+1], &b[col+2], &b[col+3], &c)
+				chains(&a[row], p.k, &b[col], &b[col+1], &b[col+2], &b[col+3], &c)
 			} else {
 				for i := range c {
 					c[i] = p.sum(a[row][:p.k], b[col+i][:p.k], c[i], fc)
@@ -185,15 +185,19 @@ func (p *product) floats(w *warp) {
 	p.put(w, d)
 }
 
-// chains adds to each c[i] the products of a with column i: a fused multiply-add in
-// float32 for each k, ascending. Four columns at once keep the processor busy.
-func chains(a []float64, b0, b1, b2, b3 *[16]float64, c *[4]float64) {
+// chains adds to each c[i] the first k products of a with column i: a fused
+// multiply-add in float32 for each, ascending. Four columns at once keep the processor busy.
+func chains(a *[16]float64, k int, b0, b1, b2, b3 *[16]float64, c *[4]float64) {
 	s0, s1, s2, s3 := float32(c[0]), float32(c[1]), float32(c[2]), float32(c[3])
-	for i, x := range a {
-		s0 = multiplyAdd32(x*b0[i], s0)
-		s1 = multiplyAdd32(x*b1[i], s1)
-		s2 = multiplyAdd32(x*b2[i], s2)
-		s3 = multiplyAdd32(x*b3[i], s3)
+	for i := range k {
+		i &= 15
+		p0, p1, p2, p3 := a[i]*b0[i], a[i]*b1[i], a[i]*b2[i], a[i]*b3[i]
+		t0, t1, t2, t3 := p0+float64(s0), p1+float64(s1), p2+float64(s2), p3+float64(s3)
+		if roundsOnce(t0) && roundsOnce(t1) && roundsOnce(t2) && roundsOnce(t3) {
+			s0, s1, s2, s3 = float32(t0), float32(t1), float32(t2), float32(t3)
+		} else {
+			s0, s1, s2, s3 = multiplyAdd32(p0, s0), multiplyAdd32(p1, s1), multiplyAdd32(p2, s2), multiplyAdd32(p3, s3)
+		}
 	}
 	*c = [4]float64{float64(s0), float64(s1), float64(s2), float64(s3)}
 }

@@ -45,8 +45,11 @@ func mbarrierOp(d *decoder) {
 	if m.has("cluster") || m.has("noComplete") {
 		d.fail("this form is not supported")
 	}
-	m.one("release", "acquire", "relaxed") // the strongest is what there is
+	m.one("release", "acquire") // as without
 	m.has("cta")
+	if m.has("relaxed") && !m.has("expect_tx") || m.has("relaxed") && m.has("arrive") {
+		d.fail(".relaxed is not supported: nothing would be ordered")
+	}
 	o := &mbarrierOperands{count: -1, tx: -1, parity: m.has("parity"), drop: m.has("arrive_drop")}
 	o.at.space = spaceShared
 	u, state := elems["u32"], elems["b64"]

@@ -14,6 +14,7 @@ type block struct {
 	alive      int
 	shared     []byte
 	cells      []cell // of shared, one for each granule
+	readers    readers
 	fresh      []cell // how cells begin
 	sharedG    uint   // log2 of the granule
 	barriers   [blockBarriers]barrier
@@ -29,7 +30,7 @@ type block struct {
 }
 
 func newBlock(l *launch) *block {
-	b := &block{k: l.k, l: l, threads: l.threads}
+	b := &block{k: l.k, l: l, threads: l.threads, readers: readers{threads: l.threads}}
 	b.viewLength = b.threads
 	if l.k.mbarriers {
 		b.viewLength += maxMbarriers
@@ -89,6 +90,7 @@ func (b *block) reset(n int) {
 	b.barriers = [blockBarriers]barrier{}
 	b.mbarriers, b.agents, b.flights, b.idle = nil, 0, nil, 0
 	copy(b.cells, b.fresh)
+	b.readers.reset()
 	start := make(view, b.viewLength)
 	for _, w := range b.warps {
 		w.reset(start)

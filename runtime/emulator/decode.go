@@ -397,8 +397,8 @@ func (d *decoder) function(f *function) {
 	d.entry[f] = start
 	at := make([]int32, len(f.body)+1) // first instruction of each statement
 	type jump struct {
-		pc   int32
-		name string
+		pc int32
+		to int // statement
 	}
 	var jumps []jump
 	var returns []int32
@@ -408,7 +408,7 @@ func (d *decoder) function(f *function) {
 		at[i] = int32(len(d.k.code))
 		switch {
 		case s.op == "bra":
-			jumps = append(jumps, jump{at[i], d.args(1)[0].name})
+			jumps = append(jumps, jump{at[i], d.label(d.args(1)[0].name)})
 			d.emit(inst{op: opBranch})
 		case s.op == "ret" && f != d.queue[0]:
 			returns = append(returns, at[i])
@@ -439,14 +439,20 @@ func (d *decoder) function(f *function) {
 		d.emit(inst{op: opReturn, a: d.retRow[f]})
 	}
 	for _, j := range jumps {
-		i, ok := f.labels[j.name]
-		if !ok {
-			d.s = nil
-			d.fail("there is no label %s in %s", j.name, f.name)
-		}
-		d.k.code[j.pc].target = at[i]
+		d.k.code[j.pc].target = at[j.to]
 	}
 	reconverge(d.k.code, start)
+}
+
+// label finds the statement behind a label, in the scope of the instruction or one around it.
+func (d *decoder) label(name string) int {
+	for scope := d.s.scope; scope >= 0; scope = d.f.scopes[scope] {
+		if i, ok := d.f.labels[label{scope, name}]; ok {
+			return i
+		}
+	}
+	d.fail("there is no label %s", name)
+	return 0
 }
 
 // call copies arguments into the callee's frame, jumps, and copies results back.

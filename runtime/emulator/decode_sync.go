@@ -1,7 +1,7 @@
 package emulator
 
 var syncBuilders = map[string]func(d *decoder){
-	"bar": blockBarrier, "barrier": blockBarrier, "membar": nothing, "fence": nothing, "trap": trap, "brkpt": trap, "griddepcontrol": nothing,
+	"bar": blockBarrier, "barrier": blockBarrier, "membar": nothing, "fence": nothing, "trap": trap, "brkpt": trap, "griddepcontrol": nothing, "setmaxnreg": nothing,
 }
 
 // blockBarrier decodes bar and barrier: sync, arrive and red, and bar.warp.sync.

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,7 +48,10 @@ var launches = map[string]func(t testing.TB, text string, d *Device) error{
 		if _, err := d.Launch(kernelOf(t, text, "count"), [3]int{1, 1, 1}, [3]int{64, 1, 1}, 0, d.Alloc("y", 256)); err != nil {
 			return err
 		}
-		_, err := d.Launch(kernelOf(t, text, "ways"), [3]int{1, 1, 1}, [3]int{64, 1, 1}, 0, d.Alloc("y", 256))
+		if _, err := d.Launch(kernelOf(t, text, "ways"), [3]int{1, 1, 1}, [3]int{64, 1, 1}, 0, d.Alloc("y", 256)); err != nil {
+			return err
+		}
+		_, err := d.Launch(kernelOf(t, text, "readers"), [3]int{1, 1, 1}, [3]int{160, 1, 1}, 0, d.Alloc("y", 4*160))
 		return err
 	},
 }
@@ -183,6 +187,23 @@ func TestCleanKernels(t *testing.T) {
 			for _, workers := range []int{1, 2, 5} {
 				require.NoError(t, launch(t, read(t, file), &Device{Seed: seed, Workers: workers}), file)
 			}
+		}
+	}
+}
+
+// One warp of four does not say that it has read a word: its reads must be found
+// among all others, whatever the schedule.
+func TestOneReaderOfMany(t *testing.T) {
+	text := read(t, "warp.ptx")
+	text = change(t, text, "\tbarrier.sync 2, 160;", "\tbarrier.sync 2, 128;", 0)
+	for warp := 1; warp < 5; warp++ {
+		first := fmt.Sprint(warp * 32)
+		skip := change(t, text, "barrier.arrive 2, 160; // done", "sub.u32 %r5, %r1, "+first+"; setp.ge.u32 %p4, %r5, 32;\n\t@%p4 barrier.arrive 2, 128;", 0)
+		for seed := range uint64(10) {
+			d := &Device{Seed: seed}
+			_, err := d.Launch(kernelOf(t, skip, "readers"), [3]int{1, 1, 1}, [3]int{160, 1, 1}, 0, d.Alloc("y", 4*160))
+			f := wantFault(t, err, Race)
+			require.Contains(t, f.Text, "byte 0 of shared variable word")
 		}
 	}
 }

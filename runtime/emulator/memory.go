@@ -214,7 +214,7 @@ func (w *warp) readShared(in *inst, lane int, addr uint64, n int) []byte {
 			w.badCell(in, lane, c.w, addr, n, "read")
 			return nil
 		}
-		if other, ok := c.read(me, t, v, &b.rnd); !ok {
+		if other, ok := c.read(me, t, v, &b.readers); !ok {
 			w.race(in, lane, other, "read", "written", b.name(spaceShared, addr))
 			return nil
 		}
@@ -249,7 +249,7 @@ func (w *warp) markShared(in *inst, lane int, addr uint64, n int, me stamp) bool
 			w.badCell(in, lane, c.w, addr, n, "write")
 			return false
 		}
-		if other, ok := c.write(me, t, v); !ok {
+		if other, ok := c.write(me, t, v, &b.readers); !ok {
 			was := "read"
 			if other == c.w {
 				was = "written"

@@ -68,7 +68,7 @@ func (w *warp) readGlobal(in *inst, lane int, s space, addr uint64, n int, const
 	me := makeStamp(t, w.clocks[lane], in.pc)
 	for i := at % pageBytes / l.granule; i <= (at%pageBytes+n-1)/l.granule; i++ {
 		c := &p.cells[i]
-		if other, ok := c.read(me, t, blk.number+1, w.views[lane], &blk.rnd, constant); !ok {
+		if other, ok := c.read(me, t, blk.number+1, w.views[lane], &blk.readers, constant); !ok {
 			w.raceGlobal(in, lane, c, other, "read", addr, constant)
 			return nil
 		}
@@ -91,7 +91,7 @@ func (w *warp) writeGlobal(in *inst, lane int, addr uint64, n int) []byte {
 	me := makeStamp(t, w.clocks[lane], in.pc)
 	for i := at % pageBytes / l.granule; i <= (at%pageBytes+n-1)/l.granule; i++ {
 		c := &p.cells[i]
-		if other, ok := c.write(me, t, blk.number+1, w.views[lane]); !ok {
+		if other, ok := c.write(me, t, blk.number+1, w.views[lane], &blk.readers); !ok {
 			w.raceGlobal(in, lane, c, other, "written", addr, c.constant)
 			return nil
 		}

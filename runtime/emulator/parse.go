@@ -17,14 +17,15 @@ const (
 )
 
 type parser struct {
-	toks  []token
-	at    int
-	m     *Module
-	f     *function
-	loc   int32
-	scope []map[string]int // names of registers, innermost last
-	bulk  []map[string]elem
-	vars  []map[string]*variable
+	toks   []token
+	at     int
+	m      *Module
+	f      *function
+	loc    int32
+	inside int              // the scope that the parser is in
+	scope  []map[string]int // names of registers, innermost last
+	bulk   []map[string]elem
+	vars   []map[string]*variable
 }
 
 type syntaxPanic struct{ err *SyntaxError }
@@ -311,7 +312,7 @@ func (p *parser) paramList() []*variable {
 }
 
 func (p *parser) function() {
-	f := &function{kernel: p.next().text == ".entry", line: p.peek().line, labels: map[string]int{}}
+	f := &function{kernel: p.next().text == ".entry", line: p.peek().line, labels: map[label]int{}}
 	if p.is("(") {
 		f.results = p.paramList()
 	}
@@ -338,15 +339,19 @@ func (p *parser) function() {
 			p.fail("the directive %s is not supported", d)
 		}
 	}
-	if old := p.m.functions[f.name]; old != nil && !old.declared {
+	old := p.m.functions[f.name]
+	if p.accept(";") {
+		f.declared = true
+		if old == nil {
+			p.m.functions[f.name] = f
+		}
+		return
+	}
+	if old != nil && !old.declared {
 		p.fail("%s is defined twice", f.name)
 	}
 	p.m.functions[f.name] = f
-	if p.accept(";") {
-		f.declared = true
-		return
-	}
-	p.f, p.loc = f, 0
+	p.f, p.loc, p.inside = f, 0, -1
 	p.scope, p.bulk, p.vars = nil, nil, nil
 	p.open()
 	for _, v := range append(f.params[:len(f.params):len(f.params)], f.results...) {

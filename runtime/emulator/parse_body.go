@@ -9,11 +9,14 @@ func (p *parser) open() {
 	p.scope = append(p.scope, map[string]int{})
 	p.bulk = append(p.bulk, map[string]elem{})
 	p.vars = append(p.vars, map[string]*variable{})
+	p.f.scopes = append(p.f.scopes, p.inside)
+	p.inside = len(p.f.scopes) - 1
 }
 
 func (p *parser) close() {
 	n := len(p.scope) - 1
 	p.scope, p.bulk, p.vars = p.scope[:n], p.bulk[:n], p.vars[:n]
+	p.inside = p.f.scopes[p.inside]
 }
 
 // body reads statements up to the } that closes a function or scope.
@@ -42,10 +45,11 @@ func (p *parser) body() {
 			p.next()
 			p.expect(";")
 		case t.kind == 'w' && p.toks[p.at+1].kind == ':':
-			if _, twice := p.f.labels[t.text]; twice {
+			l := label{p.inside, t.text}
+			if _, twice := p.f.labels[l]; twice {
 				p.fail("label %s is set twice", t.text)
 			}
-			p.f.labels[t.text] = len(p.f.body)
+			p.f.labels[l] = len(p.f.body)
 			p.at += 2
 		default:
 			p.instruction()
@@ -132,7 +136,7 @@ func (p *parser) predicate() int {
 }
 
 func (p *parser) instruction() {
-	s := stmt{guard: -1, line: p.peek().line, loc: p.loc}
+	s := stmt{guard: -1, line: p.peek().line, loc: p.loc, scope: p.inside}
 	if p.accept("@") {
 		s.guardIs = !p.accept("!")
 		s.guard = p.predicate()

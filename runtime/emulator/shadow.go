@@ -1,16 +1,15 @@
 package emulator
 
-// A cell is what is known of a piece of memory: its last writer, and two of the
-// threads that have read it since and are not ordered to each other. Two are enough to
-// find every race among threads that meet in barriers of the whole block: a
-// writer can be only one of them. Under finer synchronisation which two are kept is
-// drawn at random, and over the many cells of a tile a race is found all the same.
+// A cell is what is known of a piece of memory: its last writer, and the threads
+// that have read it since and are not ordered to each other. Two have room here, further
+// ones are in a list (readers).
 type cell struct {
 	w, r1, r2 stamp
+	more      int32 // 1 + the list's number, 0 = none
 }
 
 // read notes a read and returns the write that it races with, if there is one.
-func (c *cell) read(me stamp, thread int, v view, rnd *random) (stamp, bool) {
+func (c *cell) read(me stamp, thread int, v view, more *readers) (stamp, bool) {
 	if c.w != 0 && !c.w.before(thread, v) {
 		return c.w, false
 	}
@@ -22,23 +21,63 @@ func (c *cell) read(me stamp, thread int, v view, rnd *random) (stamp, bool) {
 		}
 	case c.r2 == 0 || c.r2.before(thread, v):
 		c.r2 = me
-	case rnd.next()&1 == 0:
-		c.r1 = me
 	default:
-		c.r2 = me
+		c.more = more.add(c.more, thread, me)
 	}
 	return 0, true
 }
 
 // write notes a write and returns the access that it races with, if there is one.
-func (c *cell) write(me stamp, thread int, v view) (stamp, bool) {
+func (c *cell) write(me stamp, thread int, v view, more *readers) (stamp, bool) {
 	for _, s := range [3]stamp{c.w, c.r1, c.r2} {
 		if s != 0 && !s.before(thread, v) {
 			return s, false
 		}
 	}
+	if c.more != 0 {
+		for _, s := range more.lists[c.more-1] {
+			if s != 0 && !s.before(thread, v) {
+				return s, false
+			}
+		}
+		more.release(c.more)
+	}
 	*c = cell{w: me}
 	return 0, true
+}
+
+// readers are lists of a block with the last read of each thread, for cells that many read.
+type readers struct {
+	threads int
+	lists   [][]stamp
+	free    []int32
+}
+
+func (r *readers) add(list int32, thread int, s stamp) int32 {
+	if list == 0 {
+		if n := len(r.free); n > 0 {
+			list, r.free = r.free[n-1], r.free[:n-1]
+		} else {
+			r.lists = append(r.lists, make([]stamp, r.threads))
+			list = int32(len(r.lists))
+		}
+	}
+	r.lists[list-1][thread] = s
+	return list
+}
+
+func (r *readers) release(list int32) {
+	clear(r.lists[list-1])
+	r.free = append(r.free, list)
+}
+
+// reset takes all lists back: the cells of the next block know none of them.
+func (r *readers) reset() {
+	r.free = r.free[:0]
+	for i, l := range r.lists {
+		clear(l)
+		r.free = append(r.free, int32(i+1))
+	}
 }
 
 // A globalCell is a cell that several blocks may share. Nothing orders two blocks
@@ -51,7 +90,7 @@ type globalCell struct {
 
 const manyReaders = -1
 
-func (c *globalCell) read(me stamp, thread int, block int32, v view, rnd *random, constant bool) (stamp, bool) {
+func (c *globalCell) read(me stamp, thread int, block int32, v view, more *readers, constant bool) (stamp, bool) {
 	if constant {
 		if c.w != 0 {
 			return c.w, false
@@ -71,17 +110,17 @@ func (c *globalCell) read(me stamp, thread int, block int32, v view, rnd *random
 		c.block = manyReaders
 		return 0, true
 	}
-	return c.cell.read(me, thread, v, rnd)
+	return c.cell.read(me, thread, v, more)
 }
 
-func (c *globalCell) write(me stamp, thread int, block int32, v view) (stamp, bool) {
+func (c *globalCell) write(me stamp, thread int, block int32, v view, more *readers) (stamp, bool) {
 	if c.block == 0 {
 		c.block = block
 	}
 	if c.block != block || c.constant {
 		return max(c.w, c.r1), false
 	}
-	return c.cell.write(me, thread, v)
+	return c.cell.write(me, thread, v, more)
 }
 
 // random is a small generator: schedules must repeat from their seed.

@@ -21,16 +21,23 @@ type function struct {
 	regs            []register
 	locals          []*variable // .local, .shared and .param of the body
 	body            []stmt
-	labels          map[string]int // index of the statement that follows
-	declared        bool           // only declared: without a body
-	maxThreads      int            // of .maxntid or .reqntid; 0 = no limit
-	exactThreads    bool           // of .reqntid: no fewer either
+	labels          map[label]int // index of the statement that follows
+	scopes          []int         // of each { } scope, the one around it; the first is the body
+	declared        bool          // only declared: without a body
+	maxThreads      int           // of .maxntid or .reqntid; 0 = no limit
+	exactThreads    bool          // of .reqntid: no fewer either
 	line            int
 }
 
 type register struct {
 	name string
 	elem elem
+}
+
+// A label is known in its { } scope.
+type label struct {
+	scope int
+	name  string
 }
 
 // A stmt is an instruction.
@@ -42,6 +49,7 @@ type stmt struct {
 	args    []operand
 	line    int
 	loc     int32 // index into Module.locs, 0 = none
+	scope   int
 }
 
 type operandKind uint8

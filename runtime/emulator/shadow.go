@@ -46,21 +46,28 @@ func (c *cell) write(me stamp, thread int, v view, more *readers) (stamp, bool) 
 	return 0, true
 }
 
-// readers are lists of a block with the last read of each thread, for cells that many read.
+// readers are lists of a block with the last read of each thread, for cells that many
+// read. There are as many as maxReaderBytes allow; a cell beyond them keeps to its two.
 type readers struct {
 	threads int
 	lists   [][]stamp
+	used    []bool
 	free    []int32
 }
+
+const maxReaderBytes = 128 << 20
 
 func (r *readers) add(list int32, thread int, s stamp) int32 {
 	if list == 0 {
 		if n := len(r.free); n > 0 {
 			list, r.free = r.free[n-1], r.free[:n-1]
-		} else {
-			r.lists = append(r.lists, make([]stamp, r.threads))
+		} else if len(r.lists)*r.threads*8 < maxReaderBytes {
+			r.lists, r.used = append(r.lists, make([]stamp, r.threads)), append(r.used, false)
 			list = int32(len(r.lists))
+		} else {
+			return 0
 		}
+		r.used[list-1] = true
 	}
 	r.lists[list-1][thread] = s
 	return list
@@ -68,15 +75,16 @@ func (r *readers) add(list int32, thread int, s stamp) int32 {
 
 func (r *readers) release(list int32) {
 	clear(r.lists[list-1])
+	r.used[list-1] = false
 	r.free = append(r.free, list)
 }
 
 // reset takes all lists back: the cells of the next block know none of them.
 func (r *readers) reset() {
-	r.free = r.free[:0]
-	for i, l := range r.lists {
-		clear(l)
-		r.free = append(r.free, int32(i+1))
+	for i, used := range r.used {
+		if used {
+			r.release(int32(i + 1))
+		}
 	}
 }
 

@@ -119,10 +119,15 @@ func (c *chooser) tile(m, n int) Row {
 // packOperands exchanges rows and columns where the result is contiguous along rows, and packs
 // what the row of the dot would read badly or compute again.
 func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
-	shape := shapeOf(d)
-	if loop.Has(shape.rows, unitAxis(stores, d)) || len(shape.cols) == 0 && len(shape.rows) > 0 {
+	if c.crosses(shapeOf(d), unitAxis(stores, d)) {
 		c.do(Swap, d.Name, 0, "")
 		return true
+	}
+	for _, v := range d.Args {
+		if windowOf(v) != nil {
+			c.do(Pack, v.Name, 0, "window")
+			return true
+		}
 	}
 	p := c.product(stores, d)
 	a, b := d.Args[0], d.Args[1]
@@ -144,6 +149,17 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	}
 	c.do(Pack, b.Name, p.tile.Cols, "phase")
 	return true
+}
+
+// crosses reports whether rows and columns should be exchanged: columns are lanes, and lanes should be where the result
+// is contiguous, unless few of them lie there and another axis, alone on its side so that it can be
+// packed, fills them. So the taps of a convolution's weight are no lanes in its gradient: its channels are.
+func (c *chooser) crosses(shape dotShape, unit *loop.Axis) bool {
+	fills := func(axes []*loop.Axis) bool { return len(axes) == 1 && axes[0].Max >= c.m.Lanes }
+	if unit != nil && unit.Max <= c.m.Lanes/2 && (fills(shape.cols) || fills(shape.rows)) {
+		return !fills(shape.cols)
+	}
+	return loop.Has(shape.rows, unit) || len(shape.cols) == 0 && len(shape.rows) > 0
 }
 
 // aliases reports whether the rows of a are about a multiple of 2 KB apart and read often:
@@ -199,15 +215,12 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	}
 	rowBlocks, colBlocks := c.blocks(p, everywhere, want, points)
 	rowTiles, colTiles := p.tiles()
-	var slow []string // contracted axes but the last
-	for _, a := range p.shape.over[:len(p.shape.over)-1] {
-		c.do(Bind, a.Name, 0, "loop")
-		slow = append(slow, a.Name)
-	}
 	blocks := c.kBlocks(p)
-	if len(blocks) > 0 { // they contain the blocks of the last
-		outer = slices.Concat(outer, slow, blocks)
+	for _, a := range c.outside(p, len(blocks) > 0) {
+		c.do(Bind, a.Name, 0, "loop")
+		outer = append(outer, a.Name)
 	}
+	outer = append(outer, blocks...)
 	var colLoops, rowLoops []string
 	if p.col != nil {
 		colLoops = c.tiles(p.col, p.tile.Cols, colTiles, colBlocks, true)
@@ -219,9 +232,6 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		outer = slices.Concat(outer, rowLoops, colLoops)
 	} else {
 		outer = slices.Concat(outer, colLoops, rowLoops)
-	}
-	if len(blocks) == 0 {
-		outer = append(outer, slow...)
 	}
 	for i, name := range outer {
 		c.do(Order, name, i, "")
@@ -321,6 +331,24 @@ func (c *chooser) kBlocks(p *product) []string {
 	outer, _ := piecesNamed(c.k, k)
 	c.do(Bind, outer.Name, 0, "loop")
 	return []string{outer.Name}
+}
+
+// outside are the contracted axes whose loops go around those over tiles: all but the last where that has blocks,
+// else the slowest, so that a column panel over the rest stays in L2 while rows pass.
+func (c *chooser) outside(p *product, blocks bool) []*loop.Axis {
+	over := p.shape.over
+	if blocks {
+		return over[:len(over)-1]
+	}
+	size := p.tile.Cols * p.dot.Elem.Size()
+	for _, a := range over {
+		size *= a.Max
+	}
+	n := 0
+	for ; n < len(over)-1 && p.rows() > p.tile.Rows && size > c.m.L2/2; n++ {
+		size /= max(over[n].Max, 1)
+	}
+	return over[:n]
 }
 
 // scheduled gives lanes to a page that came with loops.

@@ -9,7 +9,7 @@ import (
 // The kinds of opts that a CPU has. Axis names an axis, a value or a buffer.
 const (
 	Split    = "Split"    // Split p: the sums over p have partials and a second phase
-	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns
+	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns; Pack v window: with its margin
 	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
 	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis
 	Join     = "Join"     // Join i n: axis i is axis n, of the same extent
@@ -82,6 +82,12 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 	case o.Kind == Swap:
 		v.Args[0], v.Args[1] = v.Args[1], v.Args[0]
 		return nil
+	case o.Word == "window":
+		w := windowOf(v)
+		if w == nil {
+			return fmt.Errorf("%s is no window", o.Axis)
+		}
+		return packWindow(k, v, w)
 	case o.Arg == 0:
 		return packValue(k, v)
 	}

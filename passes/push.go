@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"slices"
 	"strings"
 
 	"mdlc/ir"
@@ -58,8 +59,14 @@ func (s *simplifier) push(a ir.IndexAttr, x *ir.Node) *ir.Node {
 		}
 		return s.make(x.Op, x.Attr, args...)
 	case ir.ClassReduce:
+		if x.Args[0].Op == ir.OpMul && tangles(a, x) {
+			return nil
+		}
 		return s.pushReduce(a, x)
 	case ir.ClassDot:
+		if tangles(a, x) {
+			return nil
+		}
 		spec, l, r, ok := s.pushDot(a, x)
 		if !ok {
 			return nil
@@ -67,6 +74,16 @@ func (s *simplifier) push(a ir.IndexAttr, x *ir.Node) *ir.Node {
 		return s.make(ir.OpDot, spec, l, r)
 	}
 	return nil
+}
+
+// tangles reports whether a map that takes most of a product x has quotients or remainders: with these in it the operands
+// are none of a matrix product any more, which costs more than to compute all of x.
+func tangles(a ir.IndexAttr, x *ir.Node) bool {
+	var divides func(e *index.Expr) bool
+	divides = func(e *index.Expr) bool {
+		return e.Op == index.Div || e.Op == index.Mod || slices.ContainsFunc(e.Args, divides)
+	}
+	return 2*ir.OfDims(0, a.Shape).Size() > x.Type.Size() && slices.ContainsFunc(a.Out, divides)
 }
 
 // pushReduce reads a part of a reduction: the reduced axes come after the others, in order.

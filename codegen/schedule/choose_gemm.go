@@ -123,13 +123,13 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		c.do(Swap, d.Name, 0, "")
 		return true
 	}
-	for _, v := range d.Args {
+	p := c.product(stores, d)
+	for i, v := range d.Args {
 		if windowOf(v) != nil {
-			c.do(Pack, v.Name, 0, "window")
+			c.do(Pack, v.Name, i*(p.tile.Cols-1), "window") // the second operand has lanes
 			return true
 		}
 	}
-	p := c.product(stores, d)
 	a, b := d.Args[0], d.Args[1]
 	if !isSimple(a) || !isPacked(a) && c.aliases(a, p) {
 		c.do(Pack, a.Name, 0, "phase")

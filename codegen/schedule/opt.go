@@ -9,7 +9,7 @@ import (
 // The kinds of opts that a CPU has. Axis names an axis, a value or a buffer.
 const (
 	Split    = "Split"    // Split p: the sums over p have partials and a second phase
-	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns; Pack v window: with its margin
+	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns; Pack v window n: with its margin, rows n elements longer
 	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
 	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis
 	Join     = "Join"     // Join i n: axis i is axis n, of the same extent
@@ -87,7 +87,7 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 		if w == nil {
 			return fmt.Errorf("%s is no window", o.Axis)
 		}
-		return packWindow(k, v, w)
+		return packWindow(k, v, w, o.Arg)
 	case o.Arg == 0:
 		return packValue(k, v)
 	}

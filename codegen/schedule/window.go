@@ -204,8 +204,9 @@ func (w *window) conditions() []*index.Expr {
 	return out
 }
 
-// packWindow gives the window v to a work buffer, margin and all, in a page of its own.
-func packWindow(k *loop.Kernel, v *loop.Value, w *window) error {
+// packWindow gives the window v to a work buffer, margin and all, in a page of its own. Its rows have slack more
+// elements, so that lanes beyond the last column read no one else's memory.
+func packWindow(k *loop.Kernel, v *loop.Value, w *window, slack int) error {
 	return inPage(k, func(page []loop.Stmt) ([][]loop.Stmt, error) {
 		stores, ok := equations(page)
 		if !ok || !uses(stores, v) {
@@ -227,6 +228,7 @@ func packWindow(k *loop.Kernel, v *loop.Value, w *window) error {
 			buf.Dims = append(buf.Dims, n)
 			put, get = append(put, axisValue(a)), append(get, w.x.value(index.Sum(e, index.C(-lo))))
 		}
+		buf.Dims[len(buf.Dims)-1] += slack
 		var cond *loop.Value
 		for i, e := range w.conditions() {
 			cond = both(cond, binary(w.bounds[i].Op, w.x.value(e), intValue(0)))

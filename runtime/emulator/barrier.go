@@ -97,6 +97,10 @@ func (w *warp) blockSync(in *inst, at rendezvous, m uint32) {
 		}
 		if call.reduce != "" {
 			use := w.blk.k.code[s.pc].sync.barrier
+			if und := s.ready &^ w.pdef[use.pred]; und != 0 {
+				w.faultAt(s.pc, bits.TrailingZeros32(und), Undefined, nil, "%s: the predicate depends on what was never written", name)
+				return
+			}
 			p := w.preds[use.pred] ^ allOf(use.inv)
 			bar.votes += bits.OnesCount32(p & s.ready)
 			bar.voters += bits.OnesCount32(s.ready)

@@ -106,6 +106,31 @@ func (b *Buffer) Read(offset int, p []byte) error {
 	return nil
 }
 
+// Peek copies the buffer's bytes at an offset to p, those that nothing wrote as zeros.
+func (b *Buffer) Peek(offset int, p []byte) error {
+	if offset < 0 || offset+len(p) > len(b.data) {
+		return fmt.Errorf("buffer %s has %d bytes, not %d at %d", b.name, len(b.data), len(p), offset)
+	}
+	for i := range p {
+		p[i] = 0
+		if allSet(b.written, offset+i, 1) {
+			p[i] = b.data[offset+i]
+		}
+	}
+	return nil
+}
+
+// Forget makes n bytes at an offset hold nothing again, as when a plan gives them to another value.
+func (b *Buffer) Forget(offset, n int) error {
+	if offset < 0 || n < 0 || offset+n > len(b.data) {
+		return fmt.Errorf("buffer %s has %d bytes, not %d at %d", b.name, len(b.data), n, offset)
+	}
+	for i := offset; i < offset+n; i++ {
+		b.written[i>>3] &^= 1 << (i & 7)
+	}
+	return nil
+}
+
 func setBits(bits []uint8, at, n int) {
 	for ; n > 0 && at&7 != 0; at, n = at+1, n-1 {
 		bits[at>>3] |= 1 << (at & 7)

@@ -47,7 +47,7 @@ func mbarrierOp(d *decoder) {
 	}
 	m.one("release", "acquire") // as without
 	m.has("cta")
-	if m.has("relaxed") && !m.has("expect_tx") || m.has("relaxed") && m.has("arrive") {
+	if m.has("relaxed") && (!m.has("expect_tx") || m.has("arrive")) {
 		d.fail(".relaxed is not supported: nothing would be ordered")
 	}
 	o := &mbarrierOperands{count: -1, tx: -1, parity: m.has("parity"), drop: m.has("arrive_drop")}

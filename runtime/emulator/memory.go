@@ -267,7 +267,7 @@ func (w *warp) badCell(in *inst, lane int, s stamp, addr uint64, n int, what str
 	case s == stampGap:
 		w.outsideShared(in, lane, addr, n, what)
 	case s == 0:
-		w.fault(in, lane, Uninitialised, "a read of %d bytes at %s, which nothing has written", n, b.name(spaceShared, addr))
+		w.fault(in, lane, Uninitialised, "a read of %d bytes at %s, which nothing has written yet", n, b.name(spaceShared, addr))
 	default:
 		other := b.k.place(s.pc())
 		w.faultAt(in.pc, lane, InFlight, &other, "a %s of %d bytes at %s, where an asynchronous copy of %s has not been waited for", what, n, b.name(spaceShared, addr), b.who(s))
@@ -319,7 +319,7 @@ func (w *warp) readLocal(in *inst, lane int, addr uint64, n int) []byte {
 		return nil
 	}
 	if !allSet(m.written, int(addr), n) {
-		w.fault(in, lane, Uninitialised, "a read of %d bytes at %s, which nothing has written", n, w.blk.name(spaceLocal, addr))
+		w.fault(in, lane, Uninitialised, "a read of %d bytes at %s, which nothing has written yet", n, w.blk.name(spaceLocal, addr))
 		return nil
 	}
 	return m.data[addr : addr+uint64(n)]

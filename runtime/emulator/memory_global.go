@@ -61,7 +61,7 @@ func (w *warp) readGlobal(in *inst, lane int, s space, addr uint64, n int, const
 	blk, l := w.blk, w.blk.l
 	p := w.hold(b, at)
 	if !b.whole && !allSet(b.written, at, n) {
-		w.fault(in, lane, Uninitialised, "a read of %d bytes at %s, which nothing has written", n, w.blk.name(spaceGlobal, addr))
+		w.fault(in, lane, Uninitialised, "a read of %d bytes at %s, which nothing has written yet", n, w.blk.name(spaceGlobal, addr))
 		return nil
 	}
 	t := w.first + lane

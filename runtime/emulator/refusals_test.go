@@ -78,7 +78,14 @@ func TestLaunchErrors(t *testing.T) {
 	}
 	require.Error(t, x.Write(30, make([]byte, 4)))
 	require.Error(t, d.Alloc("fresh", 8).Read(0, make([]byte, 8)))
+	require.NoError(t, x.Forget(4, 4))
+	seen := make([]byte, 8)
+	require.NoError(t, x.Peek(4, seen))
+	require.Equal(t, make([]byte, 4), seen[:4])
+	require.NotEqual(t, make([]byte, 4), seen[4:])
+	_, err := d.Launch(k, one, [3]int{8, 1, 1}, 0, float32(1), d.with("x", floats(8, 1)), x, 8)
+	wantFault(t, err, Uninitialised)
 	d.Free(x)
-	_, err := d.Launch(k, one, one, 0, float32(1), x, x, 1)
+	_, err = d.Launch(k, one, one, 0, float32(1), x, x, 1)
 	wantFault(t, err, OutOfBounds)
 }

@@ -170,8 +170,7 @@ func (w *sweeper) combine(n *acc, s *scope) *loop.Value {
 	red := n.red
 	if red.Op == loop.Dot {
 		d := &loop.Value{Op: loop.Dot, Elem: red.Elem, Instr: red.Instr, Pos: red.Pos, Name: red.Name, Args: []*loop.Value{w.emit(red.Args[0], s), w.emit(red.Args[1], s)}}
-		over := w.deps.over(red)
-		d.Over = over[len(over)-1:]
+		d.Over = openAxes(w.deps.over(red)) // the others have loops around here
 		if n.init != nil {
 			d.Args = append(d.Args, n.init)
 		}

@@ -88,59 +88,79 @@ type numbered struct {
 	f       *function
 	name    string // of f
 	parts   []string
-	numbers []string // between them
-	into    string   // the function that has its code
-	args    []string // the numbers that this one gets
+	numbers []typed // between them
+	into    string  // the function that has its code
+	args    []typed // the numbers that this one gets
 }
+
+// typed is a number and its type, as LLVM writes them.
+type typed struct{ typ, text string }
 
 // number cuts the text of f. What divides stays, since LLVM divides by a known number much faster, and so do
 // distances in addresses, which are part of a load.
 func number(f *function) *numbered {
 	n := &numbered{f: f, name: f.name}
-	rest, from := f.text, 0 // from: what of rest belongs to the present part and was looked at
-	for at := 0; at < len(rest); {
-		end := at + strings.IndexByte(rest[at:], '\n') + 1
-		if line := rest[at:end]; countsIn(line) {
+	from := 0 // what of the text is in no part yet
+	for at := 0; at < len(f.text); {
+		end := at + strings.IndexByte(f.text[at:], '\n') + 1
+		line := f.text[at:end]
+		if typ := numbersIn(line); typ != "" {
 			for i := 1; i < len(line); i++ {
-				if !isNumber(line, i) {
+				j := numberAt(line, i, typ)
+				if j == i {
 					continue
 				}
-				j := i + 1
-				for line[j] >= '0' && line[j] <= '9' {
-					j++
-				}
-				n.parts = append(n.parts, rest[from:at+i])
-				n.numbers = append(n.numbers, line[i:j])
+				n.parts = append(n.parts, f.text[from:at+i])
+				n.numbers = append(n.numbers, typed{typ, line[i:j]})
 				from = at + j
 				i = j
 			}
 		}
 		at = end
 	}
-	n.parts = append(n.parts, rest[from:])
+	n.parts = append(n.parts, f.text[from:])
 	return n
 }
 
-// countsIn reports whether a line is arithmetic of i64, a bound or a call of a micro-kernel.
-func countsIn(line string) bool {
+// numbersIn is the type of the numbers of a line that may be arguments: those of sizes, which are arithmetic of i64, bounds and
+// calls of micro-kernels; of the counters of random numbers; of factors and terms. "": none.
+func numbersIn(line string) string {
 	_, op, ok := strings.Cut(line, " = ")
 	if !ok {
-		return false
+		return ""
 	}
-	for _, prefix := range []string{"add i64 ", "mul i64 ", "sub i64 ", "call i64 @llvm.smin.", "call i64 @llvm.smax.", "call x86_regcallcc "} {
-		if strings.HasPrefix(op, prefix) {
-			return true
+	for _, x := range []struct{ prefix, typ string }{{"add i64 ", "i64"}, {"mul i64 ", "i64"}, {"sub i64 ", "i64"}, {"call i64 @llvm.smin.", "i64"}, {"call i64 @llvm.smax.", "i64"},
+		{"call x86_regcallcc ", "i64"}, {"xor i32 ", "i32"}, {"fmul <8 x float> ", "<8 x float>"}, {"fadd <8 x float> ", "<8 x float>"}} {
+		if strings.HasPrefix(op, x.prefix) {
+			return x.typ
 		}
 	}
 	pred, ok := strings.CutPrefix(op, "icmp ")
-	_, operands, _ := strings.Cut(pred, " ")
-	return ok && strings.HasPrefix(operands, "i64 ")
+	if _, operands, _ := strings.Cut(pred, " "); ok && strings.HasPrefix(operands, "i64 ") {
+		return "i64"
+	}
+	return ""
 }
 
-// isNumber reports whether an operand that is an integer begins at line[i].
-func isNumber(line string, i int) bool {
-	c := line[i]
-	return (c == '-' || c >= '0' && c <= '9') && (strings.HasSuffix(line[:i], "i64 ") || strings.HasSuffix(line[:i], ", "))
+// numberAt is the end of the operand of a type that begins at line[i] and is a number; i if there is none.
+func numberAt(line string, i int, typ string) int {
+	if !strings.HasSuffix(line[:i], typ+" ") && !strings.HasSuffix(line[:i], ", ") {
+		return i
+	}
+	j := i
+	if strings.HasPrefix(typ, "<") {
+		if strings.HasPrefix(line[i:], "<float ") {
+			j += strings.IndexByte(line[i:], '>') + 1
+		}
+		return j
+	}
+	if line[j] == '-' {
+		j++
+	}
+	for line[j] >= '0' && line[j] <= '9' {
+		j++
+	}
+	return j
 }
 
 // merge makes a group one function, if its members differ in few numbers.
@@ -149,31 +169,31 @@ func merge(group []*numbered, merged map[string]*numbered) {
 		return
 	}
 	param := map[string]string{} // names of arguments, by the numbers of all members
+	var params, types strings.Builder
 	first := group[0]
 	text := first.parts[0]
 	for i, k := range first.numbers {
 		var all []string
 		for _, n := range group {
-			all = append(all, n.numbers[i])
+			all = append(all, n.numbers[i].text)
 		}
-		if key := strings.Join(all, " "); slices.ContainsFunc(all, func(x string) bool { return x != k }) {
+		put := k.text
+		if slices.ContainsFunc(all, func(x string) bool { return x != k.text }) {
+			key := k.typ + strings.Join(all, " ")
 			if param[key] == "" {
 				param[key] = fmt.Sprintf("%%n%d", len(param))
-				for j, n := range group {
-					n.args = append(n.args, all[j])
+				fmt.Fprintf(&params, ", %s %s", k.typ, param[key])
+				fmt.Fprintf(&types, ", %s", k.typ)
+				for _, n := range group {
+					n.args = append(n.args, n.numbers[i])
 				}
 			}
-			k = param[key]
+			put = param[key]
 		}
-		text += k + first.parts[i+1]
+		text += put + first.parts[i+1]
 	}
 	if len(param) > maxNumbers {
 		return
-	}
-	var params, types strings.Builder
-	for i := range len(param) {
-		fmt.Fprintf(&params, ", i64 %%n%d", i)
-		types.WriteString(", i64")
 	}
 	first.f.text = strings.Replace(text, ")", params.String()+")", 1)
 	first.f.declare = strings.Replace(first.f.declare, ")", types.String()+")", 1)
@@ -188,7 +208,7 @@ func (n *numbered) call(text string) string {
 	before, after, _ := strings.Cut(text, "@"+n.name+"(")
 	args, rest, _ := strings.Cut(after, ")")
 	for _, k := range n.args {
-		args += ", i64 " + k
+		args += ", " + k.typ + " " + k.text
 	}
 	return before + "@" + n.into + "(" + args + ")" + rest
 }

@@ -44,7 +44,7 @@ const (
 	costBytes     = 0.5     // of one unit of work, next to values in a cache
 	largeBytes    = 1 << 20 // a value that leaves the caches: its bytes cost twice as much
 	alikeBytes    = 1 << 16 // of values whose kernels are small
-	alikeWork     = 1 << 18 // of these kernels
+	alikeCost     = 60      // work on an element of these kernels
 	maxSweeps     = 3       // dependent row reductions of a nest
 	maxBuffers    = 40      // of a kernel
 	pointBudget   = 8       // work on a value that is computed again for each reader's element

@@ -81,8 +81,8 @@ func (f *fusion) commonReads() []pairing {
 }
 
 // alike lists small element-wise nests of one shape: the updates of small parameters, the
-// arithmetic of scalars. Together they cost one start. Where that is little of their work, as in draws,
-// each is a kernel that others may equal.
+// arithmetic of scalars. Together they cost one start. Dear ones, as draws are, stay apart: a start is little
+// of their work, and each is a kernel that others may equal.
 func (f *fusion) alike() []pairing {
 	var out []pairing
 	last := map[string]*group{}
@@ -92,10 +92,10 @@ func (f *fusion) alike() []pairing {
 			continue
 		}
 		n := f.nodes[k.members[len(k.members)-1]]
-		small, work := n.Type.Bytes() <= alikeBytes, 0.0
+		small, cost := n.Type.Bytes() <= alikeBytes, 0.0
 		for _, i := range k.members {
-			work += costBytes * f.cost(i) * float64(f.nodes[i].Type.Size())
-			small = small && work <= alikeWork && f.pointwise(i) && ir.SameDims(f.nodes[i].Type.Dims, n.Type.Dims)
+			cost += f.cost(i)
+			small = small && cost <= alikeCost && f.pointwise(i) && ir.SameDims(f.nodes[i].Type.Dims, n.Type.Dims)
 		}
 		if !small {
 			continue

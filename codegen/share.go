@@ -169,18 +169,20 @@ func merge(group []*numbered, merged map[string]*numbered) {
 		return
 	}
 	param := map[string]string{} // names of arguments, by the numbers of all members
-	var params, types strings.Builder
+	var text, params, types strings.Builder
 	first := group[0]
-	text := first.parts[0]
+	text.WriteString(first.parts[0])
 	for i, k := range first.numbers {
-		var all []string
-		for _, n := range group {
-			all = append(all, n.numbers[i].text)
-		}
 		put := k.text
-		if slices.ContainsFunc(all, func(x string) bool { return x != k.text }) {
-			key := k.typ + strings.Join(all, " ")
+		if slices.ContainsFunc(group, func(n *numbered) bool { return n.numbers[i].text != k.text }) {
+			key := k.typ
+			for _, n := range group {
+				key += " " + n.numbers[i].text
+			}
 			if param[key] == "" {
+				if len(param) == maxNumbers {
+					return
+				}
 				param[key] = fmt.Sprintf("%%n%d", len(param))
 				fmt.Fprintf(&params, ", %s %s", k.typ, param[key])
 				fmt.Fprintf(&types, ", %s", k.typ)
@@ -190,12 +192,10 @@ func merge(group []*numbered, merged map[string]*numbered) {
 			}
 			put = param[key]
 		}
-		text += put + first.parts[i+1]
+		text.WriteString(put)
+		text.WriteString(first.parts[i+1])
 	}
-	if len(param) > maxNumbers {
-		return
-	}
-	first.f.text = strings.Replace(text, ")", params.String()+")", 1)
+	first.f.text = strings.Replace(text.String(), ")", params.String()+")", 1)
 	first.f.declare = strings.Replace(first.f.declare, ")", types.String()+")", 1)
 	for _, n := range group {
 		n.into = first.name

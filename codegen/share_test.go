@@ -132,3 +132,21 @@ func TestNumbered(t *testing.T) {
 		{"<8 x float>", "<float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0>"}, {"i64", "3"}, {"i64", "16"}}, n.numbers)
 	require.Len(t, n.parts, len(n.numbers)+1)
 }
+
+// Phases that differ in more numbers than a function may get arguments stay apart.
+func TestTooManyNumbers(t *testing.T) {
+	for numbers, want := range map[int]int{maxNumbers: 2, maxNumbers + 1: 0} {
+		var group []*numbered
+		for f := range 2 {
+			text := fmt.Sprintf("define hidden void @f%d(i64 %%0) nounwind {\n1:\n", f)
+			for i := range numbers {
+				text += fmt.Sprintf("\t%%%d = add i64 %%%d, %d\n", i+2, i+1, i+100*f)
+			}
+			name := fmt.Sprintf("f%d", f)
+			group = append(group, number(&function{name: name, text: text + "\tret void\n}\n"}))
+		}
+		merged := map[string]*numbered{}
+		merge(group, merged)
+		require.Len(t, merged, want)
+	}
+}

@@ -3,7 +3,7 @@
 // Choose decides, as data: a list of loop.Opt. Run applies the list in named
 // steps, each kernel IR to kernel IR:
 //
-//	split   equations: fused and joined axes, second phases      (split.go, fuse.go, join.go)
+//	split   equations: fused and joined axes, second phases      (split.go, window.go, fuse.go, join.go)
 //	axes    cuts and bindings                                    (axes.go)
 //	sweep   equations to loops; carries; memory accumulators     (sweep.go, accumulate.go)
 //	edge    loop bounds, guards, main and edge loops             (edge.go)
@@ -31,8 +31,8 @@
 //   - Reductions are over Reg and Lane axes only, at most 64 points: Over lists the
 //     Reg axis before the Lane axis, so the flat index of a point is its partial.
 //   - A dot has Instr "fma", its c operand is given or zero. Its rows are Reg axes,
-//     its columns Reg and Lane axes, Over is one Open axis:
-//     the row emits the loop, from 0 to its extent, which may be data
+//     its columns Reg and Lane axes, Over are Open axes:
+//     the row emits their loops, each from 0 to its extent, which may be data
 //     (min(256, K - k0*256)). Its operands are loads (of f32, possibly guarded on rows or
 //     columns) or, where they are cheap, small expressions of loads.
 //   - For loops have explicit bounds where they are not the whole extent. A loop over

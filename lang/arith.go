@@ -76,8 +76,11 @@ func (b *builder) length(e *index.Expr) Tensor {
 }
 
 // table is a list of numbers, or of lists of equal length, as a constant. Axes
-// of one element are written as 1.
+// of one element are written as 1. An empty list stays a list: whatever it is of may be added.
 func (b *builder) table(l List, e ir.Elem) (Tensor, bool) {
+	if len(l.Items) == 0 {
+		return Tensor{}, false
+	}
 	var values []float64
 	var dims []int
 	var walk func(v Value, depth int) bool

@@ -256,11 +256,14 @@ eval e {
   }
   for i in range(1, 3) { late[i] = x[0, i] }
   for w, i in [1, 2, 3], 3 { scaled[i] = w * x[1, i] }
+  grown = []
+  for i in 3 { grown = grown + [x[:, i]] }
+  joined = stack(grown)
   f = fib(10)
   y = x
   y[:, 1] = 7
   y[0, 2] = 8
-  show sum show run show turn show f show y show late show scaled
+  show sum show run show turn show f show y show late show scaled show joined
 }`, values{"x": ir.Floats([]float64{1, 2, 3, 4, 5, 6}, 2, 3)})
 	near(t, []float64{6, 15}, out["sum"].F)
 	near(t, []float64{1, 3, 6, 4, 9, 15}, out["run"].F)
@@ -269,6 +272,7 @@ eval e {
 	near(t, []float64{1, 7, 8, 4, 7, 6}, out["y"].F)
 	near(t, []float64{2, 3}, out["late"].F)
 	near(t, []float64{4, 10, 18}, out["scaled"].F)
+	near(t, []float64{1, 4, 2, 5, 3, 6}, out["joined"].F)
 }
 
 // A list of equal modules is one loop over stacked weights and means the same as the modules one by one.

@@ -152,12 +152,26 @@ func (b *builder) shapeOf(sc *scope, d Draw, fn *Fn, like *ir.Type, at Span) {
 		}
 		if len(fn.Result.Dims) == 1 && fn.Result.Dims[0].Rest {
 			sc.define("..", Dims{})
+			b.oneNumber(d, at)
 			return
 		}
 		b.failHelp(at, "`"+d.Unit.Decl.Name+"[n]`, or a type on the left", "the shape of this draw is not known")
 	}
 	if why := b.in(sc).matchDims(fn.Result.Dims, like.Dims); why != "" {
 		b.fail(at, "%s cannot draw %s: %s", d.Unit.Decl.Name, typeText(*like), why)
+	}
+}
+
+// oneNumber warns of a draw without a shape whose arguments are numbers: where a batch is computed, one draw for all of it is rarely meant.
+func (b *builder) oneNumber(d Draw, at Span) {
+	for _, a := range d.Args {
+		if _, ok := a.value.(Num); !ok {
+			return
+		}
+	}
+	if at.Pos.Filename == b.path {
+		name := d.Unit.Decl.Name
+		b.warn(at, "`"+name+"(…)[n, m]` draws an array; `x: f32 ~ "+name+"(…)` says that one number is meant", "this draws one number: no shape is given")
 	}
 }
 

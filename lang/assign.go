@@ -44,7 +44,7 @@ func (b *builder) assign(s *Assign, at Span) {
 	if len(values) == 1 {
 		t, ok := values[0].(Tuple)
 		if !ok {
-			b.fail(at, "%d names cannot take one value", len(targets))
+			b.failHelp(at, pairHelp(s.Values[0].term()), "%d names cannot take one value", len(targets))
 		}
 		values = t.Items
 	}

@@ -81,18 +81,20 @@ func (f FeedValue) misfit(k int, typ ir.Type) string {
 			return "labels are i32[batch]"
 		}
 	case isPictures(src):
-		size, colors := "height, width", "1"
+		size, colors, flat := "height, width", "1", ""
 		ok := len(typ.Dims) == 2 && src.Kind != "images" || len(typ.Dims) == 4 && typ.Dims[1].Size == 1
 		if src.Kind == "images" {
 			colors, ok = "3", ok || len(typ.Dims) == 4 && typ.Dims[1].Size == 3
 		}
 		if src.Size > 0 {
 			size = fmt.Sprintf("%d, %d", src.Size, src.Size)
-			flat := len(typ.Dims) == 2 && typ.Dims[1].Size == src.Size*src.Size
-			ok = ok && (flat || len(typ.Dims) == 4 && typ.Dims[2].Size == src.Size && typ.Dims[3].Size == src.Size)
+			ok = ok && (len(typ.Dims) == 2 && typ.Dims[1].Size == src.Size*src.Size || len(typ.Dims) == 4 && typ.Dims[2].Size == src.Size && typ.Dims[3].Size == src.Size)
+		}
+		if src.Kind != "images" {
+			flat = " or, as rows, f32[batch, pixels]"
 		}
 		if !ok || !typ.Elem.IsFloat() {
-			return fmt.Sprintf("the pictures of `%s` are f32[batch, %s, %s]", src.Name, colors, size)
+			return fmt.Sprintf("the pictures of `%s` are f32[batch, %s, %s]%s", src.Name, colors, size, flat)
 		}
 	}
 	return ""

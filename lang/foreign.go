@@ -64,6 +64,22 @@ var foreignParameters = map[string]string{
 	"kernel_size": "kernel", "padding": "pad", "learning_rate": "lr", "betas": "beta1", "p": "rate", "num_heads": "heads", "embed_dim": "dim", "hidden_size": "hidden", "input_size": "inputs", "k": "top_k",
 }
 
+// foreignPairs are functions that give values and their places elsewhere, and one of the two here.
+var foreignPairs = map[string]string{
+	"top_k": "`top_k` gives the places: `at = top_k(x, k: n)`, and the values are `v[b, j] = x[b, at[b, j]]`", "sort": "`sort` gives the values, and `argsort` the places",
+	"max": "`max` gives the values, and `argmax` the places", "min": "`min` gives the values, and `argmin` the places",
+}
+
+// pairHelp says how to get both of what a call gives in other languages.
+func pairHelp(t Term) string {
+	if c, ok := t.(*CallTerm); ok {
+		if f, ok := c.Fn.(*NameTerm); ok {
+			return foreignPairs[f.Name]
+		}
+	}
+	return ""
+}
+
 // parameterHelp says which parameter was meant, or which there are.
 func parameterHelp(name string, have []string) string {
 	if n := foreignParameters[name]; contains(have, n) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -79,7 +80,7 @@ func (c *runCommand) replaceData(p *program.Program) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Data)) {
 		if !slices.Contains(names, strings.TrimSuffix(name, ".labels")) {
-			return &usageError{fmt.Sprintf("--data %s: %s has %s", name, p.Source, strings.Join(names, ", "))}
+			return &usageError{fmt.Sprintf("--data %s: %s has %s", name, p.Source, cmp.Or(strings.Join(names, ", "), "no data"))}
 		}
 	}
 	return nil

@@ -100,6 +100,15 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
+// A model without data has none to take from another place.
+func TestNoDataToReplace(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("noise.mdl", []byte("sample s { x ~ normal[2]  show x }\n"), 0o644))
+	_, stderr, code := call("run", "noise.mdl", "sample", "s", "--data", "points=x")
+	require.Equal(t, exitUsage, code, stderr)
+	require.Contains(t, stderr, "--data points: noise.mdl has no data\n")
+}
+
 // The help is there under the names that one tries.
 func TestHelp(t *testing.T) {
 	for _, args := range []string{"", "help", "--help", "-h"} {

@@ -199,7 +199,7 @@ func (m *indexedMap) finish(x Tensor, exprs []*index.Expr, subs []subscriptOf, t
 	for _, d := range m.data {
 		args = append(args, b.node(b.cast(b.align(d, m.vars, loop.I32), loop.I32)))
 	}
-	n, err := b.f.b.TryMake(ir.OpIndex, ir.IndexAttr{Vars: len(m.vars), Out: out, Outside: outside, Shape: dims}, args...)
+	n, err := b.makeIndex(ir.IndexAttr{Vars: len(m.vars), Out: out, Outside: outside, Shape: dims}, args...)
 	if err != nil {
 		b.failHelp(t.Span(), "`"+b.outsideHelp(t)+"` reads 0 there", "`%s` can read outside: %v", b.src.text(t.Span()), err)
 	}
@@ -246,4 +246,14 @@ func (b *builder) inside(e *index.Expr, d ir.Dim, s subscriptOf, t *IndexTerm) {
 	}
 	b.failHelp(at, "`"+b.outsideHelp(t)+"` reads 0 there", "`%s` can read outside of %s: %s is in %d .. %d, the axis has %s",
 		b.src.text(t.Span()), b.src.text(t.X.Span()), b.src.text(at), lo, hi, dimText(d))
+}
+
+// makeIndex makes an index op. One that data lead has the place in the user's files: a run that stops there names it.
+func (b *builder) makeIndex(attr ir.IndexAttr, args ...*ir.Node) (*ir.Node, error) {
+	if len(args) > 1 {
+		at, _ := b.outsideLibrary(b.current)
+		defer b.at(b.current)
+		b.at(at)
+	}
+	return b.f.b.TryMake(ir.OpIndex, attr, args...)
 }

@@ -22,12 +22,9 @@ func (c *core) failHelp(at Span, help, format string, args ...any) {
 
 // diagnostic places a mistake: one in a library file is shown at the call, or where the module is made, that led there.
 func (c *core) diagnostic(at Span, help, format string, args ...any) Diagnostic {
-	d := Diagnostic{Span: at, Message: fmt.Sprintf(format, args...), Help: help}
-	calls := c.calls
-	for inLibrary(d.Span) && len(calls) > 0 {
-		d.Span = calls[len(calls)-1].at
-		calls = calls[:len(calls)-1]
-	}
+	d := Diagnostic{Message: fmt.Sprintf(format, args...), Help: help}
+	var calls []activeCall
+	d.Span, calls = c.outsideLibrary(at)
 	for i := len(c.makingAt) - 1; i >= 0 && inLibrary(d.Span); i-- { // a module that is being made
 		d.Span = c.makingAt[i]
 	}
@@ -43,6 +40,16 @@ func (c *core) diagnostic(at Span, help, format string, args ...any) Diagnostic 
 		}
 	}
 	return d
+}
+
+// outsideLibrary is the call in the user's files that led to a place in the library, and the calls around it.
+func (c *core) outsideLibrary(at Span) (Span, []activeCall) {
+	calls := c.calls
+	for inLibrary(at) && len(calls) > 0 {
+		at = calls[len(calls)-1].at
+		calls = calls[:len(calls)-1]
+	}
+	return at, calls
 }
 
 // libraryFolder stands before the names of library files.

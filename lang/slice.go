@@ -169,7 +169,7 @@ func (b *builder) access(x Tensor, a *access, outside *float64, at Span) Tensor 
 		outside = &zero
 	}
 	attr := ir.IndexAttr{Vars: len(a.shape), Out: a.out, Outside: outside, Shape: a.shape}
-	m, err := b.f.b.TryMake(ir.OpIndex, attr, append([]*ir.Node{n}, data...)...)
+	m, err := b.makeIndex(attr, append([]*ir.Node{n}, data...)...)
 	if err != nil {
 		b.failHelp(at, "`| v` behind the indices reads v there", "`%s` can read outside: %v", b.src.text(at), err)
 	}

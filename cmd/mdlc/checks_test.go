@@ -51,6 +51,16 @@ func writeCounts(t *testing.T, text string, bytes map[int]byte) (file string) {
 	return "counts.mdl"
 }
 
+// An index that leads outside in the library is told of at the call in the model file.
+func TestAnIndexOutsideInTheLibrary(t *testing.T) {
+	t.Chdir(t.TempDir())
+	text := "sample s {\n  w ~ normal[3]\n  k = argmax(w) + 3\n  show cross_entropy(w, k)\n}\n"
+	require.NoError(t, os.WriteFile("labels.mdl", []byte(text), 0o644))
+	_, stderr, code := call("run", "labels.mdl", "sample", "-q")
+	require.Equal(t, exitFailure, code, stderr)
+	require.Regexp(t, `^labels.mdl:4:8: error: index 4 is outside of the axis of 3 `, stderr)
+}
+
 func TestAnIndexOutsideEndsTraining(t *testing.T) {
 	file := writeCounts(t, counts, map[int]byte{320: 200})
 	for _, more := range [][]string{{"--threads=1"}, {"--threads=2"}, {"--no-fusion"}} {

@@ -89,7 +89,7 @@ func (b *builder) sourceField(s *ir.Source, name string, v Value, c *call) {
 	case "ends":
 		t, ok := v.(Text)
 		if !ok {
-			b.fail(c.span, "`ends` is what lines begin and end with, a text, not %s", describe(v))
+			b.failHelp(c.span, "`ends: \"\\n\"`", "`ends` is what lines begin and end with, a text, not %s", describe(v))
 		}
 		s.Ends = string(t)
 	case "bits":

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -271,7 +272,11 @@ func (b *builder) acceptTensor(t *Type, v Value, name string, at Span) Value {
 		x = b.cast(x, e)
 	}
 	if why := b.matchDims(t.Dims, x.N.Type.Dims); why != "" {
-		panic(mistake{b.withNotes(b.diagnostic(at, b.lastAxisHelp(t, have.Dims), "these shapes do not fit: `%s` is %s and gets %s", name, b.src.text(typeSpan(t)), typeText(have)), why)})
+		help := b.lastAxisHelp(t, have.Dims)
+		if _, ok := v.(Num); ok {
+			help = fmt.Sprintf("`x: %s = %s` is an array of it, with the sizes that are meant", b.src.text(typeSpan(t)), describe(v))
+		}
+		panic(mistake{b.withNotes(b.diagnostic(at, help, "these shapes do not fit: `%s` is %s and gets %s", name, b.src.text(typeSpan(t)), typeText(have)), why)})
 	}
 	return b.mark(x, t)
 }

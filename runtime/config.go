@@ -84,10 +84,18 @@ func (r *Runner) otherSettings() (words, flags string) {
 	for _, kv := range r.m.program.Settings {
 		if was, ok := before.Settings[kv.Key]; ok && was != kv.Value {
 			w = append(w, fmt.Sprintf("%s = %s, now %s", kv.Key, was, kv.Value))
-			f = append(f, fmt.Sprintf("--set %s=%s", kv.Key, was))
+			f = append(f, "--set "+ShellWord(kv.Key+"="+was))
 		}
 	}
 	return strings.Join(w, "; "), strings.Join(f, " ")
+}
+
+// ShellWord is text as a shell takes it for one word.
+func ShellWord(text string) string {
+	if text != "" && !strings.ContainsAny(text, " \t\n'\"\\$&;|<>()*?[]#~`!{}") {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 func configFile(folder string) string { return filepath.Join(folder, "config.json") }

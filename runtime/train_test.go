@@ -374,6 +374,12 @@ func TestWeightsOfOtherSettings(t *testing.T) {
 	require.ErrorContains(t, NewRunner(m, o).Evaluate("valid"), "`--set batch=4` of `mdlc compile` makes a bundle that fits them")
 	o.File, o.Resume = "", true
 	require.EqualError(t, NewRunner(m, o).Train(), wrong)
+
+	config := filepath.Join(out, "config.json")
+	text, err := os.ReadFile(config)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(config, bytes.Replace(text, []byte(`"batch": "4"`), []byte(`"batch": "[4, 5]"`), 1), 0o644))
+	require.ErrorContains(t, NewRunner(m, o).Evaluate("valid"), "`--set 'batch=[4, 5]'` fits them", "as a shell takes it")
 }
 
 func TestExportRepeatsTheBatches(t *testing.T) {

@@ -27,7 +27,7 @@ func (c *runCommand) takeFromRun(t *terminal, out string) runtime.Given {
 		all := maps.Clone(past)
 		for _, name := range slices.Sorted(maps.Keys(past)) {
 			if _, given := now[name]; !given {
-				taken = append(taken, fmt.Sprintf("--%s %s", flag, shellWord(name+"="+past[name])))
+				taken = append(taken, fmt.Sprintf("--%s %s", flag, runtime.ShellWord(name+"="+past[name])))
 			}
 		}
 		if all == nil {
@@ -55,14 +55,6 @@ func (c *runCommand) takeFromRun(t *terminal, out string) runtime.Given {
 func (c *runCommand) takesWeights(out string) bool {
 	word, _ := c.verb()
 	return runtime.HasWeights(out) && (c.Resume || word != "train")
-}
-
-// shellWord is text as a shell takes it for one word.
-func shellWord(text string) string {
-	if text != "" && !strings.ContainsAny(text, " \t\n'\"\\$&;|<>()*?[]#~`!{}") {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // replaceData carries out --data. NAME.labels is the second path of a source of arrays.

@@ -130,7 +130,8 @@ func numbersIn(line string) string {
 		return ""
 	}
 	for _, x := range []struct{ prefix, typ string }{{"add i64 ", "i64"}, {"mul i64 ", "i64"}, {"sub i64 ", "i64"}, {"call i64 @llvm.smin.", "i64"}, {"call i64 @llvm.smax.", "i64"},
-		{"call x86_regcallcc ", "i64"}, {"xor i32 ", "i32"}, {"fmul <8 x float> ", "<8 x float>"}, {"fadd <8 x float> ", "<8 x float>"}} {
+		{"call x86_regcallcc ", "i64"}, {"xor i32 ", "i32"}, {"fmul <8 x float> ", "<8 x float>"}, {"fadd <8 x float> ", "<8 x float>"},
+		{"fmul <16 x float> ", "<16 x float>"}, {"fadd <16 x float> ", "<16 x float>"}} {
 		if strings.HasPrefix(op, x.prefix) {
 			return x.typ
 		}

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"slices"
 	"sort"
 
 	"mdlc/ir"
@@ -119,6 +120,11 @@ func (b *builder) defineIndexed(subs []Subscript, axes []ir.Dim, value Term, at 
 	}
 	in.ranges(ix.vars, []Term{value}, false)
 	r := in.indexed(value)
+	for _, v := range r.vars {
+		if !slices.Contains(order, v) && slices.Contains(root.rest, v) {
+			b.failHelp(at, "`y[..] = …`", "`..` is left over: it stands on the right and not on the left")
+		}
+	}
 	t := in.align(r, order, in.elemFor(r.v))
 	return t
 }

@@ -81,8 +81,8 @@ func (f *fusion) commonReads() []pairing {
 }
 
 // alike lists small element-wise nests of one shape: the updates of small parameters, the
-// arithmetic of scalars. Together they cost one start. Dear ones, as draws are, stay apart: a start is little
-// of their work, and each is a kernel that others may equal.
+// arithmetic of scalars. Together they cost one start. Dear ones, as draws are, whose work is more than
+// a start, stay apart: each is a kernel that others may equal.
 func (f *fusion) alike() []pairing {
 	var out []pairing
 	last := map[string]*group{}
@@ -95,9 +95,9 @@ func (f *fusion) alike() []pairing {
 		small, cost := n.Type.Bytes() <= alikeBytes, 0.0
 		for _, i := range k.members {
 			cost += f.cost(i)
-			small = small && cost <= alikeCost && f.pointwise(i) && ir.SameDims(f.nodes[i].Type.Dims, n.Type.Dims)
+			small = small && f.pointwise(i) && ir.SameDims(f.nodes[i].Type.Dims, n.Type.Dims)
 		}
-		if !small {
+		if !small || cost > alikeCost && costBytes*cost*float64(n.Type.Size()) > launchBytes {
 			continue
 		}
 		shape := ir.OfDims(0, n.Type.Dims).String()

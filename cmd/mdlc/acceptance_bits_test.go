@@ -184,7 +184,7 @@ func TestAcceptanceDepth(t *testing.T) {
 	require.Equal(t, len(functions[0])-shared, len(functions[1]), "LLVM functions")
 	require.LessOrEqual(t, shared, 2)
 	require.Less(t, differing, len(functions[0])/16)
-	require.Less(t, more, size[0]/2000)
+	require.Less(t, more, size[0]/1000)
 	require.Less(t, float64(size[1]), 1.0005*float64(size[0]), "LLVM text grows with depth")
 }
 

@@ -119,6 +119,46 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
+// onGPU is sample for a GPU.
+func onGPU(t testing.TB) *Program {
+	p := sample(t)
+	p.Target = Target{Triple: NVPTX, Features: []string{"sm_80"}}
+	ph := &p.Kernels[0].Phases[0]
+	ph.Threads, ph.PerBlock, ph.Shared = 128, 256, 49152
+	return p
+}
+
+func TestBundleCarriesBlocksOfThreads(t *testing.T) {
+	p, err := Load(bytes.NewReader(bundle(t, onGPU(t))))
+	require.NoError(t, err)
+	require.Equal(t, "sm_80", p.Target.Arch())
+	ph := p.Kernels[0].Phases[0]
+	require.Equal(t, []int{128, 256, 49152}, []int{ph.Threads, ph.PerBlock, ph.Shared})
+	require.Equal(t, []int{0, 1, 1, 2}, []int{ph.Blocks(0), ph.Blocks(1), ph.Blocks(256), ph.Blocks(257)})
+	require.NotContains(t, string(bundle(t, sample(t))), "Threads", "a bundle for the CPU is what it was")
+}
+
+func TestCheckOfBlocksOfThreads(t *testing.T) {
+	phase := func(p *Program) *Phase { return &p.Kernels[0].Phases[0] }
+	for name, damage := range map[string]func(p *Program){
+		"no threads":         func(p *Program) { phase(p).Threads = 0 },
+		"too many threads":   func(p *Program) { phase(p).Threads = 1025 },
+		"no points":          func(p *Program) { phase(p).PerBlock = 0 },
+		"too much memory":    func(p *Program) { phase(p).Shared = 228 << 10 },
+		"negative memory":    func(p *Program) { phase(p).Shared = -1 },
+		"scratch of workers": func(p *Program) { p.Kernels[0].Local = 64 },
+		"no architecture":    func(p *Program) { p.Target.Features = nil },
+		"two architectures":  func(p *Program) { p.Target.Features = []string{"sm_80", "sm_90a"} },
+		"no name of one":     func(p *Program) { p.Target.Features = []string{"avx2"} },
+		"a CPU with threads": func(p *Program) { p.Target = Target{Triple: "x86_64-linux"} },
+	} {
+		p := onGPU(t)
+		require.NoError(t, p.Check())
+		damage(p)
+		require.Error(t, p.Check(), name)
+	}
+}
+
 // seal makes metadata into a bundle with a right checksum, so that the fuzzer reaches what is behind it.
 func seal(meta, object, consts []byte) []byte {
 	head := make([]byte, headerSize)

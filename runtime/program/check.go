@@ -2,6 +2,7 @@ package program
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 
 	"mdlc/ir/index"
@@ -17,8 +18,15 @@ func (p *Program) Check() error {
 	if p.Arena < 0 || p.Arena > maxArena || p.Work < 0 || p.Work > maxArena {
 		return fmt.Errorf("program %s: arena of %d and work of %d bytes", p.Source, p.Arena, p.Work)
 	}
+	if p.Target.Triple == NVPTX && !archName.MatchString(p.Target.Arch()) {
+		return fmt.Errorf("program %s: features %q where code for a GPU has one architecture, as sm_80", p.Source, p.Target.Features)
+	}
 	for i, k := range p.Kernels {
-		if err := k.check(); err != nil {
+		err := k.check()
+		if err == nil {
+			err = k.checkPhases(p.Target.Triple == NVPTX)
+		}
+		if err != nil {
 			return fmt.Errorf("kernel %d %s: %w", i, k.Name, err)
 		}
 	}
@@ -55,6 +63,31 @@ func (k *Kernel) check() error {
 		}
 		if err := checkExpr(ph.Points, nil, true); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// What a block of any GPU that we know may have.
+const (
+	maxThreads = 1024
+	maxShared  = 227 << 10
+)
+
+var archName = regexp.MustCompile(`^sm_[1-9][0-9]{1,2}a?$`)
+
+// checkPhases verifies what only code for a GPU has.
+func (k *Kernel) checkPhases(gpu bool) error {
+	if gpu && k.Local > 0 {
+		return fmt.Errorf("%d bytes of scratch a worker, which a GPU has not", k.Local)
+	}
+	for _, ph := range k.Phases {
+		switch {
+		case !gpu && (ph.Threads != 0 || ph.PerBlock != 0 || ph.Shared != 0):
+			return fmt.Errorf("phase %s has blocks of threads, which a CPU has not", ph.Symbol)
+		case gpu && (ph.Threads < 1 || ph.Threads > maxThreads || ph.PerBlock < 1 || ph.PerBlock > maxArena || ph.Shared < 0 || ph.Shared > maxShared):
+			return fmt.Errorf("phase %s: blocks of %d threads for %d points with %d bytes of shared memory; a GPU takes at most %d threads and %d bytes",
+				ph.Symbol, ph.Threads, ph.PerBlock, ph.Shared, maxThreads, maxShared)
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ type Program struct {
 	Source   string // the file's name, for messages
 	Settings []KV   // resolved settings, in order
 	Target   Target
-	Object   []byte `json:"-"` // shared object with one symbol per kernel phase; none without kernels
+	Object   []byte `json:"-"` // code with one symbol per kernel phase; none without kernels
 	Kernels  []Kernel
 	States   []State
 	Sources  []Source
@@ -26,10 +26,22 @@ type Program struct {
 // KV is a resolved setting.
 type KV struct{ Key, Value string }
 
-// Target says what the code needs of the machine.
+// Target says what the code needs of the machine, and what Program.Object is: for the CPU a shared
+// object, for NVPTX the text of one PTX module that holds all kernels.
 type Target struct {
-	Triple   string   // x86_64-linux
-	Features []string // avx2, fma, avx512f, …
+	Triple   string   // x86_64-linux, NVPTX
+	Features []string // x86: avx2, fma, avx512f, …; NVPTX: the architecture alone, sm_80 or sm_90a
+}
+
+// NVPTX is the triple of code for NVIDIA GPUs.
+const NVPTX = "nvptx64-nvidia-cuda"
+
+// Arch is the architecture that code for a GPU was made for; "" for other code.
+func (t Target) Arch() string {
+	if t.Triple != NVPTX || len(t.Features) != 1 {
+		return ""
+	}
+	return t.Features[0]
 }
 
 // Kernel is one compiled kernel.
@@ -38,16 +50,31 @@ type Kernel struct {
 	Pos    []loop.Pos
 	Phases []Phase
 	Args   int   // number of buffer arguments
-	Local  int64 // bytes of per-worker scratch
+	Local  int64 // bytes of per-worker scratch; none on a GPU
 }
 
-// Phase is a function `void sym(ptr args, i64 lo, i64 hi, ptr scratch)` that
-// runs points lo..hi of its flattened par axes (in order of declaration, last
-// fastest). args points at the addresses of the kernel's In, Out, InOut and Work buffers in order.
+// Phase is a function that runs points of its flattened par axes (in order of declaration, last
+// fastest).
+//
+// On the CPU it is `void sym(ptr args, i64 lo, i64 hi, ptr scratch)` and runs points lo..hi; args
+// points at the addresses of the kernel's In, Out, InOut and Work buffers in order.
+//
+// On a GPU it is `.visible .entry sym(.param .u64 arg0, …, .param .u64 argN-1, .param .u64 points)`:
+// the device addresses of the kernel's N arguments in the same order, then the number of points.
+// It is launched with ceil(points / PerBlock) blocks (x only) of Threads threads, not at all where
+// there are no points. Phases of a kernel and launches of a block run one after another, each
+// seeing what those before it wrote. Kernels read lengths and turns from memory, as on the CPU.
 type Phase struct {
 	Symbol string
 	Points *index.Expr // over the kernel's lengths `n0, n1, …` (Launch.Lens); a constant where nothing is dynamic
+
+	Threads  int `json:",omitempty"` // GPU: threads of a block; it is one-dimensional
+	PerBlock int `json:",omitempty"` // GPU: points that a block runs
+	Shared   int `json:",omitempty"` // GPU: bytes of dynamic shared memory of a block
 }
+
+// Blocks is the number of blocks that a GPU runs for points.
+func (ph *Phase) Blocks(points int) int { return (points + ph.PerBlock - 1) / ph.PerBlock }
 
 // StateKind says what a state is to the user.
 type StateKind uint8

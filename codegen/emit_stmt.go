@@ -157,11 +157,9 @@ func (e *emitter) spanOf(a *loop.Axis, lo, hi *loop.Value) span {
 	if hi == nil {
 		hi = a.Extent
 	}
-	from, to := e.indexOf(hi), e.indexOf(hi)
-	if lo == nil {
-		from = zeroExpr
-	} else {
-		from = e.indexOf(lo)
+	from, to := zeroExpr, e.rawIndex(hi) // as step edge wrote it
+	if lo != nil {
+		from = e.rawIndex(lo)
 	}
 	s := span{step: 1}
 	a0, okA := from.Const()

@@ -96,15 +96,19 @@ type numbered struct {
 // typed is a number and its type, as LLVM writes them.
 type typed struct{ typ, text string }
 
-// number cuts the text of f. What divides stays, since LLVM divides by a known number much faster, and so do
+// number cuts the text of f. What divides in loops stays, since LLVM divides by a known number much faster, and so do
 // distances in addresses, which are part of a load.
 func number(f *function) *numbered {
 	n := &numbered{f: f, name: f.name}
-	from := 0 // what of the text is in no part yet
+	from := 0  // what of the text is in no part yet
+	block := 0 // 1: the entry, 2: what is done once a point
 	for at := 0; at < len(f.text); {
 		end := at + strings.IndexByte(f.text[at:], '\n') + 1
 		line := f.text[at:end]
-		if typ := numbersIn(line); typ != "" {
+		if strings.HasSuffix(line, ":\n") {
+			block++
+		}
+		if typ := numbersIn(line, block <= 2); typ != "" {
 			for i := 1; i < len(line); i++ {
 				j := numberAt(line, i, typ)
 				if j == i {
@@ -123,11 +127,14 @@ func number(f *function) *numbered {
 }
 
 // numbersIn is the type of the numbers of a line that may be arguments: those of sizes, which are arithmetic of i64, bounds and
-// calls of micro-kernels; of the counters of random numbers; of factors and terms. "": none.
-func numbersIn(line string) string {
+// calls of micro-kernels, and numbers of shares that a point is divided by, once; of the counters of random numbers; of factors and terms. "": none.
+func numbersIn(line string, once bool) string {
 	_, op, ok := strings.Cut(line, " = ")
 	if !ok {
 		return ""
+	}
+	if once && (strings.HasPrefix(op, "urem i64 ") || strings.HasPrefix(op, "udiv i64 ")) {
+		return "i64"
 	}
 	for _, x := range []struct{ prefix, typ string }{{"add i64 ", "i64"}, {"mul i64 ", "i64"}, {"sub i64 ", "i64"}, {"call i64 @llvm.smin.", "i64"}, {"call i64 @llvm.smax.", "i64"},
 		{"call x86_regcallcc ", "i64"}, {"xor i32 ", "i32"}, {"fmul <8 x float> ", "<8 x float>"}, {"fadd <8 x float> ", "<8 x float>"},

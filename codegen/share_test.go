@@ -79,14 +79,21 @@ func TestSharedPhases(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Phases that differ in a few numbers get these as arguments, and compute the same.
+// Phases that differ in a few numbers get these as arguments, and compute the same: sizes, and how many shares there
+// are, whether or not these are equal.
 func TestMergedNumbers(t *testing.T) {
+	for _, shapes := range [][][2]int{{{17, 64}, {23, 96}, {9, 160}}, {{1000, 64}, {1008, 64}}} {
+		checkMerged(t, shapes)
+	}
+}
+
+func checkMerged(t *testing.T, shapes [][2]int) {
 	var params, ops, reports string
-	for i, d := range [][2]int{{17, 64}, {23, 96}, {9, 160}} { // every row twice: no axes are one
-		n, m := d[0], d[1]
+	for i, d := range shapes { // every row twice: no axes are one
+		n, m, x := d[0], d[1], len(shapes)+2*i
 		params += fmt.Sprintf("  %%%d = param state x%d f32[%d, %d]\n", i, i, n, m)
-		ops += fmt.Sprintf("  %%%d = index %%%d {(i0, i1) -> (i0 / 2, i1)} [%d, %d]\n  %%%d = exp %%%d : f32[%d, %d]\n", 3+2*i, i, 2*n, m, 4+2*i, 3+2*i, 2*n, m)
-		reports += fmt.Sprintf("  report y%d %%%d\n", i, 4+2*i)
+		ops += fmt.Sprintf("  %%%d = index %%%d {(i0, i1) -> (i0 / 2, i1)} [%d, %d]\n  %%%d = exp %%%d : f32[%d, %d]\n", x, i, 2*n, m, x+1, x, 2*n, m)
+		reports += fmt.Sprintf("  report y%d %%%d\n", i, x+1)
 	}
 	g, err := ir.ParseGraph("graph train {\n" + params + ops + reports + "}")
 	require.NoError(t, err)
@@ -105,17 +112,24 @@ func TestMergedNumbers(t *testing.T) {
 			require.Contains(t, f.text, ", i64 %n0")
 		}
 	}
-	require.Len(t, b.Kernels, 3)
+	require.Len(t, b.Kernels, len(shapes))
 	require.Equal(t, 1, phases)
 	checkProgram(t, b, g)
 }
 
-// Numbers that divide, that are part of an address or of a vector stay where they are.
+// Numbers that divide in a loop, that are part of an address or of a vector stay where they are.
 func TestNumbered(t *testing.T) {
 	n := number(&function{name: "f", text: `define hidden void @f(ptr noalias %0, i64 %1, i64 %2) nounwind {
 3:
 	%4 = mul i64 %1, -24
 	%5 = urem i64 %4, 7
+	br label %16
+
+16:
+	br label %17
+
+17:
+	%18 = urem i64 %5, 9
 	%6 = getelementptr float, ptr %0, i64 8
 	%7 = call i64 @llvm.smin.i64(i64 6, i64 %4)
 	%8 = icmp slt i64 %7, 30
@@ -130,7 +144,7 @@ func TestNumbered(t *testing.T) {
 	ret void
 }
 `})
-	require.Equal(t, []typed{{"i64", "-24"}, {"i64", "6"}, {"i64", "30"}, {"i32", "3"},
+	require.Equal(t, []typed{{"i64", "-24"}, {"i64", "7"}, {"i64", "6"}, {"i64", "30"}, {"i32", "3"},
 		{"<8 x float>", "<float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0>"},
 		{"<16 x float>", "<" + strings.Repeat("float 2.0, ", 15) + "float 2.0>"}, {"i64", "3"}, {"i64", "16"}}, n.numbers)
 	require.Len(t, n.parts, len(n.numbers)+1)

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"syscall"
@@ -155,8 +157,7 @@ func stopDuring(t *testing.T, cmd *exec.Cmd, file string) {
 }
 
 // A stack of layers is a loop: neither kernels nor their text grow with depth. What differs are constants, kernels over one
-// number a layer, whose vectors have an edge at 6 layers and none at 24, where one may come to the text of
-// another kernel and be that, and the shares of workers over stacked parameters.
+// number a layer, whose vectors have an edge at 6 layers and none at 24, and small ones that several workers share at 24.
 func TestAcceptanceDepth(t *testing.T) {
 	acceptance(t)
 	gpt := library(t, "gpt.mdl")
@@ -170,32 +171,30 @@ func TestAcceptanceDepth(t *testing.T) {
 	}
 	require.NotZero(t, kernels[0])
 	require.Equal(t, kernels[0], kernels[1], "kernels")
-	differing, more, shared := 0, 0, 0
+	require.Equal(t, slices.Sorted(maps.Keys(functions[0])), slices.Sorted(maps.Keys(functions[1])), "LLVM functions")
+	differing, more := 0, 0
 	for name, n := range functions[0] {
-		m, ok := functions[1][name]
-		if !ok {
-			shared++
-		} else if m != n {
+		if m := functions[1][name]; m != n {
 			differing++
 			more += max(m-n, n-m)
 		}
 	}
-	t.Logf("%d functions differ, by %d bytes; %d have the text of another at 24 layers only", differing, more, shared)
-	require.Equal(t, len(functions[0])-shared, len(functions[1]), "LLVM functions")
-	require.LessOrEqual(t, shared, 1)
-	require.LessOrEqual(t, differing, len(functions[0])/20)
+	t.Logf("%d functions differ, by %d bytes", differing, more)
+	require.Less(t, differing, len(functions[0])/20)
 	require.Less(t, more, size[0]/1500)
-	require.LessOrEqual(t, size[1], size[0], "LLVM text grows with depth")
-	require.InEpsilon(t, size[0], size[1], 0.004, "LLVM text")
+	require.InEpsilon(t, size[0], size[1], 0.0001, "LLVM text")
 }
 
-// functionSizes is the bytes of text of each function of a module.
+var decimals = regexp.MustCompile(`\b[0-9]+\b`)
+
+// functionSizes is the bytes of text of each function of a module without its numbers, which have more digits where there
+// are more layers.
 func functionSizes(llvm []byte) map[string]int {
 	out := map[string]int{}
 	for _, f := range bytes.Split(llvm, []byte("\ndefine "))[1:] {
 		_, name, _ := bytes.Cut(f, []byte("@"))
 		name, _, _ = bytes.Cut(name, []byte("("))
-		out[string(name)] = len(f)
+		out[string(name)] = len(decimals.ReplaceAll(f, nil))
 	}
 	return out
 }

@@ -57,6 +57,7 @@ func (p *place) inner() *place {
 type edger struct {
 	x      *indices
 	deps   *depends
+	axes   []*loop.Axis
 	limits []*limit
 	ands   map[[2]*loop.Value]*loop.Value // conjunctions: equal ones are one value
 }
@@ -78,7 +79,7 @@ func edge(k *loop.Kernel) *loop.Kernel {
 		return k
 	}
 	k = clone(k)
-	e := &edger{x: newIndices(), deps: newDepends(), ands: map[[2]*loop.Value]*loop.Value{}}
+	e := &edger{x: newIndices(), deps: newDepends(), axes: k.Axes, ands: map[[2]*loop.Value]*loop.Value{}}
 	e.findLimits(k)
 	var out [][]loop.Stmt
 	for _, page := range pages(k.Body) {
@@ -233,7 +234,7 @@ func (e *edger) value(v *loop.Value, p *place) *loop.Value {
 // loop bounds a loop and peels the turns that are dead in part.
 func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
 	a := f.Axis
-	lo, hi := index.C(0), e.x.of(a.Extent)
+	lo, hi := index.C(0), e.shareEnd(a)
 	if f.Lo != nil {
 		lo = e.x.of(e.value(f.Lo, p))
 	}
@@ -301,6 +302,30 @@ func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
 type spread struct {
 	max   int
 	loops bool // along loops inside
+}
+
+// shareEnd is the extent of a. Where it is what a worker gets of a longer axis, it is cut off at the end of that too:
+// no share is shorter where all are equal, but that is not to decide which phases have one text.
+func (e *edger) shareEnd(a *loop.Axis) *index.Expr {
+	end := e.x.of(a.Extent)
+	n, ok := end.Const()
+	if !ok || a.Bind != loop.Loop {
+		return end
+	}
+	for _, whole := range e.axes {
+		total, ok := whole.Extent.IntConst()
+		if whole.Def == nil || !ok {
+			continue
+		}
+		_, terms := affine(e.x.axis(whole))
+		size := n * terms[a.Name]
+		for _, share := range e.deps.axis(whole) {
+			if size > 0 && share.Bind == loop.Par && terms[share.Name] == size && share.Max*size == int(total) {
+				return index.Least(end, index.Sum(index.C(n*share.Max), index.Prod(index.V(share.Name), index.C(-n))))
+			}
+		}
+	}
+	return end
 }
 
 // along writes the index of l as rest + s*a + what is inside, a being the loop axis.

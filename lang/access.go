@@ -254,6 +254,33 @@ func (b *builder) makeIndex(attr ir.IndexAttr, args ...*ir.Node) (*ir.Node, erro
 		at, _ := b.outsideLibrary(b.current)
 		defer b.at(b.current)
 		b.at(at)
+		if attr.Outside == nil {
+			b.constantsInside(attr.Out, args)
+		}
 	}
 	return b.f.b.TryMake(ir.OpIndex, attr, args...)
+}
+
+// constantsInside refuses an index that is data and one number, which the compiler knows, outside of args[0].
+func (b *builder) constantsInside(out []*index.Expr, args []*ir.Node) {
+	for axis, e := range out {
+		d := args[0].Type.Dims[axis]
+		for k, data := range args[1:] {
+			if v, ok := oneNumber(data); ok && index.Equal(e, ir.Data(k+1)) && d.Len == nil && (v < 0 || v >= float64(d.Size)) {
+				b.fail(b.current, "there is no element %s: the axis has %s", itoa(int(v)), dimText(d))
+			}
+		}
+	}
+}
+
+// oneNumber is the number that all elements of n are; false: there are none, or it is not known.
+func oneNumber(n *ir.Node) (float64, bool) {
+	if n.Type.Size() == 0 {
+		return 0, false
+	}
+	for n.Op == ir.OpIndex && n.Attr.(ir.IndexAttr).Outside == nil {
+		n = n.Args[0]
+	}
+	c, _ := n.Attr.(ir.ConstAttr)
+	return c.Splat()
 }

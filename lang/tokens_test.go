@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 
 // spoiling is a file of which single tokens are deleted, doubled and swapped with the next.
 type spoiling struct {
+	path  string
 	name  string
 	src   string
 	build func(src string) []Diagnostic
@@ -32,7 +32,7 @@ func spoilings(t *testing.T) []spoiling {
 		src, err := os.ReadFile(f)
 		require.NoError(t, err)
 		name := filepath.Base(f)
-		s := spoiling{name: name, src: string(src), build: func(src string) []Diagnostic { return Check(name, []byte(src), Options{}) }}
+		s := spoiling{path: strings.TrimPrefix(f, "../"), name: name, src: string(src), build: func(src string) []Diagnostic { return Check(name, []byte(src), Options{}) }}
 		if filepath.Dir(f) == "../stdlib" {
 			user, err := os.ReadFile("../testdata/lang/library/" + name)
 			require.NoError(t, err)
@@ -47,7 +47,8 @@ func spoilings(t *testing.T) []spoiling {
 }
 
 // A file with one token too few, too many or in the wrong place gives an error with a place, or compiles. Every
-// 1009th of them is tried, every 31st under MDLC_CHECK=1, all with MDLC_SPOIL_STEP=1, which takes about an hour.
+// 1009th of them is tried, every 31st under MDLC_CHECK=1, all with MDLC_SPOIL_STEP=1, which takes about an hour;
+// -run TestSpoiltTokens/stdlib/models/gpt.mdl tries those of one file.
 func TestSpoiltTokens(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	every := 1009
@@ -57,48 +58,61 @@ func TestSpoiltTokens(t *testing.T) {
 	if step, err := strconv.Atoi(os.Getenv("MDLC_SPOIL_STEP")); err == nil && step > 0 {
 		every = step
 	}
-	jobs := make(chan func())
-	var wait sync.WaitGroup
-	for range runtime.NumCPU() {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			for job := range jobs {
-				job()
-			}
-		}()
-	}
-	var tried atomic.Int64
-	var told sync.Map
-	n := 0
-	for _, s := range spoilings(t) {
-		t.Log(s.name)
-		toks, d := scan(s.name, s.src)
-		require.Nil(t, d)
-		for i := range toks[:len(toks)-1] {
-			from, to, next := toks[i].Pos.Offset, toks[i].Pos.Offset+len(toks[i].Value), toks[i+1].Pos.Offset
-			token, second := s.src[from:to], toks[i+1].Value
-			for _, edit := range []struct {
-				put string
-				end int
-			}{{"", to}, {token + " " + token, to}, {second + s.src[to:next] + token, next + len(second)}} {
-				if n++; n%every == 0 {
-					jobs <- func() {
-						tried.Add(1)
-						spoil(t, s, s.src[:from]+edit.put+s.src[edit.end:], from, &told)
-					}
-				}
+	files := spoilings(t)
+	spoilt, n, tried := make([][]spoiltText, len(files)), 0, 0
+	for i, s := range files {
+		for _, text := range s.spoilt(t) {
+			if n++; n%every == 0 {
+				spoilt[i] = append(spoilt[i], text)
+				tried++
 			}
 		}
 	}
-	close(jobs)
-	wait.Wait()
-	require.Greater(t, tried.Load(), int64(max(1, 30000/every)))
+	require.Greater(t, tried, max(1, 30000/every))
+	var told sync.Map
+	for i, s := range files {
+		t.Run(s.path, func(t *testing.T) {
+			texts := make(chan spoiltText)
+			var wait sync.WaitGroup
+			for range runtime.NumCPU() {
+				wait.Go(func() {
+					for text := range texts {
+						spoil(t, s, text, &told)
+					}
+				})
+			}
+			for _, text := range spoilt[i] {
+				texts <- text
+			}
+			close(texts)
+			wait.Wait()
+		})
+	}
+}
+
+// spoiltText is a file with one mistake, and where it is.
+type spoiltText struct {
+	text string
+	at   int
+}
+
+// spoilt are all texts in which one token is deleted, doubled or swapped with the next.
+func (s spoiling) spoilt(t *testing.T) (out []spoiltText) {
+	toks, d := scan(s.name, s.src)
+	require.Nil(t, d)
+	for i := range toks[:len(toks)-1] {
+		from, to, next := toks[i].Pos.Offset, toks[i].Pos.Offset+len(toks[i].Value), toks[i+1].Pos.Offset
+		token, second := s.src[from:to], toks[i+1].Value
+		before := s.src[:from]
+		out = append(out, spoiltText{before + s.src[to:], from}, spoiltText{before + token + " " + token + s.src[to:], from},
+			spoiltText{before + second + s.src[to:next] + token + s.src[next+len(second):], from})
+	}
+	return out
 }
 
 // spoil builds one spoilt text.
-func spoil(t *testing.T, s spoiling, text string, at int, told *sync.Map) {
-	line := 1 + strings.Count(text[:at], "\n")
+func spoil(t *testing.T, s spoiling, spoilt spoiltText, told *sync.Map) {
+	text, line := spoilt.text, 1+strings.Count(spoilt.text[:spoilt.at], "\n")
 	began := time.Now()
 	hang := time.AfterFunc(time.Minute, func() { panic("hangs: " + s.name + "\n" + text) })
 	ds := s.build(text)

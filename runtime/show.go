@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -188,36 +189,45 @@ func (r *Runner) show(s *shown, as, name string, out io.Writer) error {
 		}
 		return w.Flush()
 	}
-	for _, f := range form.files {
-		path := filepath.Join(r.o.Out, "samples", name+f.ending)
-		if err := s.save(path, f.write); err != nil {
+	texts := make([][]byte, len(form.files))
+	for i, f := range form.files { // all of it first: half a picture would look like a whole one
+		var b bytes.Buffer
+		if err := f.write(s, &b); err != nil {
 			return err
 		}
-		r.o.Progress.wrote(path)
+		texts[i] = b.Bytes()
+	}
+	path := filepath.Join(r.o.Out, "samples", name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if out != nil { // a training that is resumed writes what it has written; a sample is asked for with other flags
+		path = form.unlike(path, texts)
+	}
+	for i, f := range form.files {
+		if err := os.WriteFile(path+f.ending, texts[i], 0o644); err != nil {
+			_ = os.Remove(path + f.ending)
+			return err
+		}
+		r.o.Progress.wrote(path + f.ending)
 	}
 	return nil
 }
 
-// save writes a file, or nothing: half a picture would look like a whole one.
-func (s *shown) save(path string, write func(*shown, io.Writer) error) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
+// unlike is the first of path, path-2, path-3, … where no files are of another content than texts.
+func (f *showForm) unlike(path string, texts [][]byte) string {
+	free := path
+	for n := 2; ; n++ {
+		other := false
+		for i, file := range f.files {
+			before, err := os.ReadFile(free + file.ending)
+			other = other || err == nil && !bytes.Equal(before, texts[i])
+		}
+		if !other {
+			return free
+		}
+		free = fmt.Sprintf("%s-%d", path, n)
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriter(f)
-	if err = write(s, w); err == nil {
-		err = w.Flush()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		_ = os.Remove(path)
-	}
-	return err
 }
 
 // text writes each row's elements as bytes, or as what tokens stand for, and a line break.

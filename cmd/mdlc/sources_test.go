@@ -86,6 +86,16 @@ func TestEveryFeedGoesOnBitForBit(t *testing.T) {
 	require.Contains(t, said, "wrote "+picture)
 	require.FileExists(t, picture)
 	require.Regexp(t, `(?m)^\s+0\s+1\s+2$`, said) // the table's head
+
+	first, err := os.ReadFile(picture)
+	require.NoError(t, err)
+	other := strings.Replace(picture, ".png", "-2.png", 1)
+	require.Contains(t, run("sample", "--out", dir+"/whole"), "wrote "+picture)
+	require.NoFileExists(t, other, "the same sample is the same picture")
+	require.Contains(t, run("sample", "--out", dir+"/whole", "--n", "4"), "wrote "+other)
+	again, err := os.ReadFile(picture)
+	require.NoError(t, err)
+	require.Equal(t, first, again, "an earlier picture stays")
 }
 
 // A text goes through the vocabulary of its source and back, and through a sample that goes on with it.

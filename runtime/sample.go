@@ -11,11 +11,17 @@ import (
 )
 
 // FlagError is a sample's flag that is wrong: an error of usage.
-type FlagError struct{ text string }
+type FlagError struct {
+	Unknown string // its name, if the sample has no such flag
+
+	text string
+}
 
 func (e *FlagError) Error() string { return e.text }
 
-func flagError(format string, args ...any) error { return &FlagError{fmt.Sprintf(format, args...)} }
+func flagError(format string, args ...any) error {
+	return &FlagError{text: fmt.Sprintf(format, args...)}
+}
 
 // FlagValue is a flag as the user gave it.
 type FlagValue struct{ Name, Value string }
@@ -80,7 +86,7 @@ func (r *Runner) checkFlags(e *entry, flags []FlagValue) error {
 			if slices.ContainsFunc(r.m.program.Settings, func(kv program.KV) bool { return kv.Key == f.Name }) {
 				text += fmt.Sprintf("; `--set %s=%s` changes the setting", f.Name, f.Value)
 			}
-			return &FlagError{text}
+			return &FlagError{f.Name, text}
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mdlc/codegen"
@@ -22,7 +23,7 @@ type compileCommand struct {
 	modelFlags
 	Out       string `short:"o" help:"Write a bundle, which runs without compiler or LLVM." placeholder:"FILE" type:"path"`
 	Target    string `help:"The level of x86-64 to compile for: avx2 or avx512 (this machine's)." placeholder:"LEVEL"`
-	Emit      string `help:"Print a stage: graph, loops, llvm, asm or plan." enum:",graph,loops,llvm,asm,plan" default:"" placeholder:"STAGE"`
+	Emit      string `help:"Print a stage: graph, loops, llvm, asm or plan." placeholder:"STAGE"`
 	Dump      string `help:"Print the graphs after PASS, or the kernels after a step of the schedule (loops:STEP)." placeholder:"PASS"`
 	StopAfter string `help:"Stop after PASS and print the module." placeholder:"PASS"`
 	Time      bool   `help:"Tell on stderr what each pass takes."`
@@ -60,8 +61,14 @@ func (c *compileCommand) Run(t *terminal) error {
 	return c.kernels(t, x)
 }
 
-// checkNames refuses passes and steps that do not exist before anything is done.
+// stages are what --emit prints.
+var stages = []string{"graph", "loops", "llvm", "asm", "plan"}
+
+// checkNames refuses stages, passes and steps that do not exist before anything is done.
 func (c *compileCommand) checkNames() error {
+	if c.Emit != "" && !slices.Contains(stages, c.Emit) {
+		return &usageError{fmt.Sprintf("there is no stage %s: the stages are %s", c.Emit, strings.Join(stages, ", "))}
+	}
 	names := strings.Join(passes.PassNames(), ", ")
 	_, isStep := strings.CutPrefix(c.Dump, "loops:")
 	for _, name := range []string{c.Dump, c.StopAfter} {

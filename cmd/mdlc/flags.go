@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"mdlc/lang"
 	"mdlc/runtime"
 )
 
@@ -17,28 +19,14 @@ func splitSampleFlags(parser *kong.Kong, args []string) (rest []string, flags []
 	if at < 0 || args[at] != "run" {
 		return args, nil
 	}
-	takesValue := map[string]bool{}
-	known := map[string]bool{}
-	for _, child := range parser.Model.Children {
-		if child.Name != "run" {
-			continue
-		}
-		for _, group := range child.AllFlags(false) {
-			for _, f := range group {
-				known["--"+f.Name], takesValue["--"+f.Name] = true, !f.IsBool()
-				if f.Short != 0 {
-					known["-"+string(f.Short)], takesValue["-"+string(f.Short)] = true, !f.IsBool()
-				}
-			}
-		}
-	}
+	known := flagsOf(parser, "run")
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		name, value, given := strings.Cut(a, "=")
 		switch {
 		case a == "--":
 			return append(rest, args[i:]...), flags
-		case strings.HasPrefix(a, "--") && !known[name]:
+		case strings.HasPrefix(a, "--") && known[name] == nil:
 			if !given && i+1 < len(args) {
 				i++
 				value, given = args[i], true
@@ -49,13 +37,32 @@ func splitSampleFlags(parser *kong.Kong, args []string) (rest []string, flags []
 			flags = append(flags, runtime.FlagValue{Name: strings.TrimPrefix(name, "--"), Value: value})
 		default:
 			rest = append(rest, a)
-			if takesValue[name] && !given && i+1 < len(args) {
+			if f := known[name]; f != nil && !f.IsBool() && !given && i+1 < len(args) {
 				i++
 				rest = append(rest, args[i])
 			}
 		}
 	}
 	return rest, flags
+}
+
+// flagsOf are the flags of a command, --name and -n.
+func flagsOf(parser *kong.Kong, command string) map[string]*kong.Flag {
+	known := map[string]*kong.Flag{}
+	for _, child := range parser.Model.Children {
+		if child.Name != command {
+			continue
+		}
+		for _, group := range child.AllFlags(false) {
+			for _, f := range group {
+				known["--"+f.Name] = f
+				if f.Short != 0 {
+					known["-"+string(f.Short)] = f
+				}
+			}
+		}
+	}
+	return known
 }
 
 // helpFlag lets `mdlc` and `mdlc help [COMMAND]` print the help, as --help does.
@@ -73,6 +80,9 @@ func helpFlag(args []string) []string {
 func withRemedy(parser *kong.Kong, args []string, err error) error {
 	if flag, rest, _ := strings.Cut(err.Error(), ":"); strings.HasSuffix(rest, "(<EOL>)") || strings.HasPrefix(rest, " missing value") {
 		return &usageError{flag + ": its value is missing"}
+	}
+	if letter, unknown := strings.CutPrefix(err.Error(), "unknown flag -"); unknown && letter[0] != '-' {
+		return unknownLetter(parser, args, letter[:1])
 	}
 	word, unexpected := strings.CutPrefix(err.Error(), "unexpected argument ")
 	if !unexpected || strings.Contains(word, "did you mean") {
@@ -97,6 +107,32 @@ func withRemedy(parser *kong.Kong, args []string, err error) error {
 		return err
 	}
 	return &usageError{err.Error() + ": " + help}
+}
+
+// unknownLetter tells of a flag with one dash: a long one that lacks the other, or a letter that is none.
+func unknownLetter(parser *kong.Kong, args []string, letter string) error {
+	word, known := "-"+letter, flagsOf(parser, args[0])
+	for _, a := range args {
+		if name, _, _ := strings.Cut(a, "="); strings.HasPrefix(name, word) {
+			word = name
+			break
+		}
+	}
+	var letters, long []string
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if strings.HasPrefix(name, "--") {
+			long = append(long, name)
+		} else {
+			letters = append(letters, name)
+		}
+	}
+	help := "those of one letter are " + strings.Join(letters, ", ")
+	if near := lang.DidYouMean("-"+word, long); near != "" && len(word) > 2 {
+		help = near
+	} else if args[0] == "run" {
+		help += fmt.Sprintf("; a parameter of a sample has two dashes: `-%s`", word)
+	}
+	return &usageError{fmt.Sprintf("unknown flag %s: %s", word, help)}
 }
 
 // repeatedFlag tells that each KEY=VALUE wants its flag: `--set a=1 b=2`.

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -110,7 +112,7 @@ func execute(args []string, t *terminal) int {
 	if err != nil {
 		err = withRemedy(parser, args, err)
 	} else {
-		c.Run.args, c.Run.flags = args, flags
+		c.Run.args, c.Run.flags, c.Run.known = args, flags, slices.Sorted(maps.Keys(flagsOf(parser, "run")))
 		err = ctx.Run(t)
 	}
 	if err == nil && out.err != nil {

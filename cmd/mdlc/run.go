@@ -48,6 +48,7 @@ type runCommand struct {
 
 	args     []string            // the command line
 	flags    []runtime.FlagValue // of the sample
+	known    []string            // the names of the flags above
 	pastData map[string]string   // --data of the run whose weights this one takes
 }
 
@@ -137,6 +138,9 @@ func (c *runCommand) checkWords() error {
 
 func (c *runCommand) unknownFlag() error {
 	f := c.flags[0]
+	if near := lang.DidYouMean("--"+f.Name, c.known); near != "" {
+		return &usageError{fmt.Sprintf("unknown flag --%s: %s", f.Name, near)}
+	}
 	return &usageError{fmt.Sprintf("unknown flag --%s: `--set %s=%s` changes a setting", f.Name, f.Name, f.Value)}
 }
 

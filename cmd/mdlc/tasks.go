@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"mdlc/codegen"
 	"mdlc/ir"
+	"mdlc/lang"
 	"mdlc/runtime"
 	"mdlc/runtime/program"
 )
@@ -127,13 +129,24 @@ func (c *runCommand) check(r *runtime.Runner, tasks []task) error {
 		case "eval":
 			err = r.CheckEvaluate(k.name)
 		case "sample":
-			err = r.CheckSample(k.name, c.flags, i == 0)
+			err = c.nearFlag(r.CheckSample(k.name, c.flags, i == 0))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// nearFlag adds to the error of a flag that a sample does not have which one of `run` was probably meant.
+func (c *runCommand) nearFlag(err error) error {
+	var flag *runtime.FlagError
+	if errors.As(err, &flag) && flag.Unknown != "" {
+		if near := lang.DidYouMean("--"+flag.Unknown, c.known); near != "" {
+			return &usageError{err.Error() + "; " + near}
+		}
+	}
+	return err
 }
 
 func (c *runCommand) carryOut(t *terminal, r *runtime.Runner, tasks []task) error {

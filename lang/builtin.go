@@ -105,16 +105,14 @@ func (b *builder) take(c *call, required int, names ...string) []Value {
 	copy(out, c.args)
 	c.spans = append(c.spans, make([]Span, len(names)-len(c.args))...)
 	for _, n := range slices.Sorted(maps.Keys(c.named)) {
-		v, found := c.named[n], false
-		for i, m := range names {
-			if m == n {
-				out[i], found = v, true
-				c.spans[i] = c.namedAt[n]
-			}
+		a, i := c.named[n], slices.Index(names, n)
+		if i < 0 {
+			b.failHelp(a.named, parameterHelp(n, names), "`%s` has no parameter `%s`", c.name, n)
 		}
-		if !found {
-			b.failHelp(c.span, parameterHelp(n, names), "`%s` has no parameter `%s`", c.name, n)
+		if i < len(c.args) {
+			b.givenTwice(a, n, c.name)
 		}
+		out[i], c.spans[i] = a.value, a.span
 	}
 	for i := range required {
 		if out[i] == nil {

@@ -13,18 +13,26 @@ func itoa(n int) string { return strconv.Itoa(n) }
 type arg struct {
 	name  string // "": by place
 	value Value
-	span  Span
+	span  Span // of the value
 	alias bool // it is a name or a field
+	named Span // of the name
+}
+
+// arg is t with its value.
+func (t ArgTerm) arg(v Value) arg {
+	a := arg{name: t.Name, value: v, span: t.Value.Span(), alias: alias(t.Value), named: Span{t.Span.Pos, t.Span.Pos}}
+	a.named.End.Offset += len(t.Name)
+	a.named.End.Column += len(t.Name)
+	return a
 }
 
 // call is a call of a builtin: arguments by place and by name.
 type call struct {
-	name    string
-	args    []Value
-	named   map[string]Value
-	namedAt map[string]Span
-	span    Span
-	spans   []Span // of args; when they are taken, of all parameters
+	name  string
+	args  []Value
+	named map[string]arg
+	span  Span
+	spans []Span // of args; when they are taken, of all parameters
 }
 
 func (b *builder) arguments(t *CallTerm) []arg {
@@ -37,7 +45,7 @@ func (b *builder) arguments(t *CallTerm) []arg {
 			name = strconv.Itoa(i)
 		}
 		b.home = h.sub(name)
-		out = append(out, arg{a.Name, b.eval(a.Value), a.Value.Span(), alias(a.Value)})
+		out = append(out, a.arg(b.eval(a.Value)))
 	}
 	return out
 }
@@ -61,7 +69,7 @@ func (b *builder) apply(f Value, args []arg, at Span, name string) Value {
 	switch f := f.(type) {
 	case Func:
 		if f.Builtin != nil {
-			c := &call{name: f.Name, named: map[string]Value{}, namedAt: map[string]Span{}, span: at}
+			c := &call{name: f.Name, named: map[string]arg{}, span: at}
 			for _, a := range args {
 				if _, ok := a.value.(Poison); ok {
 					panic(silent{})
@@ -69,10 +77,12 @@ func (b *builder) apply(f Value, args []arg, at Span, name string) Value {
 				if a.name == "" {
 					c.args = append(c.args, a.value)
 					c.spans = append(c.spans, a.span)
-				} else {
-					c.named[a.name] = a.value
-					c.namedAt[a.name] = a.span
+					continue
 				}
+				if _, twice := c.named[a.name]; twice {
+					b.givenTwice(a, a.name, name)
+				}
+				c.named[a.name] = a
 			}
 			b.at(at)
 			return f.Builtin(b, c)
@@ -217,10 +227,10 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 			n = params[place].Name
 			place++
 		} else if !contains(names, n) {
-			b.failHelp(a.span, parameterHelp(n, names), "`%s` has no parameter `%s`", name, n)
+			b.failHelp(a.named, parameterHelp(n, names), "`%s` has no parameter `%s`", name, n)
 		}
 		if _, twice := given[n]; twice {
-			b.fail(a.span, "the parameter `%s` of `%s` is given twice", n, name)
+			b.givenTwice(a, n, name)
 		}
 		given[n] = a
 	}
@@ -234,7 +244,7 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 				b.fail(at, "`%s` needs an argument for `%s`", name, p.Name)
 			}
 			t := p.Default.term()
-			a = arg{p.Name, in.eval(t), t.Span(), alias(t)}
+			a = arg{name: p.Name, value: in.eval(t), span: t.Span(), alias: alias(t)}
 		}
 		if _, poisoned := a.value.(Poison); poisoned {
 			panic(silent{})
@@ -248,6 +258,15 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 	for _, own := range bound {
 		sc.define(own.param, b.independentOf(bound, own))
 	}
+}
+
+// givenTwice refuses a second argument for a parameter of a function.
+func (b *builder) givenTwice(a arg, parameter, function string) {
+	at := a.named
+	if a.name == "" {
+		at = a.span
+	}
+	b.fail(at, "the parameter `%s` of `%s` is given twice", parameter, function)
 }
 
 // tooManyHelp says what was probably meant by more arguments than there are parameters, of which extra is the first.

@@ -444,7 +444,7 @@ func (b *builder) indexedCall(t *CallTerm) indexed {
 	return b.together(t.Span(), xs, func(vs []Value) Value {
 		args := make([]arg, len(vs))
 		for i, v := range vs {
-			args[i] = arg{t.Args[i].Name, v, t.Args[i].Value.Span(), alias(t.Args[i].Value)}
+			args[i] = t.Args[i].arg(v)
 		}
 		plain := &builder{b.core, b.sc, nil}
 		return plain.apply(f, args, t.Span(), b.src.text(t.Fn.Span()))

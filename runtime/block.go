@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
-	"unsafe"
 
 	"mdlc/ir/index"
 	"mdlc/runtime/program"
@@ -19,11 +17,18 @@ var ErrStopped = errors.New("stopped")
 // expressions. Running it allocates nothing.
 type block struct {
 	*program.Block
-	bufs  [][]byte
+	device device
+	arena  piece // all of it, for a block that finds nothing there
+	first  bool  // it does not go on with what a block before it left in the arena
+
+	bufs  []piece
 	steps []step
 	slots []int // values of the symbols
 	defs  []lengthDef
 	names map[string]int // slot of each symbol
+
+	inputs  []piece // what the driver fills before a run
+	outputs []piece // what it reads after one
 
 	profile *profile      // nil: none
 	numbers *numberSearch // nil: none
@@ -36,12 +41,12 @@ type step struct {
 }
 
 type launch struct {
-	src    *program.Launch
-	kernel int
-	fault  []byte // what to say if the kernel faults
-	args   []uintptr
-	moving []movingArg
-	phases []phase
+	src     *program.Launch
+	kernel  int
+	args    []uintptr
+	moving  []movingArg
+	scratch []piece
+	phases  []phase
 }
 
 type movingArg struct {
@@ -51,36 +56,43 @@ type movingArg struct {
 }
 
 type phase struct {
+	src    *program.Phase
 	fn     uintptr
 	points code
 }
 
 type turns struct {
 	while condition
-	made  int      // while: the slot of the turns made
-	ended [][]byte // while: i64 buffers that hold the turns made
+	made  int     // while: the slot of the turns made
+	ended []piece // while: i64 buffers that hold the turns made
 	count code
 	slot  int
-	turn  []byte   // i32, nil: none
-	out   [][]byte // i64 buffers that hold the turn, as a symbol
+	turn  piece   // i32, no bytes: none
+	out   []piece // i64 buffers that hold the turn, as a symbol
 	defs  []lengthDef
 	steps []step
 }
 
 // condition is a bool in memory that the executor looks at before each turn.
 type condition struct {
-	mem    []byte // nil: none
+	mem    piece // no bytes: none
 	offset code
 }
 
-func (c *condition) holds(slots []int) bool { return c.mem[c.offset.eval(slots)] != 0 }
+func (c *condition) exists() bool { return c.mem.host != nil }
+
+func (c *condition) holds(d device, slots []int) (bool, error) {
+	flag := c.mem.byteAt(c.offset.eval(slots))
+	err := d.pull(flag)
+	return flag.host[0] != 0, err
+}
 
 // lengthDef is a symbol that is computed from others.
 type lengthDef struct {
 	slot int
 	def  code
-	set  bool     // false: the driver sets it
-	out  [][]byte // buffers that hold it
+	set  bool    // false: the driver sets it
+	out  []piece // buffers that hold it
 }
 
 // binder makes a block.
@@ -91,18 +103,22 @@ type binder struct {
 
 // bind gives b memory. Arena and work are shared with all other blocks.
 func (m *Model) bind(src *program.Block) (*block, error) {
-	b := &block{Block: src, names: map[string]int{}, profile: m.profile}
+	b := &block{Block: src, device: m.device, arena: m.arena, names: map[string]int{}, profile: m.profile}
 	for i := range src.Bufs {
 		mem, err := m.place(&src.Bufs[i])
 		if err != nil {
 			return nil, fmt.Errorf("block %s, buffer %s: %w", src.Name, src.Bufs[i].Name, err)
 		}
 		b.bufs = append(b.bufs, mem)
+		if src.Bufs[i].Home == program.HomeInput {
+			b.inputs = append(b.inputs, mem)
+		}
 	}
 	for i := range src.Outputs {
 		if err := checkOutput(&src.Outputs[i], &src.Bufs[src.Outputs[i].Buf]); err != nil {
 			return nil, err
 		}
+		b.outputs = append(b.outputs, b.bufs[src.Outputs[i].Buf])
 	}
 	x := &binder{m, b}
 	var err error
@@ -115,23 +131,26 @@ func (m *Model) bind(src *program.Block) (*block, error) {
 	return b, nil
 }
 
-func (m *Model) place(buf *program.Buffer) ([]byte, error) {
+func (m *Model) place(buf *program.Buffer) (piece, error) {
 	n := bufferBytes(buf)
 	switch buf.Home {
 	case program.HomeArena:
-		return m.arena[buf.Offset:][:n:n], nil
+		return m.device.part(m.arena, buf.Name, int(buf.Offset), n)
 	case program.HomeWork:
-		return m.work[buf.Offset:][:n:n], nil
+		return m.device.part(m.work, buf.Name, int(buf.Offset), n)
 	case program.HomeState:
 		return m.states[buf.State], nil
 	case program.HomeConst:
-		mem := m.memory.take(n)
-		copy(mem, buf.Data)
-		return mem, nil
+		mem, err := m.take(buf.Name, n)
+		if err != nil {
+			return mem, err
+		}
+		copy(mem.host, buf.Data)
+		return mem, m.device.push(mem)
 	case program.HomeInput, program.HomeLen:
-		return m.memory.take(n), nil
+		return m.take(buf.Name, n)
 	}
-	return nil, fmt.Errorf("unknown home %d", buf.Home)
+	return piece{}, fmt.Errorf("unknown home %d", buf.Home)
 }
 
 func bufferBytes(b *program.Buffer) int { return b.Elem.Size() * product(b.Dims) }
@@ -175,7 +194,7 @@ func (x *binder) lengths(lens []program.Len) ([]lengthDef, error) {
 }
 
 // holders are the buffers that hold the value of a symbol.
-func (x *binder) holders(symbol string) (out [][]byte) {
+func (x *binder) holders(symbol string) (out []piece) {
 	for i := range x.b.Bufs {
 		if buf := &x.b.Bufs[i]; buf.Home == program.HomeLen && x.lengthName(buf) == symbol {
 			out = append(out, x.b.bufs[i])
@@ -212,9 +231,12 @@ func (x *binder) steps(instrs []program.Instr) ([]step, error) {
 
 func (x *binder) launch(src *program.Launch) (*launch, error) {
 	k := &x.m.program.Kernels[src.Kernel]
-	l := &launch{src: src, kernel: src.Kernel, fault: x.m.faults[src.Kernel], args: make([]uintptr, max(len(src.Args), 1))}
+	l := &launch{src: src, kernel: src.Kernel, args: make([]uintptr, max(len(src.Args), 1))}
 	for i, r := range src.Args {
-		base := addressOf(x.b.bufs[r.Buf])
+		if x.b.Bufs[r.Buf].Home == program.HomeWork {
+			l.scratch = append(l.scratch, x.b.bufs[r.Buf])
+		}
+		base := x.b.bufs[r.Buf].at
 		l.args[i] = base
 		offset, err := x.expr(r.Offset)
 		if err != nil {
@@ -230,16 +252,17 @@ func (x *binder) launch(src *program.Launch) (*launch, error) {
 	for i, e := range src.Lens {
 		lens[fmt.Sprintf("n%d", i)] = e
 	}
-	for _, ph := range k.Phases {
+	for i := range k.Phases {
+		ph := &k.Phases[i]
 		points, err := x.expr(ph.Points.Subst(func(name string) *index.Expr { return lens[name] }))
 		if err != nil {
 			return nil, fmt.Errorf("kernel %s: %w", k.Name, err)
 		}
-		fn, err := x.m.object.symbol(ph.Symbol)
+		fn, err := x.m.device.function(src.Kernel, ph)
 		if err != nil {
 			return nil, err
 		}
-		l.phases = append(l.phases, phase{fn, points})
+		l.phases = append(l.phases, phase{ph, fn, points})
 	}
 	return l, nil
 }
@@ -274,83 +297,145 @@ func (x *binder) loop(src *program.Loop) (*turns, error) {
 func (b *block) setLength(name string, n int) { b.slots[b.names[name]] = n }
 
 // run executes the block once. It ends early with ErrStopped where stop is set.
-func (b *block) run(p *pool, stop *atomic.Bool) error {
-	b.define(b.defs)
-	return b.exec(b.steps, p, stop)
+func (b *block) run(stop *atomic.Bool) error {
+	if b.first {
+		b.device.forget(b.arena)
+	}
+	err := eachPiece(b.inputs, b.device.push)
+	if err == nil {
+		err = b.define(b.defs)
+	}
+	if err == nil {
+		err = b.exec(b.steps, stop)
+	}
+	if err == nil {
+		err = eachPiece(b.outputs, b.device.pull)
+	}
+	return err
 }
 
-func (b *block) define(defs []lengthDef) {
+func (b *block) define(defs []lengthDef) error {
 	for i := range defs {
 		d := &defs[i]
 		if d.set {
 			b.slots[d.slot] = d.def.eval(b.slots)
 		}
-		for _, mem := range d.out {
-			binary.LittleEndian.PutUint64(mem, uint64(b.slots[d.slot]))
-		}
-	}
-}
-
-func (b *block) exec(steps []step, p *pool, stop *atomic.Bool) error {
-	for i := range steps {
-		if stop != nil && stop.Load() {
-			return ErrStopped
-		}
-		if l := steps[i].launch; l != nil {
-			b.launch(l, p)
-			continue
-		}
-		t := steps[i].loop
-		n := t.count.eval(b.slots)
-		made := 0
-		for turn := range n {
-			b.slots[t.slot] = turn
-			if t.while.mem != nil && !t.while.holds(b.slots) {
-				break
-			}
-			made++
-			if t.turn != nil {
-				binary.LittleEndian.PutUint32(t.turn, uint32(turn))
-			}
-			for _, mem := range t.out {
-				binary.LittleEndian.PutUint64(mem, uint64(turn))
-			}
-			b.define(t.defs)
-			if err := b.exec(t.steps, p, stop); err != nil {
-				return err
-			}
-		}
-		if t.while.mem != nil {
-			b.end(t, made)
+		if err := b.tell(d.out, b.slots[d.slot]); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// end sets the symbol that is the number of turns of a loop with a condition, and what is computed from it.
-func (b *block) end(t *turns, made int) {
-	b.slots[t.made] = made
-	for _, mem := range t.ended {
-		binary.LittleEndian.PutUint64(mem, uint64(made))
+// tell writes the value of a symbol where kernels read it.
+func (b *block) tell(out []piece, value int) error {
+	for _, p := range out {
+		binary.LittleEndian.PutUint64(p.host, uint64(value))
+		if err := b.device.push(p); err != nil {
+			return err
+		}
 	}
-	b.define(b.defs)
+	return nil
 }
 
-func (b *block) launch(l *launch, p *pool) {
+func (b *block) exec(steps []step, stop *atomic.Bool) error {
+	for i := range steps {
+		if stop != nil && stop.Load() {
+			return ErrStopped
+		}
+		var err error
+		if l := steps[i].launch; l != nil {
+			err = b.launch(l)
+		} else {
+			err = b.loop(steps[i].loop, stop)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *block) loop(t *turns, stop *atomic.Bool) error {
+	n := t.count.eval(b.slots)
+	made := 0
+	for turn := range n {
+		b.slots[t.slot] = turn
+		if t.while.exists() {
+			if on, err := t.while.holds(b.device, b.slots); err != nil || !on {
+				if err != nil {
+					return err
+				}
+				break
+			}
+		}
+		made++
+		if err := b.turn(t, turn); err != nil {
+			return err
+		}
+		if err := b.exec(t.steps, stop); err != nil {
+			return err
+		}
+	}
+	if t.while.exists() {
+		return b.end(t, made)
+	}
+	return nil
+}
+
+// turn tells kernels which turn it is, and the lengths that follow from it.
+func (b *block) turn(t *turns, turn int) error {
+	if t.turn.host != nil {
+		binary.LittleEndian.PutUint32(t.turn.host, uint32(turn))
+		if err := b.device.push(t.turn); err != nil {
+			return err
+		}
+	}
+	if err := b.tell(t.out, turn); err != nil {
+		return err
+	}
+	return b.define(t.defs)
+}
+
+// end sets the symbol that is the number of turns of a loop with a condition, and what is computed from it.
+func (b *block) end(t *turns, made int) error {
+	b.slots[t.made] = made
+	if err := b.tell(t.ended, made); err != nil {
+		return err
+	}
+	return b.define(b.defs)
+}
+
+func (b *block) launch(l *launch) error {
 	for i := range l.moving {
 		m := &l.moving[i]
 		l.args[m.arg] = m.base + uintptr(m.offset.eval(b.slots))
 	}
-	args := uintptr(unsafe.Pointer(unsafe.SliceData(l.args)))
-	announce(l.fault)
-	if b.profile != nil {
-		defer b.profile.add(l.kernel, time.Now())
+	for _, p := range l.scratch {
+		b.device.forget(p)
 	}
 	if b.numbers != nil {
-		b.numbers.start(b, l)
-		defer b.numbers.end(b, l)
+		if err := b.numbers.start(b, l); err != nil {
+			return err
+		}
 	}
+	var err error
+	if b.profile == nil {
+		err = b.phases(l)
+	} else {
+		err = b.profile.add(l.kernel, b.device, func() error { return b.phases(l) })
+	}
+	if err == nil && b.numbers != nil {
+		err = b.numbers.end(b, l)
+	}
+	return err
+}
+
+func (b *block) phases(l *launch) error {
 	for i := range l.phases {
-		p.launch(l.phases[i].fn, args, l.phases[i].points.eval(b.slots))
+		if err := b.device.launch(l, &l.phases[i], l.phases[i].points.eval(b.slots)); err != nil {
+			return err
+		}
 	}
+	return nil
 }

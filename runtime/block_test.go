@@ -27,7 +27,7 @@ func incrementer(t testing.TB, turns int) *program.Program {
 }
 
 func load(t testing.TB, p *program.Program, threads int) *Model {
-	m, err := Load(p, threads, false)
+	m, err := Load(p, Setup{Threads: threads})
 	require.NoError(t, err)
 	t.Cleanup(m.Close)
 	return m
@@ -37,16 +37,16 @@ func TestLoopsMoveOffsetsAndSetTheTurn(t *testing.T) {
 	for _, threads := range []int{1, 2} {
 		m := load(t, incrementer(t, 3), threads)
 		b := m.entries[0].block
-		require.NoError(t, b.run(m.pool, nil))
-		require.NoError(t, b.run(m.pool, nil))
+		require.NoError(t, b.run(nil))
+		require.NoError(t, b.run(nil))
 		for i := range 64 {
 			want := 0.0
 			if i < 48 {
 				want = 2
 			}
-			require.Equal(t, want, readElem(loop.F32, b.bufs[0], i), "x[%d]", i)
+			require.Equal(t, want, readElem(loop.F32, b.bufs[0].host, i), "x[%d]", i)
 		}
-		require.Equal(t, 2.0, readElem(loop.I32, b.bufs[1], 0))
+		require.Equal(t, 2.0, readElem(loop.I32, b.bufs[1].host, 0))
 	}
 }
 
@@ -65,11 +65,11 @@ func TestTurnIsASymbolToo(t *testing.T) {
 	m := load(t, p, 1)
 	b := m.entries[0].block
 	for i := range 8 {
-		writeElem(loop.F32, b.bufs[1], i, float64(i+1))
+		writeElem(loop.F32, b.bufs[1].host, i, float64(i+1))
 	}
-	require.NoError(t, b.run(m.pool, nil))
+	require.NoError(t, b.run(nil))
 	for i, want := range []float64{3, 2, 1, 0} {
-		require.Equal(t, want, readElem(loop.F32, b.bufs[0], i))
+		require.Equal(t, want, readElem(loop.F32, b.bufs[0].host, i))
 	}
 }
 
@@ -77,7 +77,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 	for _, threads := range []int{1, 2} {
 		m := load(t, incrementer(t, 50), threads)
 		b := m.entries[0].block
-		require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _ = b.run(m.pool, nil) }), 0.5)
+		require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _ = b.run(nil) }), 0.5)
 	}
 }
 
@@ -85,8 +85,8 @@ func TestStopBetweenLaunches(t *testing.T) {
 	m := load(t, incrementer(t, 3), 1)
 	var stop atomic.Bool
 	stop.Store(true)
-	require.ErrorIs(t, m.entries[0].block.run(m.pool, &stop), ErrStopped)
-	require.Equal(t, 0.0, readElem(loop.F32, m.entries[0].block.bufs[0], 0))
+	require.ErrorIs(t, m.entries[0].block.run(&stop), ErrStopped)
+	require.Equal(t, 0.0, readElem(loop.F32, m.entries[0].block.bufs[0].host, 0))
 }
 
 // Reverses the first T-1 of 8 numbers: a length defined by another decides the
@@ -105,18 +105,18 @@ func TestRuntimeLengths(t *testing.T) {
 	m := load(t, p, 2)
 	b := m.entries[0].block
 	for i := range 8 {
-		writeElem(loop.F32, b.bufs[1], i, float64(i+1))
+		writeElem(loop.F32, b.bufs[1].host, i, float64(i+1))
 	}
 	for _, T := range []int{4, 1, 8} {
-		clear(b.bufs[0])
+		clear(b.bufs[0].host)
 		b.setLength("T", T)
-		require.NoError(t, b.run(m.pool, nil))
+		require.NoError(t, b.run(nil))
 		for i := range 8 {
 			want := 0.0
 			if i < T-1 {
 				want = float64(T - 1 - i)
 			}
-			require.Equal(t, want, readElem(loop.F32, b.bufs[0], i), "T %d, y[%d]", T, i)
+			require.Equal(t, want, readElem(loop.F32, b.bufs[0].host, i), "T %d, y[%d]", T, i)
 		}
 	}
 }
@@ -127,29 +127,29 @@ func TestDenormalsAreKept(t *testing.T) {
 	p.Entries[0].Block.Code = []program.Instr{launchOf(1, nil, 0)}
 	m := load(t, p, 2)
 	b := m.entries[0].block
-	writeElem(loop.F32, b.bufs[0], 0, math.Ldexp(1, -130))
-	require.NoError(t, b.run(m.pool, nil))
-	require.Equal(t, math.Ldexp(1, -131), readElem(loop.F32, b.bufs[0], 0))
+	writeElem(loop.F32, b.bufs[0].host, 0, math.Ldexp(1, -130))
+	require.NoError(t, b.run(nil))
+	require.Equal(t, math.Ldexp(1, -131), readElem(loop.F32, b.bufs[0].host, 0))
 }
 
 func TestForeignTargetIsRefused(t *testing.T) {
 	p := incrementer(t, 1)
 	p.Target = program.Target{Triple: "x86_64-linux", Features: []string{"sse3", "avx1024"}}
-	_, err := Load(p, 1, false)
+	_, err := Load(p, Setup{Threads: 1})
 	require.ErrorContains(t, err, "needs avx1024, which this CPU")
 	p.Target = program.Target{Triple: "aarch64-linux"}
-	_, err = Load(p, 1, false)
+	_, err = Load(p, Setup{Threads: 1})
 	require.ErrorContains(t, err, "for aarch64-linux")
 	p.Target = program.Target{}
 	p.Kernels[0].Phases[0].Symbol = "absent"
-	_, err = Load(p, 1, false)
+	_, err = Load(p, Setup{Threads: 1})
 	require.ErrorContains(t, err, "lacks absent")
 }
 
 func TestMemoryIsCheckedFirst(t *testing.T) {
 	p := incrementer(t, 1)
 	p.Arena = 1 << 45
-	_, err := Load(p, 1, false)
+	_, err := Load(p, Setup{Threads: 1})
 	require.ErrorContains(t, err, "needs 32768.0 GiB of memory")
 }
 
@@ -238,7 +238,7 @@ func BenchmarkLaunch(b *testing.B) {
 			m := load(b, incrementer(b, 50), threads)
 			blk := m.entries[0].block
 			for b.Loop() {
-				_ = blk.run(m.pool, nil)
+				_ = blk.run(nil)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/50, "ns/launch")
 		})
@@ -248,10 +248,10 @@ func BenchmarkLaunch(b *testing.B) {
 func TestProfileCountsLaunches(t *testing.T) {
 	p := incrementer(t, 3)
 	p.Kernels[0].Pos = []loop.Pos{{File: "m.mdl", Line: 4, Col: 1}}
-	m, err := Load(p, 1, true)
+	m, err := Load(p, Setup{Threads: 1, Times: true})
 	require.NoError(t, err)
 	defer m.Close()
-	require.NoError(t, m.entries[0].block.run(m.pool, nil))
+	require.NoError(t, m.entries[0].block.run(nil))
 	var out bytes.Buffer
 	m.WriteProfile(&out)
 	require.Regexp(t, `^\d+\.\d+ s in kernels\n100\.0% +\d+\.\d{3} s +3 × +\d+\.\d µs  increment  m\.mdl:4:1\n$`, out.String())

@@ -73,10 +73,13 @@ func (m *Model) save(path string, p progress) error {
 		}
 		f.meta["data"] = string(text)
 	}
+	if err := m.pullStates(); err != nil {
+		return err
+	}
 	for i := range m.program.States {
 		s := &m.program.States[i]
 		for _, x := range instances(s) {
-			f.tensors = append(f.tensors, tensor{x.name, s.Elem, x.dims, m.states[i][x.lo:x.hi]})
+			f.tensors = append(f.tensors, tensor{x.name, s.Elem, x.dims, m.states[i].host[x.lo:x.hi]})
 		}
 	}
 	f.meta["sum"] = f.sum()
@@ -142,10 +145,10 @@ func (m *Model) setStates(tensors []tensor) error {
 	byName := tensorsByName(tensors)
 	for i := range m.program.States {
 		for _, x := range instances(&m.program.States[i]) {
-			copy(m.states[i][x.lo:x.hi], byName[x.name].data)
+			copy(m.states[i].host[x.lo:x.hi], byName[x.name].data)
 		}
 	}
-	return nil
+	return m.pushStates()
 }
 
 func tensorsByName(tensors []tensor) map[string]*tensor {

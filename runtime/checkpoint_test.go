@@ -107,13 +107,13 @@ func TestDamagedCheckpoints(t *testing.T) {
 	m := load(t, learner(t, "", index.C(1)), 1)
 	require.NoError(t, m.save(path, progress{seed: 7, step: 30, data: map[string]string{"digits": "abc"}, unlogged: "x"}))
 	good := readFile(t, path)
-	writeElem(loop.F32, m.states[0], 3, 42)
+	writeElem(loop.F32, m.states[0].host, 3, 42)
 	for at := range good {
 		require.NoError(t, os.WriteFile(path, good[:at], 0o644))
 		_, err := m.restore(path)
 		require.Error(t, err, "cut at %d", at)
 	}
-	body := len(good) - len(m.states[0])
+	body := len(good) - len(m.states[0].host)
 	for at := body; at < len(good); at++ {
 		bad := bytes.Clone(good)
 		bad[at] ^= 1
@@ -121,19 +121,19 @@ func TestDamagedCheckpoints(t *testing.T) {
 		_, err := m.restore(path)
 		require.ErrorContains(t, err, path+": the weights are damaged: ")
 	}
-	require.Equal(t, 42.0, readElem(loop.F32, m.states[0], 3), "something was restored")
+	require.Equal(t, 42.0, readElem(loop.F32, m.states[0].host, 3), "something was restored")
 }
 
 func TestRestoreRefusesOtherWeights(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.safetensors")
 	m := load(t, learner(t, "", index.C(1)), 1)
-	writeElem(loop.F32, m.states[0], 3, 42)
+	writeElem(loop.F32, m.states[0].host, 3, 42)
 	require.NoError(t, m.save(path, progress{seed: 7, stage: 1, step: 30, log: 99, evals: true}))
-	clear(m.states[0])
+	clear(m.states[0].host)
 	p, err := m.restore(path)
 	require.NoError(t, err)
 	require.Equal(t, progress{seed: 7, stage: 1, step: 30, log: 99, evals: true}, p)
-	require.Equal(t, 42.0, readElem(loop.F32, m.states[0], 3))
+	require.Equal(t, 42.0, readElem(loop.F32, m.states[0].host, 3))
 
 	m.program.States[0].Name = "m.other"
 	_, err = m.restore(path)
@@ -145,5 +145,5 @@ func TestRestoreRefusesOtherWeights(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("{}"), 0o644))
 	_, err = m.restore(path)
 	require.ErrorContains(t, err, "not a safetensors file")
-	require.Equal(t, 42.0, readElem(loop.F32, m.states[0], 3))
+	require.Equal(t, 42.0, readElem(loop.F32, m.states[0].host, 3))
 }

@@ -16,9 +16,12 @@ import (
 func (r *Runner) run(b *block, step int, stop *atomic.Bool) error {
 	var began [][]byte
 	if r.o.CheckNumbers {
-		began = b.snapshot()
+		var err error
+		if began, err = b.snapshot(); err != nil {
+			return err
+		}
 	}
-	if err := b.run(r.m.pool, stop); err != nil {
+	if err := b.run(stop); err != nil {
 		return err
 	}
 	for i := range b.Outputs {
@@ -27,7 +30,7 @@ func (r *Runner) run(b *block, step int, stop *atomic.Bool) error {
 			continue
 		}
 		r.printAll(b, step)
-		v := little.Uint32(b.bufs[out.Buf])
+		v := little.Uint32(b.bufs[out.Buf].host)
 		switch out.Kind {
 		case program.OutputBound:
 			help := "`x[… | v]` reads v outside; if the data are right, the axis is too short: check the sizes in `config`"
@@ -39,7 +42,11 @@ func (r *Runner) run(b *block, step int, stop *atomic.Bool) error {
 		}
 	}
 	if began != nil {
-		if state := b.newNaN(began); state != nil {
+		state, err := b.newNaN(began)
+		if err != nil {
+			return err
+		}
+		if state != nil {
 			r.printAll(b, step)
 			return r.failed(b, r.m.program.States[state.State].Pos, step, "`"+r.m.program.States[state.State].Name+"` becomes NaN", r.origin(b, began))
 		}
@@ -51,9 +58,9 @@ func (r *Runner) run(b *block, step int, stop *atomic.Bool) error {
 func (b *block) holds(out *program.Output) bool {
 	switch out.Kind {
 	case program.OutputBound:
-		return int64(little.Uint32(b.bufs[out.Buf])) < int64(out.Limit)
+		return int64(little.Uint32(b.bufs[out.Buf].host)) < int64(out.Limit)
 	case program.OutputAssert, program.OutputFinite:
-		return little.Uint32(b.bufs[out.Buf]) == 0
+		return little.Uint32(b.bufs[out.Buf].host) == 0
 	}
 	return true
 }
@@ -64,7 +71,7 @@ func (r *Runner) origin(b *block, began [][]byte) string {
 	if began == nil {
 		return "nothing of this step is saved; the same run with --check-numbers names the line that it comes from; " + advice
 	}
-	where, err := b.search(r.m.pool, r.m.program.Kernels, began)
+	where, err := b.search(r.m.program.Kernels, began)
 	if err != nil {
 		return err.Error()
 	}

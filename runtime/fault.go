@@ -29,6 +29,11 @@ func faultHandlerAddress() uintptr
 
 // faultMessage is what the user reads if kernel k faults.
 func faultMessage(k *program.Kernel) []byte {
+	return fmt.Appendf(nil, "\nmdlc: internal error: kernel %s%s faulted. The fault is the compiler's, not the model's.\n", k.Name, madeFrom(k))
+}
+
+// madeFrom names the lines that a kernel was made from.
+func madeFrom(k *program.Kernel) string {
 	from := ""
 	for i, p := range k.Pos {
 		if i == 0 {
@@ -38,7 +43,7 @@ func faultMessage(k *program.Kernel) []byte {
 		}
 		from += p.String()
 	}
-	return fmt.Appendf(nil, "\nmdlc: internal error: kernel %s%s faulted. The fault is the compiler's, not the model's.\n", k.Name, from)
+	return from
 }
 
 // announce names the kernel that is about to run.

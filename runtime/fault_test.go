@@ -28,7 +28,7 @@ func TestFaultNamesKernelAndLine(t *testing.T) {
 	p.Kernels[1].Pos = []loop.Pos{{File: "m.mdl", Line: 12, Col: 3}}
 	p.Entries[0].Block.Code = append(p.Entries[0].Block.Code, launchOf(1, nil, 0))
 	m := load(t, p, 2)
-	_ = m.entries[0].block.run(m.pool, nil)
+	_ = m.entries[0].block.run(nil)
 }
 
 // Faults of Go code still are panics of Go.

@@ -16,7 +16,7 @@ func (e *entry) setArray(in *program.Input, f *program.Flag, path string) error 
 	if err != nil {
 		return flagError("--%s: %v", f.Name, err)
 	}
-	buf, mem := &e.block.Bufs[in.Buf], e.block.bufs[in.Buf]
+	buf, mem := &e.block.Bufs[in.Buf], e.block.bufs[in.Buf].host
 	have, room, length := file.rows*file.width, product(buf.Dims), 0
 	outer, inner := product(buf.Dims[:f.Axis]), product(buf.Dims[f.Axis+1:])
 	if in.Len != "" {

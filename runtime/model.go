@@ -8,17 +8,15 @@ import (
 	"mdlc/runtime/program"
 )
 
-// Model is a program on this machine: its code, memory and threads, and the
-// values of its states. One goroutine, locked to its thread, uses it.
+// Model is a program on a device: its code and memory there, and the values of its
+// states. One goroutine, locked to its thread, uses it.
 type Model struct {
 	program *program.Program
-	object  *object
-	memory  *region
-	pool    *pool
-	arena   []byte
-	work    []byte
-	states  [][]byte
-	faults  [][]byte // of each kernel: what to say if it faults
+	device  device
+	memory  *region // the host's
+	arena   piece
+	work    piece
+	states  []piece
 	entries []*entry
 	profile *profile // nil: none
 }
@@ -33,57 +31,65 @@ type entry struct {
 // title is how messages and logs name an entry: `train`, `eval valid`.
 func (e *entry) title() string { return strings.TrimSpace(e.Kind + " " + e.Name) }
 
-// Load brings p onto this machine, to run on up to threads threads (0: all).
-// With times it measures every kernel.
-func Load(p *program.Program, threads int, times bool) (*Model, error) {
+// Setup says where and how a program runs.
+type Setup struct {
+	Device  *Device // nil: the CPU
+	Threads int     // of the CPU, at most; 0: all
+	Times   bool    // measure every kernel
+}
+
+// Load brings p onto a device of this machine.
+func Load(p *program.Program, s Setup) (*Model, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
-	if err := CheckTarget(p.Target); err != nil {
-		return nil, err
+	d := s.Device
+	if d == nil {
+		d = onCPU
 	}
-	need, local := memoryOf(p), localOf(p)
-	if err := checkMemory(need + int64(Threads(threads))*scratchOf(local)); err != nil {
+	need := memoryOf(p)
+	if err := d.check(p, need, s.Threads); err != nil {
 		return nil, err
 	}
 	m := &Model{program: p}
-	if times {
+	if s.Times {
 		m.profile = &profile{times: make([]kernelTime, len(p.Kernels))}
 	}
 	goruntime.LockOSThread()
-	if err := m.load(need, local, threads); err != nil {
+	if err := m.load(d, need, s.Threads); err != nil {
 		m.Close()
 		return nil, err
 	}
 	return m, nil
 }
 
-func (m *Model) load(need, local int64, threads int) (err error) {
+func (m *Model) load(d *Device, need int64, threads int) (err error) {
 	p := m.program
-	if len(p.Kernels) > 0 {
-		if m.object, err = loadObject(p.Object); err != nil {
-			return err
-		}
+	if m.device, err = d.open(p, threads); err != nil {
+		return err
 	}
 	if m.memory, err = newRegion(int(need)); err != nil {
 		return err
 	}
-	m.arena = m.memory.take(int(p.Arena))
-	m.work = m.memory.take(int(p.Work))
-	for _, s := range p.States {
-		m.states = append(m.states, m.memory.take(s.Elem.Size()*product(s.Dims)))
-	}
-	for i := range p.Kernels {
-		m.faults = append(m.faults, faultMessage(&p.Kernels[i]))
-	}
-	if m.pool, err = newPool(Threads(threads), local); err != nil {
+	if m.arena, err = m.take("temporaries", int(p.Arena)); err != nil {
 		return err
+	}
+	if m.work, err = m.take("scratch", int(p.Work)); err != nil {
+		return err
+	}
+	for _, s := range p.States {
+		mem, err := m.take(s.Name, s.Elem.Size()*product(s.Dims))
+		if err != nil {
+			return err
+		}
+		m.states = append(m.states, mem)
 	}
 	for i := range p.Entries {
 		e := &entry{Entry: &p.Entries[i]}
 		if e.block, err = m.bind(&e.Block); err != nil {
 			return err
 		}
+		e.block.first = true
 		for j := range e.Every {
 			b, err := m.bind(&e.Every[j].Block)
 			if err != nil {
@@ -94,6 +100,11 @@ func (m *Model) load(need, local int64, threads int) (err error) {
 		m.entries = append(m.entries, e)
 	}
 	return nil
+}
+
+// take is the next n bytes of memory, on both sides.
+func (m *Model) take(name string, n int) (piece, error) {
+	return m.device.place(name, m.memory.take(n))
 }
 
 // memoryOf is the number of bytes that p's buffers take, exactly.
@@ -122,21 +133,10 @@ func memoryOf(p *program.Program) int64 {
 	return sum
 }
 
-// localOf is the number of bytes of scratch that a worker needs for any of p's kernels.
-func localOf(p *program.Program) (local int64) {
-	for i := range p.Kernels {
-		local = max(local, p.Kernels[i].Local)
-	}
-	return local
-}
-
 // Close gives code, memory and threads back.
 func (m *Model) Close() {
-	if m.pool != nil {
-		m.pool.close()
-	}
-	if m.object != nil {
-		m.object.close()
+	if m.device != nil {
+		m.device.close()
 	}
 	if m.memory != nil {
 		m.memory.free()
@@ -144,11 +144,29 @@ func (m *Model) Close() {
 	goruntime.UnlockOSThread()
 }
 
-// Workers is the number of threads that run kernels.
-func (m *Model) Workers() int { return m.pool.workers }
+// Title names the device for people.
+func (m *Model) Title() string { return m.device.title() }
 
-// Memory is the number of bytes that the program's buffers and the scratch of its threads take.
-func (m *Model) Memory() int64 { return int64(m.memory.used + m.pool.memory.used) }
+// Workers is the number of threads that run kernels.
+func (m *Model) Workers() int { return m.device.workers() }
+
+// Memory is the number of bytes that the program's buffers and what the device needs beside them take.
+func (m *Model) Memory() int64 { return int64(m.memory.used) + m.device.memory() }
+
+// pushStates brings the states to the device.
+func (m *Model) pushStates() error { return eachPiece(m.states, m.device.push) }
+
+// pullStates brings the states to the host.
+func (m *Model) pullStates() error { return eachPiece(m.states, m.device.pull) }
+
+func eachPiece(pieces []piece, do func(piece) error) error {
+	for _, p := range pieces {
+		if err := do(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // find is the entry of a kind and name; an empty name is the first of its kind.
 func (m *Model) find(kind, name string) (*entry, error) {

@@ -71,7 +71,7 @@ func TestModuleTrainsThroughEveryFloor(t *testing.T) {
 	}{{1, true}, {2, true}, {2, false}} {
 		p := compile(t, string(text), c.fusion)
 		p.Sources[0].Path = data
-		m, err := runtime.Load(p, c.threads, false)
+		m, err := runtime.Load(p, runtime.Setup{Threads: c.threads})
 		require.NoError(t, err)
 		out := t.TempDir()
 		var lines, shown bytes.Buffer

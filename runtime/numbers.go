@@ -31,37 +31,63 @@ func keepsBetweenRuns(h program.Home) bool {
 }
 
 // snapshot copies what the block's next run begins with.
-func (b *block) snapshot() [][]byte {
+func (b *block) snapshot() ([][]byte, error) {
+	if err := b.pullStates(); err != nil {
+		return nil, err
+	}
 	out := make([][]byte, len(b.Bufs))
 	for i := range b.Bufs {
 		if keepsBetweenRuns(b.Bufs[i].Home) {
-			out[i] = bytes.Clone(b.bufs[i])
+			out[i] = bytes.Clone(b.bufs[i].host)
 		}
 	}
-	return out
+	return out, nil
 }
 
-// newNaN is a state that has a NaN and had none in the snapshot.
-func (b *block) newNaN(began [][]byte) *program.Buffer {
+// pullStates brings the states that the block knows to the host.
+func (b *block) pullStates() error {
 	for i := range b.Bufs {
-		buf := &b.Bufs[i]
-		if buf.Home == program.HomeState && firstOdd(buf.Elem, b.bufs[i], nil, math.IsNaN) >= 0 && firstOdd(buf.Elem, began[i], nil, math.IsNaN) < 0 {
-			return buf
+		if b.Bufs[i].Home == program.HomeState {
+			if err := b.device.pull(b.bufs[i]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// search runs the block again from a snapshot, looking at what every launch writes.
-func (b *block) search(p *pool, kernels []program.Kernel, began [][]byte) (string, error) {
-	for i, mem := range began {
-		if b.Bufs[i].Home == program.HomeArena {
-			clear(b.bufs[i]) // what the first run left there would look as if it were not written
+// newNaN is a state that has a NaN and had none in the snapshot.
+func (b *block) newNaN(began [][]byte) (*program.Buffer, error) {
+	if err := b.pullStates(); err != nil {
+		return nil, err
+	}
+	for i := range b.Bufs {
+		buf := &b.Bufs[i]
+		if buf.Home == program.HomeState && firstOdd(buf.Elem, b.bufs[i].host, nil, math.IsNaN) >= 0 && firstOdd(buf.Elem, began[i], nil, math.IsNaN) < 0 {
+			return buf, nil
 		}
-		copy(b.bufs[i], mem)
+	}
+	return nil, nil
+}
+
+// search runs the block again from a snapshot, looking at what every launch writes.
+func (b *block) search(kernels []program.Kernel, began [][]byte) (string, error) {
+	for i, mem := range began {
+		p := b.bufs[i]
+		switch h := b.Bufs[i].Home; {
+		case h == program.HomeArena:
+			clear(p.host) // what the first run left there would look as if it were not written
+		case keepsBetweenRuns(h):
+			copy(p.host, mem)
+		default:
+			continue
+		}
+		if err := b.device.push(p); err != nil {
+			return "", err
+		}
 	}
 	b.numbers = &numberSearch{kernels: kernels}
-	err := b.run(p, nil)
+	err := b.run(nil)
 	s := b.numbers
 	b.numbers = nil
 	if err != nil {
@@ -87,23 +113,30 @@ func (f *foundNumber) String() string {
 }
 
 // start notes what the buffers of a launch hold.
-func (s *numberSearch) start(b *block, l *launch) {
+func (s *numberSearch) start(b *block, l *launch) error {
 	s.before = s.before[:0]
 	for _, r := range l.src.Args {
-		s.before = append(s.before, bytes.Clone(b.bufs[r.Buf]))
+		if err := b.device.pull(b.bufs[r.Buf]); err != nil {
+			return err
+		}
+		s.before = append(s.before, bytes.Clone(b.bufs[r.Buf].host))
 	}
+	return nil
 }
 
 // end looks at the elements that the launch changed.
-func (s *numberSearch) end(b *block, l *launch) {
+func (s *numberSearch) end(b *block, l *launch) error {
 	for i, r := range l.src.Args {
-		buf := &b.Bufs[r.Buf]
+		if err := b.device.pull(b.bufs[r.Buf]); err != nil {
+			return err
+		}
+		buf, mem := &b.Bufs[r.Buf], b.bufs[r.Buf].host
 		note := func(have **foundNumber, odd func(float64) bool) {
 			if *have != nil {
 				return
 			}
-			if at := firstOdd(buf.Elem, b.bufs[r.Buf], s.before[i], odd); at >= 0 {
-				*have = &foundNumber{&s.kernels[l.kernel], readElem(buf.Elem, b.bufs[r.Buf], at), buf.Name}
+			if at := firstOdd(buf.Elem, mem, s.before[i], odd); at >= 0 {
+				*have = &foundNumber{&s.kernels[l.kernel], readElem(buf.Elem, mem, at), buf.Name}
 			}
 		}
 		if s.nan == nil { // what comes after a NaN says nothing
@@ -111,6 +144,7 @@ func (s *numberSearch) end(b *block, l *launch) {
 		}
 		note(&s.nan, math.IsNaN)
 	}
+	return nil
 }
 
 // firstOdd is the first element of mem for which odd holds and that differs from old, where there is old; -1: none.

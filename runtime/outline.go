@@ -24,9 +24,9 @@ func Outline(p *program.Program) *Model {
 func outlineBlock(src *program.Block) *block {
 	b := &block{Block: src, names: map[string]int{}}
 	for i := range src.Bufs {
-		var mem []byte
+		var mem piece
 		if src.Bufs[i].Home == program.HomeInput {
-			mem = make([]byte, bufferBytes(&src.Bufs[i]))
+			mem.host = make([]byte, bufferBytes(&src.Bufs[i]))
 		}
 		b.bufs = append(b.bufs, mem)
 	}

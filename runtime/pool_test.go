@@ -19,10 +19,10 @@ func TestWorkersParkAndWake(t *testing.T) {
 		if i%3 == 0 {
 			time.Sleep(2 * spin)
 		}
-		require.NoError(t, b.run(m.pool, nil))
+		require.NoError(t, b.run(nil))
 	}
 	for i := range 48 {
-		require.Equal(t, 60.0, readElem(loop.F32, b.bufs[0], i), "x[%d]", i)
+		require.Equal(t, 60.0, readElem(loop.F32, b.bufs[0].host, i), "x[%d]", i)
 	}
 }
 
@@ -35,12 +35,13 @@ func TestManyWorkers(t *testing.T) {
 	for i, c := range p.calls {
 		require.Zero(t, c[3]%alignment, "scratch of worker %d", i)
 	}
-	b := m.entries[0].block
+	b, host := m.entries[0].block, m.device.(*cpu)
+	b.device = &cpu{object: host.object, pool: p, faults: host.faults}
 	for range 300 {
-		require.NoError(t, b.run(p, nil))
+		require.NoError(t, b.run(nil))
 	}
 	for i := range 48 {
-		require.Equal(t, 300.0, readElem(loop.F32, b.bufs[0], i))
+		require.Equal(t, 300.0, readElem(loop.F32, b.bufs[0].host, i))
 	}
 }
 
@@ -52,6 +53,6 @@ func TestScratchCountsAsMemory(t *testing.T) {
 	p.Kernels[1].Local = 1 << 20
 	require.Equal(t, small+int64(Threads(2))<<20, load(t, p, 2).Memory())
 	p.Kernels[1].Local = 1 << 45
-	_, err := Load(p, 1, false)
+	_, err := Load(p, Setup{Threads: 1})
 	require.ErrorContains(t, err, "this program needs 32768.0 GiB of memory and ")
 }

@@ -15,10 +15,12 @@ type kernelTime struct {
 	total            time.Duration
 }
 
-// add counts a launch that began then and ends now.
-func (p *profile) add(kernel int, began time.Time) {
+// add counts a launch and how long the device needs for it.
+func (p *profile) add(kernel int, d device, launch func() error) error {
+	took, err := d.measure(launch)
 	p.times[kernel].launches++
-	p.times[kernel].total += time.Since(began)
+	p.times[kernel].total += took
+	return err
 }
 
 // shownKernels bounds the table.

@@ -43,7 +43,7 @@ func (rec *record) read(b *block, step int) {
 	for _, out := range b.Outputs {
 		if out.Kind == program.OutputReport {
 			for i := range rec.values[n] {
-				rec.values[n][i] = readElem(b.Bufs[out.Buf].Elem, b.bufs[out.Buf], i)
+				rec.values[n][i] = readElem(b.Bufs[out.Buf].Elem, b.bufs[out.Buf].host, i)
 			}
 			n++
 		}

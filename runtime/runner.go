@@ -137,7 +137,7 @@ func (r *Runner) init() error {
 			return r.run(e.block, -1, nil)
 		}
 	}
-	return nil
+	return r.m.pushStates() // they begin as zeros
 }
 
 // source is the data declaration of that name, read when it is first used.
@@ -190,7 +190,7 @@ func (r *Runner) inputs(b *block, inOrder bool) (*inputs, error) {
 	in := &inputs{}
 	for i := range b.Inputs {
 		src := &b.Inputs[i]
-		mem := b.bufs[src.Buf]
+		mem := b.bufs[src.Buf].host
 		switch src.Kind {
 		case program.InputFeed:
 			data, err := r.source(src.Feed.Source)

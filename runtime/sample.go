@@ -105,7 +105,7 @@ func (r *Runner) setFlag(e *entry, in *program.Input, flags []FlagValue) error {
 			value = v.Value
 		}
 	}
-	buf, mem := &e.block.Bufs[in.Buf], e.block.bufs[in.Buf]
+	buf, mem := &e.block.Bufs[in.Buf], e.block.bufs[in.Buf].host
 	if f.Kind == "file" {
 		return e.setArray(in, f, value)
 	}
@@ -146,7 +146,7 @@ func (r *Runner) setText(e *entry, in *program.Input, value string) error {
 		return flagError("--%s has %d %s; %s takes %d", in.Name, len(text), unit, e.title(), room)
 	}
 	for i, t := range text {
-		writeElem(buf.Elem, e.block.bufs[in.Buf], i, float64(t))
+		writeElem(buf.Elem, e.block.bufs[in.Buf].host, i, float64(t))
 	}
 	if in.Len != "" {
 		e.block.setLength(in.Len, len(text))

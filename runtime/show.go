@@ -157,7 +157,7 @@ func (r *Runner) print(b *block, out *program.Output, step int) {
 
 // shown is the value of an output, without what its buffer has beyond its lengths.
 func (b *block) shown(out *program.Output) *shown {
-	buf, mem := &b.Bufs[out.Buf], b.bufs[out.Buf]
+	buf, mem := &b.Bufs[out.Buf], b.bufs[out.Buf].host
 	dims := slices.Clone(buf.Dims)
 	for i, e := range out.Lens {
 		if e != nil {

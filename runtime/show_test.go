@@ -74,7 +74,7 @@ func TestWhatCannotBeShownIsRefusedAtOnce(t *testing.T) {
 	out := &p.Entries[3].Block.Outputs[0]
 	out.Pos = loop.Pos{File: "m.mdl", Line: 9, Col: 3}
 	out.As = "points"
-	_, err := Load(p, 1, false)
+	_, err := Load(p, Setup{Threads: 1})
 	require.EqualError(t, err, "m.mdl:9:3: error: `show … as points` takes [n, 2] or [groups, n, 2], not [1, 16]")
 	out.As = "images"
 	load(t, p, 1) // i32[1, 16] is an image

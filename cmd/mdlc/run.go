@@ -83,13 +83,13 @@ func (c *runCommand) Run(t *terminal) error {
 	if err := c.replaceData(p); err != nil {
 		return err
 	}
-	m, err := runtime.Load(p, c.Threads, c.Profile)
+	m, err := runtime.Load(p, runtime.Setup{Threads: c.Threads, Times: c.Profile})
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	defer m.WriteProfile(t.stderr)
-	o.Progress.Line("cpu: %s, %s, threads: %d, memory: %.1f MiB", runtime.CPUName(), strings.Join(p.Target.Features, " "), m.Workers(), float64(m.Memory())/(1<<20))
+	o.Progress.Line("%s, memory: %.1f MiB", m.Title(), float64(m.Memory())/(1<<20))
 	r.Use(m)
 	return c.carryOut(t, r, tasks)
 }

@@ -34,6 +34,8 @@ type Buffer struct {
 	readOnly bool
 	whole    bool // all of it was written before the launch
 	pages    []page
+	of       *Buffer // the buffer that this one is a part of, from offset on; nil: none
+	offset   int
 }
 
 // Global addresses: the number of the buffer, then the place in it. So whatever is
@@ -41,7 +43,7 @@ type Buffer struct {
 const (
 	bufferShift = 40
 	bufferBase  = 1<<20 + 256 // aligned as allocations are, to 256, and no better
-	maxBuffers  = 1 << 15
+	MaxBuffers  = 1 << 15     // of a device, parts and variables too
 	pageBytes   = 4096
 )
 
@@ -60,16 +62,56 @@ func (d *Device) Alloc(name string, n int) *Buffer {
 }
 
 func (d *Device) alloc(name string, n int) *Buffer {
-	if len(d.buffers) >= maxBuffers {
+	return d.add(&Buffer{name: name, data: make([]byte, n), written: make([]uint8, (n+7)/8), pages: make([]page, (n+pageBytes-1)/pageBytes)})
+}
+
+func (d *Device) add(b *Buffer) *Buffer {
+	if len(d.buffers) >= MaxBuffers {
 		panic("emulator: more than 32768 buffers")
 	}
-	b := &Buffer{name: name, data: make([]byte, n), written: make([]uint8, (n+7)/8), pages: make([]page, (n+pageBytes-1)/pageBytes)}
 	d.buffers = append(d.buffers, b)
-	b.addr = uint64(len(d.buffers))<<bufferShift + bufferBase
+	b.addr = uint64(len(d.buffers))<<bufferShift + bufferBase + uint64(b.offset)
 	return b
 }
 
-// Free forgets a buffer: an access to it is out of bounds from now on.
+// Part makes a buffer of n bytes of b from an offset on, as when a plan gives one allocation to
+// many values. It has an address and bounds of its own and shares what it holds with b and
+// with b's other parts.
+func (d *Device) Part(b *Buffer, name string, offset, n int) (*Buffer, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if offset < 0 || n < 0 || offset+n > len(b.data) {
+		return nil, fmt.Errorf("buffer %s has %d bytes, not %d at %d for %s", b.name, len(b.data), n, offset, name)
+	}
+	whole, at := b.whereIs(offset)
+	return d.add(&Buffer{name: name, data: b.data[offset:][:n:n], of: whole, offset: at}), nil
+}
+
+// whereIs gives the buffer that keeps what is known of a place in b, and the place in it.
+func (b *Buffer) whereIs(at int) (*Buffer, int) {
+	if b.of != nil {
+		return b.of, b.offset + at
+	}
+	return b, at
+}
+
+// Find gives the buffer that an address lies in, and the place in it; nil where it lies in none.
+func (d *Device) Find(addr uint64) (*Buffer, int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := addr >> bufferShift
+	if i == 0 || i > uint64(len(d.buffers)) {
+		return nil, 0
+	}
+	b := d.buffers[i-1]
+	at := int64(addr - b.addr)
+	if at < 0 || at > int64(len(b.data)) {
+		return nil, 0
+	}
+	return b, int(at)
+}
+
+// Free forgets a buffer that has no parts: an access to it is out of bounds from now on.
 func (d *Device) Free(b *Buffer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -88,7 +130,8 @@ func (b *Buffer) Write(offset int, p []byte) error {
 		return fmt.Errorf("%d bytes at %d do not fit into buffer %s of %d bytes", len(p), offset, b.name, len(b.data))
 	}
 	copy(b.data[offset:], p)
-	setBits(b.written, offset, len(p))
+	whole, at := b.whereIs(offset)
+	setBits(whole.written, at, len(p))
 	return nil
 }
 
@@ -97,8 +140,9 @@ func (b *Buffer) Read(offset int, p []byte) error {
 	if offset < 0 || offset+len(p) > len(b.data) {
 		return fmt.Errorf("buffer %s has %d bytes, not %d at %d", b.name, len(b.data), len(p), offset)
 	}
+	whole, at := b.whereIs(offset)
 	for i := range p {
-		if !allSet(b.written, offset+i, 1) {
+		if !allSet(whole.written, at+i, 1) {
 			return fmt.Errorf("byte %d of buffer %s was never written", offset+i, b.name)
 		}
 	}
@@ -111,9 +155,10 @@ func (b *Buffer) Peek(offset int, p []byte) error {
 	if offset < 0 || offset+len(p) > len(b.data) {
 		return fmt.Errorf("buffer %s has %d bytes, not %d at %d", b.name, len(b.data), len(p), offset)
 	}
+	whole, at := b.whereIs(offset)
 	for i := range p {
 		p[i] = 0
-		if allSet(b.written, offset+i, 1) {
+		if allSet(whole.written, at+i, 1) {
 			p[i] = b.data[offset+i]
 		}
 	}
@@ -125,6 +170,7 @@ func (b *Buffer) Forget(offset, n int) error {
 	if offset < 0 || n < 0 || offset+n > len(b.data) {
 		return fmt.Errorf("buffer %s has %d bytes, not %d at %d", b.name, len(b.data), n, offset)
 	}
+	b, offset = b.whereIs(offset)
 	for i := offset; i < offset+n; i++ {
 		b.written[i>>3] &^= 1 << (i & 7)
 	}

@@ -54,7 +54,7 @@ func (d *Device) Launch(k *Kernel, grid, block [3]int, sharedBytes int, params .
 	d.launch++
 	l.id = d.launch
 	for _, b := range d.buffers {
-		b.whole = allSet(b.written, 0, len(b.data))
+		b.whole = b.of == nil && allSet(b.written, 0, len(b.data))
 	}
 	return l.run()
 }

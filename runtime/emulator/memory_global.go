@@ -2,7 +2,7 @@ package emulator
 
 import "fmt"
 
-// find gives the buffer of an address and the offset in it; nil after a fault.
+// find gives the buffer that knows of an address and the offset in it; nil after a fault.
 func (w *warp) find(in *inst, lane int, addr uint64, n int, what string) (*Buffer, int) {
 	d := w.blk.l.d
 	i := addr >> bufferShift
@@ -16,7 +16,7 @@ func (w *warp) find(in *inst, lane int, addr uint64, n int, what string) (*Buffe
 		w.fault(in, lane, OutOfBounds, "a %s of %d bytes at %s", what, n, w.blk.name(spaceGlobal, addr))
 		return nil, 0
 	}
-	return b, int(at)
+	return b.whereIs(int(at))
 }
 
 // hold locks the page of an offset until the instruction is done; unhold lets go.

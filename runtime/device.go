@@ -1,0 +1,43 @@
+package runtime
+
+import (
+	"time"
+
+	"mdlc/runtime/program"
+)
+
+// device runs kernels. Its memory is an image of the host's, piece by piece; the CPU's is the
+// host's itself. Launches and pushes take effect in the order in which they are asked for.
+type device interface {
+	// title names it for people.
+	title() string
+	// place gives a new piece of the host's memory its image, which holds nothing yet.
+	place(name string, host []byte) (piece, error)
+	// part is n bytes of a piece from offset on, under a name of its own.
+	part(whole piece, name string, offset, n int) (piece, error)
+	// function finds the code of a phase.
+	function(kernel int, ph *program.Phase) (uintptr, error)
+	// launch runs a phase for that many points, maybe after it returns.
+	launch(l *launch, ph *phase, points int) error
+	// push brings what the host has to the device. The host may change it as soon as push returns.
+	push(p piece) error
+	// pull brings what the device has to the host, when all launches are done.
+	pull(p piece) error
+	// forget says that what the device has in p is of no use any more.
+	forget(p piece)
+	// measure tells how long the device needs for the launches of run.
+	measure(run func() error) (time.Duration, error)
+	// workers is how many threads of this process run kernels.
+	workers() int
+	// memory is the number of bytes beside those of pieces.
+	memory() int64
+	close()
+}
+
+// piece is memory that the driver and kernels share: the host's bytes, and where kernels find them.
+type piece struct {
+	host []byte
+	at   uintptr
+}
+
+func (p piece) byteAt(i int) piece { return piece{p.host[i : i+1], p.at + uintptr(i)} }

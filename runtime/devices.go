@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"mdlc/runtime/program"
@@ -11,27 +12,60 @@ import (
 type Device struct {
 	Name  string // as users say it: cpu, emulator, cuda:0
 	Title string // what it is
-	Arch  string // of a GPU, the architecture that programs for it have: sm_80; "": host code
+	Arch  string // of a GPU, the architecture that programs for it have: sm_80; "": code for this CPU
 
 	// check refuses a program before anything is allocated; need is the bytes of its buffers.
 	check func(p *program.Program, need int64, threads int) error
 	open  func(p *program.Program, threads int) (device, error)
 }
 
-var onCPU = &Device{Name: "cpu", check: checkCPU, open: func(p *program.Program, threads int) (device, error) { return newCPU(p, threads) }}
-
-// FindDevice finds the device that a user names. An empty name is the CPU.
-func FindDevice(name string) (*Device, error) {
-	switch kind, _, _ := strings.Cut(name, ":"); kind {
-	case "", "cpu":
-		return onCPU, nil
-	case "emulator":
-		return emulated, nil
+// FindDevice finds the device that a user names: cpu (or nothing), emulator, cuda, cuda:N, or
+// auto, which is a GPU where there is one. why says what made auto choose. An unknown name is a
+// FlagError; other errors say why the device cannot be had, and what to do.
+func FindDevice(name string) (d *Device, why string, err error) {
+	switch kind, index, numbered := strings.Cut(name, ":"); {
+	case name == "" || name == "cpu":
+		return onCPU, "", nil
+	case name == "emulator":
+		return emulated, "", nil
+	case name == "auto":
+		if d, err = findCUDA(0); err != nil {
+			return onCPU, "no GPU: " + err.Error(), nil
+		}
+		return d, "there is a GPU", nil
+	case kind == "cuda":
+		n, err := strconv.Atoi(index)
+		if numbered && (err != nil || n < 0) {
+			return nil, "", flagError("--device %s: the number of a GPU is expected, as in cuda:0", name)
+		}
+		d, err = findCUDA(n)
+		return d, "", err
 	}
-	return nil, fmt.Errorf("unknown device %s; there are cpu, emulator and cuda", name)
+	return nil, "", flagError("--device %s: there are cpu, emulator, cuda, cuda:N and auto", name)
 }
 
+// Devices lists what programs can run on here, and why there is no GPU where there is none.
+func Devices() (devices []*Device, noGPU error) {
+	devices = []*Device{onCPU, emulated}
+	for n := 0; ; n++ {
+		d, err := findCUDA(n)
+		if err != nil {
+			if n > 0 {
+				err = nil
+			}
+			return devices, err
+		}
+		devices = append(devices, d)
+	}
+}
+
+var onCPU = &Device{Name: "cpu", Title: CPUName(), check: checkCPU,
+	open: func(p *program.Program, threads int) (device, error) { return newCPU(p, threads) }}
+
 func checkCPU(p *program.Program, need int64, threads int) error {
+	if arch := p.Target.Arch(); arch != "" {
+		return fmt.Errorf("this program is for a GPU (%s): --device cuda or --device emulator runs it", arch)
+	}
 	if err := CheckTarget(p.Target); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type gpuEmulator struct {
 const shadow = 13
 
 var emulated = &Device{Name: "emulator", Arch: "sm_80", check: checkEmulator,
-	Title: "runs programs for GPUs on the CPU and reports their mistakes; slow",
+	Title: "a GPU emulated on the CPU, which tells of races and wrong addresses; slow",
 	open:  func(p *program.Program, threads int) (device, error) { return newEmulator(p, threads) }}
 
 func checkEmulator(p *program.Program, need int64, _ int) error {
@@ -36,7 +36,7 @@ func checkEmulator(p *program.Program, need int64, _ int) error {
 // checkGPU refuses programs that are for no GPU.
 func checkGPU(t program.Target) error {
 	if t.Arch() == "" {
-		return fmt.Errorf("this program is for %s; a GPU was asked for: compile the model for it", t.Triple)
+		return fmt.Errorf("this program is for the CPU: --device cpu runs it, or compile the model with --target sm_80 or sm_90a")
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"mdlc/runtime/program"
 )
 
-// FlagError is a sample's flag that is wrong: an error of usage.
+// FlagError is a flag that is wrong, of a sample or of the device: an error of usage.
 type FlagError struct {
 	Unknown string // its name, if the sample has no such flag
 

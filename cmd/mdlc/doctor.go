@@ -38,6 +38,13 @@ func (doctorCommand) Run(t *terminal) error {
 	} else {
 		line("llvm", err, "")
 	}
+	devices, noGPU := runtime.Devices()
+	for i, d := range devices {
+		line([]string{"devices", ""}[min(i, 1)], nil, "%s: %s", d.Name, d.Title)
+	}
+	if noGPU != nil {
+		line("", nil, "no cuda: %v", noGPU)
+	}
 	cache, err := codegen.OpenCache("")
 	if err == nil {
 		files, bytes := folderSize(cache.Dir())

@@ -33,6 +33,8 @@ type runCommand struct {
 	modelFlags
 	Data      map[string]string `help:"Take data NAME from PATH." placeholder:"NAME=PATH" mapsep:"none"`
 	Seed      *uint64           `help:"The number that all random numbers follow from (0)."`
+	Device    string            `help:"Where to run: cpu, emulator (of a GPU), cuda, cuda:N, or auto: a GPU if there is one." default:"cpu" placeholder:"NAME"`
+	Target    string            `help:"What to compile for, if not what the device has: sm_90a for the emulator." placeholder:"TARGET"`
 	Threads   int               `help:"Threads that work at once (as many as this process may use)."`
 	Steps     *int              `help:"Train for this many steps, whatever the model file says."`
 	Out       string            `help:"The run folder (runs/MODEL)." type:"path"`
@@ -46,6 +48,7 @@ type runCommand struct {
 
 	CheckNumbers bool `help:"When something becomes infinite or NaN, repeat the step and tell the line that made it. Slow."`
 
+	device   *runtime.Device
 	args     []string            // the command line
 	flags    []runtime.FlagValue // of the sample
 	known    []string            // the names of the flags above
@@ -58,6 +61,9 @@ func (c *runCommand) Run(t *terminal) error {
 	}
 	o, err := c.options(t)
 	if err != nil {
+		return err
+	}
+	if err := c.findDevice(o.Progress); err != nil {
 		return err
 	}
 	o.CheckNumbers = c.CheckNumbers
@@ -83,7 +89,7 @@ func (c *runCommand) Run(t *terminal) error {
 	if err := c.replaceData(p); err != nil {
 		return err
 	}
-	m, err := runtime.Load(p, runtime.Setup{Threads: c.Threads, Times: c.Profile})
+	m, err := runtime.Load(p, runtime.Setup{Device: c.device, Threads: c.Threads, Times: c.Profile})
 	if err != nil {
 		return err
 	}
@@ -92,6 +98,34 @@ func (c *runCommand) Run(t *terminal) error {
 	o.Progress.Line("%s, memory: %.1f MiB", m.Title(), float64(m.Memory())/(1<<20))
 	r.Use(m)
 	return c.carryOut(t, r, tasks)
+}
+
+// findDevice finds the device, before anything is read or compiled for it.
+func (c *runCommand) findDevice(progress *runtime.Progress) error {
+	d, why, err := runtime.FindDevice(c.Device)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		progress.Line("device: %s (%s)", d.Name, why)
+	}
+	c.device = d
+	return nil
+}
+
+// compileFor sets what to compile for: what the device has, or what was asked for.
+func (c *runCommand) compileFor(x *compilation) error {
+	target := c.Target
+	if target == "" {
+		target = c.device.Arch
+	}
+	if target == "" {
+		return nil
+	}
+	if err := x.setTarget(target); err != nil {
+		return &usageError{err.Error()}
+	}
+	return nil
 }
 
 // verb is the first word; checkWords has checked it.

@@ -68,6 +68,9 @@ func (c *runCommand) read(t *terminal, out string) (outline *program.Program, co
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := c.compileFor(x); err != nil {
+		return nil, nil, err
+	}
 	x.keep(c.needs(out))
 	if outline, err = codegen.Outline(x.module); err != nil {
 		return nil, nil, err

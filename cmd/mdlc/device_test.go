@@ -1,0 +1,34 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/runtime"
+)
+
+// A device that cannot be had is told before the model is compiled.
+func TestDevices(t *testing.T) {
+	dir, file := model(t)
+	_, stderr, code := call("run", file, "train", "--device", "tpu", "--out", dir+"/run")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "--device tpu: there are cpu, emulator, cuda, cuda:N and auto")
+	devices, noGPU := runtime.Devices()
+	if noGPU != nil {
+		_, stderr, code = call("run", file, "train", "--device", "cuda", "--out", dir+"/run")
+		require.Equal(t, exitFailure, code)
+		require.Contains(t, stderr, noGPU.Error())
+		require.NotContains(t, stderr, "compiled")
+		_, stderr, code = call("run", file, "train", "--device", "auto", "--steps", "1", "--out", dir+"/run")
+		require.Equal(t, 0, code, stderr)
+		require.Contains(t, stderr, "device: cpu (no GPU: "+noGPU.Error())
+	}
+	stdout, _, _ := call("doctor")
+	for _, d := range devices {
+		require.Contains(t, stdout, d.Name+": "+d.Title)
+	}
+	_, stderr, code = call("run", file, "train", "--target", "sm_10", "--out", dir+"/run")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "unknown target")
+}

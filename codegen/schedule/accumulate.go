@@ -94,11 +94,13 @@ func (w *sweeper) reload(n *acc) *loop.Value {
 
 func isZero(v *loop.Value) bool { return v.Op == loop.Const && v.Bits == 0 }
 
-// memory makes the panel of an accumulation over axes.
+// memory makes the panel of an accumulation over axes. Lanes are neighbours in it.
 func (w *sweeper) memory(n *acc, axes []*loop.Axis) {
 	n.mem = &loop.Buffer{Name: freshName(w.k, "acc"), Elem: n.red.Elem, Mode: loop.Local}
 	w.k.Bufs = append(w.k.Bufs, n.mem)
-	for _, x := range inOrder(w.k, axes) {
+	axes = inOrder(w.k, axes)
+	slices.SortStableFunc(axes, func(a, b *loop.Axis) int { return slices.Index(w.lanes, a.Name) - slices.Index(w.lanes, b.Name) })
+	for _, x := range axes {
 		n.mem.Dims = append(n.mem.Dims, x.Max)
 		n.idx = append(n.idx, axisValue(x))
 	}

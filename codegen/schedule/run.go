@@ -78,7 +78,7 @@ func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	}
 	simplifyIndices(n)
 	steps = put(steps, "axes", finish(n))
-	n, err := sweep(n, names(ofKind(opts, Order)), names(ofKind(opts, Spill)), names(ofWord(ofKind(opts, Spill), "apart")))
+	n, err := sweep(n, opts)
 	if err != nil {
 		return steps, err
 	}

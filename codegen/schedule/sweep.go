@@ -49,10 +49,13 @@ type sweeper struct {
 	deps  *depends
 	spill []string
 	apart []string // those of spill whose reductions have a pass of their own
+	lanes []string // axes that become lanes
 }
 
-// sweep makes loops of every page of equations.
-func sweep(k *loop.Kernel, order, spill, apart []string) (*loop.Kernel, error) {
+// sweep makes loops of every page of equations, as the opts Order, Spill and Vec say.
+func sweep(k *loop.Kernel, opts []loop.Opt) (*loop.Kernel, error) {
+	order, lanes := names(ofKind(opts, Order)), names(ofKind(opts, Vec))
+	spill, apart := names(ofKind(opts, Spill)), names(ofWord(ofKind(opts, Spill), "apart"))
 	k = clone(k)
 	var out [][]loop.Stmt
 	for _, page := range pages(k.Body) {
@@ -61,7 +64,7 @@ func sweep(k *loop.Kernel, order, spill, apart []string) (*loop.Kernel, error) {
 			out = append(out, page)
 			continue
 		}
-		w := &sweeper{k: k, deps: newDepends(), spill: spill, apart: apart}
+		w := &sweeper{k: k, deps: newDepends(), spill: spill, apart: apart, lanes: lanes}
 		w.spread(stores)
 		var tasks []*task
 		for _, s := range stores {

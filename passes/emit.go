@@ -132,7 +132,7 @@ func (r *region) value(n *ir.Node) *ir.Node {
 	f := r.e.f
 	i := f.at[n]
 	var v *ir.Node
-	if r.k.has(i) || f.role[i] == looked {
+	if r.k.has(i) || f.free(i) {
 		args := make([]*ir.Node, len(n.Args))
 		for a, x := range n.Args {
 			args[a] = r.value(x)

@@ -139,7 +139,7 @@ func newFusion(g *ir.Graph) *fusion {
 			f.role[i] = computed
 		}
 	}
-	free := func(x *ir.Node) bool { return f.role[f.at[x]] == looked }
+	free := func(x *ir.Node) bool { return f.free(f.at[x]) }
 	for i, x := range f.nodes {
 		switch f.role[i] {
 		case computed:
@@ -236,6 +236,11 @@ func (f *fusion) apart(i, r int) bool {
 		}
 	}
 	return false
+}
+
+// free reports whether readers look through node i: constants and counters also where a kernel stores them.
+func (f *fusion) free(i int) bool {
+	return f.role[i] == looked || f.nodes[i].Op.Class == ir.ClassLeaf && roleOf(f.nodes[i]) == looked
 }
 
 func roleOf(n *ir.Node) role {

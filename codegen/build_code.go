@@ -114,7 +114,7 @@ func (b *Built) Emit(t *Target) error {
 		return err
 	}
 	b.share()
-	b.Program.Target = program.Target{Triple: "x86_64-linux", Features: features(t)}
+	b.Program.Target = programTarget(t)
 	for i, k := range b.Kernels {
 		out := &b.Program.Kernels[i]
 		out.Local = int64(k.Emitted.Scratch)
@@ -128,6 +128,14 @@ func (b *Built) Emit(t *Target) error {
 		}
 	}
 	return nil
+}
+
+// programTarget is what a program for t needs.
+func programTarget(t *Target) program.Target {
+	if t.GPU() {
+		return program.Target{Triple: ptxTriple, Features: []string{t.Name}}
+	}
+	return program.Target{Triple: "x86_64-linux", Features: features(t)}
 }
 
 // features names what t needs of the CPU.

@@ -29,6 +29,7 @@ type function struct {
 	intrinsics []string // declarations
 	streams    bool     // it stores past the caches or fetches ahead
 	phase      bool     // the loops of a phase, which an entry point calls
+	threads    int      // of a block, of a kernel of a GPU
 }
 
 // EmittedPhase is a function `void Symbol(ptr args, i64 lo, i64 hi, ptr scratch)`
@@ -38,6 +39,8 @@ type function struct {
 type EmittedPhase struct {
 	Symbol string
 	Par    []*loop.Axis // the points are their product, last fastest; empty: one point
+
+	Warps, Shared int // of a block, where lanes are threads: a point each, and bytes of shared memory
 }
 
 // Points are the extents whose product is the number of points.
@@ -92,6 +95,10 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 	for i, body := range splitPhases(k.Body) {
 		par := parAxes(k, body)
 		name := fmt.Sprintf("%s_p%d", k.Name, i)
+		if t.Threads {
+			e.warpPhase(out, name, body, par, offsets)
+			continue
+		}
 		inner, bufs := e.bodyFunc(name+".body", body, par)
 		streams := len(e.streamed)+len(e.ahead) > 0
 		code := e.function(inner, streams)
@@ -161,16 +168,20 @@ type emitter struct {
 
 	bufs     map[*loop.Buffer]*ir.Param // of the phase, in the order of their first use
 	used     []*loop.Buffer
-	streamed map[*loop.Buffer]bool // written past the caches
-	ahead    map[*loop.For][]ahead // fetched in a loop for the next row
-	micro    map[string]*ir.Func   // micro-kernels by name
-	micros   []function            // that no phase before has
+	places   map[*loop.Buffer]value.Value // of buffers that are no parameters
+	streamed map[*loop.Buffer]bool        // written past the caches
+	ahead    map[*loop.For][]ahead        // fetched in a loop for the next row
+	micro    map[string]*ir.Func          // micro-kernels by name
+	micros   []function                   // that no phase before has
 	bind     map[*loop.Axis]binding
 	fixed    map[*loop.Axis]bool    // Reg axes that a group binds
 	opaque   map[string]*loop.Value // variables of index expressions that are not axes
 	ids      map[*loop.Value]int    // their numbers, in order of appearance
 	scope    *scope
-	turn     int // counts statements: what reads stored memory is remembered within one only
+	lane     value.Value           // where lanes are threads: the thread's
+	isFirst  value.Value           // whether it is lane 0
+	shared   map[*loop.Buffer]bool // of the phase: buffers through which threads of a warp exchange values
+	turn     int                   // counts statements: what reads stored memory is remembered within one only
 	bounds   map[*loop.Value][2]int
 }
 
@@ -235,11 +246,7 @@ func (e *emitter) bodyFunc(name string, body []loop.Stmt, par []*loop.Axis) (*ir
 	f := e.b.Start(name)
 	f.Visibility = enum.VisibilityHidden
 	f.FuncAttrs = append(f.FuncAttrs, enum.FuncAttrNoInline)
-	e.bind = map[*loop.Axis]binding{}
-	e.fixed = map[*loop.Axis]bool{}
-	e.opaque, e.ids = map[string]*loop.Value{}, map[*loop.Value]int{}
-	e.scope = nil
-	e.push()
+	e.reset()
 	var extents []value.Value
 	for _, a := range par {
 		extents = append(extents, e.scalarIndex(a.Extent))
@@ -267,11 +274,24 @@ func (e *emitter) bodyFunc(name string, body []loop.Stmt, par []*loop.Axis) (*ir
 	return f, e.used
 }
 
+// reset forgets what belongs to the function before.
+func (e *emitter) reset() {
+	e.places = map[*loop.Buffer]value.Value{}
+	e.bind = map[*loop.Axis]binding{}
+	e.fixed = map[*loop.Axis]bool{}
+	e.opaque, e.ids = map[string]*loop.Value{}, map[*loop.Value]int{}
+	e.scope = nil
+	e.push()
+}
+
 // buffer is the address of a buffer.
 func (e *emitter) buffer(b *loop.Buffer) value.Value {
+	if p := e.places[b]; p != nil {
+		return p
+	}
 	p := e.bufs[b]
 	if p == nil {
-		p = ir.NewParam("", llir.Ptr)
+		p = ir.NewParam("", e.t.pointer())
 		p.Attrs = []ir.ParamAttribute{enum.ParamAttrNoAlias}
 		e.bufs[b] = p
 		e.used = append(e.used, b)

@@ -15,7 +15,7 @@ const dotUnroll = 4
 // fastest) with one accumulator a register. Its operands are evaluated inside
 // the loop, scalars of a broadcast once a step.
 func (e *emitter) dot(v *loop.Value) value.Value {
-	n := lanes(v)
+	n := e.lanes(v)
 	t := llir.Vec(n, regType(v.Elem))
 	var keys []memoKey
 	var acc []value.Value
@@ -55,7 +55,7 @@ func (e *emitter) contract(v *loop.Value, axes []*loop.Axis, acc []value.Value) 
 		e.push()
 		out := make([]value.Value, 0, len(in))
 		e.each(v.Axes, func() {
-			out = append(out, e.step(v, lanes(v), in[len(out)]))
+			out = append(out, e.step(v, e.lanes(v), in[len(out)]))
 		})
 		e.pop()
 		return out

@@ -34,7 +34,7 @@ func (e *emitter) tryGroup(list []loop.Stmt, at int) int {
 	if g == nil {
 		return 0
 	}
-	roll := g.cost*points(g.axes) > rollAbove
+	roll := g.cost*points(g.axes) > rollAbove && !e.t.Threads // what a loop indexes a GPU has in memory
 	if !roll && g.stores == 1 {
 		return 0
 	}
@@ -92,7 +92,7 @@ func (e *emitter) fetch(ready []*loop.Value, kept []value.Value) {
 				at = index.Sum(index.Prod(at, index.C(a.Max)), index.V(a.Name))
 			}
 		}
-		t := llir.Vec(lanes(v), regType(v.Elem))
+		t := llir.Vec(e.lanes(v), regType(v.Elem))
 		e.scope.memo[e.key(v)] = e.b.Load(t, e.b.GEP(t, kept[i], e.scalarExpr(at)), 1)
 	}
 }

@@ -189,7 +189,7 @@ func (e *emitter) fits32(v *loop.Value) bool {
 // index emits an i64 value: scalars as i64, vectors as i32 where the range allows.
 func (e *emitter) index(v *loop.Value) value.Value {
 	x := e.indexOf(v)
-	if n := lanes(v); n > 0 {
+	if n := e.lanes(v); n > 0 {
 		return e.vectorExpr(x, n, e.width(x))
 	}
 	return e.scalarExpr(x)
@@ -200,6 +200,9 @@ func (e *emitter) scalarIndex(v *loop.Value) value.Value { return e.scalarExpr(e
 
 // isLane reports whether a variable differs between lanes.
 func (e *emitter) isLane(name string) bool {
+	if e.t.Threads {
+		return false
+	}
 	if v := e.opaque[name]; v != nil {
 		return laneAxis(v) != nil
 	}
@@ -327,7 +330,7 @@ func (e *emitter) combine(x *index.Expr, n int, f func(*index.Expr) value.Value)
 // ranges often decide; over lanes the shared part stays scalar.
 func (e *emitter) compareIndex(v *loop.Value, pred enum.IPred) value.Value {
 	d := index.Sub(e.indexOf(v.Args[0]), e.indexOf(v.Args[1])).SimplifyIn(e.boundOf)
-	n := lanes(v)
+	n := e.lanes(v)
 	lo, hi := d.Range(e.boundOf)
 	if x, ok := decide(pred, lo, hi); ok {
 		return llir.SplatConst(n, llir.Int(types.I1, x))

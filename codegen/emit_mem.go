@@ -152,11 +152,13 @@ func isAll(c *llir.Const, bit int64) bool {
 func (e *emitter) load(v *loop.Value) value.Value {
 	p := e.place(v.Buf, v.Args)
 	cond, perLane := e.guard(v.Guard)
-	t, align, n := e.memType(v.Elem), v.Elem.Size(), lanes(v)
+	t, align, n := e.memType(v.Elem), v.Elem.Size(), e.lanes(v)
 	shared := p.lane.IsConst(0)
 	wide := llir.Vec(n, t)
 	var x value.Value
 	switch {
+	case e.t.Threads:
+		x = e.loadIf(cond, t, p.base, align)
 	case shared && !perLane:
 		x = e.splat(n, e.fromMem(v.Elem, e.b.Load(t, e.orZero(cond, p.base), align)))
 		return x
@@ -252,8 +254,10 @@ func (e *emitter) store(s *loop.Store) {
 		p place
 		x value.Value
 	}
+	stmtValues(s, func(v *loop.Value) { e.exchange(v) })
+	e.exchangeStore(s)
 	all := &loop.Value{Axes: e.union(append([]*loop.Value{s.Val, s.Guard}, s.Index...)...)}
-	n := lanes(all)
+	n := e.lanes(all)
 	t, align := e.memType(s.Buf.Elem), s.Buf.Elem.Size()
 	var run []write
 	var open value.Value
@@ -283,6 +287,9 @@ func (e *emitter) store(s *loop.Store) {
 		cond, perLane := e.guard(s.Guard)
 		if c, ok := cond.(*llir.Const); ok && c.Ident() == "false" {
 			return
+		}
+		if e.t.Threads && laneAxis(all) == nil {
+			cond = e.once(cond)
 		}
 		if cond != open || perLane {
 			flush()

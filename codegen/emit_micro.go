@@ -49,11 +49,11 @@ const (
 // microOf describes the loops of v over axes, or is nil where an operand is computed, or guarded by what
 // is not known, or does not step evenly.
 func (e *emitter) microOf(v *loop.Value, axes []*loop.Axis) *micro {
-	bytes := lanes(v) * v.Elem.Size()
+	bytes := e.lanes(v) * v.Elem.Size() // none where lanes are threads
 	if v.Elem != loop.F32 || points(v.Axes) > microRegisters || bytes != 16 && bytes != e.t.Vector {
 		return nil
 	}
-	m := &micro{lanes: lanes(v)}
+	m := &micro{lanes: e.lanes(v)}
 	old := map[*loop.Axis]binding{}
 	for _, a := range axes {
 		if a.Bind == loop.Reg || a.Bind == loop.Lane {

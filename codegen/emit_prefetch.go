@@ -63,7 +63,7 @@ func (e *emitter) fetchAhead(f *loop.For) {
 	for _, a := range e.ahead[f] {
 		old := e.bind[a.row]
 		e.bind[a.row] = binding{old.v, old.off + 1}
-		step := max(lanes(a.load), 1) * a.load.Elem.Size()
+		step := max(e.lanes(a.load), 1) * a.load.Elem.Size()
 		at := 0
 		e.each(a.load.Axes, func() {
 			if at%cacheLine < step {

@@ -39,8 +39,8 @@ func (e *emitter) overLeaves(v *loop.Value) (regs []*loop.Axis, lane *loop.Axis)
 
 // elements are the registers of v's argument over the axes of a reduction, in order.
 func (e *emitter) elements(v *loop.Value, regs []*loop.Axis, lane *loop.Axis) []value.Value {
-	n := lanes(v)
-	if lane != nil {
+	n := e.lanes(v)
+	if lane != nil && !e.t.Threads {
 		n = lane.Max
 	}
 	var out []value.Value
@@ -111,7 +111,7 @@ func (e *emitter) reduce64(v *loop.Value) value.Value {
 	for ; width > blockLanes; width /= 2 {
 		var halves []value.Value
 		for _, p := range parts {
-			halves = append(halves, e.half(p, 0), e.half(p, 1))
+			halves = append(halves, e.half(p, width, 0), e.half(p, width, 1))
 		}
 		parts = halves
 	}
@@ -127,12 +127,9 @@ func (e *emitter) reduce64(v *loop.Value) value.Value {
 	}
 	x := acc[0]
 	for ; lane != nil && width > 1; width /= 2 {
-		x = e.addMul(v, e.half(x, 0), e.half(x, 1))
+		x = e.addMul(v, e.half(x, width, 0), e.half(x, width, 1))
 	}
-	if lane != nil && llir.Lanes(x.Type()) > 0 {
-		x = e.b.Extract(x, 0)
-	}
-	return x
+	return e.combined(x)
 }
 
 func (e *emitter) addAll(v *loop.Value, xs, ys []value.Value) []value.Value {
@@ -143,9 +140,12 @@ func (e *emitter) addAll(v *loop.Value, xs, ys []value.Value) []value.Value {
 	return out
 }
 
-// half is the lower or upper half of a vector.
-func (e *emitter) half(x value.Value, upper int) value.Value {
-	n := llir.Lanes(x.Type()) / 2
+// half is the lower or upper half of a vector of some lanes.
+func (e *emitter) half(x value.Value, width, upper int) value.Value {
+	if e.t.Threads {
+		return e.warpHalf(x, width, upper)
+	}
+	n := width / 2
 	at := make([]int, n)
 	for i := range at {
 		at[i] = upper*n + i
@@ -164,7 +164,7 @@ func (e *emitter) reduceSeq(v *loop.Value) value.Value {
 		}
 	}
 	like := &loop.Value{Op: v.Op, Elem: v.Elem, Axes: v.Axes}
-	t := llir.Vec(lanes(v), regType(v.Elem))
+	t := llir.Vec(e.lanes(v), regType(v.Elem))
 	out := e.over(v, axes, 1, []value.Value{e.unit(v, t)}, func(acc []value.Value) []value.Value {
 		x := e.as(v.Args[0], like)
 		return []value.Value{e.addMul(v, acc[0], x)}
@@ -222,11 +222,19 @@ func (e *emitter) reduceExtreme(v *loop.Value) value.Value {
 	if lane == nil {
 		return x
 	}
-	for llir.Lanes(x.Type()) > 1 {
-		if llir.Lanes(x.Type())%2 == 1 {
+	for width := lane.Max; width > 1; width /= 2 {
+		if width%2 == 1 {
 			e.fail("a reduction over %d lanes is not supported", lane.Max)
 		}
-		x = e.extremeOf(v.Elem, fl, si, ui, []value.Value{e.half(x, 0), e.half(x, 1)})
+		x = e.extremeOf(v.Elem, fl, si, ui, []value.Value{e.half(x, width, 0), e.half(x, width, 1)})
+	}
+	return e.combined(x)
+}
+
+// combined is what the halves of a register came to: its first lane. Threads have it each.
+func (e *emitter) combined(x value.Value) value.Value {
+	if llir.Lanes(x.Type()) == 0 {
+		return x
 	}
 	return e.b.Extract(x, 0)
 }
@@ -290,10 +298,10 @@ func (e *emitter) reduceArg(v *loop.Value) value.Value {
 			continue
 		}
 		for i := range lane.Max {
-			xs = append(xs, e.b.Extract(x, i))
+			xs = append(xs, e.laneOf(x, i))
 		}
 	}
-	n, blk := lanes(like), e.b.Block
+	n, blk := e.lanes(like), e.b.Block
 	best, at := xs[0], value.Value(llir.SplatConst(n, llir.Int(types.I32, 0)))
 	for i, x := range xs[1:] {
 		var better value.Value

@@ -34,6 +34,7 @@ func (e *emitter) stmts(list []loop.Stmt) {
 // with many registers that only this list of statements uses is pulled by its
 // sinks a register at a time, or it would be spilled.
 func (e *emitter) let(v *loop.Value) {
+	e.exchange(v)
 	if e.unbound(v) {
 		return // over an axis of a dot: evaluated in the dot's loop
 	}
@@ -82,6 +83,7 @@ func (e *emitter) ifThen(s *loop.If) {
 		}
 		return
 	}
+	e.exchange(s.Cond)
 	e.branch(e.value(s.Cond), func() {
 		e.push()
 		e.stmts(s.Body)
@@ -195,6 +197,7 @@ func (e *emitter) bindCarried(f *loop.For, regs []value.Value, pick func(*loop.C
 }
 
 func (e *emitter) forLoop(f *loop.For) {
+	stmtValues(f, func(v *loop.Value) { e.exchange(v) })
 	s := e.spanOf(f.Axis, f.Lo, f.Hi)
 	regs := e.carried(f, func(c *loop.Carry) *loop.Value { return c.Init })
 	old, had := e.bind[f.Axis]
@@ -205,6 +208,9 @@ func (e *emitter) forLoop(f *loop.For) {
 		e.bindCarried(f, in, func(c *loop.Carry) *loop.Value { return c.In })
 		e.stmts(f.Body)
 		e.turn++
+		for _, c := range f.Carry {
+			e.exchange(c.Next)
+		}
 		return e.carried(f, func(c *loop.Carry) *loop.Value { return c.Next })
 	}
 	if f.Axis.Bind == loop.Unroll && s.constant {

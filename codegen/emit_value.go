@@ -30,9 +30,9 @@ func laneAxis(v *loop.Value) *loop.Axis {
 	return nil
 }
 
-// lanes is the number of lanes of v's registers, 0 for scalars.
-func lanes(v *loop.Value) int {
-	if a := laneAxis(v); a != nil {
+// lanes is the number of lanes of v's registers, 0 for scalars. Where lanes are threads each has a scalar.
+func (e *emitter) lanes(v *loop.Value) int {
+	if a := laneAxis(v); a != nil && !e.t.Threads {
 		return a.Max
 	}
 	return 0
@@ -145,7 +145,7 @@ func (e *emitter) as(a, like *loop.Value) value.Value {
 	if a.Elem == loop.I64 {
 		x = e.widen(x, types.I64)
 	}
-	return e.splat(lanes(like), x)
+	return e.splat(e.lanes(like), x)
 }
 
 // args are the registers of v's arguments over v's lanes; i64 ones get one width.
@@ -156,7 +156,7 @@ func (e *emitter) args(v *loop.Value, list ...*loop.Value) []value.Value {
 		out[i] = e.value(a)
 		wide = wide || llir.Scalar(out[i].Type()).Equal(types.I64)
 	}
-	n := lanes(v)
+	n := e.lanes(v)
 	for i, a := range list {
 		if a.Elem == loop.I64 && wide {
 			out[i] = e.widen(out[i], types.I64)
@@ -356,7 +356,7 @@ func shift(left bool) emitRow {
 // odd lanes as 64-bit numbers, which is what the machine's instruction does.
 func (e *emitter) mulHi(v *loop.Value) value.Value {
 	a := e.args(v, v.Args...)
-	n, blk := lanes(v), e.b.Block
+	n, blk := e.lanes(v), e.b.Block
 	if n%2 == 1 || n == 0 {
 		wide := llir.Vec(n, types.I64)
 		p := blk.NewMul(blk.NewZExt(a[0], wide), blk.NewZExt(a[1], wide))
@@ -384,11 +384,7 @@ func (e *emitter) at(v *loop.Value) value.Value {
 		e.fail("at[%s = …] needs a constant coordinate inside the axis", v.Axis.Name)
 	}
 	if v.Axis.Bind == loop.Lane {
-		r := e.value(x)
-		if llir.Lanes(r.Type()) == 0 {
-			return r
-		}
-		return e.b.Extract(r, k)
+		return e.laneOf(e.value(x), k)
 	}
 	old, had := e.bind[v.Axis]
 	e.bind[v.Axis] = binding{off: k}

@@ -16,8 +16,6 @@ import (
 	"mdlc/codegen/llir"
 )
 
-const triple = "x86_64-unknown-linux-gnu"
-
 // llvmMajor is the release of LLVM whose text and tools we use.
 const llvmMajor = "19"
 
@@ -95,10 +93,10 @@ func (o Options) passes() string {
 	return o.Passes
 }
 
-// ModuleText is the LLVM module of some kernels.
-func ModuleText(kernels []*Emitted) string {
+// ModuleText is the LLVM module of some kernels for t.
+func ModuleText(kernels []*Emitted, t *Target) string {
 	all := functions(kernels)
-	return moduleText(all, all)
+	return moduleText(all, all, t)
 }
 
 // functions are those of the kernels, each once.
@@ -119,7 +117,7 @@ func functions(kernels []*Emitted) []function {
 }
 
 // moduleText is the module of some functions, which may call ones that others of all have.
-func moduleText(some, all []function) string {
+func moduleText(some, all []function, t *Target) string {
 	var decls, funcs []string
 	has := map[string]bool{}
 	for _, f := range some {
@@ -138,10 +136,10 @@ func moduleText(some, all []function) string {
 			}
 		}
 	}
-	return llir.Module(triple, preamble, decls, funcs)
+	return llir.Module(t.triple(), t.preamble(), decls, funcs) + kernelFooter(some)
 }
 
-// Compile makes a shared object with the functions of all kernels.
+// Compile makes a shared object with the functions of all kernels; for a GPU it is a module of PTX.
 func Compile(kernels []*Emitted, o Options) ([]byte, error) {
 	tools, err := FindTools()
 	if err != nil {
@@ -150,12 +148,16 @@ func Compile(kernels []*Emitted, o Options) ([]byte, error) {
 	var key string
 	funcs := functions(kernels)
 	if o.Cache != nil {
-		key = cacheKey(append([]string{tools.Version, o.Target.CPU, o.Target.Attrs, o.passes(), fmt.Sprint(backend, backendDirect), preamble}, sortedTexts(funcs)...)...)
+		key = cacheKey(append([]string{tools.Version, o.Target.CPU, o.Target.Attrs, o.passes(), fmt.Sprint(backend, backendDirect, ptxBackend), o.Target.preamble()}, sortedTexts(funcs)...)...)
 		if object := o.Cache.get(key); object != nil {
 			return object, nil
 		}
 	}
-	object, err := tools.build(divide(funcs, o.Modules), o)
+	build := tools.build
+	if o.Target.GPU() {
+		build = tools.ptx
+	}
+	object, err := build(divide(funcs, o), o)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +187,8 @@ type module struct {
 const moduleBytes = 100_000
 
 // divide spreads functions over modules of about equal text, at most n of those that stream and n of the others.
-func divide(funcs []function, n int) []module {
+func divide(funcs []function, o Options) []module {
+	n := o.Modules
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
@@ -200,7 +203,7 @@ func divide(funcs []function, n int) []module {
 			}
 		}
 		for _, m := range deal(some, min(n, len(some), 1+total/moduleBytes)) {
-			out = append(out, module{moduleText(m, funcs), streams})
+			out = append(out, module{moduleText(m, funcs, o.Target), streams})
 		}
 	}
 	return out
@@ -288,7 +291,7 @@ func (t *Tools) compile(m module, file, kind string, o Options) error {
 	return nil
 }
 
-// Assembly is the x86-64 assembly of some kernels, a part for each module.
+// Assembly is the x86-64 assembly or the PTX of some kernels, of x86-64 a part for each module.
 func Assembly(kernels []*Emitted, o Options) (string, error) {
 	tools, err := FindTools()
 	if err != nil {
@@ -301,7 +304,12 @@ func Assembly(kernels []*Emitted, o Options) (string, error) {
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "kernels.s")
 	var parts []byte
-	for _, m := range divide(functions(kernels), 1) {
+	o.Modules = 1
+	if o.Target.GPU() {
+		text, err := tools.ptx(divide(functions(kernels), o), o)
+		return string(text), err
+	}
+	for _, m := range divide(functions(kernels), o) {
 		if err := tools.compile(m, file, "asm", o); err != nil {
 			return "", err
 		}

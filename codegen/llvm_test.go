@@ -105,7 +105,7 @@ func TestEmissionIsDeterministic(t *testing.T) {
 		for _, c := range emitCases {
 			all = append(all, emitText(t, target, c.text))
 		}
-		return ModuleText(all)
+		return ModuleText(all, target)
 	}
 	require.Equal(t, text(), text())
 }

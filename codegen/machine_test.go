@@ -52,7 +52,7 @@ func load(t testing.TB, target *Target, ks ...*loop.Kernel) []*machine {
 	}
 	object, err := Compile(emitted, Options{Target: target})
 	if err != nil {
-		t.Log(ModuleText(emitted))
+		t.Log(ModuleText(emitted, target))
 	}
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "k.so")

@@ -6,32 +6,51 @@ import (
 	"strings"
 
 	"github.com/klauspost/cpuid/v2"
+	"github.com/llir/llvm/ir/types"
+
+	"mdlc/codegen/llir"
+	"mdlc/codegen/schedule"
 )
 
 // Target is a machine that kernels are compiled for. The bits that a kernel
 // computes depend on it only through what the schedule chooses.
 type Target struct {
-	Name   string // avx2 or avx512
-	CPU    string // as LLVM names it
-	Attrs  string // features on top, as LLVM's -mattr
-	Vector int    // bytes of a vector register
-	Narrow bool   // has masked loads and stores of elements of one and two bytes, and scatters
-	needs  []cpuid.FeatureID
+	Name    string // avx2, avx512, sm_80 or sm_90a
+	Machine *schedule.Machine
+	CPU     string // as LLVM names it
+	Attrs   string // features on top, as LLVM's -mattr
+	Vector  int    // bytes of a vector register
+	Narrow  bool   // has masked loads and stores of elements of one and two bytes, and scatters
+	Threads bool   // a GPU: the lanes of a vector are the threads of a warp
+	needs   []cpuid.FeatureID
+}
+
+// targets are the known levels of x86-64, best first, and GPUs.
+var targets = []*Target{
+	{
+		Name: "avx512", Machine: schedule.AVX512, CPU: "x86-64-v4", Attrs: "-prefer-256-bit", Vector: 64, Narrow: true,
+		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512CD, cpuid.AVX512DQ, cpuid.AVX512VL},
+	},
+	{
+		Name: "avx2", Machine: schedule.AVX2, CPU: "x86-64-v3", Vector: 32,
+		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2},
+	},
+	{Name: "sm_80", Machine: schedule.SM80, CPU: "sm_80", Attrs: "+ptx80", Vector: 128, Threads: true},
+	{Name: "sm_90a", Machine: schedule.SM80, CPU: "sm_90a", Attrs: "+ptx80", Vector: 128, Threads: true},
 }
 
 // Lanes is the number of lanes of f32.
 func (t *Target) Lanes() int { return t.Vector / 4 }
 
-// targets are the known levels, best first.
-var targets = []*Target{
-	{
-		Name: "avx512", CPU: "x86-64-v4", Attrs: "-prefer-256-bit", Vector: 64, Narrow: true,
-		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512CD, cpuid.AVX512DQ, cpuid.AVX512VL},
-	},
-	{
-		Name: "avx2", CPU: "x86-64-v3", Vector: 32,
-		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2},
-	},
+// GPU reports whether the code is PTX.
+func (t *Target) GPU() bool { return t.Threads }
+
+// pointer is the type of the addresses of buffers.
+func (t *Target) pointer() types.Type {
+	if t.Threads {
+		return llir.GlobalPtr
+	}
+	return llir.Ptr
 }
 
 // TargetNames lists the known targets.
@@ -53,17 +72,21 @@ func TargetNamed(name string) (*Target, error) {
 	return nil, fmt.Errorf("unknown target %q; there are %s", name, strings.Join(TargetNames(), ", "))
 }
 
-// HostTarget is the best target that this machine runs.
+// HostTarget is the best target that this machine's processor runs.
 func HostTarget() (*Target, error) {
 	if runtime.GOARCH != "amd64" {
 		return nil, fmt.Errorf("compiled kernels need an x86-64 CPU, this is %s; use the reference device", runtime.GOARCH)
 	}
+	var least *Target
 	for _, t := range targets {
-		if len(t.Missing()) == 0 {
+		switch {
+		case t.Threads:
+		case len(t.Missing()) == 0:
 			return t, nil
+		default:
+			least = t
 		}
 	}
-	least := targets[len(targets)-1]
 	return nil, fmt.Errorf("this CPU (%s) lacks %s, which the target %s needs; use the reference device",
 		cpuid.CPU.BrandName, strings.Join(least.Missing(), ", "), least.Name)
 }

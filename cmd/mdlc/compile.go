@@ -22,8 +22,8 @@ type compileCommand struct {
 
 	modelFlags
 	Out       string `short:"o" help:"Write a bundle, which runs without compiler or LLVM." placeholder:"FILE" type:"path"`
-	Target    string `help:"The level of x86-64 to compile for: avx2 or avx512 (this machine's)." placeholder:"LEVEL"`
-	Emit      string `help:"Print a stage: graph, loops, llvm, asm or plan." placeholder:"STAGE"`
+	Target    string `help:"What to compile for: avx2 or avx512 (this machine's level of x86-64), or a GPU: sm_80 or sm_90a." placeholder:"TARGET"`
+	Emit      string `help:"Print a stage: graph, loops, llvm, asm, ptx or plan." placeholder:"STAGE"`
 	Dump      string `help:"Print the graphs after PASS, or the kernels after a step of the schedule (loops:STEP)." placeholder:"PASS"`
 	StopAfter string `help:"Stop after PASS and print the module." placeholder:"PASS"`
 	Time      bool   `help:"Tell on stderr what each pass takes."`
@@ -45,6 +45,9 @@ func (c *compileCommand) Run(t *terminal) error {
 			return &usageError{err.Error()}
 		}
 	}
+	if gpu := x.codegen.Target.GPU(); c.Emit == "ptx" && !gpu || c.Emit == "asm" && gpu {
+		return &usageError{fmt.Sprintf("--emit %s: the target %s has none: --target sm_80 and sm_90a have ptx, the others asm", c.Emit, x.codegen.Target.Name)}
+	}
 	if c.Time {
 		x.options.Timing = x.timing
 	}
@@ -62,7 +65,7 @@ func (c *compileCommand) Run(t *terminal) error {
 }
 
 // stages are what --emit prints.
-var stages = []string{"graph", "loops", "llvm", "asm", "plan"}
+var stages = []string{"graph", "loops", "llvm", "asm", "ptx", "plan"}
 
 // checkNames refuses stages, passes and steps that do not exist before anything is done.
 func (c *compileCommand) checkNames() error {
@@ -146,8 +149,8 @@ func (c *compileCommand) kernels(t *terminal, x *compilation) error {
 	if err != nil {
 		return err
 	}
-	text := codegen.ModuleText(emitted)
-	if c.Emit == "asm" {
+	text := codegen.ModuleText(emitted, x.codegen.Target)
+	if c.Emit == "asm" || c.Emit == "ptx" {
 		if text, err = codegen.Assembly(emitted, x.codegen); err != nil {
 			return err
 		}

@@ -88,7 +88,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run FILE train --data pints=x", "--data pints: regression.mdl has points"},
 		{"run FILE sample predict --ta 3", "sample predict has no flag --ta; it has --at"},
 		{"compile FILE", "nothing to do: -o FILE, --emit STAGE"},
-		{"compile FILE --emit pictures", "there is no stage pictures: the stages are graph, loops, llvm, asm, plan\n"},
+		{"compile FILE --emit pictures", "there is no stage pictures: the stages are graph, loops, llvm, asm, ptx, plan\n"},
 		{"compile FILE -emit graph", "unknown flag -emit: did you mean `--emit`?"},
 		{"run FILE train -resum", "unknown flag -resum: did you mean `--resume`?"},
 		{"run FILE sample predict -a=3", "unknown flag -a: those of one letter are -h, -q, -v; a parameter of a sample has two dashes: `--a`"},

@@ -165,10 +165,7 @@ func (x *compilation) setTarget(name string) (err error) {
 	if x.codegen.Target, err = codegen.TargetNamed(name); err != nil {
 		return err
 	}
-	x.machine = schedule.AVX2
-	if name == schedule.AVX512.Name {
-		x.machine = schedule.AVX512
-	}
+	x.machine = x.codegen.Target.Machine
 	return nil
 }
 

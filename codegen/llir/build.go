@@ -183,7 +183,7 @@ func (b *Builder) Scatter(v, ptrs, mask value.Value, align int) {
 
 // GEP is p + i elements of type t; a vector i gives a vector of pointers.
 func (b *Builder) GEP(t types.Type, p, i value.Value) value.Value {
-	in := &ir.InstGetElementPtr{ElemType: t, Src: p, Indices: []value.Value{i}, Typ: Vec(Lanes(i.Type()), Ptr)}
+	in := &ir.InstGetElementPtr{ElemType: t, Src: p, Indices: []value.Value{i}, Typ: Vec(Lanes(i.Type()), p.Type())}
 	b.Block.Insts = append(b.Block.Insts, in)
 	return in
 }

@@ -12,17 +12,26 @@ import (
 	"github.com/llir/llvm/ir/value"
 )
 
-// ptrType is LLVM's opaque pointer; llir itself only has typed pointers.
-type ptrType struct{}
+// ptrType is LLVM's opaque pointer into an address space; llir itself only has typed pointers.
+type ptrType struct{ space int }
 
-func (ptrType) String() string          { return "ptr" }
-func (ptrType) LLString() string        { return "ptr" }
-func (ptrType) Name() string            { return "" }
-func (ptrType) SetName(string)          {}
-func (ptrType) Equal(u types.Type) bool { _, ok := u.(ptrType); return ok }
+func (p ptrType) String() string {
+	if p.space == 0 {
+		return "ptr"
+	}
+	return fmt.Sprintf("ptr addrspace(%d)", p.space)
+}
+func (p ptrType) LLString() string        { return p.String() }
+func (ptrType) Name() string              { return "" }
+func (ptrType) SetName(string)            {}
+func (p ptrType) Equal(u types.Type) bool { return u == types.Type(p) }
 
-// Ptr is the type `ptr`.
-var Ptr types.Type = ptrType{}
+// Ptr is the type `ptr`; GlobalPtr and SharedPtr are those of a GPU's memory and of a block's.
+var (
+	Ptr       types.Type = ptrType{}
+	GlobalPtr types.Type = ptrType{1}
+	SharedPtr types.Type = ptrType{3}
+)
 
 // Vec is <n x t>; n = 0 is t itself.
 func Vec(n int, t types.Type) types.Type {
@@ -112,4 +121,7 @@ func Zero(t types.Type) *Const {
 }
 
 // Global is the address of a global symbol.
-func Global(name string) value.Value { return &Const{Ptr, "@" + name} }
+func Global(name string) value.Value { return GlobalIn(Ptr, name) }
+
+// GlobalIn is one in another address space.
+func GlobalIn(t types.Type, name string) value.Value { return &Const{t, "@" + name} }

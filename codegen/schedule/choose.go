@@ -9,7 +9,6 @@ import (
 // What decides beside the machine, in multiplications: what makes a second phase worth its
 // start, from where on storing and loading a value is cheaper than computing it again.
 const (
-	maxChunks   = 256
 	evenChunks  = 4
 	spillCost   = 10
 	dearPoint   = 60 // from where on neither more registers nor a loop without guards pay for their code
@@ -333,9 +332,9 @@ func contiguity(stores []*loop.Store, a *loop.Axis) float64 {
 	return score
 }
 
-// chunks binds parallel axes so that a point has some chunkCost of work, at most maxChunks points.
+// chunks binds parallel axes so that a point has some Chunk of work, at most as many as the machine can use.
 func (c *chooser) chunks(n *nest) {
-	want := min(int(costOf(n.stores)/float64(c.m.Chunk)), maxChunks)
+	want := min(int(costOf(n.stores)/float64(c.m.Chunk)), c.m.Points)
 	if want > 1 { // few workers should have equal shares
 		want = (want + evenChunks - 1) / evenChunks * evenChunks
 	}
@@ -481,7 +480,7 @@ func (c *chooser) spills(n *nest) {
 		}
 	})
 	walk(roots(n.stores), func(v *loop.Value) {
-		if v.Name != "" && v.Op.Info().Cost >= spillCost && !isReduction(v) && overlaps(deps.value(v), deps.axis(n.lane)) {
+		if v.Name != "" && v.Op.Info().Cost >= spillCost && !isReduction(v) && c.panelOf(v, n) <= c.m.Panel && overlaps(deps.value(v), deps.axis(n.lane)) {
 			word := ""
 			if sumPartials >= 8*c.m.Lanes && summed[v] && c.panelOf(v, n) <= c.m.L2/16 { // the partial sums would take half of the registers
 				word = "apart"

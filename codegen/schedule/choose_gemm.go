@@ -199,7 +199,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	for _, a := range p.shape.over {
 		contracted *= a.Max
 	}
-	want := min(2*contracted*p.rows()*p.cols()*extents(p.shape, p.row, p.col)/c.m.ProductChunk, maxChunks)
+	want := min(2*contracted*p.rows()*p.cols()*extents(p.shape, p.row, p.col)/c.m.ProductChunk, c.m.Points)
 	var outer []string
 	points := 1
 	for _, a := range slices.Concat(p.shape.batch, p.shape.rows, p.shape.cols) {

@@ -2,7 +2,7 @@ package schedule
 
 import "fmt"
 
-// Machine is what the scheduler knows of a CPU: a pure table, never measured
+// Machine is what the scheduler knows of a CPU, or of a GPU, whose lanes are the threads of a warp: a pure table, never measured
 // at run time, because block sizes that vary from run to run would be no
 // function of the kernel.
 type Machine struct {
@@ -22,6 +22,8 @@ type Machine struct {
 	// Chunk and ProductChunk are the least work of a parallel point, some 10 µs of a core in
 	// multiplications of a nest, and some 40 µs in operations of a product.
 	Chunk, ProductChunk int
+	Points              int // parallel points at most
+	Panel               int // bytes that a panel of a row may have
 }
 
 // Row is the register block of a matrix product: Rows × Cols accumulators of
@@ -37,21 +39,31 @@ func (r Row) String() string { return fmt.Sprintf("fma%dx%d", r.Rows, r.Cols) }
 // AVX2 are of Zen 3; those of AVX-512 are what loads and multiplications in a cycle let expect.
 var (
 	AVX2 = &Machine{
-		Name: "avx2", Lanes: 8, Block: 512, StridedBlock: 192, BlockRows: 96, L2: 512 << 10, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 16, ProductChunk: 4 << 20,
+		Name: "avx2", Lanes: 8, Block: 512, StridedBlock: 192, BlockRows: 96, L2: 512 << 10, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 16, ProductChunk: 4 << 20, Points: 256, Panel: unlimited,
 		Rows: []Row{{6, 16, 100}, {4, 24, 98}, {5, 16, 98}, {3, 32, 86}, {8, 8, 75}, {2, 48, 65}, {12, 8, 64}, {1, 96, 48}},
 	}
 	AVX512 = &Machine{
-		Name: "avx512", Lanes: 16, Block: 384, StridedBlock: 192, BlockRows: 96, L2: 1 << 20, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 17, ProductChunk: 8 << 20,
+		Name: "avx512", Lanes: 16, Block: 384, StridedBlock: 192, BlockRows: 96, L2: 1 << 20, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 17, ProductChunk: 8 << 20, Points: 256, Panel: unlimited,
 		Rows: []Row{{6, 64, 100}, {8, 48, 100}, {12, 32, 98}, {5, 80, 96}, {4, 96, 92}, {3, 128, 86}, {24, 16, 75}, {2, 160, 65}, {1, 192, 48}},
 	}
 )
 
+// unlimited is a size that nothing comes to.
+const unlimited = 1 << 40
+
+// SM80 is a GPU of compute capability 8.0 or later. A point is a warp's, of which a GPU wants thousands: so points are
+// small, and nothing is packed or cut for caches. The speeds of rows count loads: one a broadcast row, one a register of columns.
+var SM80 = &Machine{
+	Name: "sm_80", Lanes: 32, Block: unlimited, StridedBlock: unlimited, BlockRows: 8, L2: unlimited, Stream: unlimited, PackRows: unlimited, Chunk: 1 << 11, ProductChunk: 1 << 16, Points: 1 << 20, Panel: 12 << 10,
+	Rows: []Row{{8, 64, 100}, {4, 64, 80}, {8, 32, 75}, {4, 32, 60}, {2, 32, 40}, {1, 32, 25}},
+}
+
 // MachineNamed finds a machine of the table.
 func MachineNamed(name string) (*Machine, error) {
-	for _, m := range []*Machine{AVX2, AVX512} {
+	for _, m := range []*Machine{AVX2, AVX512, SM80} {
 		if m.Name == name {
 			return m, nil
 		}
 	}
-	return nil, fmt.Errorf("no machine %q: there are avx2 and avx512", name)
+	return nil, fmt.Errorf("no machine %q: there are avx2, avx512 and sm_80", name)
 }

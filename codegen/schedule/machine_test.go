@@ -178,7 +178,7 @@ func TestPrefetchedBits(t *testing.T) {
 		require.Equal(t, want, found)
 		e, err := codegen.Emit(k, target)
 		require.NoError(t, err)
-		require.Equal(t, want, strings.Contains(codegen.ModuleText([]*codegen.Emitted{e}), "call void @llvm.prefetch"))
+		require.Equal(t, want, strings.Contains(codegen.ModuleText([]*codegen.Emitted{e}, target), "call void @llvm.prefetch"))
 		if want {
 			equalsEvaluator(t, schedule.Expand(ks[0]), compile(t, target, k)[0])
 		}

@@ -1,0 +1,333 @@
+package codegen
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/llir/llvm/ir"
+	"github.com/llir/llvm/ir/enum"
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+
+	"mdlc/codegen/llir"
+	"mdlc/ir/loop"
+)
+
+// On a GPU the lanes of a vector are the threads of a warp: the lane axis is bound to the thread, a register
+// of a value over lanes is a scalar of each, and what crosses lanes is a shuffle. A warp runs a point of a phase.
+// All threads compute what has no lane axis, and one stores it.
+
+const (
+	warpThreads  = 32
+	blockWarps   = 4        // points that share a block where their memory allows: enough to fill a processor with the blocks it takes
+	blockShared  = 48 << 10 // bytes of a block's memory that every GPU has without asking
+	sharedSymbol = "mdlc_shared"
+)
+
+// warpPhase emits a phase as a kernel of a GPU whose parameters are the addresses of all buffers and the number of points.
+func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*loop.Axis, offsets map[*loop.Buffer]int) {
+	warps := blockWarps
+	if out.Scratch > 0 {
+		warps = max(min(warps, blockShared/out.Scratch), 1)
+	}
+	if out.Scratch > blockShared {
+		e.fail("a warp needs %d bytes of shared memory, of which there are %d", out.Scratch, blockShared)
+	}
+	e.bufs, e.used = map[*loop.Buffer]*ir.Param{}, nil
+	f := e.b.Start(name)
+	f.CallingConv = enum.CallingConvPTXKernel
+	e.reset()
+	for _, b := range params(e.k) {
+		e.buffer(b)
+	}
+	points := ir.NewParam("", types.I64)
+	e.shared = exchanged(body)
+	thread := e.special("tid.x")
+	warp := e.b.Block.NewLShr(thread, llir.Int(types.I32, 5))
+	lane := e.b.Block.NewAnd(thread, llir.Int(types.I32, warpThreads-1))
+	e.isFirst = e.b.Block.NewICmp(enum.IPredEQ, lane, llir.Int(types.I32, 0))
+	e.lane = lane
+	wide := e.b.Block.NewZExt(lane, types.I64)
+	for _, a := range e.k.Axes {
+		if a.Bind == loop.Lane {
+			e.bind[a] = binding{v: wide}
+		}
+	}
+	for b, at := range offsets {
+		e.local(b, warp, out.Scratch, at)
+	}
+	point := e.b.Block.NewAdd(e.b.Block.NewMul(e.special("ctaid.x"), llir.Int(types.I32, int64(warps))), warp)
+	e.branch(e.b.Block.NewICmp(predSLT, e.b.Block.NewZExt(point, types.I64), points), func() {
+		e.push()
+		e.unflatten(point, par)
+		e.stmts(body)
+		e.pop()
+	})
+	e.b.Block.NewRet(nil)
+	for _, b := range params(e.k) {
+		p := e.bufs[b]
+		if !stores(body, b) {
+			p.Attrs = append(p.Attrs, enum.ParamAttrReadOnly)
+		}
+		f.Params = append(f.Params, p)
+	}
+	f.Params = append(f.Params, points)
+	code := e.function(f, false)
+	code.threads = warps * warpThreads
+	out.funcs = append(out.funcs, code)
+	shared := warps * out.Scratch
+	out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par, Warps: warps, Shared: shared})
+}
+
+// special reads a register of the GPU that tells the thread's place.
+func (e *emitter) special(name string) value.Value {
+	return e.b.Intrinsic("nvvm.read.ptx.sreg."+name, nil, types.I32)
+}
+
+// local places a buffer of the warp in the block's shared memory, of which each warp has size bytes.
+func (e *emitter) local(b *loop.Buffer, warp value.Value, size, at int) {
+	from := e.b.Block.NewAdd(e.b.Block.NewMul(warp, llir.Int(types.I32, int64(size))), llir.Int(types.I32, int64(at)))
+	e.places[b] = e.b.GEP(types.I8, llir.GlobalIn(llir.SharedPtr, sharedSymbol), from)
+}
+
+// unflatten binds the par axes at a point.
+func (e *emitter) unflatten(point value.Value, par []*loop.Axis) {
+	rest := point
+	for i := len(par) - 1; i >= 0; i-- {
+		at := rest
+		if i > 0 {
+			n := e.b.Block.NewTrunc(e.widen(e.scalarIndex(par[i].Extent), types.I64), types.I32)
+			at = e.b.Block.NewURem(rest, n)
+			rest = e.b.Block.NewUDiv(rest, n)
+		}
+		e.bind[par[i]] = binding{v: e.b.Block.NewZExt(at, types.I64)}
+	}
+}
+
+// stores reports whether body stores to b.
+func stores(body []loop.Stmt, b *loop.Buffer) bool {
+	found := false
+	loop.Walk(body, func(s loop.Stmt) {
+		if st, ok := s.(*loop.Store); ok && st.Buf == b {
+			found = true
+		}
+	})
+	return found
+}
+
+// exchanged are the buffers that body stores and loads, but for those that each thread has to itself:
+// where all indices are the same and tell lanes apart.
+func exchanged(body []loop.Stmt) map[*loop.Buffer]bool {
+	texts := map[*loop.Buffer]string{}
+	out := map[*loop.Buffer]bool{}
+	look := func(b *loop.Buffer, at []*loop.Value) {
+		text := ""
+		lane := false
+		for _, x := range at {
+			text += indexText(x) + ","
+			lane = lane || laneAxis(x) != nil
+		}
+		if old, ok := texts[b]; ok && old != text || !lane {
+			out[b] = true
+		}
+		texts[b] = text
+	}
+	stored := map[*loop.Buffer]bool{}
+	loop.Walk(body, func(s loop.Stmt) {
+		if st, ok := s.(*loop.Store); ok {
+			stored[st.Buf] = true
+			look(st.Buf, st.Index)
+		}
+	})
+	loaded := map[*loop.Buffer]bool{}
+	eachLoad(body, func(v *loop.Value) {
+		loaded[v.Buf] = true
+		if stored[v.Buf] {
+			look(v.Buf, v.Args)
+		}
+	})
+	for b := range out {
+		if !stored[b] || !loaded[b] {
+			delete(out, b)
+		}
+	}
+	return out
+}
+
+// indexText is equal for equal indices.
+func indexText(v *loop.Value) string {
+	switch v.Op {
+	case loop.Const:
+		return fmt.Sprint(v.Bits)
+	case loop.AxisIndex:
+		return v.Axis.Name
+	case loop.Load:
+		return fmt.Sprintf("%p", v)
+	}
+	text := v.Op.String() + "("
+	for _, a := range v.Args {
+		text += indexText(a) + ","
+	}
+	return text + ")"
+}
+
+// eachLoad calls f with the loads of body.
+func eachLoad(body []loop.Stmt, f func(*loop.Value)) {
+	seen := map[*loop.Value]bool{}
+	var visit func(v *loop.Value)
+	visit = func(v *loop.Value) {
+		if seen[v] {
+			return
+		}
+		seen[v] = true
+		if v.Op == loop.Load {
+			f(v)
+		}
+		operands(v, visit)
+	}
+	loop.Walk(body, func(s loop.Stmt) {
+		stmtValues(s, visit)
+		if l, ok := s.(*loop.For); ok {
+			for _, c := range l.Carry {
+				visit(c.Next)
+			}
+		}
+	})
+}
+
+// exchange lets the threads of the warp see what others of it stored, where v reads such memory.
+func (e *emitter) exchange(v *loop.Value) {
+	if len(e.shared) == 0 {
+		return
+	}
+	reads := false
+	seen := map[*loop.Value]bool{}
+	var visit func(v *loop.Value)
+	visit = func(v *loop.Value) {
+		if !seen[v] {
+			seen[v] = true
+			reads = reads || v.Op == loop.Load && e.shared[v.Buf]
+			operands(v, visit)
+		}
+	}
+	if visit(v); reads {
+		e.warpSync()
+	}
+}
+
+// exchangeStore lets them read what s overwrites before it does.
+func (e *emitter) exchangeStore(s *loop.Store) {
+	if e.shared[s.Buf] {
+		e.warpSync()
+	}
+}
+
+func (e *emitter) warpSync() {
+	e.b.Intrinsic("nvvm.bar.warp.sync", nil, types.Void, llir.Int(types.I32, -1))
+}
+
+// once is cond for the first thread of the warp only.
+func (e *emitter) once(cond value.Value) value.Value {
+	if cond == nil {
+		return e.isFirst
+	}
+	if y := e.scope.findVec(cond); y != nil {
+		return y
+	}
+	y := e.b.Block.NewAnd(cond, e.isFirst)
+	e.scope.vecs[cond] = y
+	return y
+}
+
+// loadIf reads a t at p where cond holds, and is 0 elsewhere.
+func (e *emitter) loadIf(cond value.Value, t types.Type, p value.Value, align int) value.Value {
+	if cond == nil {
+		return e.b.Load(t, p, align)
+	}
+	from := e.b.Block
+	var x value.Value
+	var then *ir.Block
+	e.branch(cond, func() {
+		x = e.b.Load(t, p, align)
+		then = e.b.Block
+	})
+	return e.b.Block.NewPhi(inc(x, then), inc(llir.Zero(t), from))
+}
+
+// warpHalf is half of a register of some lanes. A register of fewer lanes than a warp has is repeated in it. Of
+// 16 lanes and fewer the halves come exchanged in half of the threads: whoever combines them does not mind.
+func (e *emitter) warpHalf(x value.Value, width, upper int) value.Value {
+	switch {
+	case width == warpThreads:
+		at := value.Value(e.b.Block.NewAnd(e.lane, llir.Int(types.I32, warpThreads/2-1)))
+		if upper == 1 {
+			at = e.b.Block.NewOr(at, llir.Int(types.I32, warpThreads/2))
+		}
+		return e.shuffle("idx", x, at)
+	case upper == 0:
+		return x
+	}
+	return e.shuffle("bfly", x, llir.Int(types.I32, int64(width/2)))
+}
+
+// laneOf is one lane of a register.
+func (e *emitter) laneOf(x value.Value, i int) value.Value {
+	switch {
+	case e.t.Threads:
+		return e.shuffle("idx", x, llir.Int(types.I32, int64(i)))
+	case llir.Lanes(x.Type()) == 0:
+		return x
+	}
+	return e.b.Extract(x, i)
+}
+
+// shuffle reads x of another thread of the warp.
+func (e *emitter) shuffle(mode string, x, at value.Value) value.Value {
+	blk := e.b.Block
+	t := x.Type()
+	word := func(x value.Value) value.Value {
+		return e.b.Intrinsic("nvvm.shfl.sync."+mode+".i32", nil, types.I32, llir.Int(types.I32, -1), x, at, llir.Int(types.I32, warpThreads-1))
+	}
+	switch {
+	case t.Equal(types.I32):
+		return word(x)
+	case t.Equal(types.Float):
+		return e.b.Bitcast(word(e.b.Bitcast(x, types.I32)), t)
+	case t.Equal(types.Double):
+		return e.b.Bitcast(e.shuffle(mode, e.b.Bitcast(x, types.I64), at), t)
+	case t.Equal(types.I64):
+		low := blk.NewZExt(word(blk.NewTrunc(x, types.I32)), t)
+		high := blk.NewZExt(word(blk.NewTrunc(blk.NewLShr(x, llir.Int(t, 32)), types.I32)), t)
+		return blk.NewOr(low, blk.NewShl(high, llir.Int(t, 32)))
+	}
+	if _, ok := t.(*types.IntType); !ok {
+		panic(fmt.Sprintf("emit: kernel %s: a shuffle of %s", e.k.Name, t))
+	}
+	return blk.NewTrunc(word(blk.NewZExt(x, types.I32)), t)
+}
+
+// kernelFooter tells LLVM how many threads the blocks of kernels have.
+func kernelFooter(funcs []function) string {
+	var lines, names []string
+	for _, f := range funcs {
+		if f.threads > 0 {
+			lines = append(lines, fmt.Sprintf("!%d = !{ptr @%s, !\"reqntidx\", i32 %d}", len(lines), f.name, f.threads))
+			names = append(names, fmt.Sprintf("!%d", len(names)))
+		}
+	}
+	if lines == nil {
+		return ""
+	}
+	text := "\n!nvvm.annotations = !{"
+	for i, n := range names {
+		if i > 0 {
+			text += ", "
+		}
+		text += n
+	}
+	text += "}\n"
+	for _, l := range slices.Clone(lines) {
+		text += l + "\n"
+	}
+	return text
+}

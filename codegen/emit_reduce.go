@@ -108,7 +108,9 @@ func (e *emitter) reduce64(v *loop.Value) value.Value {
 	for i, x := range xs {
 		parts[i%len(parts)] = e.addMul(v, parts[i%len(parts)], x)
 	}
+	made := len(xs)
 	for ; width > blockLanes; width /= 2 {
+		made *= 2
 		var halves []value.Value
 		for _, p := range parts {
 			halves = append(halves, e.half(p, width, 0), e.half(p, width, 1))
@@ -118,7 +120,7 @@ func (e *emitter) reduce64(v *loop.Value) value.Value {
 	block := blockLanes / width
 	acc := parts[:block]
 	for i := block; i < len(parts); i += block {
-		if i < len(xs) || len(xs) > len(parts) {
+		if i < made || made > len(parts) {
 			acc = e.addAll(v, acc, parts[i:i+block])
 		}
 	}
@@ -126,7 +128,10 @@ func (e *emitter) reduce64(v *loop.Value) value.Value {
 		acc = append(e.addAll(v, acc[:len(acc)/2], acc[len(acc)/2:]), acc[len(acc)/2:]...)
 	}
 	x := acc[0]
-	for ; lane != nil && width > 1; width /= 2 {
+	if lane == nil {
+		return x
+	}
+	for ; width > 1; width /= 2 {
 		x = e.addMul(v, e.half(x, width, 0), e.half(x, width, 1))
 	}
 	return e.combined(x)

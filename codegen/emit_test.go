@@ -187,12 +187,12 @@ func checkKernel(t *testing.T, m *machine) {
 }
 
 // checkAgainst runs m and evaluates k, which has the same parameters but for Work buffers.
-func checkAgainst(t *testing.T, k *loop.Kernel, m *machine, ints int64) {
+func checkAgainst(t *testing.T, k *loop.Kernel, m runner, ints int64) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
 	args := map[string]*loop.Data{}
 	var bufs [][]byte
-	for _, b := range m.k.Bufs {
+	for _, b := range m.kernel().Bufs {
 		if b.Mode == loop.Local {
 			continue
 		}
@@ -209,7 +209,7 @@ func checkAgainst(t *testing.T, k *loop.Kernel, m *machine, ints int64) {
 	require.NoError(t, loop.Eval(k, args, loop.EvalOptions{Typed: true, Seed: 1}))
 	m.run(bufs)
 	i := 0
-	for _, b := range m.k.Bufs {
+	for _, b := range m.kernel().Bufs {
 		if b.Mode == loop.Local {
 			continue
 		}

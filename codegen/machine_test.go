@@ -40,6 +40,27 @@ func parseKernel(t testing.TB, text string) *loop.Kernel {
 	return ks[0]
 }
 
+// runners compiles kernels for a target, on which they then run, or on the emulator of it.
+func runners(t testing.TB, target *Target, ks ...*loop.Kernel) []runner {
+	var out []runner
+	if target.GPU() {
+		for _, m := range emulate(t, target, ks...) {
+			out = append(out, m)
+		}
+		return out
+	}
+	for _, m := range load(t, target, ks...) {
+		out = append(out, m)
+	}
+	return out
+}
+
+// eachTarget runs a test for this machine and for a GPU.
+func eachTarget(t *testing.T, f func(t *testing.T, target *Target)) {
+	t.Run("host", func(t *testing.T) { f(t, hostTarget(t)) })
+	t.Run("gpu", func(t *testing.T) { f(t, gpuTarget(t, "sm_80")) })
+}
+
 // load compiles kernels in one object.
 func load(t testing.TB, target *Target, ks ...*loop.Kernel) []*machine {
 	var out []*machine
@@ -76,6 +97,8 @@ func aligned(n int) []byte {
 	at := (64 - int(uintptr(unsafe.Pointer(&b[0]))%64)) % 64
 	return b[at : at+n : at+n]
 }
+
+func (m *machine) kernel() *loop.Kernel { return m.k }
 
 // run executes all phases; bufs are the memory of the buffers that are not Local.
 func (m *machine) run(bufs [][]byte) {

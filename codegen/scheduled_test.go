@@ -17,9 +17,11 @@ import (
 // TestScheduledKernelsEqualEvaluator takes the scheduler's cases through all
 // steps; the machine gives the bits of the typed evaluator of the equations.
 func TestScheduledKernelsEqualEvaluator(t *testing.T) {
-	target := hostTarget(t)
-	machine, err := schedule.MachineNamed(target.Name)
-	require.NoError(t, err)
+	eachTarget(t, checkScheduled)
+}
+
+func checkScheduled(t *testing.T, target *Target) {
+	machine := target.Machine
 	streaming := *machine
 	streaming.Stream = 1
 	var names []string
@@ -43,7 +45,7 @@ func TestScheduledKernelsEqualEvaluator(t *testing.T) {
 			kernels = append(kernels, steps[len(steps)-1].Kernel)
 		}
 	}
-	for i, m := range load(t, target, kernels...) {
+	for i, m := range runners(t, target, kernels...) {
 		t.Run(names[i], func(t *testing.T) { checkAgainst(t, equations[i], m, -5) })
 	}
 }

@@ -1,0 +1,89 @@
+package codegen
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir/loop"
+	"mdlc/runtime/emulator"
+)
+
+// runner executes a kernel on memory of its buffers that are not Local.
+type runner interface {
+	kernel() *loop.Kernel
+	run(bufs [][]byte)
+}
+
+// emulated is a kernel of a GPU on the emulator.
+type emulated struct {
+	t      testing.TB
+	k      *loop.Kernel
+	e      *Emitted
+	module *emulator.Module
+	device *emulator.Device
+}
+
+// gpuTarget is a GPU that kernels are compiled for; the emulator runs them.
+func gpuTarget(t testing.TB, name string) *Target {
+	target, err := TargetNamed(name)
+	require.NoError(t, err)
+	if _, err := FindTools(); err != nil {
+		t.Skip(err)
+	}
+	return target
+}
+
+// emulate compiles kernels to one module of PTX.
+func emulate(t testing.TB, target *Target, ks ...*loop.Kernel) []*emulated {
+	var out []*emulated
+	var emitted []*Emitted
+	for _, k := range ks {
+		e, err := Emit(k, target)
+		require.NoError(t, err)
+		emitted = append(emitted, e)
+		out = append(out, &emulated{t: t, k: k, e: e, device: &emulator.Device{Seed: 1}})
+	}
+	text, err := Compile(emitted, Options{Target: target})
+	require.NoError(t, err)
+	module, err := emulator.Load(string(text))
+	require.NoError(t, err)
+	for _, m := range out {
+		m.module = module
+	}
+	return out
+}
+
+func (m *emulated) kernel() *loop.Kernel { return m.k }
+
+func (m *emulated) run(bufs [][]byte) {
+	var args []any
+	var memory []*emulator.Buffer
+	for i, b := range params(m.k) {
+		x := m.device.Alloc(b.Name, len(bufs[i]))
+		if b.Mode == loop.In || b.Mode == loop.InOut {
+			require.NoError(m.t, x.Write(0, bufs[i]))
+		}
+		memory = append(memory, x)
+		args = append(args, x)
+	}
+	for _, ph := range m.e.Phases {
+		points := 1
+		for _, a := range ph.Par {
+			points *= a.Max
+		}
+		if points == 0 {
+			continue
+		}
+		k, err := m.module.Kernel(ph.Symbol)
+		require.NoError(m.t, err)
+		blocks := (points + ph.Warps - 1) / ph.Warps
+		_, err = m.device.Launch(k, [3]int{blocks, 1, 1}, [3]int{ph.Warps * 32, 1, 1}, ph.Shared, append(args[:len(args):len(args)], points)...)
+		require.NoError(m.t, err)
+	}
+	for i, b := range params(m.k) {
+		if b.Mode != loop.In {
+			require.NoError(m.t, memory[i].Peek(0, bufs[i]))
+		}
+	}
+}

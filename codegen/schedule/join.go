@@ -123,11 +123,14 @@ func share(stores []*loop.Store) []*loop.Store {
 	c := newCloner()
 	ids := map[*loop.Value]int{}
 	known := map[string]*loop.Value{}
-	x := newIndices()
+	x, deps := newIndices(), newDepends()
 	walk(roots(stores), func(v *loop.Value) {
 		key := fmt.Sprintf("%d %d %x %p %p %s", v.Op, v.Elem, v.Bits, v.Buf, v.Axis, v.Instr)
 		if v.Elem == loop.I64 && v.Op != loop.Load {
 			key = x.of(v).String()
+			for _, a := range deps.value(v) { // one that the index names without need would tie pages together
+				key += " " + a.Name
+			}
 		} else {
 			for _, a := range append(append([]*loop.Value(nil), v.Args...), v.Guard) {
 				key += fmt.Sprintf(" %d", ids[a])

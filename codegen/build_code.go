@@ -117,14 +117,16 @@ func (b *Built) Emit(t *Target) error {
 	b.Program.Target = programTarget(t)
 	for i, k := range b.Kernels {
 		out := &b.Program.Kernels[i]
-		out.Local = int64(k.Emitted.Scratch)
+		if !t.GPU() { // whose blocks have it as shared memory
+			out.Local = int64(k.Emitted.Scratch)
+		}
 		out.Phases = nil
 		for _, ph := range k.Emitted.Phases {
 			points, err := k.points(ph)
 			if err != nil {
 				return err
 			}
-			out.Phases = append(out.Phases, program.Phase{Symbol: ph.Symbol, Points: points})
+			out.Phases = append(out.Phases, program.Phase{Symbol: ph.Symbol, Points: points, Threads: ph.Warps * warpThreads, PerBlock: ph.Warps, Shared: ph.Shared})
 		}
 	}
 	return nil

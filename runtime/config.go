@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -88,6 +89,23 @@ func (r *Runner) otherSettings() (words, flags string) {
 		}
 	}
 	return strings.Join(w, "; "), strings.Join(f, " ")
+}
+
+// asBefore tells whether an eval would say what it said in the run folder: by the same compiler, with the same
+// model, settings and data.
+func (r *Runner) asBefore() bool {
+	before, ok := readConfig(r.o.Out)
+	others, _ := r.otherSettings()
+	if !ok || before.Version != r.o.Version || others != "" || r.o.NewData {
+		return false
+	}
+	path := r.keptFile()
+	if path == "" {
+		return true
+	}
+	kept, err := os.ReadFile(path)
+	model, e := os.ReadFile(r.o.File)
+	return err == nil && e == nil && bytes.Equal(kept, model)
 }
 
 // ShellWord is text as a shell takes it for one word.

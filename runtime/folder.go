@@ -81,6 +81,13 @@ func (r *Runner) moveAside() error {
 // resumeFolder makes the opened run folder ready to go on from the checkpoint at.
 func (r *Runner) resumeFolder(at progress) error {
 	r.compareConfig()
+	if r.asBefore() {
+		log, err := os.ReadFile(r.log.Name())
+		if err != nil {
+			return err
+		}
+		r.ended = parseRecords(log[min(at.log, len(log)):])
+	}
 	if err := errors.Join(r.writeConfig(), r.keepFile()); err != nil {
 		return err
 	}

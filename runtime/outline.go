@@ -45,12 +45,20 @@ func (r *Runner) CheckTrain() error {
 	if len(stages) == 0 {
 		return fmt.Errorf("%s has no train block", r.m.program.Source)
 	}
-	if r.o.Resume && HasWeights(r.o.Out) {
-		if err := r.checkWeights(); err != nil {
-			return err
-		}
+	if !r.o.Resume || !HasWeights(r.o.Out) {
+		return r.checkData(stages)
 	}
-	return r.checkData(stages)
+	at, err := r.readWeights((*Model).fits)
+	if err != nil {
+		return err
+	}
+	if err := r.mayGoOn(at, stages); err != nil {
+		return err
+	}
+	if err := r.checkData(stages); err != nil || r.o.NewData {
+		return err
+	}
+	return r.compareData(at.data)
 }
 
 // CheckEvaluate tells whether Evaluate will find the eval, its data and the weights.

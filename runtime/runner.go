@@ -53,10 +53,11 @@ type Runner struct {
 	log          *os.File
 	logged       int // bytes written to it
 
-	lost     error  // why an output could not be written; it ends training after the step
-	unlogged []byte // lines that the log could not take: they go into the checkpoint
-	muted    bool   // the JSON output cannot be written
-	kept     string // what is known of the last checkpoint, for messages
+	lost     error   // why an output could not be written; it ends training after the step
+	ended    records // of a run that is resumed and had come to its end: what its last evals said
+	unlogged []byte  // lines that the log could not take: they go into the checkpoint
+	muted    bool    // the JSON output cannot be written
+	kept     string  // what is known of the last checkpoint, for messages
 }
 
 // NewRunner prepares to run m.

@@ -93,11 +93,10 @@ func (r *Runner) begin(stages []*entry) (at progress, err error) {
 			r.o.Progress.Line("no checkpoint in %s yet: starting from the beginning", r.o.Out)
 		case err != nil:
 			return at, err
-		case r.o.Seed != nil && *r.o.Seed != at.seed:
-			return at, fmt.Errorf("%s was trained with seed %d: it cannot go on with seed %d", r.o.Out, at.seed, *r.o.Seed)
-		case at.stage >= len(stages):
-			return at, fmt.Errorf("%s is at train block %d; %s has %d", r.o.Out, at.stage+1, r.m.program.Source, len(stages))
 		default:
+			if err := r.mayGoOn(at, stages); err != nil {
+				return at, err
+			}
 			if err := r.compareData(at.data); err != nil {
 				return at, err
 			}
@@ -111,6 +110,17 @@ func (r *Runner) begin(stages []*entry) (at progress, err error) {
 		return at, err
 	}
 	return at, r.init()
+}
+
+// mayGoOn tells whether training can go on from the checkpoint at.
+func (r *Runner) mayGoOn(at progress, stages []*entry) error {
+	switch {
+	case r.o.Seed != nil && *r.o.Seed != at.seed:
+		return fmt.Errorf("%s was trained with seed %d: it cannot go on with seed %d", r.o.Out, at.seed, *r.o.Seed)
+	case at.stage >= len(stages):
+		return fmt.Errorf("%s is at train block %d; %s has %d", r.o.Out, at.stage+1, r.m.program.Source, len(stages))
+	}
+	return nil
 }
 
 // training is one train block on its way.
@@ -137,8 +147,13 @@ func (t *training) run() error {
 	if err := t.prepare(); err != nil {
 		return err
 	}
-	if t.at.step >= t.count && t.at.step > 0 {
+	if t.at.step < t.count {
+		t.r.ended = nil
+	} else if t.at.step > 0 {
 		t.r.o.Progress.Line("nothing is left to train: %d of %d steps are done; --steps N goes on", t.at.step, t.count)
+		if err := t.r.recall(t.e, t.at.step); err != nil {
+			return err
+		}
 	}
 	in, err := t.r.inputs(t.e.block, false)
 	if err != nil {
@@ -330,10 +345,15 @@ func (t *training) runBlock(v *everyRun) error {
 	return nil
 }
 
-// finalEvals runs the evals but those that ran already.
+// finalEvals runs the evals but those that ran already, in the last step or, where all is done already, behind it.
 func (r *Runner) finalEvals(step int, evaluated func(*entry) bool) error {
 	for _, e := range r.m.entries {
 		if e.Kind != "eval" || evaluated(e) {
+			continue
+		}
+		if rec := r.ended.of(e.title(), step); rec != nil {
+			r.o.Progress.record(rec)
+			r.write(rec)
 			continue
 		}
 		v, err := r.evaluation(e.Name)

@@ -80,6 +80,7 @@ func TestChecksBeforeCompiling(t *testing.T) {
 	givenFolder(t)
 	require.NoError(t, os.WriteFile("three.csv", []byte(strings.Repeat("1,2,3\n", 40)), 0o644))
 	require.NoError(t, os.WriteFile("short.csv", []byte("1,2\n3,4\n"), 0o644))
+	require.NoError(t, os.WriteFile("other.csv", []byte(strings.Repeat("1,2\n", 40)), 0o644))
 	compiled := func() (files []string) {
 		require.NoError(t, filepath.WalkDir(cache, func(path string, d os.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
@@ -114,4 +115,14 @@ func TestChecksBeforeCompiling(t *testing.T) {
 	_, stderr, code := call("run", "m.mdl", "--data", "d=here now.csv")
 	require.Equal(t, 0, code, stderr)
 	require.NotEmpty(t, compiled())
+
+	cache = t.TempDir()
+	t.Setenv("MDLC_CACHE", cache)
+	for args, want := range map[string]string{
+		"train --resume --seed 9":           "runs/m was trained with seed 0: it cannot go on with seed 9\n",
+		"train --resume --data d=three.csv": "cannot fill",
+		"train --resume --data d=other.csv": "error: data d (",
+	} {
+		require.Contains(t, run(args), want, args)
+	}
 }

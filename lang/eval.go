@@ -180,7 +180,7 @@ func (b *builder) field(v Value, name string, at Span) Value {
 			b.failHelp(at, "make an instance first: `m = "+x.Decl.Name+"(...)`", "`%s` is a module, not an instance", x.Decl.Name)
 		}
 	case Tensor:
-		b.failHelp(at, foreignFields[name], "a tensor has no fields, so `.%s` means nothing", name)
+		b.failHelp(at, b.fieldHelp(name), "a tensor has no fields, so `.%s` means nothing", name)
 	}
 	b.fail(at, "%s has no `%s`", describe(v), name)
 	return nil

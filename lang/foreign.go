@@ -36,14 +36,33 @@ var foreignFields = map[string]string{
 	"T": "`transpose(x)`", "t": "`transpose(x)`", "transpose": "`transpose(x)`", "mean": "`mean(x)`, `mean(x, axis: 1)`", "sum": "`sum(x)`, `sum(x, axis: 1)`", "max": "`max(x)`, `max(x, axis: 1)`", "min": "`min(x)`",
 	"std": "`std(x)`", "var": "`var(x)`", "argmax": "`argmax(x, axis: -1)`", "softmax": "`softmax(x, axis: -1)`", "norm": "`norm(x)`", "exp": "`exp(x)`", "log": "`log(x)`", "pow": "`x^y`", "abs": "`abs(x)`", "clamp": "`clamp(x, low, high)`",
 	"view": "`reshape(x, [a, b])`", "reshape": "`reshape(x, [a, b])`", "flatten": "`flatten(x)`", "backward": "`minimize loss over model with optim.adam(lr: 1e-3)` differentiates and makes a step",
-	"grad": "`grad(s, x)` is the gradient of s by x", "detach": "`stop(x)`", "float": "`f32(x)`", "long": "`i32(x)`", "int": "`i32(x)`", "item": "`report x` logs a number", "squeeze": "`x[:, 0]` drops an axis", "unsqueeze": "`x[:, none]` adds an axis",
-	"permute": "index notation: `y[j, i] = x[i, j]`", "to": "leave it out: there is one device, and `f32(x)` converts", "cuda": "leave it out", "cpu": "leave it out", "numpy": "leave it out", "masked_fill": "`where c then v else x`",
+	"grad": "`grad(s, x)` is the gradient of s by x", "detach": "`stop(x)`", "float": "`f32(x)`", "long": "`i32(x)`", "int": "`i32(x)`", "item": "leave it out: `report x` logs a number, `print(x)` tells it, and `if` and `while` take it as it is", "tolist": "leave it out: `show x` writes all numbers, `report x` logs them",
+	"clone": "leave it out: an array does not change", "contiguous": "leave it out: how an array lies in memory is not seen", "requires_grad": "leave it out: params have gradients, and `grad(s, x)` takes any named value", "requires_grad_": "leave it out: params have gradients, and `grad(s, x)` takes any named value",
+	"device": "leave it out: there is one device", "numel": "`count(x)`", "dim": "`rank(x)`", "ndim": "`rank(x)`", "repeat": "index notation: `y[i < n, j] = x[j]`", "expand": "leave it out where shapes broadcast, or `x[none]`", "chunk": "slices: `x[:, :n]` and `x[:, n:]`", "split": "slices: `x[:, :n]` and `x[:, n:]`",
+	"bool": "`x != 0`", "double": "leave it out: everything is computed in f32", "half": "`f16(x)`", "type": "`f32(x)`, `i32(x)`", "astype": "`f32(x)`, `i32(x)`", "gather": "an index that is data: `y[b] = x[b, k[b]]`", "matmul": "`a @ b`", "mm": "`a @ b`", "bmm": "`a @ b`", "topk": "`top_k(x, k: 5)`", "squeeze": "`x[:, 0]` drops an axis", "unsqueeze": "`x[:, none]` adds an axis",
+	"permute": "index notation: `y[j, i] = x[i, j]`", "to": "leave it out: there is one device, and `f32(x)` converts", "cuda": "leave it out: there is one device", "cpu": "leave it out: there is one device", "numpy": "leave it out: `show x` writes it", "masked_fill": "`where c then v else x`",
+}
+
+// fieldHelp says what to write for a field of a tensor.
+func (b *builder) fieldHelp(name string) string {
+	if help := foreignFields[name]; help != "" {
+		return help
+	}
+	if f, _ := b.sc.find(name); f != nil {
+		if _, ok := f.(Func); ok {
+			return "`" + name + "(x)`"
+		}
+	}
+	if strings.HasSuffix(name, "_") {
+		return "an array does not change: `y = …` makes another"
+	}
+	return ""
 }
 
 // foreignMethods stand behind the point of a module.
 var foreignMethods = map[string]string{
 	"forward": "the module is called itself: `m(x)`", "parameters": "`over m` takes all params of m", "state_dict": "weights are saved in the run folder", "train": "`training` is true in a train by itself", "eval": "`frozen(m)` is m as `eval` sees it",
-	"to": "leave it out: there is one device", "cuda": "leave it out", "zero_grad": "leave it out: `minimize` takes fresh gradients",
+	"to": "leave it out: there is one device", "cuda": "leave it out: there is one device", "zero_grad": "leave it out: `minimize` takes fresh gradients",
 }
 
 // foreignLayers stand behind `nn.` and `optim.`.

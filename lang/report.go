@@ -18,17 +18,17 @@ func (b *builder) reportItem(item *ReportItem) {
 	at := Span{item.Pos, item.EndPos}
 	t := item.Value.term()
 	name := item.Name
+	if _, text := t.(*TextTerm); text && name == "" {
+		b.failHelp(at, "`report loss`, or `report name = …` for what has no name", "a report is a number, not the text %s", b.src.text(t.Span()))
+	}
+	v := b.eval(t)
 	if name == "" {
 		n, ok := t.(*NameTerm)
 		if !ok {
-			if _, ok := t.(*TextTerm); ok {
-				b.failHelp(at, "`report loss`, or `report name = …` for what has no name", "a report is a number, not the text %s", b.src.text(t.Span()))
-			}
 			b.failHelp(at, "`report name = "+b.src.text(t.Span())+"`", "a reported expression needs a name")
 		}
 		name = n.Name
 	}
-	v := b.eval(t)
 	b.at(at)
 	x, ok := b.tensorLike(v, loop.F32)
 	if !ok {

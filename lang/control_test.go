@@ -29,11 +29,6 @@ func trainOnce(t *testing.T, src string, in values) values {
 
 // One branch of an `if` runs; what both bind, or what was bound before, lives on, with its gradient.
 func TestIfAtRunTime(t *testing.T) {
-	src := `data d = npy("x")
-eval e {
-  each x: f32[] from d.train, more: f32[2] from d.train
-}`
-	_ = src
 	for _, c := range []struct{ x, y, z, dx float64 }{{3, 9, 1, 6}, {-3, 6, 2, -2}} {
 		out := run(t, `data d = npy("x")
 eval e {
@@ -236,6 +231,23 @@ train for 1 {
 	near(t, []float64{0.5}, out["b"].F) // 2 - 3/2
 	near(t, []float64{2.5}, out["a"].F) // 3 - 0.5
 	near(t, []float64{30}, out["c"].F)
+}
+
+// A `minimize` is an assignment in program order: what stands behind it reads the new params.
+func TestReportsBehindAnUpdate(t *testing.T) {
+	out := trainOnce(t, `use optim
+module Line {
+  param w: f32 = 0
+  fn (x: f32) -> f32 = w * x
+}
+line = Line()
+train for 1 {
+  before = line(1)
+  loss = (line(1) - 1)^2
+  minimize loss over line with optim.sgd(lr: 0.25)
+  report before, loss, after = line(1)
+}`, values{})
+	near(t, []float64{0, 1, 0.5}, []float64{out["before"].F[0], out["loss"].F[0], out["after"].F[0]})
 }
 
 // A loop that runs backwards is one loop, as a forward one is, and sets the elements that its name tells.

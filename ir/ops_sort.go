@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"sort"
 
-	"mdlc/ir/index"
 	"mdlc/ir/loop"
 )
 
-// MaxSort is the longest axis that is sorted: sorting counts ranks, O(n²).
-const MaxSort = 4096
+// MaxSort is the longest axis that is sorted, of runtime length MaxRagged, for those are sorted by counting.
+const (
+	MaxSort   = 1 << 20
+	MaxRagged = 4096
+)
 
 func init() {
 	OpArgSort = define(&Op{
@@ -20,7 +22,7 @@ func init() {
 		},
 		NoGrad: "a permutation is constant almost everywhere",
 		Expand: func(b *Builder, n *Node) (*Node, error) {
-			return expandRanks(b, n, false, n.Args[0].Type.Dims[n.Args[0].Type.Rank()-1])
+			return expandSort(b, n, false, n.Args[0].Type.Dims[n.Args[0].Type.Rank()-1])
 		},
 		Cost: sortCost,
 		Eval: func(e *Evaluator, n *Node, args []*Tensor) *Tensor { return evalSort(e, n, args[0], false) },
@@ -41,7 +43,7 @@ func init() {
 		},
 		NoGrad: "indices are constant almost everywhere",
 		Expand: func(b *Builder, n *Node) (*Node, error) {
-			return expandRanks(b, n, true, Dim{Size: n.Attr.(TopKAttr).K})
+			return expandSort(b, n, true, Dim{Size: n.Attr.(TopKAttr).K})
 		},
 		Cost:      sortCost,
 		Eval:      func(e *Evaluator, n *Node, args []*Tensor) *Tensor { return evalSort(e, n, args[0], true) },
@@ -54,60 +56,23 @@ func sortable(n *Node) (Type, error) {
 	if x.IsTuple() || x.Rank() == 0 || x.Elem == loop.Bool {
 		return x, takes("numbers with at least one axis", x)
 	}
-	if last := x.Dims[x.Rank()-1].Size; last > MaxSort {
-		return x, fmt.Errorf("sorts axes of at most %d elements, not %d", MaxSort, last)
+	if last := x.Dims[x.Rank()-1]; last.Size > Sortable(last) {
+		return x, fmt.Errorf("sorts axes of at most %d elements, not %d", Sortable(last), last.Size)
 	}
 	return x, nil
+}
+
+// Sortable is how many elements an axis may have that is sorted.
+func Sortable(d Dim) int {
+	if d.Len != nil {
+		return MaxRagged
+	}
+	return MaxSort
 }
 
 func sortCost(n *Node) float64 {
 	x := n.Args[0].Type
 	return 4 * float64(x.Dims[x.Rank()-1].Size)
-}
-
-// expandRanks counts for each element how many come before it, and picks for each of the first places the element
-// whose count it is:
-//
-//	rank[i] = sum[j] before(j, i)      before: x[j] < x[i], or equal and j < i
-//	perm[r] = sum[i] where rank[i] == r then i else 0
-func expandRanks(b *Builder, n *Node, descending bool, places Dim) (*Node, error) {
-	x := n.Args[0]
-	rank := x.Type.Rank()
-	last := x.Type.Dims[rank-1]
-	pair := append(append([]Dim(nil), x.Type.Dims...), last) // [..., i, j]
-	at := func(k int) *Node {
-		out := make([]*index.Expr, rank)
-		for a := range rank - 1 {
-			out[a] = Var(a)
-		}
-		out[rank-1] = Var(k)
-		return b.Index(x, pair, out, nil)
-	}
-	xi, xj := at(rank-1), at(rank)
-	less := func(u, v *Node) *Node {
-		lt := b.Op("lt", u, v)
-		if !x.Type.Elem.IsFloat() {
-			return lt
-		}
-		return b.Or(lt, b.And(b.Op("eq", u, u), b.Op("ne", v, v)))
-	}
-	before, after := less(xj, xi), less(xi, xj)
-	if descending {
-		before, after = after, before
-	}
-	earlier := b.Op("lt", b.Iota(pair, rank), b.Iota(pair, rank-1))
-	tie := b.And(b.Not(b.Or(before, after)), earlier)
-	ranks := b.Reduce(Sum, []int{rank}, b.Cast(b.Or(before, tie), loop.I32))
-
-	pick := append(append(append([]Dim(nil), x.Type.Dims[:rank-1]...), places), last) // [..., r, i]
-	axes := make([]int, rank)
-	for a := range rank - 1 {
-		axes[a] = a
-	}
-	axes[rank-1] = rank
-	here := b.Op("eq", b.Broadcast(ranks, pick, axes...), b.Iota(pick, rank-1))
-	i := b.Iota(pick, rank)
-	return b.Reduce(Sum, []int{rank}, b.Where(here, i, b.Like(i, 0))), nil
 }
 
 func evalSort(e *Evaluator, n *Node, x *Tensor, descending bool) *Tensor {

@@ -214,9 +214,19 @@ func (b *builder) lastAxis(x Tensor, v Value, c *call, f func(n *ir.Node) *ir.No
 	if rank == 0 {
 		b.fail(c.span, "`%s` wants at least one axis", c.name)
 	}
+	if x.N.Type.Elem == loop.Bool {
+		b.failHelp(c.span, "`i32(x)` makes them 0 and 1", "`%s` takes numbers, not %s", c.name, typeText(x.N.Type))
+	}
 	axis := rank - 1
 	if v != nil {
-		axis = b.axesOf(v, rank, c)[0]
+		axes := b.axesOf(v, rank, c)
+		if len(axes) != 1 {
+			b.failHelp(c.span, "`flatten(x)` makes one of all", "`%s` is along one axis, not %d", c.name, len(axes))
+		}
+		axis = axes[0]
+	}
+	if d := x.N.Type.Dims[axis]; d.Size > ir.Sortable(d) {
+		b.failHelp(c.span, "`where` keeps what is larger than a bound without an order, and parts of the axis can be sorted", "`%s` takes an axis of at most %s, and this one has %s", c.name, plural(ir.Sortable(d), "element"), dimText(d))
 	}
 	order := make([]int, rank)
 	for k := range order {

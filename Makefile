@@ -4,12 +4,16 @@ GO ?= go
 SOURCES := $(shell find . -name '*.go' -not -path './.git/*') $(shell find stdlib -name '*.mdl')
 GOFILES := $(shell git ls-files '*.go' 2>/dev/null)
 
-.PHONY: demo build test check bench lint llvm peers ptxas clean
+.PHONY: demo build cuda test check bench lint llvm peers ptxas clean
 
 build: mdlc
 
 mdlc: go.mod go.sum $(SOURCES)
 	$(GO) build -o $@ ./cmd/mdlc
+
+# The same binary with --device cuda. It starts without a driver, too.
+cuda:
+	@sh scripts/cuda.sh build -o mdlc ./cmd/mdlc
 
 # LLVM 19, the one thing beside Go that mdlc needs.
 llvm:

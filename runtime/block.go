@@ -30,6 +30,10 @@ type block struct {
 	inputs  []piece // what the driver fills before a run
 	outputs []piece // what it reads after one
 
+	alike    bool         // every run launches the same: no length and no loop depends on what is not in the program
+	launches int          // of a run, so far
+	replay   func() error // does what a run does; nil: nothing is recorded
+
 	profile *profile      // nil: none
 	numbers *numberSearch // nil: none
 }
@@ -77,14 +81,15 @@ type turns struct {
 type condition struct {
 	mem    piece // no bytes: none
 	offset code
+	flag   [1]piece // kept so that looking allocates nothing
 }
 
 func (c *condition) exists() bool { return c.mem.host != nil }
 
 func (c *condition) holds(d device, slots []int) (bool, error) {
-	flag := c.mem.byteAt(c.offset.eval(slots))
-	err := d.pull(flag)
-	return flag.host[0] != 0, err
+	c.flag[0] = c.mem.byteAt(c.offset.eval(slots))
+	err := d.pull(c.flag[:]...)
+	return c.flag[0].host[0] != 0, err
 }
 
 // lengthDef is a symbol that is computed from others.
@@ -120,6 +125,7 @@ func (m *Model) bind(src *program.Block) (*block, error) {
 		}
 		b.outputs = append(b.outputs, b.bufs[src.Outputs[i].Buf])
 	}
+	b.alike = true
 	x := &binder{m, b}
 	var err error
 	if b.defs, err = x.lengths(src.Lens); err == nil {
@@ -182,6 +188,7 @@ func (x *binder) lengths(lens []program.Len) ([]lengthDef, error) {
 	var defs []lengthDef
 	for _, l := range lens {
 		d := lengthDef{set: l.Def != nil}
+		x.b.alike = x.b.alike && d.set
 		var err error
 		if d.def, err = x.expr(l.Def); err != nil {
 			return nil, err
@@ -282,6 +289,7 @@ func (x *binder) loop(src *program.Loop) (*turns, error) {
 		return nil, err
 	}
 	if src.While != nil {
+		x.b.alike = false
 		t.while.mem = x.b.bufs[src.While.Buf]
 		if t.while.offset, err = x.expr(src.While.Offset); err != nil {
 			return nil, err
@@ -303,15 +311,42 @@ func (b *block) run(stop *atomic.Bool) error {
 	}
 	err := eachPiece(b.inputs, b.device.push)
 	if err == nil {
-		err = b.define(b.defs)
+		err = b.work(stop)
 	}
 	if err == nil {
-		err = b.exec(b.steps, stop)
-	}
-	if err == nil {
-		err = eachPiece(b.outputs, b.device.pull)
+		err = b.device.pull(b.outputs...)
 	}
 	return err
+}
+
+// maxRecorded bounds what is recorded of a block: a record takes memory for each launch.
+const maxRecorded = 1 << 14
+
+// work does what the block says. From the second run on a device that can replays the record of it.
+func (b *block) work(stop *atomic.Bool) error {
+	r, can := b.device.(recorder)
+	if !can || !b.alike || b.profile != nil || b.numbers != nil {
+		return b.all(stop)
+	}
+	if b.replay != nil {
+		if stop != nil && stop.Load() {
+			return ErrStopped
+		}
+		return b.replay()
+	}
+	b.launches = 0
+	err := b.all(stop)
+	if err == nil && b.launches <= maxRecorded {
+		b.replay, err = r.record(func() error { return b.all(nil) })
+	}
+	return err
+}
+
+func (b *block) all(stop *atomic.Bool) error {
+	if err := b.define(b.defs); err != nil {
+		return err
+	}
+	return b.exec(b.steps, stop)
 }
 
 func (b *block) define(defs []lengthDef) error {
@@ -407,6 +442,7 @@ func (b *block) end(t *turns, made int) error {
 }
 
 func (b *block) launch(l *launch) error {
+	b.launches++
 	for i := range l.moving {
 		m := &l.moving[i]
 		l.args[m.arg] = m.base + uintptr(m.offset.eval(b.slots))

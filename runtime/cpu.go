@@ -61,9 +61,9 @@ func (c *cpu) launch(l *launch, ph *phase, points int) error {
 	return nil
 }
 
-func (c *cpu) push(piece) error { return nil }
-func (c *cpu) pull(piece) error { return nil }
-func (c *cpu) forget(piece)     {}
+func (c *cpu) push(piece) error    { return nil }
+func (c *cpu) pull(...piece) error { return nil }
+func (c *cpu) forget(piece)        {}
 
 func (c *cpu) measure(run func() error) (time.Duration, error) {
 	began := time.Now()

@@ -22,7 +22,7 @@ type device interface {
 	// push brings what the host has to the device. The host may change it as soon as push returns.
 	push(p piece) error
 	// pull brings what the device has to the host, when all launches are done.
-	pull(p piece) error
+	pull(pieces ...piece) error
 	// forget says that what the device has in p is of no use any more.
 	forget(p piece)
 	// measure tells how long the device needs for the launches of run.
@@ -32,6 +32,12 @@ type device interface {
 	// memory is the number of bytes beside those of pieces.
 	memory() int64
 	close()
+}
+
+// recorder is a device that can repeat what a block asks of it without being asked one by one.
+type recorder interface {
+	// record notes what run launches and pushes, without doing it; replay does it.
+	record(run func() error) (replay func() error, err error)
 }
 
 // piece is memory that the driver and kernels share: the host's bytes, and where kernels find them.

@@ -14,10 +14,13 @@ type Device struct {
 	Title string // what it is
 	Arch  string // of a GPU, the architecture that programs for it have: sm_80; "": code for this CPU
 
-	// check refuses a program before anything is allocated; need is the bytes of its buffers.
-	check func(p *program.Program, need int64, threads int) error
-	open  func(p *program.Program, threads int) (device, error)
+	runs  func(t program.Target) error                        // refuses programs for other machines
+	holds func(p *program.Program, need int64, s Setup) error // refuses programs whose buffers need too much memory
+	open  func(p *program.Program, s Setup) (device, error)
 }
+
+// Holds tells whether there is memory for p, or for the compiled program whose outline p is at least for that.
+func (d *Device) Holds(p *program.Program, s Setup) error { return d.holds(p, memoryOf(p), s) }
 
 // FindDevice finds the device that a user names: cpu (or nothing), emulator, cuda, cuda:N, or
 // auto, which is a GPU where there is one. why says what made auto choose. An unknown name is a
@@ -59,15 +62,16 @@ func Devices() (devices []*Device, noGPU error) {
 	}
 }
 
-var onCPU = &Device{Name: "cpu", Title: CPUName(), check: checkCPU,
-	open: func(p *program.Program, threads int) (device, error) { return newCPU(p, threads) }}
+var onCPU = &Device{Name: "cpu", Title: CPUName(), runs: runsOnCPU, holds: cpuHolds,
+	open: func(p *program.Program, s Setup) (device, error) { return newCPU(p, s.Threads) }}
 
-func checkCPU(p *program.Program, need int64, threads int) error {
-	if arch := p.Target.Arch(); arch != "" {
+func runsOnCPU(t program.Target) error {
+	if arch := t.Arch(); arch != "" {
 		return fmt.Errorf("this program is for a GPU (%s): --device cuda or --device emulator runs it", arch)
 	}
-	if err := CheckTarget(p.Target); err != nil {
-		return err
-	}
-	return checkMemory(need + int64(Threads(threads))*scratchOf(localOf(p)))
+	return CheckTarget(t)
+}
+
+func cpuHolds(p *program.Program, need int64, s Setup) error {
+	return checkMemory(need + int64(Threads(s.Threads))*scratchOf(localOf(p)))
 }

@@ -22,19 +22,13 @@ type gpuEmulator struct {
 // shadow is how many bytes the emulator keeps about each byte of memory that kernels touch.
 const shadow = 13
 
-var emulated = &Device{Name: "emulator", Arch: "sm_80", check: checkEmulator,
+var emulated = &Device{Name: "emulator", Arch: "sm_80", runs: runsOnGPU,
 	Title: "a GPU emulated on the CPU, which tells of races and wrong addresses; slow",
-	open:  func(p *program.Program, threads int) (device, error) { return newEmulator(p, threads) }}
+	holds: func(_ *program.Program, need int64, _ Setup) error { return checkMemory(need * shadow) },
+	open:  func(p *program.Program, s Setup) (device, error) { return newEmulator(p, s.Threads) }}
 
-func checkEmulator(p *program.Program, need int64, _ int) error {
-	if err := checkGPU(p.Target); err != nil {
-		return err
-	}
-	return checkMemory(need * shadow)
-}
-
-// checkGPU refuses programs that are for no GPU.
-func checkGPU(t program.Target) error {
+// runsOnGPU refuses programs that are for no GPU.
+func runsOnGPU(t program.Target) error {
 	if t.Arch() == "" {
 		return fmt.Errorf("this program is for the CPU: --device cpu runs it, or compile the model with --target sm_80 or sm_90a")
 	}
@@ -120,9 +114,14 @@ func (d *gpuEmulator) push(p piece) error {
 }
 
 // pull brings zeros for what no kernel wrote: of an array of a length that only the run knows, the rest is never written.
-func (d *gpuEmulator) pull(p piece) error {
-	b, offset := d.gpu.Find(uint64(p.at))
-	return b.Peek(offset, p.host)
+func (d *gpuEmulator) pull(pieces ...piece) error {
+	for _, p := range pieces {
+		b, offset := d.gpu.Find(uint64(p.at))
+		if err := b.Peek(offset, p.host); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *gpuEmulator) forget(p piece) {

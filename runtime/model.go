@@ -36,6 +36,13 @@ type Setup struct {
 	Device  *Device // nil: the CPU
 	Threads int     // of the CPU, at most; 0: all
 	Times   bool    // measure every kernel
+	Cache   Cache   // nil: none
+}
+
+// Cache keeps what takes long to make under strings that say all that it depends on.
+type Cache interface {
+	Get(key ...string) []byte // nil: nothing
+	Put(data []byte, key ...string)
 }
 
 // Load brings p onto a device of this machine.
@@ -47,8 +54,11 @@ func Load(p *program.Program, s Setup) (*Model, error) {
 	if d == nil {
 		d = onCPU
 	}
+	if err := d.runs(p.Target); err != nil {
+		return nil, err
+	}
 	need := memoryOf(p)
-	if err := d.check(p, need, s.Threads); err != nil {
+	if err := d.holds(p, need, s); err != nil {
 		return nil, err
 	}
 	m := &Model{program: p}
@@ -56,16 +66,16 @@ func Load(p *program.Program, s Setup) (*Model, error) {
 		m.profile = &profile{times: make([]kernelTime, len(p.Kernels))}
 	}
 	goruntime.LockOSThread()
-	if err := m.load(d, need, s.Threads); err != nil {
+	if err := m.load(d, need, s); err != nil {
 		m.Close()
 		return nil, err
 	}
 	return m, nil
 }
 
-func (m *Model) load(d *Device, need int64, threads int) (err error) {
+func (m *Model) load(d *Device, need int64, s Setup) (err error) {
 	p := m.program
-	if m.device, err = d.open(p, threads); err != nil {
+	if m.device, err = d.open(p, s); err != nil {
 		return err
 	}
 	if m.memory, err = newRegion(int(need)); err != nil {
@@ -77,8 +87,8 @@ func (m *Model) load(d *Device, need int64, threads int) (err error) {
 	if m.work, err = m.take("scratch", int(p.Work)); err != nil {
 		return err
 	}
-	for _, s := range p.States {
-		mem, err := m.take(s.Name, s.Elem.Size()*product(s.Dims))
+	for _, st := range p.States {
+		mem, err := m.take(st.Name, st.Elem.Size()*product(st.Dims))
 		if err != nil {
 			return err
 		}
@@ -157,7 +167,7 @@ func (m *Model) Memory() int64 { return int64(m.memory.used) + m.device.memory()
 func (m *Model) pushStates() error { return eachPiece(m.states, m.device.push) }
 
 // pullStates brings the states to the host.
-func (m *Model) pullStates() error { return eachPiece(m.states, m.device.pull) }
+func (m *Model) pullStates() error { return m.device.pull(m.states...) }
 
 func eachPiece(pieces []piece, do func(piece) error) error {
 	for _, p := range pieces {

@@ -7,5 +7,12 @@ set -eu
 cd "$(dirname "$0")/.."
 sh scripts/install-llvm.sh
 sh scripts/install-peers.sh
+# The way to a GPU, over a driver that is faked on the emulator.
+if command -v "${CC:-gcc}" >/dev/null; then
+	sh scripts/cuda.sh vet ./...
+	sh scripts/cuda.sh test -count 1 -timeout 10m ./runtime/... ./cmd/mdlc -run 'CUDA|Device|Module|Fault'
+else
+	echo "skipped: the tests of CUDA need a C compiler, and there is no ${CC:-gcc}"
+fi
 MDLC_CHECK=1 "${GO:-go}" test ./lang -run '^TestSpoiltTokens$' -count 1 -timeout 10m
 MDLC_CHECK=1 exec "${GO:-go}" test ./cmd/mdlc -run '^TestAcceptance' -count 1 -v -timeout 35m "$@"

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"mdlc/codegen"
 	"mdlc/lang"
 	"mdlc/runtime"
 )
@@ -82,6 +83,13 @@ func (c *runCommand) Run(t *terminal) error {
 	if err := c.check(r, tasks); err != nil {
 		return err
 	}
+	setup := runtime.Setup{Device: c.device, Threads: c.Threads, Times: c.Profile}
+	if cache, err := codegen.OpenCache(""); err == nil {
+		setup.Cache = cache
+	}
+	if err := c.device.Holds(outline, setup); err != nil {
+		return err
+	}
 	p, err := compile()
 	if err != nil {
 		return err
@@ -89,7 +97,7 @@ func (c *runCommand) Run(t *terminal) error {
 	if err := c.replaceData(p); err != nil {
 		return err
 	}
-	m, err := runtime.Load(p, runtime.Setup{Device: c.device, Threads: c.Threads, Times: c.Profile})
+	m, err := runtime.Load(p, setup)
 	if err != nil {
 		return err
 	}

@@ -128,3 +128,12 @@ func (k *Kernel) SharedBytes() int {
 	}
 	return int(n)
 }
+
+// Params are the sizes in bytes of the kernel's parameters.
+func (k *Kernel) Params() []int {
+	var sizes []int
+	for _, v := range k.entry.params {
+		sizes = append(sizes, int(v.size))
+	}
+	return sizes
+}

@@ -1,0 +1,171 @@
+//go:build cuda
+
+package fake
+
+/*
+#include "fake.h"
+*/
+import "C"
+
+import (
+	"unsafe"
+
+	"mdlc/runtime/emulator"
+)
+
+// cubinMagic begins what the fake assembles: the text of the PTX follows.
+const cubinMagic = "FAKECUBIN"
+
+// pointer makes a handle look like the pointer that C takes it for.
+func pointer(h uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&h)) }
+
+//export fake_cuLinkCreate
+func fake_cuLinkCreate(count C.uint, options *C.CUjit_option, values *unsafe.Pointer, state *C.CUlinkState) C.CUresult {
+	d, r := enter(true)
+	defer d.mu.Unlock()
+	if r != 0 {
+		return r
+	}
+	l := &link{}
+	for i, o := range unsafe.Slice(options, count) {
+		switch v := unsafe.Slice(values, count)[i]; o {
+		case C.CU_JIT_ERROR_LOG_BUFFER:
+			l.log = v
+		case C.CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES:
+			l.room = int(uintptr(v))
+		}
+	}
+	*state = C.CUlinkState(pointer(d.handle(l)))
+	return 0
+}
+
+//export fake_cuLinkAddData
+func fake_cuLinkAddData(state C.CUlinkState, kind C.CUjitInputType, data unsafe.Pointer, size C.size_t, name *C.char, count C.uint, options *C.CUjit_option, values *unsafe.Pointer) C.CUresult {
+	d, r := enter(true)
+	defer d.mu.Unlock()
+	l, ok := get[*link](d, uintptr(unsafe.Pointer(state)))
+	text := bytesAt(data, size)
+	switch {
+	case r != 0:
+		return r
+	case !ok || kind != C.CU_JIT_INPUT_PTX || text[size-1] != 0:
+		return C.CUDA_ERROR_INVALID_VALUE
+	}
+	d.Assembled++
+	if _, err := emulator.Load(string(text[:size-1])); err != nil {
+		log := bytesAt(l.log, C.size_t(l.room))
+		copy(log[:l.room-1], err.Error())
+		return C.CUDA_ERROR_INVALID_PTX
+	}
+	l.cubin, l.size = C.CBytes(append([]byte(cubinMagic), text...)), len(cubinMagic)+len(text)
+	return 0
+}
+
+//export fake_cuLinkComplete
+func fake_cuLinkComplete(state C.CUlinkState, cubin *unsafe.Pointer, size *C.size_t) C.CUresult {
+	d, r := enter(true)
+	defer d.mu.Unlock()
+	l, ok := get[*link](d, uintptr(unsafe.Pointer(state)))
+	if !ok || l.cubin == nil {
+		return C.CUDA_ERROR_INVALID_VALUE
+	}
+	*cubin, *size = l.cubin, C.size_t(l.size)
+	return r
+}
+
+//export fake_cuLinkDestroy
+func fake_cuLinkDestroy(state C.CUlinkState) C.CUresult {
+	d, r := enter(true)
+	defer d.mu.Unlock()
+	if l, ok := get[*link](d, uintptr(unsafe.Pointer(state))); ok && l.cubin != nil {
+		clear(bytesAt(l.cubin, C.size_t(l.size))) // it is the driver's, and gone now
+		C.free(l.cubin)
+	}
+	delete(d.handles, uintptr(unsafe.Pointer(state)))
+	return r
+}
+
+//export fake_cuModuleLoadDataEx
+func fake_cuModuleLoadDataEx(m *C.CUmodule, image unsafe.Pointer, count C.uint, options *C.CUjit_option, values *unsafe.Pointer) C.CUresult {
+	d, r := enter(true)
+	defer d.mu.Unlock()
+	if r != 0 {
+		return r
+	}
+	text := C.GoString((*C.char)(image))
+	if len(text) < len(cubinMagic) || text[:len(cubinMagic)] != cubinMagic {
+		return C.CUDA_ERROR_INVALID_IMAGE
+	}
+	code, err := emulator.Load(text[len(cubinMagic):])
+	if err != nil {
+		return C.CUDA_ERROR_INVALID_IMAGE
+	}
+	*m = C.CUmodule(pointer(d.handle(&module{code})))
+	return 0
+}
+
+//export fake_cuModuleUnload
+func fake_cuModuleUnload(m C.CUmodule) C.CUresult {
+	d, _ := enter(true)
+	defer d.mu.Unlock()
+	code, ok := get[*module](d, uintptr(unsafe.Pointer(m)))
+	if !ok {
+		return C.CUDA_ERROR_INVALID_HANDLE
+	}
+	for h, x := range d.handles {
+		if f, ok := x.(*function); ok && f.of == code {
+			delete(d.handles, h)
+		}
+	}
+	delete(d.handles, uintptr(unsafe.Pointer(m)))
+	return d.broken
+}
+
+//export fake_cuModuleGetFunction
+func fake_cuModuleGetFunction(f *C.CUfunction, m C.CUmodule, name *C.char) C.CUresult {
+	d, r := enter(true)
+	defer d.mu.Unlock()
+	code, ok := get[*module](d, uintptr(unsafe.Pointer(m)))
+	if r != 0 || !ok {
+		return max(r, C.CUDA_ERROR_INVALID_HANDLE)
+	}
+	k, err := code.code.Kernel(C.GoString(name))
+	if err != nil {
+		return C.CUDA_ERROR_NOT_FOUND
+	}
+	*f = C.CUfunction(pointer(d.handle(&function{of: code, kernel: k, shared: 48 << 10})))
+	return 0
+}
+
+//export fake_cuFuncSetAttribute
+func fake_cuFuncSetAttribute(h C.CUfunction, a C.CUfunction_attribute, value C.int) C.CUresult {
+	d, r := enter(true)
+	defer d.mu.Unlock()
+	f, ok := get[*function](d, uintptr(unsafe.Pointer(h)))
+	if r != 0 || !ok || a != C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value > 163<<10 {
+		return max(r, C.CUDA_ERROR_INVALID_VALUE)
+	}
+	f.shared = int(value)
+	return 0
+}
+
+//export fake_cuLaunchKernel
+func fake_cuLaunchKernel(h C.CUfunction, gx, gy, gz, bx, by, bz, shared C.uint, s C.CUstream, params *unsafe.Pointer, extra *unsafe.Pointer) C.CUresult {
+	d, r := enter(true)
+	defer d.mu.Unlock()
+	f, ok := get[*function](d, uintptr(unsafe.Pointer(h)))
+	if r != 0 || !ok || extra != nil || int(shared) > f.shared || gx*gy*gz == 0 || bx*by*bz == 0 || bx*by*bz > 1024 {
+		return max(r, C.CUDA_ERROR_INVALID_VALUE)
+	}
+	var args []any // a launch takes their values now
+	for i, size := range f.kernel.Params() {
+		at := unsafe.Slice(params, i+1)[i]
+		args = append(args, append([]byte(nil), bytesAt(at, C.size_t(size))...))
+	}
+	return d.put(s, func() {
+		d.Launched++
+		if _, err := d.gpu.Launch(f.kernel, [3]int{int(gx), int(gy), int(gz)}, [3]int{int(bx), int(by), int(bz)}, int(shared), args...); err != nil {
+			d.Fault, d.broken = err, C.CUDA_ERROR_LAUNCH_FAILED
+		}
+	})
+}

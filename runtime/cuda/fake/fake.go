@@ -1,0 +1,146 @@
+//go:build cuda
+
+// Package fake is a CUDA driver without a GPU: its functions stand where those of the real
+// driver would (sys.Pretend), and kernels run on the emulator. It is for tests.
+//
+// It is unfriendly where a real driver may be. What is put on a stream is done when somebody
+// waits for the stream, and not before: a copy from pinned memory takes what is there then. What does not
+// wait for the stream sees what was before. After a kernel has gone wrong everything fails.
+package fake
+
+/*
+#include "fake.h"
+*/
+import "C"
+
+import (
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"mdlc/runtime/cuda/sys"
+	"mdlc/runtime/emulator"
+)
+
+// Driver is what the fake has and what became of it.
+type Driver struct {
+	Major, Minor int   // compute capability
+	Memory       int   // bytes
+	GPUs         int   // how many
+	Fault        error // what the first kernel that went wrong did
+	Assembled    int   // PTX texts
+	Launched     int   // kernels, those of graphs too
+	Graphs       int   // launches of graphs
+
+	mu      sync.Mutex
+	gpu     emulator.Device
+	used    int
+	blocks  map[uint64]*emulator.Buffer
+	current map[int]bool // threads that have a context
+	pinned  map[uintptr]int
+	handles map[uintptr]any
+	next    uintptr
+	broken  C.CUresult
+}
+
+// The driver that the exported functions mean.
+var driver *Driver
+
+// Install makes d the driver of this process.
+func (d *Driver) Install() {
+	d.blocks, d.current, d.pinned, d.handles = map[uint64]*emulator.Buffer{}, map[int]bool{}, map[uintptr]int{}, map[uintptr]any{}
+	driver = d
+	sys.Pretend(func() { C.mdlc_fake_install() })
+}
+
+// Left is how many objects and allocations of device memory nobody has freed.
+func (d *Driver) Left() int { return len(d.handles) + len(d.blocks) + len(d.pinned) }
+
+type (
+	module   struct{ code *emulator.Module }
+	function struct {
+		of     *module
+		kernel *emulator.Kernel
+		shared int // dynamic shared memory that is allowed
+	}
+	stream struct {
+		waiting   []func()
+		recording *graph // nil: nothing is recorded
+	}
+	event struct{ at time.Time }
+	graph struct {
+		work    []func()
+		invalid bool
+	}
+	link struct {
+		log   unsafe.Pointer
+		room  int
+		cubin unsafe.Pointer
+		size  int
+	}
+)
+
+// handle gives an object a number that is no address.
+func (d *Driver) handle(x any) uintptr {
+	d.next += 16
+	d.handles[0x10000+d.next] = x
+	return 0x10000 + d.next
+}
+
+func get[T any](d *Driver, h uintptr) (x T, ok bool) {
+	x, ok = d.handles[h].(T)
+	return x, ok
+}
+
+// enter locks the driver; what needs a context fails in a thread that has none.
+func enter(context bool) (*Driver, C.CUresult) {
+	d := driver
+	d.mu.Lock()
+	if d.broken != 0 {
+		return d, d.broken
+	}
+	if context && !d.current[unix.Gettid()] {
+		return d, C.CUDA_ERROR_INVALID_CONTEXT
+	}
+	return d, C.CUDA_SUCCESS
+}
+
+// capturing reports whether a stream is recorded: then nothing may wait or allocate.
+func (d *Driver) capturing() bool {
+	for _, h := range d.handles {
+		if s, ok := h.(*stream); ok && s.recording != nil {
+			s.recording.invalid = true
+			return true
+		}
+	}
+	return false
+}
+
+// put puts work on a stream, or into the graph that is recorded of it.
+func (d *Driver) put(h C.CUstream, work func()) C.CUresult {
+	s, ok := get[*stream](d, uintptr(unsafe.Pointer(h)))
+	switch {
+	case !ok:
+		return C.CUDA_ERROR_INVALID_HANDLE
+	case s.recording != nil:
+		s.recording.work = append(s.recording.work, work)
+	default:
+		s.waiting = append(s.waiting, work)
+	}
+	return C.CUDA_SUCCESS
+}
+
+// drain does what waits on a stream.
+func (d *Driver) drain(s *stream) C.CUresult {
+	for _, work := range s.waiting {
+		if d.broken == 0 {
+			work()
+		}
+	}
+	s.waiting = nil
+	return d.broken
+}
+
+func bytesAt(p unsafe.Pointer, n C.size_t) []byte { return unsafe.Slice((*byte)(p), int(n)) }

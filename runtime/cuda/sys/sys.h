@@ -1,0 +1,12 @@
+#ifndef MDLC_SYS_H
+#define MDLC_SYS_H
+
+#include "cuda.h"
+
+const char *mdlc_load(void);
+int mdlc_use(const char *name, void *function);
+void mdlc_old(void);
+CUresult mdlc_launch(CUfunction function, unsigned blocks, unsigned threads, unsigned shared, CUstream stream, uint64_t *args, int count);
+CUresult mdlc_assemble(const char *ptx, size_t size, char *log, size_t room, void **cubin, size_t *bytes);
+
+#endif

@@ -1,0 +1,157 @@
+//go:build cuda
+
+package runtime
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+	"mdlc/runtime/cuda/fake"
+	"mdlc/runtime/program"
+)
+
+// pretend is a GPU of a fake driver that is like a A100.
+func pretend(t *testing.T) (*fake.Driver, *Device) {
+	driver := &fake.Driver{Major: 8, Minor: 0, Memory: 1 << 30, GPUs: 1}
+	driver.Install()
+	d, _, err := FindDevice("cuda")
+	require.NoError(t, err)
+	require.Equal(t, "cuda:0", d.Name)
+	require.Equal(t, "Fake GPU, compute capability 8.0, 1.0 GiB", d.Title)
+	t.Cleanup(func() { // after those of the test
+		require.Zero(t, driver.Left(), "what was not given back to the driver")
+	})
+	return driver, d
+}
+
+func TestCUDA(t *testing.T) {
+	driver, d := pretend(t)
+	testDevice(t, d)
+	require.NoError(t, driver.Fault)
+	require.Greater(t, driver.Graphs, 5, "blocks that depend on nothing of the host are recorded")
+}
+
+// A block is recorded once it ran; what depends on lengths or conditions of a run is not.
+func TestCUDARecordsBlocks(t *testing.T) {
+	driver, d := pretend(t)
+	m := loadOn(t, d, inState(incrementer(t, 3)))
+	require.NoError(t, m.pushStates())
+	for n := range 4 {
+		require.NoError(t, m.entries[0].block.run(nil))
+		require.Equal(t, n, driver.Graphs)
+		require.Equal(t, 3*(n+1), driver.Launched)
+	}
+	testLengthsOn(t, d)
+	testConditionsOn(t, d)
+	require.Equal(t, 3, driver.Graphs)
+}
+
+// The code is assembled once for a GPU and a driver.
+func TestCUDAKeepsCode(t *testing.T) {
+	driver, d := pretend(t)
+	cache := kept{}
+	for range 2 {
+		m, err := Load(onGPU(t, inState(incrementer(t, 1))), Setup{Device: d, Cache: cache})
+		require.NoError(t, err)
+		require.NoError(t, m.pushStates())
+		require.NoError(t, m.entries[0].block.run(nil))
+		m.Close()
+	}
+	require.Equal(t, 1, driver.Assembled)
+	driver.Minor = 6
+	d, _, err := FindDevice("cuda:0")
+	require.NoError(t, err)
+	m, err := Load(onGPU(t, inState(incrementer(t, 1))), Setup{Device: d, Cache: cache})
+	require.NoError(t, err)
+	m.Close()
+	require.Equal(t, 2, driver.Assembled, "another GPU needs other code")
+}
+
+type kept map[string][]byte
+
+func (k kept) Get(key ...string) []byte       { return k[strings.Join(key, "\x00")] }
+func (k kept) Put(data []byte, key ...string) { k[strings.Join(key, "\x00")] = data }
+
+// A kernel that goes wrong has a name, and what the driver says is told.
+func TestCUDAFaultsHaveNames(t *testing.T) {
+	driver, d := pretend(t)
+	p := inState(incrementer(t, 1))
+	p.Kernels[0].Pos = []loop.Pos{{File: "m.mdl", Line: 12, Col: 3}}
+	p.Kernels[0].Phases[0].Points = index.C(1025)
+	m := loadOn(t, d, p)
+	require.NoError(t, m.pushStates())
+	require.ErrorContains(t, m.entries[0].block.run(nil), "internal error: kernel increment, made from m.mdl:12:3: CUDA_ERROR_LAUNCH_FAILED")
+	require.ErrorContains(t, driver.Fault, "out of bounds")
+	require.ErrorContains(t, m.entries[0].block.run(nil), "CUDA_ERROR_LAUNCH_FAILED", "the context is lost")
+}
+
+func TestCUDARefusals(t *testing.T) {
+	driver, d := pretend(t)
+	load := func(p *program.Program) error {
+		m, err := Load(p, Setup{Device: d})
+		if err == nil {
+			m.Close()
+		}
+		return err
+	}
+	p := onGPU(t, inState(incrementer(t, 1)))
+	require.NoError(t, load(p))
+	p.Object = append([]byte("what is this\n"), p.Object...)
+	require.ErrorContains(t, load(p), "Fake GPU: internal error: the driver does not take the program's code: CUDA_ERROR_INVALID_PTX, CUDA_ERROR_INVALID_PTX: ")
+	p = onGPU(t, inState(incrementer(t, 1)))
+	p.Kernels[0].Phases[0].Symbol = "absent"
+	require.ErrorContains(t, load(p), "kernel increment: CUDA_ERROR_NOT_FOUND")
+	p.Kernels[0].Phases[0].Symbol, p.Kernels[0].Phases[0].Shared = "increment", 164<<10
+	require.ErrorContains(t, load(p), "kernel increment needs 164.0 KiB of shared memory; a block on Fake GPU has at most 163.0 KiB")
+	p.Kernels[0].Phases[0].Shared = 100 << 10
+	require.NoError(t, load(p))
+	p.Target.Features = []string{"sm_90a"}
+	require.ErrorContains(t, load(p), "this program is for sm_90a; Fake GPU is an sm_80: compile the model for it with --target sm_80")
+	require.ErrorContains(t, load(incrementer(t, 1)), "this program is for the CPU")
+	p.Target.Features, p.Arena = []string{"sm_80"}, 2<<30
+	require.ErrorContains(t, load(p), "needs 2.0 GiB of memory and Fake GPU has 1.0 GiB")
+
+	_, _, err := FindDevice("cuda:1")
+	require.ErrorContains(t, err, "there is no cuda:1: the NVIDIA driver sees 1")
+	devices, noGPU := Devices()
+	require.NoError(t, noGPU)
+	require.Len(t, devices, 3)
+	for cc, arch := range map[[2]int]string{{8, 0}: "sm_80", {8, 9}: "sm_80", {9, 0}: "sm_90a", {10, 0}: "sm_80"} {
+		driver.Major, driver.Minor = cc[0], cc[1]
+		d, _, err := FindDevice("cuda")
+		require.NoError(t, err)
+		require.Equal(t, arch, d.Arch)
+	}
+	driver.Major, driver.Minor = 7, 5
+	_, _, err = FindDevice("cuda")
+	require.ErrorContains(t, err, "has compute capability 7.5; 8.0 is the least")
+	d, why, err := FindDevice("auto")
+	require.NoError(t, err)
+	require.Equal(t, "cpu", d.Name)
+	require.Contains(t, why, "compute capability 7.5")
+	driver.GPUs = 0
+	_, _, err = FindDevice("cuda")
+	require.ErrorContains(t, err, "the NVIDIA driver sees no GPU")
+}
+
+// In a process of its own, for the driver is looked for once.
+func TestCUDAWithoutDriver(t *testing.T) {
+	if os.Getenv("MDLC_TEST_NO_DRIVER") != "" {
+		_, _, err := FindDevice("cuda")
+		require.ErrorContains(t, err, "there is no NVIDIA driver here (libcuda.so.1: cannot open shared object file")
+		return
+	}
+	if _, err := os.Stat("/dev/nvidiactl"); err == nil {
+		t.Skip("skipped: this machine has a driver")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestCUDAWithoutDriver$")
+	cmd.Env = append(os.Environ(), "MDLC_TEST_NO_DRIVER=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}

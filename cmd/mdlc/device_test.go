@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,4 +33,21 @@ func TestDevices(t *testing.T) {
 	_, stderr, code = call("run", file, "train", "--target", "sm_10", "--out", dir+"/run")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, "unknown target")
+}
+
+// A model trains on the emulator of a GPU with the bits of the CPU: weights, records and samples.
+func TestEmulatorTrainsWithTheBitsOfTheCPU(t *testing.T) {
+	dir, file := model(t)
+	var weights []string
+	for _, device := range []string{"cpu", "emulator"} {
+		out := filepath.Join(dir, device)
+		records, stderr, code := call("run", file, "train", "--device", device, "--steps", "30", "--json", "--seed", "3", "--out", out)
+		require.Equal(t, 0, code, stderr)
+		sample, stderr, code := call("run", file, "sample", "--device", device, "--at", "2", "--out", out, "-q")
+		require.Equal(t, 0, code, stderr)
+		file, err := os.ReadFile(filepath.Join(out, "weights.safetensors"))
+		require.NoError(t, err)
+		weights = append(weights, records+sample+string(file))
+	}
+	require.Equal(t, weights[0], weights[1])
 }

@@ -26,9 +26,10 @@ type BuiltKernel struct {
 	work      []int // offsets of Scheduled's Work buffers, in order
 }
 
-// Build makes the program of a module that all passes went over.
+// Build makes the program of a module. Its entries are lowered and scheduled side by side, each as
+// soon as all passes went over it.
 func Build(m *ir.Module, machine *schedule.Machine, o Options) (*Built, error) {
-	b, err := Pages(m)
+	b, err := lowerEntries(m, machine, o.Ready)
 	if err != nil {
 		return nil, err
 	}
@@ -48,18 +49,7 @@ func Build(m *ir.Module, machine *schedule.Machine, o Options) (*Built, error) {
 
 // Pages lowers the clusters of a planned module. The program lacks only what code decides:
 // phases, scratch and the object.
-func Pages(m *ir.Module) (*Built, error) {
-	p := header(m)
-	b := &builder{Built: &Built{Program: p}, byText: map[string]int{}, names: map[string]int{}}
-	for _, e := range m.Entries {
-		out, err := b.entry(e)
-		if err != nil {
-			return nil, err
-		}
-		p.Entries = append(p.Entries, out)
-	}
-	return b.Built, nil
-}
+func Pages(m *ir.Module) (*Built, error) { return lowerEntries(m, nil, nil) }
 
 // header is a program without entries.
 func header(m *ir.Module) *program.Program {
@@ -82,6 +72,7 @@ var stateKinds = map[ir.StateKind]program.StateKind{ir.KindParam: program.Param,
 // builder fills a program.
 type builder struct {
 	*Built
+	*entries
 	byText map[string]int // kernels by canonical text
 	names  map[string]int // of kernels, and how many have each
 }
@@ -117,44 +108,17 @@ func blockName(kind, name string) string { return strings.TrimSpace(kind + " " +
 
 // kernel gives the number of the kernel of a page: of an equal one, if there is one already.
 func (b *builder) kernel(p *page) int {
-	text := canonical(p.kernel)
-	if k, ok := b.byText[text]; ok {
+	if k, ok := b.byText[p.text]; ok {
 		return k
 	}
 	k := len(b.Kernels)
-	b.byText[text] = k
-	if b.names[p.kernel.Name]++; b.names[p.kernel.Name] > 1 {
-		p.kernel.Name = fmt.Sprintf("%s_v%d", p.kernel.Name, b.names[p.kernel.Name])
+	b.byText[p.text] = k
+	name := p.kernel.Name
+	if b.names[name]++; b.names[name] > 1 {
+		name = fmt.Sprintf("%s_v%d", name, b.names[name])
 	}
-	b.Kernels = append(b.Kernels, &BuiltKernel{Page: p.kernel, args: p.args})
-	b.Program.Kernels = append(b.Program.Kernels, program.Kernel{Name: p.kernel.Name, Pos: p.kernel.Pos, Args: len(p.args)})
+	p.kernel.Name = name
+	b.Kernels = append(b.Kernels, &BuiltKernel{Page: p.kernel, Steps: p.scheduled(name), args: p.args})
+	b.Program.Kernels = append(b.Program.Kernels, program.Kernel{Name: name, Pos: p.kernel.Pos, Args: len(p.args)})
 	return k
-}
-
-// canonical is the text of a kernel in which names are places, so that kernels
-// that differ in names and positions only have the same.
-func canonical(k *loop.Kernel) string {
-	var restore []func()
-	rename := func(name *string, stem string, i int) {
-		old := *name
-		restore = append(restore, func() { *name = old })
-		*name = fmt.Sprintf("%s%d", stem, i)
-	}
-	rename(&k.Name, "kernel", 0)
-	for i, a := range k.Axes {
-		rename(&a.Name, "axis", i)
-	}
-	for i, x := range k.Bufs {
-		rename(&x.Name, "buf", i)
-	}
-	for i, s := range k.Body {
-		if l, ok := s.(*loop.Let); ok {
-			rename(&l.Val.Name, "let", i)
-		}
-	}
-	text := k.String()
-	for _, f := range restore {
-		f()
-	}
-	return text
 }

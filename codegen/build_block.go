@@ -23,9 +23,6 @@ type blockBuilder struct {
 func (b *builder) block(name string, g *ir.Graph, feeds []ir.Feed, flags []ir.Flag) (program.Block, error) {
 	out := program.Block{Name: name}
 	x := &blockBuilder{b, &out, g, map[string]int{}}
-	if g.Plan == nil {
-		panic("codegen: build: pass plan has not run over graph " + g.Name)
-	}
 	b.Program.Arena = max(b.Program.Arena, int64(g.Plan.Peak))
 	for _, y := range g.Syms {
 		out.Lens = append(out.Lens, program.Len{Name: y.Name, Max: y.Max, Def: y.Def})
@@ -47,10 +44,7 @@ func (b *builder) block(name string, g *ir.Graph, feeds []ir.Feed, flags []ir.Fl
 		}
 		out.Inputs = append(out.Inputs, in)
 	}
-	var err error
-	if out.Code, err = x.code(g.Plan.Code); err != nil {
-		return out, err
-	}
+	out.Code = x.code(g.Plan.Code)
 	x.outputs()
 	return out, nil
 }
@@ -190,15 +184,11 @@ func (x *blockBuilder) whole(ref ir.PlanRef, r ir.Result) int {
 	panic(fmt.Sprintf("codegen: build: result %s lies at %s", r.Name, ref.Offset))
 }
 
-func (x *blockBuilder) code(in []ir.PlanInstr) ([]program.Instr, error) {
+func (x *blockBuilder) code(in []ir.PlanInstr) []program.Instr {
 	var out []program.Instr
 	for _, i := range in {
 		if i.Launch != nil {
-			l, err := x.launch(i.Launch)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, program.Instr{Launch: l})
+			out = append(out, program.Instr{Launch: x.launch(i.Launch)})
 			continue
 		}
 		l := &program.Loop{Turn: i.Loop.Turn, Count: i.Loop.Count, Turns: -1, Made: i.Loop.Made}
@@ -209,21 +199,15 @@ func (x *blockBuilder) code(in []ir.PlanInstr) ([]program.Instr, error) {
 		for _, y := range i.Loop.Syms {
 			l.Lens = append(l.Lens, program.Len{Name: y.Name, Max: y.Max, Def: y.Def})
 		}
-		var err error
-		if l.Code, err = x.code(i.Loop.Code); err != nil {
-			return nil, err
-		}
+		l.Code = x.code(i.Loop.Code)
 		out = append(out, program.Instr{Loop: l})
 	}
-	return out, nil
+	return out
 }
 
-// launch lowers l and refers to its buffers in the order of the kernel's.
-func (x *blockBuilder) launch(l *ir.PlanLaunch) (*program.Launch, error) {
-	p, err := lower(l, func(arg int) bool { return x.g.Plan.Bufs[l.Args[arg].Buf].Home == ir.PlanSym })
-	if err != nil {
-		return nil, err
-	}
+// launch refers to the buffers of l in the order of its kernel's.
+func (x *blockBuilder) launch(l *ir.PlanLaunch) *program.Launch {
+	p := x.pages[l]
 	out := &program.Launch{Kernel: x.kernel(p)}
 	for _, a := range p.args {
 		switch a.role {
@@ -238,7 +222,7 @@ func (x *blockBuilder) launch(l *ir.PlanLaunch) (*program.Launch, error) {
 			out.Args = append(out.Args, program.Ref{Buf: x.words(a.words)})
 		}
 	}
-	return out, nil
+	return out
 }
 
 func ref(r ir.PlanRef) program.Ref {

@@ -16,15 +16,17 @@ func (b *Built) each(f func(k *BuiltKernel) error) error {
 	return parallel.Each(len(b.Kernels), runtime.GOMAXPROCS(0), func(i int) error { return f(b.Kernels[i]) })
 }
 
-// Schedule schedules every kernel and gives the launches the scratch that their kernels ask for.
+// Schedule schedules every kernel that is not yet, and gives the launches the scratch that their kernels ask for.
 func (b *Built) Schedule(m *schedule.Machine) error {
 	err := b.each(func(k *BuiltKernel) error {
-		steps, err := schedule.Run(k.Page, m)
-		if err != nil {
-			return err
+		if k.Steps == nil {
+			steps, err := schedule.Run(k.Page, m)
+			if err != nil {
+				return err
+			}
+			k.Steps = steps
 		}
-		k.Steps = steps
-		k.Scheduled = steps[len(steps)-1].Kernel
+		k.Scheduled = k.Steps[len(k.Steps)-1].Kernel
 		return nil
 	})
 	if err != nil {

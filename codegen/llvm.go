@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"mdlc/codegen/llir"
+	"mdlc/ir"
 )
 
 // llvmMajor is the release of LLVM whose text and tools we use.
@@ -84,6 +85,8 @@ type Options struct {
 	Passes  string // of opt; "" is DefaultPasses
 	Modules int    // compiled side by side; 0: one a core
 	Cache   *Cache // nil: none
+
+	Ready func(*ir.Entry) error // brings an entry through the passes and plans it; nil: it is
 }
 
 func (o Options) passes() string {

@@ -14,6 +14,9 @@ import (
 type page struct {
 	kernel *loop.Kernel
 	args   []pageArg
+	text   string     // canonical
+	names  []string   // what it leaves out
+	made   *schedules // nil: not scheduled
 }
 
 // pageArg is a buffer of a page: an argument or a result of the launch, a symbol, or constants.
@@ -52,7 +55,9 @@ func lower(l *ir.PlanLaunch, isSym func(arg int) bool) (p *page, err error) {
 		return nil, err
 	}
 	w.kernel().Pos = positions(w.needed())
-	return &page{w.kernel(), w.args()}, nil
+	p = &page{kernel: w.kernel(), args: w.args()}
+	p.text, p.names = canonical(p.kernel)
+	return p, nil
 }
 
 func posOf(l *ir.PlanLaunch) ir.Pos {

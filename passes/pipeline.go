@@ -49,10 +49,10 @@ type Options struct {
 	StopAfter string                             // the name of a pass, or "": run all
 	Dump      func(pass string, g *ir.Graph)     // called with every graph after every pass, where not nil
 	Shuffle   *rand.Rand                         // for tests: shuffles the construction order of nodes before each pass
-	Timing    func(pass string, d time.Duration) // called once a pass, where not nil
+	Timing    func(pass string, d time.Duration) // called with what a pass took over a graph, by several goroutines, where not nil
 }
 
-// workers is how many graphs a pass may be at: one where chance orders their nodes.
+// workers is how many graphs are worked on at a time: one where chance orders their nodes.
 func (o Options) workers() int {
 	if o.Shuffle != nil {
 		return 1
@@ -60,39 +60,65 @@ func (o Options) workers() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// Run runs the pipeline over all graphs of a module, in place, each pass over several graphs at a time.
+// timed runs f, which is a pass over a graph.
+func (o Options) timed(pass string, f func()) {
+	start := time.Now()
+	f()
+	if o.Timing != nil {
+		o.Timing(pass, time.Since(start))
+	}
+}
+
+// Run runs the pipeline over all graphs of a module, in place, several graphs at a time.
 func Run(m *ir.Module, opt Options) error {
 	if opt.StopAfter != "" && !slices.Contains(PassNames(), opt.StopAfter) {
 		return fmt.Errorf("there is no pass %q; the passes are %v", opt.StopAfter, PassNames())
 	}
-	for _, p := range Pipeline(m.Compute) {
-		if p.Name == "fuse" && opt.NoFusion {
-			p.Fn = Separate
-		}
-		start := time.Now()
-		places := graphs(m)
-		out := make([]*ir.Graph, len(places))
-		run := func(i int) (err error) {
-			out[i], err = runPass(p, *places[i], opt)
-			return err
-		}
-		if err := parallel.Each(len(places), opt.workers(), run); err != nil {
-			return err
-		}
-		for i, g := range places {
-			*g = out[i]
+	return runOver(graphs(m.Entries), m.Compute, opt)
+}
+
+// Entry runs the pipeline over the graphs of one entry of m and plans them, all in place. Entries of a
+// module may be worked on side by side.
+func Entry(m *ir.Module, e *ir.Entry, opt Options) error {
+	if err := runOver(graphs([]*ir.Entry{e}), m.Compute, opt); err != nil {
+		return err
+	}
+	opt.timed("plan", func() { planEntry(e) })
+	return nil
+}
+
+// runOver runs the pipeline over graphs, each for itself: the passes over a large one take as long as those over all
+// others. What is dumped comes pass by pass.
+func runOver(places []**ir.Graph, compute ir.Elem, opt Options) error {
+	pipeline := Pipeline(compute)
+	after := make([][]*ir.Graph, len(places)) // the passes, for dumps
+	err := parallel.Each(len(places), opt.workers(), func(i int) error {
+		for _, p := range pipeline {
+			if p.Name == "fuse" && opt.NoFusion {
+				p.Fn = Separate
+			}
+			var err error
+			opt.timed(p.Name, func() { *places[i], err = runPass(p, *places[i], opt) })
+			if err != nil {
+				return err
+			}
 			if opt.Dump != nil {
-				opt.Dump(p.Name, out[i])
+				after[i] = append(after[i], *places[i])
+			}
+			if p.Name == opt.StopAfter {
+				break
 			}
 		}
-		if opt.Timing != nil {
-			opt.Timing(p.Name, time.Since(start))
-		}
-		if p.Name == opt.StopAfter {
-			return nil
+		return nil
+	})
+	for k, p := range pipeline {
+		for _, gs := range after {
+			if k < len(gs) {
+				opt.Dump(p.Name, gs[k])
+			}
 		}
 	}
-	return nil
+	return err
 }
 
 // PassNames is the names of the pipeline's passes, in order.
@@ -104,10 +130,10 @@ func PassNames() []string {
 	return names
 }
 
-// graphs are the places of a module's graphs.
-func graphs(m *ir.Module) []**ir.Graph {
+// graphs are the places of the graphs of some entries.
+func graphs(entries []*ir.Entry) []**ir.Graph {
 	var out []**ir.Graph
-	for _, e := range m.Entries {
+	for _, e := range entries {
 		if e.Graph != nil {
 			out = append(out, &e.Graph)
 		}

@@ -17,7 +17,7 @@ func TestRunDumpsAndTimesEveryPass(t *testing.T) {
 	var dumped, timed []string
 	require.NoError(t, Run(smallModule(), Options{
 		Dump:   func(pass string, g *ir.Graph) { dumped = append(dumped, pass) },
-		Timing: func(pass string, _ time.Duration) { timed = append(timed, pass) },
+		Timing: func(pass string, _ time.Duration) { timed = append(timed, pass) }, // there is one graph
 	}))
 	require.Equal(t, PassNames(), dumped)
 	require.Equal(t, PassNames(), timed)

@@ -10,19 +10,23 @@ import (
 )
 
 // Plan makes the plan of every graph of m: the order of the launches and the
-// place of every buffer. An `every` block keeps clear of what it, and those that
-// run after it, read of their step.
+// place of every buffer.
 func Plan(m *ir.Module) error {
 	return parallel.Each(len(m.Entries), runtime.GOMAXPROCS(0), func(i int) error {
-		e := m.Entries[i]
-		e.Graph.Plan = planGraph(e.Graph, around{states: writtenBy(e.Every)})
-		for i, v := range e.Every {
-			if v.Graph != nil {
-				v.Graph.Plan = planGraph(v.Graph, around{step: e.Graph, later: stepReads(e.Every[i+1:])})
-			}
-		}
+		planEntry(m.Entries[i])
 		return nil
 	})
+}
+
+// planEntry plans the graphs of e. An `every` block keeps clear of what it, and those that
+// run after it, read of their step.
+func planEntry(e *ir.Entry) {
+	e.Graph.Plan = planGraph(e.Graph, around{states: writtenBy(e.Every)})
+	for i, v := range e.Every {
+		if v.Graph != nil {
+			v.Graph.Plan = planGraph(v.Graph, around{step: e.Graph, later: stepReads(e.Every[i+1:])})
+		}
+	}
 }
 
 // around is what runs before and after a graph in the same memory.
@@ -67,11 +71,16 @@ func stepReads(blocks []*ir.Every) []string {
 // planGraph plans g with the better of two orders: that of construction, and
 // one that frees memory early.
 func planGraph(g *ir.Graph, by around) *ir.Plan {
-	best := planWith(g, by, inOrder)
-	if other := planWith(g, by, thrifty); other.Peak < best.Peak {
-		best = other
+	orders := []ordering{inOrder, thrifty}
+	plans := make([]*ir.Plan, len(orders))
+	parallel.Each(len(orders), runtime.GOMAXPROCS(0), func(i int) error {
+		plans[i] = planWith(g, by, orders[i])
+		return nil
+	})
+	if plans[1].Peak < plans[0].Peak {
+		return plans[1]
 	}
-	return best
+	return plans[0]
 }
 
 func planWith(g *ir.Graph, by around, order ordering) *ir.Plan {

@@ -26,7 +26,7 @@ type compileCommand struct {
 	Emit      string `help:"Print a stage: graph, loops, llvm, asm, ptx or plan." placeholder:"STAGE"`
 	Dump      string `help:"Print the graphs after PASS, or the kernels after a step of the schedule (loops:STEP)." placeholder:"PASS"`
 	StopAfter string `help:"Stop after PASS and print the module." placeholder:"PASS"`
-	Time      bool   `help:"Tell on stderr what each pass takes."`
+	Time      bool   `help:"Tell on stderr what each pass takes, over all graphs, and the whole build."`
 }
 
 func (c *compileCommand) Run(t *terminal) error {
@@ -49,8 +49,9 @@ func (c *compileCommand) Run(t *terminal) error {
 		return &usageError{fmt.Sprintf("--emit %s: the target %s has none: --target sm_80 and sm_90a have ptx, the others asm", c.Emit, x.codegen.Target.Name)}
 	}
 	if c.Time {
-		x.options.Timing = x.timing
+		x.options.Timing = x.spent.add
 	}
+	defer x.spent.print(t.stderr)
 	if c.Out != "" && c.Emit == "" && c.Dump == "" && c.StopAfter == "" {
 		p, err := x.program()
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	goruntime "runtime"
 	"runtime/debug"
 	"sort"
+	"sync"
 	"time"
 
 	"mdlc/codegen"
@@ -27,6 +28,7 @@ type compilation struct {
 	options passes.Options
 	codegen codegen.Options
 	machine *schedule.Machine
+	spent   timings
 }
 
 // program compiles the module. The result is kept under the module's text, the
@@ -39,12 +41,8 @@ func (x *compilation) program() (*program.Program, error) {
 		}
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(collectAt()))
-	if err := x.optimize(); err != nil {
-		return nil, err
-	}
-	if err := x.plan(); err != nil {
-		return nil, err
-	}
+	go codegen.FindTools() // they take a moment to say their versions
+	x.codegen.Ready = func(e *ir.Entry) error { return passes.Entry(x.module, e, x.options) }
 	p, err := x.build()
 	if err != nil {
 		return nil, err
@@ -90,7 +88,7 @@ func newCompilation(t *terminal, file string, m modelFlags, flags []runtime.Flag
 	}
 	x := &compilation{t: t, module: module, options: passes.Options{NoFusion: m.NoFusion}}
 	if m.Verbose {
-		x.options.Timing = x.timing
+		x.options.Timing = x.spent.add
 	}
 	target, err := codegen.HostTarget()
 	if err != nil {
@@ -169,8 +167,29 @@ func (x *compilation) setTarget(name string) (err error) {
 	return nil
 }
 
-func (x *compilation) timing(pass string, d time.Duration) {
-	fmt.Fprintf(x.t.stderr, "%-16s %8.1f ms\n", pass, float64(d.Microseconds())/1000)
+// timings are what passes took, over all graphs that they went over, in the order in which they first came up.
+type timings struct {
+	mu    sync.Mutex
+	names []string
+	took  map[string]time.Duration
+}
+
+func (s *timings) add(name string, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.took == nil {
+		s.took = map[string]time.Duration{}
+	}
+	if _, ok := s.took[name]; !ok {
+		s.names = append(s.names, name)
+	}
+	s.took[name] += d
+}
+
+func (s *timings) print(w io.Writer) {
+	for _, name := range s.names {
+		fmt.Fprintf(w, "%-16s %8.1f ms\n", name, float64(s.took[name].Microseconds())/1000)
+	}
 }
 
 // timed tells what f took, where timings are asked for.
@@ -191,9 +210,9 @@ func (x *compilation) plan() error {
 	return x.timed("plan", func() error { return passes.Plan(x.module) })
 }
 
-// build generates the program of a planned module.
+// build generates the program of the module.
 func (x *compilation) build() (p *program.Program, err error) {
-	err = x.timed("codegen", func() error {
+	err = x.timed("build", func() error {
 		built, err := codegen.Build(x.module, x.machine, x.codegen)
 		if err == nil {
 			p = built.Program

@@ -79,6 +79,7 @@ func (c *runCommand) read(t *terminal, out string) (outline *program.Program, co
 	return outline, func() (*program.Program, error) {
 		began := time.Now()
 		p, err := x.program()
+		x.spent.print(t.stderr)
 		if err == nil && !c.Quiet {
 			fmt.Fprintf(t.stderr, "compiled %s in %.2f s\n", c.File, (spent + time.Since(began)).Seconds())
 		}

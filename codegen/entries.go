@@ -1,0 +1,169 @@
+package codegen
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+
+	"mdlc/codegen/schedule"
+	"mdlc/ir"
+	"mdlc/ir/loop"
+	"mdlc/ir/parallel"
+)
+
+// entries lowers the entries of a module, several at a time, and schedules their kernels. While one is
+// still with the passes, the kernels of another keep the machine busy; so numbers and names of
+// kernels, which follow the order of the entries, come after it.
+type entries struct {
+	machine *schedule.Machine // nil: nothing is scheduled
+	mu      sync.Mutex
+	pages   map[*ir.PlanLaunch]*page
+	made    map[string]*schedules // by text and names
+}
+
+// schedules are the steps of a page, which those that first need them make.
+type schedules struct {
+	once  sync.Once
+	steps []schedule.Step
+	err   error
+}
+
+// lowerEntries lowers m. ready, where not nil, is called with each entry first; where there is a machine,
+// kernels are scheduled for it.
+func lowerEntries(m *ir.Module, machine *schedule.Machine, ready func(*ir.Entry) error) (*Built, error) {
+	x := &entries{machine: machine, pages: map[*ir.PlanLaunch]*page{}, made: map[string]*schedules{}}
+	err := parallel.Each(len(m.Entries), runtime.GOMAXPROCS(0), func(i int) error {
+		if ready != nil {
+			if err := ready(m.Entries[i]); err != nil {
+				return err
+			}
+		}
+		return x.add(m.Entries[i])
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := header(m)
+	b := &builder{Built: &Built{Program: p}, entries: x, byText: map[string]int{}, names: map[string]int{}}
+	for _, e := range m.Entries {
+		out, err := b.entry(e)
+		if err != nil {
+			return nil, err
+		}
+		p.Entries = append(p.Entries, out)
+	}
+	return b.Built, nil
+}
+
+// add lowers the launches of an entry and schedules what is new of them.
+func (x *entries) add(e *ir.Entry) error {
+	var launches []*ir.PlanLaunch
+	var plans []*ir.Plan
+	collect := func(g *ir.Graph) {
+		eachLaunch(planOf(g).Code, func(l *ir.PlanLaunch) {
+			launches = append(launches, l)
+			plans = append(plans, g.Plan)
+		})
+	}
+	collect(e.Graph)
+	for _, v := range e.Every {
+		if v.Graph != nil {
+			collect(v.Graph)
+		}
+	}
+	pages := make([]*page, len(launches))
+	err := parallel.Each(len(launches), runtime.GOMAXPROCS(0), func(i int) (err error) {
+		pages[i], err = lower(launches[i], func(arg int) bool { return plans[i].Bufs[launches[i].Args[arg].Buf].Home == ir.PlanSym })
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var first []*page // of those with equal text
+	seen := map[string]bool{}
+	x.mu.Lock()
+	for i, p := range pages {
+		x.pages[launches[i]] = p
+		if !seen[p.text] {
+			seen[p.text] = true
+			first = append(first, p)
+		}
+	}
+	x.mu.Unlock()
+	if x.machine == nil {
+		return nil
+	}
+	return parallel.Each(len(first), runtime.GOMAXPROCS(0), func(i int) error { return x.schedule(first[i]) })
+}
+
+func planOf(g *ir.Graph) *ir.Plan {
+	if g.Plan == nil {
+		panic("codegen: build: pass plan has not run over graph " + g.Name)
+	}
+	return g.Plan
+}
+
+// eachLaunch calls f with the launches of some code.
+func eachLaunch(code []ir.PlanInstr, f func(*ir.PlanLaunch)) {
+	for _, in := range code {
+		if in.Loop != nil {
+			eachLaunch(in.Loop.Code, f)
+			continue
+		}
+		f(in.Launch)
+	}
+}
+
+// schedule schedules p, or takes what was made of a page that is called the same.
+func (x *entries) schedule(p *page) error {
+	key := strings.Join(p.names, " ") + "\n" + p.text
+	x.mu.Lock()
+	s := x.made[key]
+	if s == nil {
+		s = &schedules{}
+		x.made[key] = s
+	}
+	x.mu.Unlock()
+	s.once.Do(func() { s.steps, s.err = schedule.Run(p.kernel, x.machine) })
+	p.made = s
+	return s.err
+}
+
+// scheduled is the steps of the page's schedule, of a kernel that is called name now; nil if there are none yet.
+func (p *page) scheduled(name string) []schedule.Step {
+	if p.made == nil {
+		return nil
+	}
+	for _, s := range p.made.steps {
+		s.Kernel.Name = name
+	}
+	return p.made.steps
+}
+
+// canonical is the text of a kernel in which names are places, so that kernels
+// that differ in names and positions only have the same; and the names.
+func canonical(k *loop.Kernel) (text string, names []string) {
+	var places []*string
+	rename := func(name *string, stem string, i int) {
+		places, names = append(places, name), append(names, *name)
+		*name = fmt.Sprintf("%s%d", stem, i)
+	}
+	rename(&k.Name, "kernel", 0)
+	for i, a := range k.Axes {
+		rename(&a.Name, "axis", i)
+	}
+	for i, x := range k.Bufs {
+		rename(&x.Name, "buf", i)
+	}
+	for i, s := range k.Body {
+		if l, ok := s.(*loop.Let); ok {
+			rename(&l.Val.Name, "let", i)
+		}
+	}
+	text = k.String()
+	for i, p := range places {
+		*p = names[i]
+	}
+	return text, names
+}

@@ -3,7 +3,6 @@ package ir
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"mdlc/ir/index"
 )
@@ -17,14 +16,22 @@ type Builder struct {
 
 	scope    *Scope
 	params   []*Node
+	declared map[declared]*Node // params
 	nodes    []*Node
 	interned map[string]*Node
+	key      []byte // of the last node, for its memory
 	outer    *Builder
+}
+
+// declared is what a parameter is known by.
+type declared struct {
+	kind ParamKind
+	name string
 }
 
 // NewBuilder starts a graph.
 func NewBuilder(name string) *Builder {
-	return &Builder{Name: name, scope: &Scope{}, interned: map[string]*Node{}}
+	return &Builder{Name: name, scope: &Scope{}, declared: map[declared]*Node{}, interned: map[string]*Node{}}
 }
 
 // Region starts the graph of a region of a node of b: it sees the symbols of
@@ -81,8 +88,8 @@ func (b *Builder) TryMakeWith(op *Op, attr Attr, regions []*Graph, args ...*Node
 			panic(fmt.Sprintf("ir: argument %d of %s is not a node of graph %s", i, op.Name, b.Name))
 		}
 	}
-	key := n.key()
-	if old := b.interned[key]; old != nil {
+	b.key = n.appendKey(b.key[:0])
+	if old := b.interned[string(b.key)]; old != nil {
 		return old, nil
 	}
 	t, err := infer(b.scope, n)
@@ -91,7 +98,7 @@ func (b *Builder) TryMakeWith(op *Op, attr Attr, regions []*Graph, args ...*Node
 	}
 	n.Type = t
 	b.nodes = append(b.nodes, n)
-	b.interned[key] = n
+	b.interned[string(b.key)] = n
 	return n, nil
 }
 
@@ -120,23 +127,22 @@ func infer(s *Scope, n *Node) (Type, error) {
 	return t, nil
 }
 
-// key is the interning key.
-func (n *Node) key() string {
-	var s strings.Builder
-	s.WriteString(n.Op.Name)
+// appendKey appends the interning key.
+func (n *Node) appendKey(s []byte) []byte {
+	s = append(s, n.Op.Name...)
 	if n.Gen != 0 {
-		s.WriteString("@" + strconv.Itoa(n.Gen))
+		s = strconv.AppendInt(append(s, '@'), int64(n.Gen), 10)
 	}
 	for _, a := range n.Args {
-		s.WriteString(" " + strconv.Itoa(a.ID))
+		s = strconv.AppendInt(append(s, ' '), int64(a.ID), 10)
 	}
 	if n.Attr != nil {
-		s.WriteString(" " + n.Attr.Text())
+		s = append(append(s, ' '), n.Attr.Text()...)
 	}
 	for _, r := range n.Regions {
-		s.WriteString("\n" + r.bare())
+		s = append(append(s, '\n'), r.bare()...)
 	}
-	return s.String()
+	return s
 }
 
 // Param declares a parameter of the graph. Kind and name are unique: the same
@@ -149,13 +155,11 @@ func (b *Builder) Param(kind ParamKind, name string, t Type) *Node {
 }
 
 func (b *Builder) tryParam(kind ParamKind, name string, t Type) (*Node, error) {
-	for _, p := range b.params {
-		if a := p.Attr.(ParamAttr); a.Kind == kind && a.Name == name {
-			if !a.Type.Equal(t) {
-				return nil, fmt.Errorf("parameter %s %s is declared as %s and as %s", kind, name, a.Type, t)
-			}
-			return p, nil
+	if p := b.declared[declared{kind, name}]; p != nil {
+		if a := p.Attr.(ParamAttr); !a.Type.Equal(t) {
+			return nil, fmt.Errorf("parameter %s %s is declared as %s and as %s", kind, name, a.Type, t)
 		}
+		return p, nil
 	}
 	gen := b.Gen
 	b.Gen = 0
@@ -166,18 +170,12 @@ func (b *Builder) tryParam(kind ParamKind, name string, t Type) (*Node, error) {
 	}
 	p.Name = name
 	b.params = append(b.params, p)
+	b.declared[declared{kind, name}] = p
 	return p, nil
 }
 
 func (b *Builder) freshParam(name string) string {
-	taken := func(s string) bool {
-		for _, p := range b.params {
-			if a := p.Attr.(ParamAttr); a.Kind == ParamValue && a.Name == s {
-				return true
-			}
-		}
-		return false
-	}
+	taken := func(s string) bool { return b.declared[declared{ParamValue, s}] != nil }
 	if name != "" && !taken(name) {
 		return name
 	}

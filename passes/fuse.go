@@ -107,7 +107,7 @@ type group struct {
 	id      int
 	members []int // ascending
 	glue    []glue
-	seen    int // the last search that came by
+	seen    int // the last search that came by; negative: it began here
 }
 
 // glue says that two members, otherwise unrelated, of the same shape, run over the same axes.
@@ -314,6 +314,9 @@ func (f *fusion) try(groups ...*group) *trial {
 
 func (t *trial) has(i int) bool { return holdsNode(t.set, i) }
 
+// place is where node i is in the set.
+func (t *trial) place(i int) (int, bool) { return slices.BinarySearch(t.set, i) }
+
 // leaves reports whether node i of the trial would have to be stored.
 func (f *fusion) leaves(i int, t *trial) bool {
 	if !holds(t.groups, f.in[i][0]) {
@@ -336,18 +339,22 @@ func (f *fusion) leaves(i int, t *trial) bool {
 func (f *fusion) convex(t *trial) bool {
 	f.search++
 	queue := f.queue[:0]
+	for _, k := range t.groups {
+		k.seen = -f.search
+	}
 	// follow queues the groups that read node i; it reports whether one of them is in the trial.
 	follow := func(i int) (back bool) {
 		for _, r := range f.readers[i] {
 			for _, k := range f.in[r] {
-				switch {
-				case k.has(i):
-				case holds(t.groups, k):
-					back = true
-				case k.seen != f.search:
-					k.seen = f.search
-					queue = append(queue, k)
+				if k.seen == f.search || k.has(i) {
+					continue
 				}
+				if k.seen == -f.search {
+					back = true
+					continue
+				}
+				k.seen = f.search
+				queue = append(queue, k)
 			}
 		}
 		return back

@@ -1,7 +1,7 @@
 package passes
 
 import (
-	"strconv"
+	"slices"
 
 	"mdlc/ir"
 )
@@ -16,41 +16,46 @@ func (f *fusion) nest(t *trial) bool {
 // buffers counts what a kernel reads and writes.
 func (f *fusion) buffers(t *trial) int {
 	n := 0
-	read := map[int]bool{}
+	var read []int
 	for _, i := range t.set {
 		if f.leaves(i, t) {
 			n++
 		}
 		for _, r := range f.reads[i] {
-			if !t.has(r.from) && !read[r.from] {
-				read[r.from] = true
-				n++
+			if !t.has(r.from) && !slices.Contains(read, r.from) {
+				read = append(read, r.from)
 			}
 		}
 	}
-	return n
+	return n + len(read)
 }
 
 // space is the iteration space of a nest. The axes of its nodes (of a
 // reduction: of its operand) are labels; those that are the same axis are united.
+// What is known of nodes is by their place in the trial; sets of labels are ascending lists.
 type space struct {
 	f       *fusion
 	t       *trial
-	first   map[int]int // of node i's labels
+	first   []int // of a node's labels
 	parent  []int
-	aligned map[int]bool // computed along the space
-	point   map[int]bool // computed again, at the places of its readers
-	full    map[int]bool // labels of the space
-	rows    map[int]bool // of a row; what row reductions keep
+	leaves  []bool  // has to be stored
+	aligned []bool  // computed along the space
+	point   []bool  // computed again, at the places of its readers
+	labels  [][]int // of what a node runs over, once they are united
+	full    []int   // labels of the space; nil: not known
+	rows    []int   // of a row; what row reductions keep
 }
 
 func newSpace(f *fusion, t *trial) *space {
-	s := &space{f: f, t: t, first: map[int]int{}, aligned: map[int]bool{}, point: map[int]bool{}}
-	for _, i := range t.set {
-		s.first[i] = len(s.parent)
+	n := len(t.set)
+	flags := make([]bool, 3*n)
+	s := &space{f: f, t: t, first: make([]int, n), leaves: flags[:n], aligned: flags[n : 2*n], point: flags[2*n:]}
+	for at, i := range t.set {
+		s.first[at] = len(s.parent)
 		for range f.iterates(i) {
 			s.parent = append(s.parent, len(s.parent))
 		}
+		s.leaves[at] = f.leaves(i, t)
 	}
 	return s
 }
@@ -72,24 +77,31 @@ func (s *space) find(l int) int {
 	return l
 }
 
-// labels gives the labels of what node i runs over.
-func (s *space) labels(i int) []int {
-	out := make([]int, len(s.f.iterates(i)))
-	for k := range out {
-		out[k] = s.find(s.first[i] + k)
+// unitedLabels gives the labels of what each node runs over.
+func (s *space) unitedLabels() [][]int {
+	out := make([][]int, len(s.t.set))
+	all := make([]int, len(s.parent))
+	for l := range all {
+		all[l] = s.find(l)
+	}
+	for at := range out {
+		end := len(all)
+		if at+1 < len(out) {
+			end = s.first[at+1]
+		}
+		out[at] = all[s.first[at]:end:end]
 	}
 	return out
 }
 
-// results gives the labels of the value of node i, and those that it reduces.
-func (s *space) results(i int) (kept, reduced []int) {
-	all := s.labels(i)
-	a, ok := s.f.nodes[i].Attr.(ir.ReduceAttr)
+// results gives the labels of the value of a node, and those that it reduces.
+func (s *space) results(at int) (kept, reduced []int) {
+	a, ok := s.f.nodes[s.t.set[at]].Attr.(ir.ReduceAttr)
 	if !ok {
-		return all, nil
+		return s.labels[at], nil
 	}
 	cut := axesOf(a.Axes...)
-	for k, l := range all {
+	for k, l := range s.labels[at] {
 		if cut.has(k) {
 			reduced = append(reduced, l)
 		} else {
@@ -110,43 +122,47 @@ func (s *space) align() bool {
 	f := s.f
 	for at := len(s.t.set) - 1; at >= 0; at-- {
 		i := s.t.set[at]
-		if f.leaves(i, s.t) {
-			s.aligned[i] = true
+		if s.leaves[at] {
+			s.aligned[at] = true
 		}
-		if !s.aligned[i] && !s.point[i] {
+		if !s.aligned[at] && !s.point[at] {
 			return false // dead
 		}
 		for _, r := range f.reads[i] {
-			if !s.t.has(r.from) {
+			from, ok := s.t.place(r.from)
+			if !ok {
 				continue
 			}
-			if s.aligned[i] && r.way == spread && !hasUnit(r) {
-				s.aligned[r.from] = true
-				kept := s.valueFirst(r.from)
+			if s.aligned[at] && r.way == spread && !hasUnit(r) {
+				s.aligned[from] = true
+				kept := s.valueFirst(from)
 				for d, k := range r.axis {
-					s.unite(kept[d], s.first[i]+k)
+					s.unite(kept[d], s.first[at]+k)
 				}
 			} else {
-				s.point[r.from] = true
+				s.point[from] = true
 			}
-			if s.point[i] {
-				s.point[r.from] = true
+			if s.point[at] {
+				s.point[from] = true
 			}
 		}
-		if s.point[i] && !f.pointwise(i) {
+		if s.point[at] && !f.pointwise(i) {
 			return false
 		}
 	}
 	s.uniteReaders()
 	for _, g := range s.t.glue {
-		if s.aligned[g.a] && s.aligned[g.b] {
+		a, okA := s.t.place(g.a)
+		b, okB := s.t.place(g.b)
+		if okA && okB && s.aligned[a] && s.aligned[b] {
 			for k := range f.iterates(g.a) {
-				s.unite(s.first[g.a]+k, s.first[g.b]+k)
+				s.unite(s.first[a]+k, s.first[b]+k)
 			}
 		}
 	}
-	for _, i := range s.t.set {
-		if s.aligned[i] && repeated(s.labels(i)) {
+	s.labels = s.unitedLabels()
+	for at, labels := range s.labels {
+		if s.aligned[at] && repeated(labels) {
 			return false
 		}
 	}
@@ -162,8 +178,9 @@ func hasUnit(r read) bool {
 	return false
 }
 
-// valueFirst gives the labels of the dims of node i's value, not united.
-func (s *space) valueFirst(i int) []int {
+// valueFirst gives the labels of the dims of a node's value, not united.
+func (s *space) valueFirst(at int) []int {
+	i := s.t.set[at]
 	a, ok := s.f.nodes[i].Attr.(ir.ReduceAttr)
 	var cut axes
 	if ok {
@@ -172,7 +189,7 @@ func (s *space) valueFirst(i int) []int {
 	var out []int
 	for k := range s.f.iterates(i) {
 		if !cut.has(k) {
-			out = append(out, s.first[i]+k)
+			out = append(out, s.first[at]+k)
 		}
 	}
 	return out
@@ -182,25 +199,29 @@ func (s *space) unite(a, b int) { s.parent[s.find(a)] = s.find(b) }
 
 // uniteReaders unites the axes of nodes that read a value from outside through the same map.
 func (s *space) uniteReaders() {
-	first := map[string]int{}
-	for _, i := range s.t.set {
-		if !s.aligned[i] {
+	type way struct {
+		from int
+		key  string
+	}
+	first := map[way]int{}
+	for at, i := range s.t.set {
+		if !s.aligned[at] {
 			continue
 		}
 		dims := s.f.iterates(i)
 		for _, r := range s.f.reads[i] {
-			if s.t.has(r.from) || len(r.vars) == 0 {
+			if len(r.vars) == 0 || s.t.has(r.from) {
 				continue
 			}
-			text := strconv.Itoa(r.from) + ": " + r.key
-			j, ok := first[text]
+			j, ok := first[way{r.from, r.key}]
 			if !ok {
-				first[text] = i
+				first[way{r.from, r.key}] = at
 				continue
 			}
+			other := s.f.iterates(s.t.set[j])
 			for _, k := range r.vars {
-				if other := s.f.iterates(j); k < len(other) && k < len(dims) && other[k].Equal(dims[k]) {
-					s.unite(s.first[j]+k, s.first[i]+k)
+				if k < len(other) && k < len(dims) && other[k].Equal(dims[k]) {
+					s.unite(s.first[j]+k, s.first[at]+k)
 				}
 			}
 		}
@@ -218,31 +239,17 @@ func repeated(labels []int) bool {
 	return false
 }
 
-func labelSet(labels []int) map[int]bool {
-	m := map[int]bool{}
-	for _, l := range labels {
-		m[l] = true
-	}
-	return m
+// labelSet is the set of some labels, not nil.
+func labelSet(labels []int) []int {
+	set := append(make([]int, 0, len(labels)), labels...)
+	slices.Sort(set)
+	return slices.Compact(set)
 }
 
-func sameSet(a, b map[int]bool) bool { return len(a) == len(b) && within(a, b) }
-
-func within(a, b map[int]bool) bool {
-	for l := range a {
-		if !b[l] {
-			return false
-		}
-	}
-	return true
-}
-
-func sameList(a, b []int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
+// within reports whether set a is part of set b.
+func within(a, b []int) bool {
+	for _, l := range a {
+		if !slices.Contains(b, l) {
 			return false
 		}
 	}
@@ -254,20 +261,20 @@ func sameList(a, b []int) bool {
 func (s *space) shape() bool {
 	var last, column, columnAll []int // what rows reduce; what columns reduce, of what
 	haveRow, haveColumn := false, false
-	for _, i := range s.t.set {
-		if !s.aligned[i] || !s.f.isClass(i, ir.ClassReduce) {
+	for at, i := range s.t.set {
+		if !s.aligned[at] || !s.f.isClass(i, ir.ClassReduce) {
 			continue
 		}
-		kept, reduced := s.results(i)
+		kept, reduced := s.results(at)
 		if s.f.row(i) {
-			if haveRow && !(sameList(last, reduced) && sameSet(s.rows, labelSet(kept))) {
+			if haveRow && !(slices.Equal(last, reduced) && slices.Equal(s.rows, labelSet(kept))) {
 				return false
 			}
 			haveRow, last, s.rows = true, reduced, labelSet(kept)
 			continue
 		}
-		all := s.labels(i)
-		if haveColumn && !(sameList(columnAll, all) && sameList(column, reduced)) {
+		all := s.labels[at]
+		if haveColumn && !(slices.Equal(columnAll, all) && slices.Equal(column, reduced)) {
 			return false
 		}
 		haveColumn, column, columnAll = true, reduced, all
@@ -279,11 +286,8 @@ func (s *space) shape() bool {
 	}
 	switch {
 	case haveRow:
-		s.full = labelSet(last)
-		for l := range s.rows {
-			s.full[l] = true
-		}
-		if haveColumn && !(sameSet(s.full, labelSet(columnAll)) && within(labelSet(column), s.rows)) {
+		s.full = labelSet(slices.Concat(last, s.rows))
+		if haveColumn && !(slices.Equal(s.full, labelSet(columnAll)) && within(column, s.rows)) {
 			return false
 		}
 	case haveColumn:
@@ -294,27 +298,19 @@ func (s *space) shape() bool {
 
 func (s *space) valuesFit(haveRow bool) bool {
 	for at := len(s.t.set) - 1; at >= 0; at-- {
-		i := s.t.set[at]
-		if !s.aligned[i] {
+		if !s.aligned[at] || s.f.isClass(s.t.set[at], ir.ClassReduce) {
 			continue
 		}
-		if s.f.isClass(i, ir.ClassReduce) {
-			continue
-		}
-		labels := labelSet(s.labels(i))
-		leaves := s.f.leaves(i, s.t)
-		if s.full == nil && leaves {
+		labels := labelSet(s.labels[at])
+		if s.full == nil && s.leaves[at] {
 			s.full = labels
 		}
 		switch {
 		case !within(labels, s.full):
 			return false
-		case leaves && !sameSet(labels, s.full) && !(haveRow && sameSet(labels, s.rows)):
+		case s.leaves[at] && !slices.Equal(labels, s.full) && !(haveRow && slices.Equal(labels, s.rows)):
 			return false
 		}
-	}
-	if s.rows == nil {
-		s.rows = map[int]bool{}
 	}
 	return true
 }
@@ -323,19 +319,19 @@ func (s *space) valuesFit(haveRow bool) bool {
 // of values that are smaller than the space.
 func (s *space) cheap() bool {
 	points, small := 0.0, 0.0
-	copies := s.copies()
-	for _, i := range s.t.set {
-		if s.point[i] {
-			points += s.f.cost(i) * copies[i]
+	copies, reduced := s.copies(), s.afterReductions()
+	for at, i := range s.t.set {
+		if s.point[at] {
+			points += s.f.cost(i) * copies[at]
 		}
-		if !s.aligned[i] || s.f.isClass(i, ir.ClassReduce) {
+		if !s.aligned[at] || s.f.isClass(i, ir.ClassReduce) {
 			continue
 		}
-		labels := labelSet(s.labels(i))
+		labels := labelSet(s.labels[at])
 		switch {
-		case sameSet(labels, s.full):
-		case len(labels) == 0 || within(labels, s.rows):
-			if !s.afterReduction(i) {
+		case slices.Equal(labels, s.full):
+		case within(labels, s.rows):
+			if !reduced[at] {
 				small += s.f.cost(i)
 			}
 		default:
@@ -347,53 +343,62 @@ func (s *space) cheap() bool {
 
 // copies is at how many places of one element of the results each node is computed again: a value that is read at two
 // places needs what it is computed from at two places as well.
-func (s *space) copies() map[int]float64 {
-	copies, byKey := map[int]float64{}, map[int]map[string]float64{}
+func (s *space) copies() []float64 {
+	type place struct {
+		key string
+		n   float64
+	}
+	copies, places := make([]float64, len(s.t.set)), make([][]place, len(s.t.set))
 	for at := len(s.t.set) - 1; at >= 0; at-- {
-		i := s.t.set[at]
-		for _, n := range byKey[i] {
-			copies[i] += n
+		for _, p := range places[at] {
+			copies[at] += p.n
 		}
-		for _, r := range s.f.reads[i] {
-			if !s.t.has(r.from) {
+		for _, r := range s.f.reads[s.t.set[at]] {
+			from, ok := s.t.place(r.from)
+			if !ok {
 				continue
 			}
-			if byKey[r.from] == nil {
-				byKey[r.from] = map[string]float64{}
-			}
-			n := copies[i]
-			if s.aligned[i] && !(r.way == spread && !hasUnit(r)) { // a value that is no copy
+			n := copies[at]
+			if s.aligned[at] && !(r.way == spread && !hasUnit(r)) { // a value that is no copy
 				n++
 			}
-			byKey[r.from][r.key] = max(byKey[r.from][r.key], n)
+			k := slices.IndexFunc(places[from], func(p place) bool { return p.key == r.key })
+			if k < 0 {
+				places[from] = append(places[from], place{r.key, n})
+			} else {
+				places[from][k].n = max(places[from][k].n, n)
+			}
 		}
 	}
 	return copies
 }
 
-// afterReduction reports whether node i depends on a reduction of the nest.
-func (s *space) afterReduction(i int) bool {
-	for _, r := range s.f.reads[i] {
-		if s.t.has(r.from) && (s.f.isClass(r.from, ir.ClassReduce) || s.afterReduction(r.from)) {
-			return true
+// afterReductions reports which nodes depend on a reduction of the nest.
+func (s *space) afterReductions() []bool {
+	after := make([]bool, len(s.t.set))
+	for at, i := range s.t.set {
+		for _, r := range s.f.reads[i] {
+			if from, ok := s.t.place(r.from); ok && (after[from] || s.f.isClass(r.from, ir.ClassReduce)) {
+				after[at] = true
+			}
 		}
 	}
-	return false
+	return after
 }
 
 // sweeps counts the dependent row reductions.
 func (s *space) sweeps() bool {
-	level := map[int]int{}
-	for _, i := range s.t.set {
+	level := make([]int, len(s.t.set))
+	for at, i := range s.t.set {
 		for _, r := range s.f.reads[i] {
-			if s.t.has(r.from) {
-				level[i] = max(level[i], level[r.from])
+			if from, ok := s.t.place(r.from); ok {
+				level[at] = max(level[at], level[from])
 			}
 		}
-		if s.aligned[i] && s.f.row(i) {
-			level[i]++
+		if s.aligned[at] && s.f.row(i) {
+			level[at]++
 		}
-		if level[i] > maxSweeps {
+		if level[at] > maxSweeps {
 			return false
 		}
 	}

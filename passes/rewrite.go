@@ -7,16 +7,16 @@ import (
 )
 
 // order is the nodes of a graph, arguments first: its parameters, then what
-// its results reach. ids counts them, for dense tables.
+// its results reach.
 func order(g *ir.Graph) []*ir.Node {
 	var out []*ir.Node
-	seen := map[*ir.Node]bool{}
+	seen := make([]bool, maxID(g)+1)
 	var visit func(n *ir.Node)
 	visit = func(n *ir.Node) {
-		if seen[n] {
+		if seen[n.ID] {
 			return
 		}
-		seen[n] = true
+		seen[n.ID] = true
 		for _, a := range n.Args {
 			visit(a)
 		}
@@ -29,6 +29,18 @@ func order(g *ir.Graph) []*ir.Node {
 		visit(r.Value)
 	}
 	return out
+}
+
+// maxID is the largest ID of a graph's nodes: arguments have smaller ones than their users.
+func maxID(g *ir.Graph) int {
+	last := -1
+	for _, p := range g.Params {
+		last = max(last, p.ID)
+	}
+	for _, r := range g.Results {
+		last = max(last, r.Value.ID)
+	}
+	return last
 }
 
 // uses counts how often each node is an argument or a result.
@@ -59,12 +71,12 @@ func rebuild(b *ir.Builder, g *ir.Graph, start func(g *ir.Graph) rule) (*ir.Grap
 	for _, y := range g.Syms {
 		b.Sym(y.Name, y.Max, y.Def)
 	}
-	to := map[*ir.Node]*ir.Node{}
+	to := make([]*ir.Node, maxID(g)+1) // by ID
 	apply := start(g)
 	for _, n := range order(g) {
 		args := make([]*ir.Node, len(n.Args))
 		for i, a := range n.Args {
-			args[i] = to[a]
+			args[i] = to[a.ID]
 		}
 		b.Pos, b.Gen = n.Pos, n.Gen
 		m, err := apply(b, n, args)
@@ -77,13 +89,13 @@ func rebuild(b *ir.Builder, g *ir.Graph, start func(g *ir.Graph) rule) (*ir.Grap
 		if m.Name == "" {
 			m.Name = n.Name
 		}
-		to[n] = m
+		to[n.ID] = m
 	}
 	b.Gen = 0
 	results := make([]ir.Result, len(g.Results))
 	for i, r := range g.Results {
 		results[i] = r
-		results[i].Value = to[r.Value]
+		results[i].Value = to[r.Value.ID]
 	}
 	return b.Finish(results...), nil
 }

@@ -118,7 +118,10 @@ func (b *builder) kernel(p *page) int {
 		name = fmt.Sprintf("%s_v%d", name, b.names[name])
 	}
 	p.kernel.Name = name
-	b.Kernels = append(b.Kernels, &BuiltKernel{Page: p.kernel, Steps: p.scheduled(name), args: p.args})
+	for _, s := range p.steps {
+		s.Kernel.Name = name
+	}
+	b.Kernels = append(b.Kernels, &BuiltKernel{Page: p.kernel, Steps: p.steps, args: p.args})
 	b.Program.Kernels = append(b.Program.Kernels, program.Kernel{Name: name, Pos: p.kernel.Pos, Args: len(p.args)})
 	return k
 }

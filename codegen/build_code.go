@@ -107,9 +107,10 @@ func params(k *loop.Kernel) []*loop.Buffer {
 
 // Emit writes every scheduled kernel as LLVM text and fills in its phases.
 func (b *Built) Emit(t *Target) error {
+	var micros parallel.Memo[microFunction]
 	err := b.each(func(k *BuiltKernel) error {
 		var err error
-		k.Emitted, err = Emit(k.Scheduled, t)
+		k.Emitted, err = emit(k.Scheduled, t, &micros)
 		return err
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"mdlc/codegen/llir"
 	"mdlc/codegen/schedule"
 	"mdlc/ir/loop"
+	"mdlc/ir/parallel"
 )
 
 // Emitted is the LLVM text of one kernel and what a caller needs to run it.
@@ -69,7 +70,12 @@ func (e *emitter) bug(v *loop.Value, format string, args ...any) {
 }
 
 // Emit writes a kernel that went through the steps layout and expand as LLVM text.
-func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
+func Emit(k *loop.Kernel, t *Target) (*Emitted, error) {
+	return emit(k, t, &parallel.Memo[microFunction]{})
+}
+
+// emit is Emit with the micro-kernels that kernels for t have made already, by name.
+func emit(k *loop.Kernel, t *Target, micros *parallel.Memo[microFunction]) (out *Emitted, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			ee, ok := r.(emitError)
@@ -82,7 +88,7 @@ func Emit(k *loop.Kernel, t *Target) (out *Emitted, err error) {
 	if !k.Guarded {
 		return nil, fmt.Errorf("kernel %s is not guarded: step edge has not run", k.Name)
 	}
-	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, micro: map[string]*ir.Func{}}
+	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, made: micros, micro: map[string]*ir.Func{}}
 	e.streamed = streamedBuffers(k)
 	out = &Emitted{Name: k.Name}
 	offsets := map[*loop.Buffer]int{}
@@ -171,8 +177,9 @@ type emitter struct {
 	places   map[*loop.Buffer]value.Value // of buffers that are no parameters
 	streamed map[*loop.Buffer]bool        // written past the caches
 	ahead    map[*loop.For][]ahead        // fetched in a loop for the next row
-	micro    map[string]*ir.Func          // micro-kernels by name
-	micros   []function                   // that no phase before has
+	made     *parallel.Memo[microFunction]
+	micro    map[string]*ir.Func // micro-kernels that it calls, by name
+	micros   []function          // that no phase before has
 	bind     map[*loop.Axis]binding
 	fixed    map[*loop.Axis]bool    // Reg axes that a group binds
 	opaque   map[string]*loop.Value // variables of index expressions that are not axes

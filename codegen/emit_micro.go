@@ -274,8 +274,10 @@ func (e *emitter) call(m *micro, acc []value.Value) []value.Value {
 	name := m.name()
 	f := e.micro[name]
 	if f == nil {
-		f = e.microFunc(m, name)
+		made := e.made.Get(name, func() microFunction { return e.microFunc(m, name) })
+		f = made.f
 		e.micro[name] = f
+		e.micros = append(e.micros, made.code)
 	}
 	var args []value.Value
 	for i, n := range m.turns {
@@ -298,8 +300,14 @@ func (e *emitter) call(m *micro, acc []value.Value) []value.Value {
 	return out
 }
 
-// microFunc is the text of m.
-func (e *emitter) microFunc(m *micro, name string) *ir.Func {
+// microFunction is a micro-kernel that is finished: kernels share it.
+type microFunction struct {
+	f    *ir.Func
+	code function
+}
+
+// microFunc writes m.
+func (e *emitter) microFunc(m *micro, name string) microFunction {
 	in := &emitter{k: e.k, t: e.t, b: llir.NewBuilder()}
 	in.push()
 	var params []*ir.Param
@@ -349,8 +357,7 @@ func (e *emitter) microFunc(m *micro, name string) *ir.Func {
 		sums = in.b.Block.NewInsertValue(sums, acc[i], uint64(i))
 	}
 	in.b.Block.NewRet(sums)
-	e.micros = append(e.micros, in.function(f, false))
-	return f
+	return microFunction{f, in.function(f, false)}
 }
 
 // nest emits the loops of m over turns, from where the sides are at.

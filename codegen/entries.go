@@ -19,12 +19,11 @@ type entries struct {
 	machine *schedule.Machine // nil: nothing is scheduled
 	mu      sync.Mutex
 	pages   map[*ir.PlanLaunch]*page
-	made    map[string]*schedules // by text and names
+	made    parallel.Memo[scheduled] // by names and text
 }
 
-// schedules are the steps of a page, which those that first need them make.
-type schedules struct {
-	once  sync.Once
+// scheduled is a page after each step of its schedule.
+type scheduled struct {
 	steps []schedule.Step
 	err   error
 }
@@ -32,7 +31,7 @@ type schedules struct {
 // lowerEntries lowers m. ready, where not nil, is called with each entry first; where there is a machine,
 // kernels are scheduled for it.
 func lowerEntries(m *ir.Module, machine *schedule.Machine, ready func(*ir.Entry) error) (*Built, error) {
-	x := &entries{machine: machine, pages: map[*ir.PlanLaunch]*page{}, made: map[string]*schedules{}}
+	x := &entries{machine: machine, pages: map[*ir.PlanLaunch]*page{}}
 	err := parallel.Each(len(m.Entries), runtime.GOMAXPROCS(0), func(i int) error {
 		if ready != nil {
 			if err := ready(m.Entries[i]); err != nil {
@@ -117,28 +116,12 @@ func eachLaunch(code []ir.PlanInstr, f func(*ir.PlanLaunch)) {
 
 // schedule schedules p, or takes what was made of a page that is called the same.
 func (x *entries) schedule(p *page) error {
-	key := strings.Join(p.names, " ") + "\n" + p.text
-	x.mu.Lock()
-	s := x.made[key]
-	if s == nil {
-		s = &schedules{}
-		x.made[key] = s
-	}
-	x.mu.Unlock()
-	s.once.Do(func() { s.steps, s.err = schedule.Run(p.kernel, x.machine) })
-	p.made = s
-	return s.err
-}
-
-// scheduled is the steps of the page's schedule, of a kernel that is called name now; nil if there are none yet.
-func (p *page) scheduled(name string) []schedule.Step {
-	if p.made == nil {
-		return nil
-	}
-	for _, s := range p.made.steps {
-		s.Kernel.Name = name
-	}
-	return p.made.steps
+	made := x.made.Get(strings.Join(p.names, " ")+"\n"+p.text, func() scheduled {
+		steps, err := schedule.Run(p.kernel, x.machine)
+		return scheduled{steps, err}
+	})
+	p.steps = made.steps
+	return made.err
 }
 
 // canonical is the text of a kernel in which names are places, so that kernels

@@ -15,6 +15,7 @@ import (
 
 	"mdlc/codegen/llir"
 	"mdlc/ir"
+	"mdlc/ir/parallel"
 )
 
 // llvmMajor is the release of LLVM whose text and tools we use.
@@ -196,6 +197,7 @@ func divide(funcs []function, o Options) []module {
 		n = runtime.GOMAXPROCS(0)
 	}
 	var out []module
+	var parts [][]function
 	for _, streams := range []bool{true, false} {
 		var some []function
 		total := 0
@@ -206,9 +208,14 @@ func divide(funcs []function, o Options) []module {
 			}
 		}
 		for _, m := range deal(some, min(n, len(some), 1+total/moduleBytes)) {
-			out = append(out, module{moduleText(m, funcs, o.Target), streams})
+			out = append(out, module{streams: streams})
+			parts = append(parts, m)
 		}
 	}
+	parallel.Each(len(out), runtime.GOMAXPROCS(0), func(i int) error {
+		out[i].text = moduleText(parts[i], funcs, o.Target)
+		return nil
+	})
 	return out
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"mdlc/codegen/schedule"
 	"mdlc/ir"
 	"mdlc/ir/loop"
 )
@@ -14,9 +15,9 @@ import (
 type page struct {
 	kernel *loop.Kernel
 	args   []pageArg
-	text   string     // canonical
-	names  []string   // what it leaves out
-	made   *schedules // nil: not scheduled
+	text   string          // canonical
+	names  []string        // what it leaves out
+	steps  []schedule.Step // nil: not scheduled
 }
 
 // pageArg is a buffer of a page: an argument or a result of the launch, a symbol, or constants.

@@ -2,8 +2,11 @@ package codegen
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+
+	"mdlc/ir/parallel"
 )
 
 // share makes functions of equal text one, and phases that differ in a few numbers only, which become
@@ -51,19 +54,28 @@ const maxNumbers = 12
 
 // mergeNumbers merges phases that differ in numbers only.
 func (b *Built) mergeNumbers() {
-	var order []string
-	groups := map[string][]*numbered{}
+	var phases []*function
 	for _, k := range b.Kernels {
 		for i := range k.Emitted.funcs {
 			if f := &k.Emitted.funcs[i]; f.phase {
-				n := number(f)
-				text := fmt.Sprint(f.streams) + strings.Replace(strings.Join(n.parts, "#"), "@"+f.name+"(", "@(", 1)
-				if groups[text] == nil {
-					order = append(order, text)
-				}
-				groups[text] = append(groups[text], n)
+				phases = append(phases, f)
 			}
 		}
+	}
+	numbers, texts := make([]*numbered, len(phases)), make([]string, len(phases))
+	parallel.Each(len(phases), runtime.GOMAXPROCS(0), func(i int) error {
+		f := phases[i]
+		numbers[i] = number(f)
+		texts[i] = fmt.Sprint(f.streams) + strings.Replace(strings.Join(numbers[i].parts, "#"), "@"+f.name+"(", "@(", 1)
+		return nil
+	})
+	var order []string
+	groups := map[string][]*numbered{}
+	for i, text := range texts {
+		if groups[text] == nil {
+			order = append(order, text)
+		}
+		groups[text] = append(groups[text], numbers[i])
 	}
 	merged := map[string]*numbered{}
 	for _, text := range order {

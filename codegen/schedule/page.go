@@ -87,7 +87,7 @@ func walkUnknown(roots []*loop.Value, known map[*loop.Value]bool, f func(v *loop
 	for _, v := range roots {
 		visit(v)
 	}
-	if len(seen) < 100 { // to clear a large one takes long, and most are small
+	if len(seen) < 1000 { // to clear a large one takes long, and most are small
 		clear(seen)
 		visited.Put(seen)
 	}

@@ -131,7 +131,14 @@ type refresher struct {
 }
 
 func (r *refresher) value(v *Value) {
-	if v == nil || r.done[v] {
+	if v == nil {
+		return
+	}
+	if len(v.Args) == 0 && v.Guard == nil { // as quick as to remember it
+		v.Axes = axesOf(r.order, v)
+		return
+	}
+	if r.done[v] {
 		return
 	}
 	r.mark(v)

@@ -49,6 +49,6 @@ func TestEntriesGetReadyInAnyOrder(t *testing.T) {
 		require.NoError(t, err)
 		got.Program.Object = nil
 		require.Equal(t, want.Program, got.Program)
-		require.Equal(t, ModuleText(want.Emitted()), ModuleText(got.Emitted()))
+		require.Equal(t, ModuleText(want.Emitted(), target), ModuleText(got.Emitted(), target))
 	}
 }

@@ -17,7 +17,12 @@ import (
 //	result get 0 %l
 //
 // A carry that every turn hands on unchanged becomes an invariant.
-func DeadCode(g *ir.Graph) (*ir.Graph, error) { return rewrite(g, findDead) }
+func DeadCode(g *ir.Graph) (*ir.Graph, error) {
+	if !holds(g, isLoop) {
+		return g, nil
+	}
+	return rewrite(g, findDead)
+}
 
 func findDead(g *ir.Graph) rule {
 	d := &deadLoops{used: map[*ir.Node]map[int]bool{}, moved: map[*ir.Node]*loopMove{}}

@@ -88,7 +88,7 @@ func (f *fusion) towards(k *group, c int) *trial {
 				}
 			}
 		}
-		if !holds(groups, f.in[i][0]) {
+		if !holdsGroup(groups, f.in[i][0]) {
 			groups = append(groups, f.in[i][0])
 		}
 		return true

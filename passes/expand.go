@@ -16,6 +16,9 @@ import (
 //	%9 = reduce sum[1] %8
 //	%12 = scatter %11, %9 …
 func Expand(g *ir.Graph) (*ir.Graph, error) {
+	if !holds(g, func(n *ir.Node) bool { return n.Op.Expand != nil }) {
+		return g, nil
+	}
 	return rewrite(g, func(*ir.Graph) rule {
 		return func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error) {
 			if n.Op.Expand == nil {

@@ -319,7 +319,7 @@ func (t *trial) place(i int) (int, bool) { return slices.BinarySearch(t.set, i) 
 
 // leaves reports whether node i of the trial would have to be stored.
 func (f *fusion) leaves(i int, t *trial) bool {
-	if !holds(t.groups, f.in[i][0]) {
+	if !holdsGroup(t.groups, f.in[i][0]) {
 		return false // a copy
 	}
 	if f.needed[i] {
@@ -327,7 +327,7 @@ func (f *fusion) leaves(i int, t *trial) bool {
 	}
 	for _, r := range f.readers[i] {
 		for _, k := range f.in[r] {
-			if !k.has(i) && !holds(t.groups, k) {
+			if !k.has(i) && !holdsGroup(t.groups, k) {
 				return true
 			}
 		}
@@ -399,14 +399,14 @@ func replace(ks []*group, a, b *group) []*group {
 		if k == a {
 			k = b
 		}
-		if k != nil && !holds(out, k) {
+		if k != nil && !holdsGroup(out, k) {
 			out = append(out, k)
 		}
 	}
 	return out
 }
 
-func holds(ks []*group, k *group) bool {
+func holdsGroup(ks []*group, k *group) bool {
 	for _, x := range ks {
 		if x == k {
 			return true

@@ -51,17 +51,7 @@ func expandGrads(g *ir.Graph, outer *ir.Builder) (*ir.Graph, error) {
 }
 
 func holdsGrad(g *ir.Graph) bool {
-	for _, n := range g.Nodes() {
-		if n.Op == ir.OpGrad {
-			return true
-		}
-		for _, r := range n.Regions {
-			if holdsGrad(r) {
-				return true
-			}
-		}
-	}
-	return false
+	return holds(g, func(n *ir.Node) bool { return n.Op == ir.OpGrad })
 }
 
 // firstGrad is the first grad op in topological order: no other one is below it.

@@ -19,7 +19,12 @@ const hoistWork = 8
 //	%l = loop count(6) carry 1 (%x, %e) { (%t, %c, %e) => (%c * %e) }
 //
 // Movement, constants and cheap element-wise work stay: loading would cost more.
-func Hoist(g *ir.Graph) (*ir.Graph, error) { return rewrite(g, hoistRule) }
+func Hoist(g *ir.Graph) (*ir.Graph, error) {
+	if !holds(g, isLoop) {
+		return g, nil
+	}
+	return rewrite(g, hoistRule)
+}
 
 func hoistRule(*ir.Graph) rule {
 	return func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error) {

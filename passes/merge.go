@@ -66,7 +66,7 @@ func (f *fusion) commonReads() []pairing {
 		var ks []*group
 		for _, r := range f.readers[i] {
 			for _, k := range f.in[r] {
-				if !k.has(i) && !holds(ks, k) && f.kind(k.members) == "nest" {
+				if !k.has(i) && !holdsGroup(ks, k) && f.kind(k.members) == "nest" {
 					ks = append(ks, k)
 				}
 			}

@@ -152,8 +152,8 @@ func runPass(p Pass, g *ir.Graph, opt Options) (*ir.Graph, error) {
 		g = shuffle(g, opt.Shuffle)
 	}
 	out, err := p.Fn(g)
-	if err != nil {
-		return nil, err
+	if err != nil || out == g {
+		return out, err
 	}
 	if err := ir.Verify(out); err != nil {
 		panic(fmt.Sprintf("passes: after pass %s: %v\n%s", p.Name, err, out))

@@ -97,7 +97,7 @@ func (f *fusion) readingGroups(i int) []*group {
 	var ks []*group
 	for _, r := range f.readers[i] {
 		for _, k := range f.in[r] {
-			if !k.has(i) && !holds(ks, k) {
+			if !k.has(i) && !holdsGroup(ks, k) {
 				ks = append(ks, k)
 			}
 		}
@@ -109,7 +109,7 @@ func (f *fusion) carryOut(p *recomputation) {
 	for _, k := range p.into {
 		k.members = union(k.members, p.part)
 		for _, m := range p.part {
-			if !holds(f.in[m], k) {
+			if !holdsGroup(f.in[m], k) {
 				f.in[m] = append(f.in[m], k)
 			}
 		}

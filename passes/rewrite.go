@@ -57,6 +57,24 @@ func uses(g *ir.Graph) map[*ir.Node]int {
 	return count
 }
 
+// holds reports whether g or a region inside has a node of which f holds. A pass that
+// finds nothing to do gives the graph back: to make it again takes as long as to change it.
+func holds(g *ir.Graph, f func(n *ir.Node) bool) bool {
+	for _, n := range g.Nodes() {
+		if f(n) {
+			return true
+		}
+		for _, r := range n.Regions {
+			if holds(r, f) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isLoop(n *ir.Node) bool { return n.Op == ir.OpLoop }
+
 // A rule gives what takes the place of old node n, whose arguments became
 // args; nil keeps it.
 type rule func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error)

@@ -18,6 +18,9 @@ import (
 // The body may hold element-wise ops, movement, iota, constants and reductions. Dots,
 // draws, scatters and inner loops stay in the loop.
 func Unloop(g *ir.Graph) (*ir.Graph, error) {
+	if !holds(g, isLoop) {
+		return g, nil
+	}
 	return rewrite(g, unloopRule)
 }
 

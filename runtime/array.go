@@ -94,7 +94,11 @@ func (a *array) holds(elem loop.Elem) error {
 		row := a.span(r, r+1)
 		for i := range a.width {
 			if v := a.number(row, i); v != math.Trunc(v) || v < least || v > most {
-				return fmt.Errorf("row %d has %v, which is no %s", r, v, elem)
+				help := fmt.Sprintf("%s holds whole numbers from %.0f to %.0f", elem, least, most)
+				if v != math.Trunc(v) {
+					help = "numbers that are not whole are f32"
+				}
+				return fmt.Errorf("row %d has %v, which is no %s\n  = help: %s", r, v, elem, help)
 			}
 		}
 	}

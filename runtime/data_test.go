@@ -220,10 +220,26 @@ func TestFeedsThatDoNotFit(t *testing.T) {
 	s := open(t, program.Source{Kind: "npy", Path: digitRows(t, 10)}, "")
 	in := &program.Input{Name: "x", Feed: program.Feed{Split: "train", Kind: "rows"}}
 	_, err := newFeed(in, &program.Buffer{Elem: loop.F32, Dims: []int{4, 10}}, s, 0, false)
-	require.EqualError(t, err, "m.mdl:7:1: error: d.train cannot fill `x: f32[4, 10]`: its rows have 8 numbers, a row of the batch 10")
+	require.EqualError(t, err, "m.mdl:7:1: error: d.train cannot fill `x: f32[4, 10]`: its rows have 8 numbers, a row of the batch 10\n  = help: `x: f32[4, 8]` fits; if the size is a setting, `--set` changes it")
 	in.Feed.Kind = "windows"
 	_, err = newFeed(in, &program.Buffer{Elem: loop.F32, Dims: []int{4, 8}}, s, 0, false)
 	require.ErrorContains(t, err, "windows are cut from a sequence")
+}
+
+func TestArraysThatCannotBeRead(t *testing.T) {
+	for want, raw := range map[string][]byte{
+		"elements of type <c8 cannot be read\n  = help: `numpy.save(path, x.astype(":                       npy("<c8", make([]byte, 8), 1),
+		"the array is stored column by column (Fortran order)\n  = help: `numpy.save(path, numpy.ascontig": bytes.Replace(npy("<f4", make([]byte, 8), 1, 2), []byte("False, 'shape': ("), []byte("True, 'shape': ( "), 1),
+		"a header that is not understood: \"{'descr': [('a', '<f4')], 'fortran_order': False":              bytes.Replace(npy("<f4", make([]byte, 8), 1), []byte("'<f4'"), []byte("[('a', '<f4')]"), 1),
+		"an array of rank 0 has no rows":                                                                        npy("<f4", make([]byte, 4)),
+		"2 rows of 2 f32 need more than the 12 bytes there are":                                                 npy("<f4", make([]byte, 12), 2, 2),
+		"not an .npy file\n  = help: it is an archive (.npz): store each of its arrays alone":                   []byte("PK\x03\x04\x14\x00"),
+		"not an .npy file\n  = help: it is a text: `csv(…)` reads tables of numbers, `bytes(…)` and `lines(…)`": []byte("1,2\n3,4\n"),
+		"not an .npy file\n  = help: `numpy.save(path, x)` writes one":                                          []byte("\x80\x04\x95\x00"),
+	} {
+		_, err := parseNpy(raw)
+		require.ErrorContains(t, err, want)
+	}
 }
 
 // A row of 5522622740 × 3340214413 numbers is one of 4, modulo 2^64.

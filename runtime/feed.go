@@ -97,7 +97,11 @@ func (f *feed) bind(dims []int, inOrder bool) error {
 	case f.data.at != nil && have > width:
 		return fmt.Errorf("its longest line needs %d places, a row of the batch has %d", have, width)
 	case f.data.at == nil && have != width:
-		return fmt.Errorf("its rows have %d numbers, a row of the batch %d", have, width)
+		fits := []int{f.batch, have}
+		if have == 1 {
+			fits = fits[:1]
+		}
+		return fmt.Errorf("its rows have %d numbers, a row of the batch %d\n  = help: `%s: %s` fits; if the size is a setting, `--set` changes it", have, width, f.name, typeText(f.elem, fits))
 	}
 	if err := f.data.holds(f.elem); err != nil {
 		return err

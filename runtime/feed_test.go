@@ -199,9 +199,9 @@ func TestClipsStayInsideASequence(t *testing.T) {
 func TestLabelsThatAreNoIntegers(t *testing.T) {
 	labels := &array{elem: loop.F32, width: 1, rows: 2, data: floats(3, 0.5)}
 	require.NoError(t, labels.holds(loop.F32))
-	require.EqualError(t, labels.holds(loop.I32), "row 1 has 0.5, which is no i32")
+	require.EqualError(t, labels.holds(loop.I32), "row 1 has 0.5, which is no i32\n  = help: numbers that are not whole are f32")
 	labels.data = floats(-1, 2)
-	require.EqualError(t, labels.holds(loop.U8), "row 0 has -1, which is no u8")
+	require.EqualError(t, labels.holds(loop.U8), "row 0 has -1, which is no u8\n  = help: u8 holds whole numbers from 0 to 255")
 	require.NoError(t, labels.holds(loop.I32))
 }
 

@@ -1,12 +1,14 @@
 package runtime
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"mdlc/ir/loop"
 )
@@ -104,6 +106,20 @@ func parseNpy(raw []byte) (*array, error) {
 	return p, nil
 }
 
+// plainArray is the remedy for arrays of other elements than numbers.
+const plainArray = "`numpy.save(path, x.astype(\"float32\"))`, or int32, stores what can be read"
+
+// insteadOfNpy says what a file is that is no array, or how one comes about.
+func insteadOfNpy(raw []byte) string {
+	switch {
+	case bytes.HasPrefix(raw, []byte("PK\x03\x04")):
+		return "it is an archive (.npz): store each of its arrays alone, by `numpy.save(path, archive[name])`"
+	case len(raw) > 0 && utf8.Valid(raw[:min(len(raw), 512)]) && bytes.IndexByte(raw, 0) < 0:
+		return "it is a text: `csv(…)` reads tables of numbers, `bytes(…)` and `lines(…)` texts"
+	}
+	return "`numpy.save(path, x)` writes one"
+}
+
 // npySize is how many bytes of a file that begins with head count.
 func npySize(head []byte) (int64, error) {
 	p, start, err := parseNpyHead(head)
@@ -117,7 +133,7 @@ func npySize(head []byte) (int64, error) {
 // rows does not overflow.
 func parseNpyHead(raw []byte) (p *array, start int, err error) {
 	if len(raw) < 10 || string(raw[:6]) != "\x93NUMPY" {
-		return nil, 0, fmt.Errorf("not an .npy file")
+		return nil, 0, fmt.Errorf("not an .npy file\n  = help: %s", insteadOfNpy(raw))
 	}
 	size := 0
 	start, size = 10, int(binary.LittleEndian.Uint16(raw[8:]))
@@ -132,15 +148,18 @@ func parseNpyHead(raw []byte) (p *array, start int, err error) {
 	}
 	m := npyHeader.FindStringSubmatch(string(raw[start : start+size]))
 	if m == nil {
-		return nil, 0, fmt.Errorf("a header that is not understood: %.80q", raw[start:start+size])
+		return nil, 0, fmt.Errorf("a header that is not understood: %.80q\n  = help: "+plainArray, bytes.TrimSpace(raw[start:start+size]))
 	}
 	elem, ok := npyElems[m[1]]
 	var packed packing
 	if m[1] == "<u2" {
 		elem, packed, ok = loop.U32, packedShorts, true
 	}
-	if !ok || m[2] == "True" {
-		return nil, 0, fmt.Errorf("arrays of type %s, fortran order %s, cannot be read", m[1], m[2])
+	if !ok {
+		return nil, 0, fmt.Errorf("elements of type %s cannot be read\n  = help: "+plainArray, m[1])
+	}
+	if m[2] == "True" {
+		return nil, 0, fmt.Errorf("the array is stored column by column (Fortran order)\n  = help: `numpy.save(path, numpy.ascontiguousarray(x))` stores it row by row")
 	}
 	p = &array{elem: elem, packing: packed, width: 1}
 	dims := strings.FieldsFunc(m[3], func(r rune) bool { return r == ',' || r == ' ' })

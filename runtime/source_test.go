@@ -76,20 +76,23 @@ func TestCsvThatIsNone(t *testing.T) {
 	path := t.TempDir() + "/x.csv"
 	for _, c := range [][2]string{
 		{"1,2\n3,4,5\n", "line 2 has 3 cells, line 1 has 2"},
-		{"a,b\n1,2\n\n3,x7\n", `line 4, column 3: "x7" is no number`},
-		{"a,b\n1,\n", `line 2, column 3: "" is no number`},
-		{"1,NaN\n", "it has 0 rows"}, // its first line is one of names
-		{"1,2\n3,inf\n", `line 2, column 3: "inf" is no number`},
+		{"a,b\n1,2\n\n3,x7\n", "line 4, column `b`: \"x7\" is no number\n  = help: leave the row or the column out"},
+		{"a,b\n1,\n", "line 2, column `b`: the cell is empty\n  = help: write a number there"},
+		{"1,NaN\n", "it has no rows below its first line, which holds names: 1, NaN"},
+		{"1,2\n3,inf\n", `line 2, column 2: "inf" is no number`},
+		{"a;b\n1,5;2\n", "line 2, column `a`: \"1,5\" is no number\n  = help: a number has a decimal point"},
+		{"a\x00,\x00b\x00\n\x00", "it is no text in UTF-8"},
 		{"a,b\n1,\"2\n", "extraneous or missing \""},
 		{"", "x.csv is empty"},
 		{"\n\n", "it has no lines"},
-		{"a,b\n", "it has 0 rows of 2 numbers"},
+		{"a,b\n", "it has no rows below its first line, which holds names: a, b"},
 	} {
 		writeFile(t, path, []byte(c[0]))
 		require.Contains(t, refused(t, program.Source{Kind: "csv", Path: path}), c[1], "%q", c[0])
 	}
 	writeFile(t, path, []byte("a,b\n1,2\n"))
-	require.Contains(t, refused(t, program.Source{Kind: "csv", Path: path, Labels: "c"}), "line 1 has no column `c`; it has a, b")
+	require.Contains(t, refused(t, program.Source{Kind: "csv", Path: path, Labels: "c"}), "line 1 has no column `c`; it has a, b\n  = help: the first line holds the names")
+	require.Contains(t, refused(t, program.Source{Kind: "csv", Path: writeFile(t, path, []byte("a\n1\n")), Labels: "a"}), "it has a column of labels and none of numbers")
 	require.Contains(t, refused(t, program.Source{Kind: "csv", Path: path + "/../*.tsv"}), "matches *.tsv")
 }
 

@@ -18,6 +18,7 @@ import (
 type sheet struct {
 	numbers []byte // f32, row by row, without the column of labels
 	labels  []string
+	names   []string // of all columns; nil: they have none
 	width   int
 	rows    int
 }
@@ -111,6 +112,9 @@ func labelCode(labels []string) (encode func(string) float64, elem loop.Elem, cl
 
 // parseCsv reads a table. labels is the name of the column of labels, or "".
 func parseCsv(raw []byte, labels string) (*sheet, error) {
+	if bytes.IndexByte(raw, 0) >= 0 {
+		return nil, fmt.Errorf("it is no text in UTF-8; a spreadsheet saves one as CSV UTF-8")
+	}
 	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
 	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
 	raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
@@ -128,13 +132,16 @@ func parseCsv(raw []byte, labels string) (*sheet, error) {
 	headLine, _ := r.FieldPos(0)
 	if labels != "" {
 		if at = slices.IndexFunc(head, func(c string) bool { return strings.TrimSpace(c) == labels }); at < 0 {
-			return nil, fmt.Errorf("line %d has no column `%s`; it has %s", headLine, labels, strings.Join(head[:min(len(head), 50)], ", "))
+			return nil, fmt.Errorf("line %d has no column `%s`; it has %s\n  = help: the first line holds the names of the columns, and commas, semicolons or tabs are between them", headLine, labels, strings.Join(head[:min(len(head), 50)], ", "))
 		}
 		sh.width--
+		sh.names = slices.Clone(head)
 	} else if !slices.ContainsFunc(head, func(c string) bool { _, err := cell(c); return err != nil }) {
 		if err := sh.row(r, head, at); err != nil {
 			return nil, err
 		}
+	} else {
+		sh.names = slices.Clone(head)
 	}
 	for {
 		record, err := r.Read()
@@ -152,8 +159,11 @@ func parseCsv(raw []byte, labels string) (*sheet, error) {
 			return nil, err
 		}
 	}
-	if sh.rows == 0 || sh.width == 0 {
-		return nil, fmt.Errorf("it has %d rows of %d numbers", sh.rows, sh.width)
+	switch {
+	case sh.rows == 0:
+		return nil, fmt.Errorf("it has no rows below its first line, which holds names: %.80s", strings.Join(head, ", "))
+	case sh.width == 0:
+		return nil, fmt.Errorf("it has a column of labels and none of numbers")
 	}
 	return sh, nil
 }
@@ -171,11 +181,17 @@ func separator(raw []byte) rune {
 }
 
 func cell(text string) (float64, error) {
-	v, err := strconv.ParseFloat(strings.TrimSpace(text), 32)
-	if err != nil || !finite(v) {
-		return 0, fmt.Errorf("%.40q is no number", text)
+	text = strings.TrimSpace(text)
+	v, err := strconv.ParseFloat(text, 32)
+	switch {
+	case err == nil && finite(v):
+		return v, nil
+	case text == "":
+		return 0, fmt.Errorf("the cell is empty\n  = help: write a number there, or leave the row out")
+	case strings.Contains(text, ","):
+		return 0, fmt.Errorf("%.40q is no number\n  = help: a number has a decimal point and no other signs between its digits", text)
 	}
-	return v, nil
+	return 0, fmt.Errorf("%.40q is no number\n  = help: leave the row or the column out; a column of words can be `labels:`", text)
 }
 
 // row adds a line of the table; cell at is its label.
@@ -187,8 +203,12 @@ func (sh *sheet) row(r *csv.Reader, record []string, at int) error {
 		}
 		v, err := cell(c)
 		if err != nil {
-			line, column := r.FieldPos(i)
-			return fmt.Errorf("line %d, column %d: %w", line, column, err)
+			line, _ := r.FieldPos(i)
+			column := strconv.Itoa(i + 1)
+			if sh.names != nil {
+				column = "`" + strings.TrimSpace(sh.names[i]) + "`"
+			}
+			return fmt.Errorf("line %d, column %s: %w", line, column, err)
 		}
 		sh.numbers = little.AppendUint32(sh.numbers, math.Float32bits(float32(v)))
 	}

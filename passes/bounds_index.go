@@ -19,7 +19,7 @@ func (c *checker) index(n *ir.Node) {
 		if !hasData(e) || c.inside(n, e, d) {
 			continue
 		}
-		r := ir.Result{Kind: ir.ResultBound, Name: indexed(x), Pos: n.Pos, Axis: k, Bound: d}
+		r := ir.Result{Kind: ir.ResultBound, Name: indexed(x, n.Pos), Pos: n.Pos, Axis: k, Bound: d}
 		worst := c.b.Cast(c.numbers(n, e), loop.U32)
 		if exact := e.Op == index.Var && d.Len == nil; !exact {
 			worst = c.unlessInside(n, e, r, worst)
@@ -29,10 +29,14 @@ func (c *checker) index(n *ir.Node) {
 	}
 }
 
-// indexed is the name of what is indexed, "" if it has none.
-func indexed(x *ir.Node) string {
+// indexed is the name of what is indexed at a place, "" if it has none. A name of another file, which a library gave,
+// would be taken for one of this.
+func indexed(x *ir.Node, at loop.Pos) string {
 	for x.Name == "" && x.Op.Class == ir.ClassMovement {
 		x = x.Args[0]
+	}
+	if x.Op != ir.OpParam && x.Pos.File != at.File {
+		return ""
 	}
 	return x.Name
 }

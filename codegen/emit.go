@@ -28,9 +28,9 @@ type function struct {
 	declare    string   // for modules that call it and do not have it
 	calls      []string // names
 	intrinsics []string // declarations
-	streams    bool     // it stores past the caches or fetches ahead
-	phase      bool     // the loops of a phase, which an entry point calls
-	threads    int      // of a block, of a kernel of a GPU
+	tier       tier
+	phase      bool // the loops of a phase, which an entry point calls
+	threads    int  // of a block, of a kernel of a GPU
 }
 
 // EmittedPhase is a function `void Symbol(ptr args, i64 lo, i64 hi, ptr scratch)`
@@ -106,20 +106,24 @@ func emit(k *loop.Kernel, t *Target, micros *parallel.Memo[microFunction]) (out 
 			continue
 		}
 		inner, bufs := e.bodyFunc(name+".body", body, par)
-		streams := len(e.streamed)+len(e.ahead) > 0
-		code := e.function(inner, streams)
+		code := e.function(inner)
+		if len(e.streamed)+len(e.ahead) > 0 {
+			code.tier = tierStreaming
+		}
 		code.phase = true
 		out.funcs = append(append(out.funcs, e.micros...), code)
 		e.micros = nil
-		out.funcs = append(out.funcs, e.function(e.entryFunc(name, inner, bufs, offsets), streams))
+		caller := e.function(e.entryFunc(name, inner, bufs, offsets))
+		caller.tier = tierEntry
+		out.funcs = append(out.funcs, caller)
 		out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par})
 	}
 	return out, nil
 }
 
 // function finishes f.
-func (e *emitter) function(f *ir.Func, streams bool) function {
-	return function{name: f.Name(), text: llir.Text(f), declare: llir.Declaration(f), calls: e.b.Calls(), intrinsics: e.b.Decls(), streams: streams}
+func (e *emitter) function(f *ir.Func) function {
+	return function{name: f.Name(), text: llir.Text(f), declare: llir.Declaration(f), calls: e.b.Calls(), intrinsics: e.b.Decls()}
 }
 
 // streamedBuffers are those that the schedule wants written past the caches.

@@ -357,7 +357,7 @@ func (e *emitter) microFunc(m *micro, name string) microFunction {
 		sums = in.b.Block.NewInsertValue(sums, acc[i], uint64(i))
 	}
 	in.b.Block.NewRet(sums)
-	return microFunction{f, in.function(f, false)}
+	return microFunction{f, in.function(f)}
 }
 
 // nest emits the loops of m over turns, from where the sides are at.

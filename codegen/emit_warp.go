@@ -72,7 +72,7 @@ func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*
 		f.Params = append(f.Params, p)
 	}
 	f.Params = append(f.Params, points)
-	code := e.function(f, false)
+	code := e.function(f)
 	code.threads = warps * warpThreads
 	out.funcs = append(out.funcs, code)
 	shared := warps * out.Scratch

@@ -152,7 +152,7 @@ func Compile(kernels []*Emitted, o Options) ([]byte, error) {
 	var key string
 	funcs := functions(kernels)
 	if o.Cache != nil {
-		key = cacheKey(append([]string{tools.Version, o.Target.CPU, o.Target.Attrs, o.passes(), fmt.Sprint(backend, backendDirect, ptxBackend), o.Target.preamble()}, sortedTexts(funcs)...)...)
+		key = cacheKey(append([]string{tools.Version, o.Target.CPU, o.Target.Attrs, o.passes(), fmt.Sprint(backend, tierFlags, ptxBackend), o.Target.preamble()}, sortedTexts(funcs)...)...)
 		if object := o.Cache.get(key); object != nil {
 			return object, nil
 		}
@@ -181,16 +181,25 @@ func sortedTexts(funcs []function) []string {
 	return out
 }
 
+// tier is what a function asks of LLVM.
+type tier uint8
+
+const (
+	tierDirect    tier = iota // addresses that are a pointer and constants
+	tierStreaming             // stores past the caches or fetches ahead
+	tierEntry                 // calls the loops of a phase, once: any code will do
+)
+
 // module is some LLVM text that is compiled at once.
 type module struct {
-	text    string
-	streams bool // of kernels that do
+	text string
+	tier tier
 }
 
 // moduleBytes is the least text that is worth a module of its own.
 const moduleBytes = 100_000
 
-// divide spreads functions over modules of about equal text, at most n of those that stream and n of the others.
+// divide spreads functions over modules of about equal text, at most n of a tier.
 func divide(funcs []function, o Options) []module {
 	n := o.Modules
 	if n <= 0 {
@@ -198,17 +207,17 @@ func divide(funcs []function, o Options) []module {
 	}
 	var out []module
 	var parts [][]function
-	for _, streams := range []bool{true, false} {
+	for _, t := range []tier{tierStreaming, tierDirect, tierEntry} {
 		var some []function
 		total := 0
 		for _, f := range funcs {
-			if f.streams == streams {
+			if f.tier == t {
 				some = append(some, f)
 				total += len(f.text)
 			}
 		}
 		for _, m := range deal(some, min(n, len(some), 1+total/moduleBytes)) {
-			out = append(out, module{streams: streams})
+			out = append(out, module{tier: t})
 			parts = append(parts, m)
 		}
 	}
@@ -271,15 +280,19 @@ func outOfSpace(err error, dir string) error {
 	return err
 }
 
-// backend are llc's flags for every module. The processor orders instructions well enough itself after
-// registers are given, and what opt wrote verifies.
-var backend = []string{"-O2", "-relocation-model=pic", "-fp-contract=off", "-disable-post-ra", "-disable-verify"}
+// backend are llc's flags for every module.
+var backend = []string{"-relocation-model=pic", "-fp-contract=off"}
 
-// backendDirect are more flags for kernels that do not stream. Their addresses are a pointer and
-// constants, in which loop strength reduction and address sinking find nothing in half of llc's time;
-// where several streams run through memory they gain (a softmax is 12% slower without). Giving registers
-// to short-lived values first keeps the accumulators of products in theirs.
-var backendDirect = []string{"-disable-lsr", "-disable-cgp", "-greedy-reverse-local-assignment"}
+// tierFlags are more flags. The processor orders instructions well enough itself after registers are
+// given. In addresses that are a pointer and constants, loop strength reduction and address sinking find nothing in
+// half of llc's time; where several streams run through memory they gain (a softmax is 12% slower
+// without). Giving registers to short-lived values first keeps the accumulators of products in theirs. What opt
+// wrote verifies.
+var tierFlags = [...][]string{
+	tierDirect:    {"-O2", "-disable-verify", "-disable-post-ra", "-disable-lsr", "-disable-cgp", "-greedy-reverse-local-assignment"},
+	tierStreaming: {"-O2", "-disable-verify", "-disable-post-ra"},
+	tierEntry:     {"-O0"},
+}
 
 // compile runs opt and llc; kind is obj or asm.
 func (t *Tools) compile(m module, file, kind string, o Options) error {
@@ -287,15 +300,15 @@ func (t *Tools) compile(m module, file, kind string, o Options) error {
 	if o.Target.Attrs != "" {
 		cpu = append(cpu, "-mattr="+o.Target.Attrs)
 	}
-	bitcode, err := run(t.Opt, append([]string{"-passes=" + o.passes(), "-o", "-"}, cpu...), []byte(m.text))
-	if err != nil {
-		return fmt.Errorf("internal error: LLVM rejects emitted code: %w", err)
+	code := []byte(m.text)
+	if m.tier != tierEntry {
+		var err error
+		if code, err = run(t.Opt, append([]string{"-passes=" + o.passes(), "-o", "-"}, cpu...), code); err != nil {
+			return fmt.Errorf("internal error: LLVM rejects emitted code: %w", err)
+		}
 	}
-	args := slices.Concat(backend, []string{"-filetype=" + kind, "-o", file}, cpu)
-	if !m.streams {
-		args = append(args, backendDirect...)
-	}
-	if _, err := run(t.Llc, args, bitcode); err != nil {
+	args := slices.Concat(backend, tierFlags[m.tier], []string{"-filetype=" + kind, "-o", file}, cpu)
+	if _, err := run(t.Llc, args, code); err != nil {
 		return fmt.Errorf("internal error: llc: %w", err)
 	}
 	return nil

@@ -66,7 +66,7 @@ func (b *Built) mergeNumbers() {
 	parallel.Each(len(phases), runtime.GOMAXPROCS(0), func(i int) error {
 		f := phases[i]
 		numbers[i] = number(f)
-		texts[i] = fmt.Sprint(f.streams) + strings.Replace(strings.Join(numbers[i].parts, "#"), "@"+f.name+"(", "@(", 1)
+		texts[i] = fmt.Sprint(f.tier) + strings.Replace(strings.Join(numbers[i].parts, "#"), "@"+f.name+"(", "@(", 1)
 		return nil
 	})
 	var order []string

@@ -26,7 +26,8 @@ type micro struct {
 	lanes int
 	turns []*index.Expr // of the loops, the innermost last
 	sides [2]microSide
-	pairs [][2]int // of each accumulator: which register of either side
+	pairs [][2]int // of each accumulator: which register of either side, ascending
+	order []int    // of each of them: which coordinate of the product it is
 }
 
 // microSide is an operand of a micro-kernel: registers at fixed distances, all of which step.
@@ -79,11 +80,25 @@ func (e *emitter) microOf(v *loop.Value, axes []*loop.Axis) *micro {
 	if !even || m.sides[0].buf == nil || m.sides[1].buf == nil {
 		return nil
 	}
+	m.sort()
 	m.merge()
 	if n, ok := m.turns[0].Const(); ok && n < microTurns && len(m.turns) == 1 {
 		return nil
 	}
 	return m
+}
+
+// sort puts the accumulators in one order, whichever axis of the product is the outer one.
+func (m *micro) sort() {
+	of := m.pairs
+	for i := range of {
+		m.order = append(m.order, i)
+	}
+	slices.SortStableFunc(m.order, func(i, j int) int { return slices.Compare(of[i][:], of[j][:]) })
+	m.pairs = nil
+	for _, i := range m.order {
+		m.pairs = append(m.pairs, of[i])
+	}
 }
 
 // merge makes two loops one where both sides go on evenly from one to the next.
@@ -187,18 +202,18 @@ func strides(x *index.Expr, axes []*loop.Axis) (step []int, ok bool) {
 }
 
 // apart is the distance between neighbouring registers where it is an argument: all are equally far from each other,
-// and not side by side.
+// and not side by side. Zeros are where there is no register.
 func (s *microSide) apart(lanes int) (distance int, ok bool) {
 	if len(s.offset) < 2 {
 		return 0, false
 	}
 	distance = s.offset[1]
 	for i, x := range s.offset {
-		if x != distance*i {
+		if x != distance*i && x != zeros {
 			return 0, false
 		}
 	}
-	return distance, distance != s.width(lanes)
+	return distance, distance != s.width(lanes) && distance != zeros
 }
 
 func (s *microSide) width(lanes int) int {
@@ -245,15 +260,17 @@ func (m *micro) name() string {
 		if s.vector {
 			b.WriteString("v")
 		}
-		if _, ok := s.apart(m.lanes); ok {
+		_, apart := s.apart(m.lanes)
+		if apart {
 			fmt.Fprintf(&b, ".%da", len(s.offset))
-		} else {
-			for _, x := range s.offset {
-				if x == zeros {
-					b.WriteString(".z")
-				} else {
-					fmt.Fprintf(&b, ".%d", x)
-				}
+		}
+		for i, x := range s.offset {
+			if x == zeros && apart {
+				fmt.Fprintf(&b, ".z%d", i)
+			} else if x == zeros {
+				b.WriteString(".z")
+			} else if !apart {
+				fmt.Fprintf(&b, ".%d", x)
 			}
 		}
 		if s.steps(m.lanes) {
@@ -292,10 +309,13 @@ func (e *emitter) call(m *micro, acc []value.Value) []value.Value {
 			args = append(args, llir.Int(types.I64, int64(n)))
 		}
 	}
-	sums := e.b.Call(f, append(args, acc...)...)
+	for _, i := range m.order {
+		args = append(args, acc[i])
+	}
+	sums := e.b.Call(f, args...)
 	out := make([]value.Value, len(acc))
-	for i := range out {
-		out[i] = e.b.Block.NewExtractValue(sums, uint64(i))
+	for at, i := range m.order {
+		out[i] = e.b.Block.NewExtractValue(sums, uint64(at))
 	}
 	return out
 }

@@ -16,6 +16,14 @@ var microCases = []struct{ name, text, calls string }{
   axis i: 4 reg, jr: 2 reg, jl: 8 lane, k: 30
   Y[i,jr*8+jl] = dot[k](X[i,k], W[k,jr*8+jl]) @fma
 }`, "dot8.1_f32.4a.s1_f32v.0.8.s16_.0.0.0.1.1.0.1.1.2.0.2.1.3.0.3.1"},
+	{"the columns are the outer ones", `kernel tall(in X: f32[4,30], in W: f32[30,16], out Y: f32[16,4]) guarded {
+  axis jr: 2 reg, i: 4 reg, jl: 8 lane, k: 30
+  Y[jr*8+jl,i] = dot[k](X[i,k], W[k,jr*8+jl]) @fma
+}`, "dot8.1_f32.4a.s1_f32v.0.8.s16_.0.0.0.1.1.0.1.1.2.0.2.1.3.0.3.1"},
+	{"rows apart, and one that is guarded away", `kernel three(in X: f32[3,30], in W: f32[30,8], out Y: f32[4,8]) guarded {
+  axis i: 4 reg, jl: 8 lane, k: 30
+  Y[i,jl] = dot[k](X[i,k; i < 3], W[k,jl]) @fma
+}`, "dot8.1_f32.4a.z3.s1_f32v.0.s8_.0.0.1.0.2.0.3.0"},
 	{"other sizes have the same", `kernel more(in X: f32[9,64], in W: f32[60,16], out Y: f32[4,16]) guarded {
   axis i: 4 reg, jr: 2 reg, jl: 8 lane, k: 60
   Y[i,jr*8+jl] = dot[k](X[i*2,k], W[k,jr*8+jl]) @fma

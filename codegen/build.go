@@ -13,15 +13,15 @@ import (
 // Built is a program and the kernels that it was made from.
 type Built struct {
 	Program *program.Program
-	Kernels []*BuiltKernel // of Program.Kernels
+	Kernels []*BuiltKernel    // of Program.Kernels
+	machine *schedule.Machine // nil before Schedule
 }
 
 // BuiltKernel is a kernel on its way from equations to code.
 type BuiltKernel struct {
-	Page      *loop.Kernel    // as lowered: every axis open
-	Steps     []schedule.Step // the page after each step of its schedule, nil before Schedule
-	Scheduled *loop.Kernel    // after the last
-	Emitted   *Emitted        // nil before Emit
+	Page      *loop.Kernel // as lowered: every axis open
+	Scheduled *loop.Kernel // after the last step of its schedule, nil before Schedule
+	Emitted   *Emitted     // nil before Emit
 	args      []pageArg
 	work      []int // offsets of Scheduled's Work buffers, in order
 }
@@ -118,10 +118,10 @@ func (b *builder) kernel(p *page) int {
 		name = fmt.Sprintf("%s_v%d", name, b.names[name])
 	}
 	p.kernel.Name = name
-	for _, s := range p.steps {
-		s.Kernel.Name = name
+	if p.scheduled != nil {
+		p.scheduled.Name = name
 	}
-	b.Kernels = append(b.Kernels, &BuiltKernel{Page: p.kernel, Steps: p.steps, args: p.args})
+	b.Kernels = append(b.Kernels, &BuiltKernel{Page: p.kernel, Scheduled: p.scheduled, args: p.args})
 	b.Program.Kernels = append(b.Program.Kernels, program.Kernel{Name: name, Pos: p.kernel.Pos, Args: len(p.args)})
 	return k
 }

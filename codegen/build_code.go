@@ -18,16 +18,12 @@ func (b *Built) each(f func(k *BuiltKernel) error) error {
 
 // Schedule schedules every kernel that is not yet, and gives the launches the scratch that their kernels ask for.
 func (b *Built) Schedule(m *schedule.Machine) error {
-	err := b.each(func(k *BuiltKernel) error {
-		if k.Steps == nil {
-			steps, err := schedule.Run(k.Page, m)
-			if err != nil {
-				return err
-			}
-			k.Steps = steps
+	b.machine = m
+	err := b.each(func(k *BuiltKernel) (err error) {
+		if k.Scheduled == nil {
+			k.Scheduled, err = scheduleOf(k.Page, m)
 		}
-		k.Scheduled = k.Steps[len(k.Steps)-1].Kernel
-		return nil
+		return err
 	})
 	if err != nil {
 		return err

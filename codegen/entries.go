@@ -22,10 +22,19 @@ type entries struct {
 	made    parallel.Memo[scheduled] // by names and text
 }
 
-// scheduled is a page after each step of its schedule.
+// scheduled is a page after the last step of its schedule.
 type scheduled struct {
-	steps []schedule.Step
-	err   error
+	kernel *loop.Kernel
+	err    error
+}
+
+// scheduleOf keeps nothing of the steps between: of all kernels, they are most of what a compilation would hold.
+func scheduleOf(page *loop.Kernel, m *schedule.Machine) (*loop.Kernel, error) {
+	steps, err := schedule.Run(page, m)
+	if err != nil {
+		return nil, err
+	}
+	return steps[len(steps)-1].Kernel, nil
 }
 
 // lowerEntries lowers m. ready, where not nil, is called with each entry first; where there is a machine,
@@ -117,10 +126,10 @@ func eachLaunch(code []ir.PlanInstr, f func(*ir.PlanLaunch)) {
 // schedule schedules p, or takes what was made of a page that is called the same.
 func (x *entries) schedule(p *page) error {
 	made := x.made.Get(strings.Join(p.names, " ")+"\n"+p.text, func() scheduled {
-		steps, err := schedule.Run(p.kernel, x.machine)
-		return scheduled{steps, err}
+		k, err := scheduleOf(p.kernel, x.machine)
+		return scheduled{k, err}
 	})
-	p.steps = made.steps
+	p.scheduled = made.kernel
 	return made.err
 }
 

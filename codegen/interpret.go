@@ -2,7 +2,9 @@ package codegen
 
 import (
 	"fmt"
+	"slices"
 
+	"mdlc/codegen/schedule"
 	"mdlc/ir/loop"
 	"mdlc/runtime/program"
 )
@@ -19,6 +21,7 @@ type Machine struct {
 
 	arena []cell
 	work  []cell
+	after map[*BuiltKernel]*loop.Kernel // Step
 }
 
 // cell is the value that starts at a byte.
@@ -31,7 +34,7 @@ type cell struct {
 
 // NewMachine has poisoned memory; states are zero where they are not set.
 func NewMachine(b *Built) *Machine {
-	m := &Machine{Built: b, Lens: map[string]int{}, arena: make([]cell, b.Program.Arena), work: make([]cell, b.Program.Work)}
+	m := &Machine{Built: b, Lens: map[string]int{}, after: map[*BuiltKernel]*loop.Kernel{}, arena: make([]cell, b.Program.Arena), work: make([]cell, b.Program.Work)}
 	for _, s := range b.Program.States {
 		m.States = append(m.States, loop.NewData(s.Elem, s.Dims...))
 	}
@@ -135,7 +138,7 @@ func (r *execution) code(code []program.Instr) error {
 }
 
 func (r *execution) launch(l *program.Launch) error {
-	k := r.Built.Kernels[l.Kernel].after(r.Step)
+	k := r.kernel(r.Built.Kernels[l.Kernel])
 	args := map[string]*loop.Data{}
 	bufs := params(k)
 	for i, b := range bufs {
@@ -162,17 +165,26 @@ func (r *execution) launch(l *program.Launch) error {
 	return nil
 }
 
-// after is the kernel after a step of its schedule; "": the page.
-func (k *BuiltKernel) after(step string) *loop.Kernel {
-	if step == "" {
+// kernel is k after the machine's step. Only what comes after the last is there still; the others are made again.
+func (m *Machine) kernel(k *BuiltKernel) *loop.Kernel {
+	switch m.Step {
+	case "":
 		return k.Page
+	case "expand":
+		return k.Scheduled
 	}
-	for _, s := range k.Steps {
-		if s.Name == step {
-			return s.Kernel
+	if m.after[k] == nil {
+		steps, err := schedule.Run(k.Page, m.Built.machine)
+		if err != nil {
+			panic("codegen: interpret: " + err.Error())
 		}
+		i := slices.IndexFunc(steps, func(s schedule.Step) bool { return s.Name == m.Step })
+		if i < 0 {
+			panic("codegen: interpret: kernel " + k.Page.Name + " has no step " + m.Step)
+		}
+		m.after[k] = steps[i].Kernel
 	}
-	panic("codegen: interpret: kernel " + k.Page.Name + " has no step " + step)
+	return m.after[k]
 }
 
 func (r *execution) offset(ref program.Ref) int {

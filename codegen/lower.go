@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"mdlc/codegen/schedule"
 	"mdlc/ir"
 	"mdlc/ir/loop"
 )
@@ -13,11 +12,11 @@ import (
 // A page is the kernel of one launch as equations: every axis open, nothing
 // scheduled. Args says what each of the kernel's buffers is.
 type page struct {
-	kernel *loop.Kernel
-	args   []pageArg
-	text   string          // canonical
-	names  []string        // what it leaves out
-	steps  []schedule.Step // nil: not scheduled
+	kernel    *loop.Kernel
+	args      []pageArg
+	text      string       // canonical
+	names     []string     // what it leaves out
+	scheduled *loop.Kernel // nil: not yet
 }
 
 // pageArg is a buffer of a page: an argument or a result of the launch, a symbol, or constants.

@@ -82,6 +82,7 @@ func buildID() string {
 // newCompilation reads a model file into a module. The flags are the parameters of a sample;
 // those that the compiler must know are compiled in.
 func newCompilation(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*compilation, error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(collectAt()))
 	module, err := readModel(t, file, m, flags)
 	if err != nil {
 		return nil, err

@@ -93,9 +93,14 @@ func outermost(around []*ir.PlanLoop, owner *ir.PlanLoop) *ir.PlanLoop {
 // arena gives each buffer its offset: the largest first, each into the
 // smallest gap between those that are live at the same time, or behind them.
 func (p *planner) arena() {
-	placed := slices.Clone(p.fixed)
-	for _, b := range placed {
-		p.plan.Peak = max(p.plan.Peak, end(p.plan.Bufs[b]))
+	var placed []*ir.PlanBuf // in order of offset
+	place := func(b *ir.PlanBuf) {
+		p.plan.Peak = max(p.plan.Peak, end(b))
+		at, _ := slices.BinarySearchFunc(placed, b.Offset+1, func(o *ir.PlanBuf, offset int) int { return o.Offset - offset })
+		placed = slices.Insert(placed, at, b)
+	}
+	for _, i := range p.fixed {
+		place(p.plan.Bufs[i])
 	}
 	var todo []int
 	for i, b := range p.plan.Bufs {
@@ -106,9 +111,8 @@ func (p *planner) arena() {
 	slices.SortStableFunc(todo, func(x, y int) int { return p.plan.Bufs[y].Bytes - p.plan.Bufs[x].Bytes })
 	for _, i := range todo {
 		b := p.plan.Bufs[i]
-		b.Offset = p.gap(b, placed)
-		p.plan.Peak = max(p.plan.Peak, end(b))
-		placed = append(placed, i)
+		b.Offset = gap(b, placed)
+		place(b)
 	}
 }
 
@@ -119,17 +123,14 @@ func end(b *ir.PlanBuf) int { return b.Offset + roundUp(max(b.Bytes, 1)) }
 
 func together(a, b *ir.PlanBuf) bool { return a.First <= b.Last && b.First <= a.Last }
 
-func (p *planner) gap(b *ir.PlanBuf, placed []int) int {
-	var near []*ir.PlanBuf
-	for _, i := range placed {
-		if o := p.plan.Bufs[i]; together(b, o) {
-			near = append(near, o)
-		}
-	}
-	slices.SortStableFunc(near, func(x, y *ir.PlanBuf) int { return x.Offset - y.Offset })
+// gap is where b fits among those that are placed.
+func gap(b *ir.PlanBuf, placed []*ir.PlanBuf) int {
 	need := roundUp(max(b.Bytes, 1))
 	best, width, free := -1, 0, 0
-	for _, o := range near {
+	for _, o := range placed {
+		if !together(b, o) {
+			continue
+		}
 		if w := o.Offset - free; w >= need && (best < 0 || w < width) {
 			best, width = free, w
 		}

@@ -137,26 +137,19 @@ func writable(v value) bool {
 
 // initOf is the carry whose first value v is, where v is nothing else.
 func (lv *level) initOf(v value) *carry {
-	var in *ir.Node
-	at := -1
-	for _, n := range lv.runs {
-		for i, a := range n.Args {
-			if valueOf(a) != v {
-				continue
-			}
-			if in != nil || n.Op != ir.OpLoop || i >= n.Attr.(ir.LoopAttr).Carry {
-				return nil
-			}
-			in, at = n, i
-		}
+	readers := lv.readers[v]
+	if len(readers) != 1 || readers[0].Op != ir.OpLoop || lv.isResult[v] || isLeaf(v.node) {
+		return nil
 	}
-	for _, r := range lv.g.Results {
-		if valueOf(r.Value) == v {
+	in, at := readers[0], -1
+	for i, a := range in.Args {
+		if valueOf(a) != v {
+			continue
+		}
+		if at >= 0 || i >= in.Attr.(ir.LoopAttr).Carry {
 			return nil
 		}
-	}
-	if in == nil || isLeaf(v.node) {
-		return nil
+		at = i
 	}
 	return lv.open(in).carries[at]
 }

@@ -12,69 +12,90 @@ type ordering func(launches []*ir.Node, after map[*ir.Node][]*ir.Node) []*ir.Nod
 
 // inOrder takes the launch that was constructed first.
 func inOrder(launches []*ir.Node, after map[*ir.Node][]*ir.Node) []*ir.Node {
-	return schedule(launches, after, func(*ir.Node, map[value]int) int { return 0 })
+	return schedule(launches, after, func(*waiting) int { return 0 })
 }
 
 // thrifty takes the launch that adds least to the memory in use.
 func thrifty(launches []*ir.Node, after map[*ir.Node][]*ir.Node) []*ir.Node {
-	return schedule(launches, after, func(n *ir.Node, left map[value]int) int {
-		grows := n.Type.Bytes()
-		for _, v := range argSet(n) {
-			if left[v] == 1 && v.node.Op != ir.OpParam {
-				grows -= v.typ().Bytes()
+	return schedule(launches, after, func(w *waiting) int {
+		grows := w.bytes
+		for _, v := range w.needs {
+			if v.left == 1 && v.dies {
+				grows -= v.bytes
 			}
 		}
 		return grows
 	})
 }
 
+// waiting is a launch that has no place in the order yet.
+type waiting struct {
+	node   *ir.Node
+	bytes  int // of what it makes
+	needs  []*needed
+	behind int        // launches that come first
+	next   []*waiting // those that wait for it, once for each reason
+	done   bool
+}
+
+// needed is a value that launches take.
+type needed struct {
+	bytes int
+	dies  bool // its memory is free after the last of them
+	left  int  // launches that still need it
+}
+
 // schedule lists the launches; among those that are ready it takes the one with the least price, the first of equals.
-// left is the number of launches that still need a value.
-func schedule(launches []*ir.Node, after map[*ir.Node][]*ir.Node, price func(n *ir.Node, left map[value]int) int) []*ir.Node {
-	here := map[*ir.Node]bool{}
-	left := map[value]int{}
-	needs := map[*ir.Node][]value{}
-	for _, n := range launches {
-		here[n] = true
-		needs[n] = argSet(n)
-		for _, v := range needs[n] {
-			left[v]++
-		}
+func schedule(launches []*ir.Node, after map[*ir.Node][]*ir.Node, price func(w *waiting) int) []*ir.Node {
+	all := make([]*waiting, len(launches))
+	here := map[*ir.Node]*waiting{}
+	for i, n := range launches {
+		all[i] = &waiting{node: n, bytes: n.Type.Bytes()}
+		here[n] = all[i]
 	}
-	done := map[*ir.Node]bool{}
-	ready := func(n *ir.Node) bool {
-		for _, v := range needs[n] {
-			if here[v.node] && !done[v.node] {
-				return false
+	values := map[value]*needed{}
+	for _, w := range all {
+		for _, v := range argSet(w.node) {
+			if values[v] == nil {
+				values[v] = &needed{bytes: v.typ().Bytes(), dies: v.node.Op != ir.OpParam}
+			}
+			values[v].left++
+			w.needs = append(w.needs, values[v])
+			if first := here[v.node]; first != nil {
+				w.behind++
+				first.next = append(first.next, w)
 			}
 		}
-		for _, b := range after[n] {
-			if !done[b] {
-				return false
+		for _, n := range after[w.node] {
+			w.behind++
+			if first := here[n]; first != nil {
+				first.next = append(first.next, w)
 			}
 		}
-		return true
 	}
 	var out []*ir.Node
-	for len(out) < len(launches) {
-		var best *ir.Node
+	for len(out) < len(all) {
+		var best *waiting
 		least := 0
-		for _, n := range launches {
-			if done[n] || !ready(n) {
+		for _, w := range all {
+			if w.done || w.behind > 0 {
 				continue
 			}
-			if p := price(n, left); best == nil || p < least {
-				best, least = n, p
+			if p := price(w); best == nil || p < least {
+				best, least = w, p
 			}
 		}
 		if best == nil {
-			panic(fmt.Sprintf("pass plan: the order of %d launches is circular", len(launches)-len(out)))
+			panic(fmt.Sprintf("pass plan: the order of %d launches is circular", len(all)-len(out)))
 		}
-		done[best] = true
-		for _, v := range needs[best] {
-			left[v]--
+		best.done = true
+		for _, v := range best.needs {
+			v.left--
 		}
-		out = append(out, best)
+		for _, w := range best.next {
+			w.behind--
+		}
+		out = append(out, best.node)
 	}
 	return out
 }

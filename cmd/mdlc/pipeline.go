@@ -55,8 +55,8 @@ func (x *compilation) program() (*program.Program, error) {
 	return p, nil
 }
 
-// collectAt is the growth of the heap in percent at which a compilation collects. Most of what it
-// allocates lives to its end: collecting less often saves a quarter of its time. But data that are
+// collectAt is the growth of the heap in percent at which a compilation collects. What it
+// keeps grows to its end: collecting less often saves a quarter of its time. But data that are
 // read already are no reason to let garbage grow with them.
 func collectAt() int {
 	const most, plain = 600, 128 << 20

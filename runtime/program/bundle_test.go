@@ -198,3 +198,13 @@ func FuzzLoad(f *testing.F) {
 		require.NoError(t, err)
 	})
 }
+
+// Sizes that no machine has are told of as what they are: memory.
+func TestMoreMemoryThanThereIs(t *testing.T) {
+	for _, grow := range []func(p *Program){func(p *Program) { p.Arena = maxArena + 1 }, func(p *Program) { p.Work = maxArena + 1 }} {
+		p := sample(t)
+		require.NoError(t, p.Check())
+		grow(p)
+		require.EqualError(t, p.Check(), "a.mdl needs more than 64 TiB of memory: a smaller batch or a smaller model would fit")
+	}
+}

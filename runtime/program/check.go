@@ -15,7 +15,10 @@ const maxArena = 1 << 46
 // Check verifies that every reference of p points at something, that every
 // buffer lies inside its home and that every expression can be evaluated.
 func (p *Program) Check() error {
-	if p.Arena < 0 || p.Arena > maxArena || p.Work < 0 || p.Work > maxArena {
+	if max(p.Arena, p.Work) > maxArena {
+		return fmt.Errorf("%s needs more than %d TiB of memory: a smaller batch or a smaller model would fit", p.Source, maxArena>>40)
+	}
+	if p.Arena < 0 || p.Work < 0 {
 		return fmt.Errorf("program %s: arena of %d and work of %d bytes", p.Source, p.Arena, p.Work)
 	}
 	if p.Target.Triple == NVPTX && !archName.MatchString(p.Target.Arch()) {

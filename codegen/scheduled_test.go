@@ -22,14 +22,20 @@ func TestScheduledKernelsEqualEvaluator(t *testing.T) {
 
 func checkScheduled(t *testing.T, target *Target) {
 	machine := target.Machine
-	streaming := *machine
+	streaming, cramped := *machine, *machine
 	streaming.Stream = 1
+	cramped.Shared = 256 // hardly a panel fits
 	var names []string
 	var equations, kernels []*loop.Kernel
-	for _, c := range []struct {
-		dir     string
-		machine *schedule.Machine
-	}{{"schedule", machine}, {"skew", &streaming}} {
+	type set struct {
+		dir, prefix string
+		machine     *schedule.Machine
+	}
+	sets := []set{{"schedule", "", machine}, {"skew", "", &streaming}}
+	if target.GPU() {
+		sets = append(sets, set{"schedule", "cramped_", &cramped})
+	}
+	for _, c := range sets {
 		files, err := filepath.Glob("../testdata/" + c.dir + "/*.kir")
 		require.NoError(t, err)
 		require.NotEmpty(t, files)
@@ -37,13 +43,24 @@ func checkScheduled(t *testing.T, target *Target) {
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
 			k := parseKernel(t, string(text))
-			k.Name = c.dir + "_" + k.Name
+			k.Name = c.prefix + c.dir + "_" + k.Name
 			steps, err := schedule.Run(k, c.machine)
 			require.NoError(t, err)
-			names = append(names, c.dir+"/"+strings.TrimSuffix(filepath.Base(file), ".kir"))
+			names = append(names, c.prefix+c.dir+"/"+strings.TrimSuffix(filepath.Base(file), ".kir"))
 			equations = append(equations, schedule.Expand(k))
 			kernels = append(kernels, steps[len(steps)-1].Kernel)
 		}
+	}
+	evicted := 0
+	for _, k := range kernels {
+		for _, o := range k.Opts {
+			if o.Kind == schedule.Evict {
+				evicted++
+			}
+		}
+	}
+	if target.GPU() {
+		require.Greater(t, evicted, 3)
 	}
 	for i, m := range runners(t, target, kernels...) {
 		t.Run(names[i], func(t *testing.T) { checkAgainst(t, equations[i], m, -5) })

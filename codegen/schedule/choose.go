@@ -34,6 +34,7 @@ func Choose(k *loop.Kernel, m *Machine) ([]loop.Opt, error) {
 		}
 	}
 	c.skews(k)
+	c.evicts(k)
 	return c.opts, c.err
 }
 

@@ -24,6 +24,7 @@ type Machine struct {
 	Chunk, ProductChunk int
 	Points              int // parallel points at most
 	Panel               int // bytes that a panel of a row may have
+	Shared              int // bytes that the panels of a point may have together; what is more is in memory
 }
 
 // Row is the register block of a matrix product: Rows × Cols accumulators of
@@ -39,11 +40,11 @@ func (r Row) String() string { return fmt.Sprintf("fma%dx%d", r.Rows, r.Cols) }
 // AVX2 are of Zen 3; those of AVX-512 are what loads and multiplications in a cycle let expect.
 var (
 	AVX2 = &Machine{
-		Name: "avx2", Lanes: 8, Block: 512, StridedBlock: 192, BlockRows: 96, L2: 512 << 10, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 16, ProductChunk: 4 << 20, Points: 256, Panel: unlimited,
+		Name: "avx2", Lanes: 8, Block: 512, StridedBlock: 192, BlockRows: 96, L2: 512 << 10, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 16, ProductChunk: 4 << 20, Points: 256, Panel: unlimited, Shared: unlimited,
 		Rows: []Row{{6, 16, 100}, {4, 24, 98}, {5, 16, 98}, {3, 32, 86}, {8, 8, 75}, {2, 48, 65}, {12, 8, 64}, {1, 96, 48}},
 	}
 	AVX512 = &Machine{
-		Name: "avx512", Lanes: 16, Block: 384, StridedBlock: 192, BlockRows: 96, L2: 1 << 20, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 17, ProductChunk: 8 << 20, Points: 256, Panel: unlimited,
+		Name: "avx512", Lanes: 16, Block: 384, StridedBlock: 192, BlockRows: 96, L2: 1 << 20, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 17, ProductChunk: 8 << 20, Points: 256, Panel: unlimited, Shared: unlimited,
 		Rows: []Row{{6, 64, 100}, {8, 48, 100}, {12, 32, 98}, {5, 80, 96}, {4, 96, 92}, {3, 128, 86}, {24, 16, 75}, {2, 160, 65}, {1, 192, 48}},
 	}
 )
@@ -54,7 +55,7 @@ const unlimited = 1 << 40
 // SM80 is a GPU of compute capability 8.0 or later. A point is a warp's, of which a GPU wants thousands: so points are
 // small, and nothing is packed or cut for caches. The speeds of rows count loads: one a broadcast row, one a register of columns.
 var SM80 = &Machine{
-	Name: "sm_80", Lanes: 32, Block: unlimited, StridedBlock: unlimited, BlockRows: 8, L2: unlimited, Stream: unlimited, PackRows: unlimited, Chunk: 1 << 11, ProductChunk: 1 << 16, Points: 1 << 20, Panel: 12 << 10,
+	Name: "sm_80", Lanes: 32, Block: unlimited, StridedBlock: unlimited, BlockRows: 8, L2: unlimited, Stream: unlimited, PackRows: unlimited, Chunk: 1 << 11, ProductChunk: 1 << 16, Points: 1 << 20, Panel: 12 << 10, Shared: 48 << 10,
 	Rows: []Row{{8, 64, 100}, {4, 64, 80}, {8, 32, 75}, {4, 32, 60}, {2, 32, 40}, {1, 32, 25}},
 }
 

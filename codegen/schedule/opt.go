@@ -18,6 +18,7 @@ const (
 	Order    = "Order"    // Order i n: the loop over i is the n-th of its page, outermost first
 	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes
 	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again; word apart: its sums are such a sweep
+	Evict    = "Evict"    // Evict E: panel E is scratch memory with a place for each point
 	Skew     = "Skew"     // Skew i: the last sweep in the loop over i runs within the dearest one of the next i
 	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches
 	Prefetch = "Prefetch" // Prefetch X i: the dearest sweep in the loop over i fetches X where the next i reads it

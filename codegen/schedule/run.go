@@ -43,6 +43,15 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 		finish(n)
 	}
 	steps = put(steps, "skew", n)
+	if evicts := ofKind(opts, Evict); len(evicts) > 0 {
+		n = clone(n)
+		for _, o := range evicts {
+			if err := evict(n, o.Axis); err != nil {
+				return steps, illegal(k, "layout", o, err)
+			}
+		}
+		finish(n)
+	}
 	n, err = layout(n, ofKind(opts, Vec))
 	if err != nil {
 		return steps, fmt.Errorf("kernel %s: step layout: %w", k.Name, err)

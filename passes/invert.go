@@ -14,6 +14,7 @@ import (
 //	t -> t*2 + d (a window)   : source (r - d)/2 outside unless (r - d)%2 = 0, free d
 //	t -> t/8, t%8 (a reshape) : source r0*8 + r1
 //	t -> 0                    : source f0, free f0 (a broadcast; valid only at r = 0)
+//	t -> (t + d)/2            : source 2*r + f0 - d, free d and f0 (a window over what was upsampled)
 type inverse struct {
 	source []*index.Expr // one for each variable of the map
 	free   []variable    // named free.0, …
@@ -23,11 +24,12 @@ type inverse struct {
 // invert finds the preimage of the map vars -> maps into an array of the given
 // sizes; at holds the names of the result's indices.
 func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inverse, bool) {
+	in := &inverse{}
+	maps, targets := in.lift(maps, at)
 	r, ok := newRadix(maps, vars)
 	if !ok {
 		return nil, false
 	}
-	in := &inverse{}
 	owner := r.owners()
 	value := make([]*index.Expr, len(r.digits)) // of each digit
 	for d, g := range r.digits {
@@ -47,7 +49,7 @@ func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inv
 		if i < 0 {
 			return nil, false
 		}
-		rest := index.Sub(index.V(at[i]), index.C(r.sums[i].offset))
+		rest := index.Sub(targets[i], index.C(r.sums[i].offset))
 		var mine []place
 		for _, p := range r.sums[i].places {
 			if owner[p.digit] == i {
@@ -70,6 +72,62 @@ func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inv
 		in.source[i] = e.SimplifyIn(bound)
 	}
 	return in, in.guard(guards, vars, bound)
+}
+
+// lift replaces quotients of sums, which have no digits: the map (t + d)/m + c is at r exactly if t + d is m*(r - c)
+// plus its remainder, which another map gives, or else a free variable runs over.
+func (in *inverse) lift(maps []*index.Expr, at []string) (lifted, targets []*index.Expr) {
+	remainders := map[string]int{}
+	for i, e := range maps {
+		remainders[e.String()] = i
+	}
+	gone := map[int]bool{}
+	targets = make([]*index.Expr, len(maps))
+	lifted = append(lifted, maps...)
+	for i, e := range maps {
+		targets[i] = index.V(at[i])
+		sum, m, c := quotientOfSum(e)
+		if sum == nil {
+			continue
+		}
+		j, given := remainders[index.Rem(sum, index.C(m)).String()]
+		var rest *index.Expr
+		if given {
+			rest = index.V(at[j])
+			gone[j] = true
+		} else {
+			rest = index.V(fmt.Sprintf("free.%d", len(in.free)))
+			in.free = append(in.free, variable{name: rest.Name, size: m})
+			in.of = append(in.of, -1)
+		}
+		lifted[i] = sum
+		targets[i] = index.Sum(index.Prod(index.Sub(targets[i], index.C(c)), index.C(m)), rest)
+	}
+	n := 0
+	for i := range maps {
+		if !gone[i] {
+			lifted[n], targets[n] = lifted[i], targets[i]
+			n++
+		}
+	}
+	return lifted[:n], targets[:n]
+}
+
+// quotientOfSum takes sum/m + c apart, where the sum has several terms; nil where e is something else.
+func quotientOfSum(e *index.Expr) (sum *index.Expr, m, c int) {
+	if e.Op == index.Add && len(e.Args) == 2 {
+		if k, ok := e.Args[1].Const(); ok {
+			e, c = e.Args[0], k
+		}
+	}
+	if e.Op != index.Div || e.Args[0].Op != index.Add {
+		return nil, 0, 0
+	}
+	m, ok := e.Args[1].Const()
+	if !ok || m < 1 {
+		return nil, 0, 0
+	}
+	return e.Args[0], m, c
 }
 
 // ready gives the first sum not solved that needs no digit without a value, or -1.

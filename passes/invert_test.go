@@ -53,6 +53,12 @@ func TestInvert(t *testing.T) {
 		{[]string{"j - i"}, []int{3, 5}, []int{4}, 1},
 		{[]string{"i - j"}, []int{1, 3}, []int{6}, 0},
 		{[]string{"j"}, []int{1, 3}, []int{3}, 0},
+		{[]string{"(i + 1)/2"}, []int{7}, []int{4}, 1},
+		{[]string{"(i + j)/2"}, []int{4, 4}, []int{4}, 2},
+		{[]string{"(i + j + 1)/2 - 1"}, []int{8, 3}, []int{4}, 2},
+		{[]string{"(i*2 + j - 1)/3", "k"}, []int{6, 3, 4}, []int{4, 4}, 2},
+		{[]string{"(i + 1)%2", "(i + 1)/2"}, []int{9}, []int{2, 5}, 0},
+		{[]string{"(i + j)/3", "(i + j)%3"}, []int{6, 4}, []int{3, 3}, 1},
 	} {
 		name := fmt.Sprint(c.maps, c.vars, c.sizes)
 		maps := exprs(t, c.maps...)
@@ -109,7 +115,7 @@ func TestInvert(t *testing.T) {
 
 func TestInvertRefuses(t *testing.T) {
 	vars := []variable{{name: "i", size: 4}, {name: "j", size: 4}}
-	for _, m := range []string{"$0", "i*j", "min(i, j)", "(i + j)/2"} {
+	for _, m := range []string{"$0", "i*j", "min(i, j)", "(i + j)%2", "(i*j + 1)/2"} {
 		_, ok := invert(exprs(t, m), vars, []int{4}, []string{"r0"})
 		require.False(t, ok, m)
 	}

@@ -222,6 +222,42 @@ func split(e *Expr, d int) (q, r *Expr) {
 	return q, r
 }
 
+// common gives x, r and the largest g > 1 that divides d and for which e is g*x + r, 0 <= r < g, so
+// that e/d is x/(d/g) and e%d is x%(d/g)*g + r; g is 1 where there is none.
+func common(e *Expr, d int, bound func(string) (lo, hi int)) (x, r *Expr, g int) {
+	if e.Op != Add {
+		return nil, nil, 1
+	}
+	all := d
+	var tries []int
+	for _, t := range e.Args {
+		if c, v := term(t); v != nil {
+			all = gcd(all, c)
+			tries = append(tries, gcd(c, d))
+		}
+	}
+	for _, c := range append(tries, all) {
+		if c <= max(g, 1) {
+			continue
+		}
+		q, left := split(e, c)
+		if left == nil {
+			left = C(0)
+		}
+		if lo, hi := left.Range(bound); lo >= 0 && hi < c {
+			x, r, g = q, left, c
+		}
+	}
+	return x, r, max(g, 1)
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return max(a, -a)
+}
+
 // Least and Most are min and max.
 func Least(a, b *Expr) *Expr { return extreme(Min, a, b) }
 func Most(a, b *Expr) *Expr  { return extreme(Max, a, b) }
@@ -451,8 +487,16 @@ func (e *Expr) SimplifyIn(bound func(string) (lo, hi int)) *Expr {
 					return q
 				}
 			}
+			if x, _, g := common(args[0], d, bound); g > 1 {
+				return Quo(x, C(d/g)).SimplifyIn(bound)
+			}
 		}
 		return Quo(args[0], args[1])
+	}
+	if ok && d > 0 {
+		if x, r, g := common(args[0], d, bound); g > 1 {
+			return Sum(Prod(Rem(x, C(d/g)).SimplifyIn(bound), C(g)), r)
+		}
 	}
 	return Rem(args[0], args[1])
 }

@@ -124,3 +124,34 @@ func TestRangeOfUnknowns(t *testing.T) {
 	require.Greater(t, hi, 0)
 	require.Equal(t, Min, Least(C(12), Sum(n, m)).SimplifyIn(unknown).Op)
 }
+
+// A quotient or remainder of a sum loses what its terms have in common, and what does not reach it.
+func TestCommonFactorOfQuotient(t *testing.T) {
+	sizes := map[string]int{"q": 28, "r": 28, "n": 5}
+	bound := func(name string) (int, int) { return 0, sizes[name] - 1 }
+	for text, want := range map[string]string{
+		"(n*128 + q*128 + 128)/256": "(n + q + 1)/2",
+		"(q*30 + r + 31)/60":        "(q + 1)/2",
+		"(q*30 + r + 33)/60":        "(q*30 + r + 33)/60", // r + 3 may reach 30
+		"(q*4 + n*6 + 1)/12":        "(n*3 + q*2)/6",
+		"(q*4 - r*6)/8":             "(q*2 + r*-3)/4",
+		"(q*112 + r*4 + n%4)%448":   "q%4*112 + r*4 + n%4",
+		"(q*4 - r*6 + 1)%8":         "(q*2 + r*-3)%4*2 + 1",
+		"(q*28 + r + 1)%56":         "(q*28 + r + 1)%56", // r + 1 may reach 28
+	} {
+		e, err := Parse(text)
+		require.NoError(t, err)
+		w, err := Parse(want)
+		require.NoError(t, err)
+		got := e.SimplifyIn(bound)
+		require.Equal(t, w.String(), got.String(), text)
+		for q := range 28 {
+			for r := range 28 {
+				for n := range 5 {
+					env := func(name string) int { return map[string]int{"q": q, "r": r, "n": n}[name] }
+					require.Equal(t, e.Eval(env), got.Eval(env), "%s at q %d, r %d, n %d", text, q, r, n)
+				}
+			}
+		}
+	}
+}

@@ -116,8 +116,7 @@ type cudaDevice struct {
 	pieces    []cu.DevicePtr
 	graphs    []*sys.Graph
 	args      []uint64
-	known     map[*phase]bool // launched before, so that it is known to run
-	launched  []int           // kernels since the last wait, at most two
+	launched  []int // kernels since the last wait, at most two
 	recording bool
 }
 
@@ -125,7 +124,7 @@ type cudaDevice struct {
 const mailBytes = 64 << 10
 
 func openCUDA(g *gpu, p *program.Program, s Setup) (_ *cudaDevice, err error) {
-	d := &cudaDevice{gpu: g, program: p, known: map[*phase]bool{}}
+	d := &cudaDevice{gpu: g, program: p}
 	defer func() {
 		if err != nil {
 			d.close()
@@ -158,27 +157,26 @@ func openCUDA(g *gpu, p *program.Program, s Setup) (_ *cudaDevice, err error) {
 	return d, err
 }
 
-// load brings the program's code to the GPU. What the driver's assembler makes of it is kept, for
-// this kind of GPU and this driver.
+// load brings the program's code to the GPU. What the driver's linker makes of it is kept, for this
+// kind of GPU and this driver. A linker that does not know the architecture leaves it to the loader.
 func (d *cudaDevice) load(cache Cache) error {
 	key := []string{"cubin", d.name, fmt.Sprint(d.major, d.minor), fmt.Sprint(cu.Version()), string(d.program.Object)}
-	var cubin []byte
+	var code []byte
 	if cache != nil {
-		cubin = cache.Get(key...)
+		code = cache.Get(key...)
 	}
-	if cubin == nil {
+	if code == nil {
 		var err error
-		if cubin, err = sys.Assemble(d.program.Object); err != nil {
-			return fmt.Errorf("internal error: the driver does not take the program's code: %w", err)
-		}
-		if cache != nil {
-			cache.Put(cubin, key...)
+		if code, err = sys.Assemble(d.program.Object); err != nil {
+			code = d.program.Object
+		} else if cache != nil {
+			cache.Put(code, key...)
 		}
 	}
 	log := cu.JITErrorLogBuffer{Buffer: make([]byte, 4096)}
 	var err error
-	if d.module, err = cu.LoadDataEx(string(cubin), &log); err != nil {
-		return fmt.Errorf("%w %s", sys.Explain(err), strings.TrimRight(string(log.Buffer), "\x00"))
+	if d.module, err = cu.LoadDataEx(string(code), &log); err != nil {
+		return fmt.Errorf("internal error: the driver does not take the program's code: %w: %s", sys.Explain(err), strings.TrimRight(string(log.Buffer), "\x00"))
 	}
 	return nil
 }
@@ -238,10 +236,10 @@ func (d *cudaDevice) launch(l *launch, ph *phase, points int) error {
 	if len(d.launched) < 2 {
 		d.launched = append(d.launched, l.kernel)
 	}
-	if d.known[ph] {
+	if ph.ran {
 		return nil
 	}
-	d.known[ph] = true
+	ph.ran = true
 	return d.wait()
 }
 

@@ -71,6 +71,10 @@ func TestCUDAKeepsCode(t *testing.T) {
 	require.NoError(t, err)
 	m.Close()
 	require.Equal(t, 2, driver.Assembled, "another GPU needs other code")
+	require.Zero(t, driver.Loaded)
+	driver.OldLinker = true
+	require.NoError(t, loadOn(t, d, inState(incrementer(t, 1))).pushStates())
+	require.Equal(t, 1, driver.Loaded)
 }
 
 type kept map[string][]byte
@@ -84,6 +88,8 @@ func TestCUDAFaultsHaveNames(t *testing.T) {
 	p := inState(incrementer(t, 1))
 	p.Kernels[0].Pos = []loop.Pos{{File: "m.mdl", Line: 12, Col: 3}}
 	p.Kernels[0].Phases[0].Points = index.C(1025)
+	p.Kernels = append(p.Kernels, kernel("broken", 1, index.C(1)))
+	p.Entries[0].Block.Code = append(p.Entries[0].Block.Code, launchOf(1, nil, 0))
 	m := loadOn(t, d, p)
 	require.NoError(t, m.pushStates())
 	require.ErrorContains(t, m.entries[0].block.run(nil), "internal error: kernel increment, made from m.mdl:12:3: CUDA_ERROR_LAUNCH_FAILED")
@@ -103,14 +109,16 @@ func TestCUDARefusals(t *testing.T) {
 	p := onGPU(t, inState(incrementer(t, 1)))
 	require.NoError(t, load(p))
 	p.Object = append([]byte("what is this\n"), p.Object...)
-	require.ErrorContains(t, load(p), "Fake GPU: internal error: the driver does not take the program's code: CUDA_ERROR_INVALID_PTX, CUDA_ERROR_INVALID_PTX: ")
+	require.ErrorContains(t, load(p), "Fake GPU: internal error: the driver does not take the program's code: CUDA_ERROR_INVALID_PTX, CUDA_ERROR_INVALID_PTX: PTX line 1")
 	p = onGPU(t, inState(incrementer(t, 1)))
 	p.Kernels[0].Phases[0].Symbol = "absent"
 	require.ErrorContains(t, load(p), "kernel increment: CUDA_ERROR_NOT_FOUND")
 	p.Kernels[0].Phases[0].Symbol, p.Kernels[0].Phases[0].Shared = "increment", 164<<10
 	require.ErrorContains(t, load(p), "kernel increment needs 164.0 KiB of shared memory; a block on Fake GPU has at most 163.0 KiB")
 	p.Kernels[0].Phases[0].Shared = 100 << 10
-	require.NoError(t, load(p))
+	m := loadOn(t, d, p)
+	require.NoError(t, m.pushStates())
+	require.NoError(t, m.entries[0].block.run(nil), "more than 48 KiB of shared memory are asked for")
 	p.Target.Features = []string{"sm_90a"}
 	require.ErrorContains(t, load(p), "this program is for sm_90a; Fake GPU is an sm_80: compile the model for it with --target sm_80")
 	require.ErrorContains(t, load(incrementer(t, 1)), "this program is for the CPU")
@@ -138,6 +146,26 @@ func TestCUDARefusals(t *testing.T) {
 	driver.GPUs = 0
 	_, _, err = FindDevice("cuda")
 	require.ErrorContains(t, err, "the NVIDIA driver sees no GPU")
+}
+
+// The same on the GPU of this machine, if it has one. In a process of its own: the others pretend.
+func TestGPU(t *testing.T) {
+	if os.Getenv("MDLC_TEST_GPU") == "" {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestGPU$", "-test.v")
+		cmd.Env = append(os.Environ(), "MDLC_TEST_GPU=1")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		if _, reason, skipped := strings.Cut(string(out), "skipped: "); skipped {
+			reason, _, _ = strings.Cut(reason, "\n")
+			t.Skip("skipped: " + reason)
+		}
+		return
+	}
+	d, _, err := FindDevice("cuda")
+	if err != nil {
+		t.Skipf("skipped: %v", err)
+	}
+	testDevice(t, d)
 }
 
 // In a process of its own, for the driver is looked for once.

@@ -36,7 +36,7 @@ func loadOn(t testing.TB, d *Device, p *program.Program) *Model {
 // testDevice runs on d what the CPU runs too.
 func testDevice(t *testing.T, d *Device) {
 	for name, test := range map[string]func(*testing.T, *Device){
-		"training is the CPU's": testTrainingOn, "loops": testLoopsOn, "turns": testTurnsOn, "lengths": testLengthsOn, "conditions": testConditionsOn,
+		"training is the CPU's": testTrainingOn, "loops": testLoopsOn, "turns": testTurnsOn, "numbers of turns": testTurnNumbersOn, "lengths": testLengthsOn, "conditions": testConditionsOn,
 		"numbers": testNumbersOn, "profile": testProfileOn, "constants": testConstantsOn, "offsets": testOffsetsOn,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d) })
@@ -99,6 +99,21 @@ func testLoopsOn(t *testing.T, d *Device) {
 	}
 	require.NoError(t, m.device.pull(b.bufs[1]))
 	require.Equal(t, 2.0, readElem(loop.I32, b.bufs[1].host, 0))
+}
+
+// A kernel reads the number of its turn: w = w/2 + turn, three times.
+func testTurnNumbersOn(t *testing.T, d *Device) {
+	p := inState(incrementer(t, 3))
+	p.Kernels, p.States[0].Dims = []program.Kernel{kernel("learn", 3, index.C(8))}, []int{8}
+	block := &p.Entries[0].Block
+	block.Bufs = []program.Buffer{f32("x", program.HomeState, 8), {Name: "turn", Elem: loop.I32}, f32("zeros", program.HomeInput, 4, 8)}
+	block.Code[0].Loop.Code = []program.Instr{launchOf(0, nil, 0, 2, 1)}
+	m := loadOn(t, d, p)
+	require.NoError(t, m.pushStates())
+	for _, want := range []float64{2.5, 2.8125, 2.8515625} {
+		require.NoError(t, m.entries[0].block.run(nil))
+		require.Equal(t, want, readElem(loop.F32, m.states[0].host, 7))
+	}
 }
 
 // Turn i of 4 reverses i numbers: each turn sees its own length.

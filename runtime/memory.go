@@ -25,7 +25,8 @@ type region struct {
 
 func newRegion(size int) (*region, error) {
 	size = alignUp(max(size, 1), hugePage)
-	data, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	// The host's side of a GPU's memory may be larger than the host's own: most of it is never touched.
+	data, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, fmt.Errorf("cannot allocate %s: %w", byteSize(int64(size)), err)
 	}

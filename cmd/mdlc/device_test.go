@@ -33,6 +33,9 @@ func TestDevices(t *testing.T) {
 	_, stderr, code = call("run", file, "train", "--target", "sm_10", "--out", dir+"/run")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, "unknown target")
+	_, stderr, code = call("run", file, "train", "--target", "sm_80", "--out", dir+"/run")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "--target sm_80 is no target of --device cpu")
 }
 
 // A model trains on the emulator of a GPU with the bits of the CPU: weights, records and samples.

@@ -175,9 +175,12 @@ func seal(meta, object, consts []byte) []byte {
 
 func FuzzLoad(f *testing.F) {
 	p := sample(f)
-	meta, err := json.Marshal(p)
-	require.NoError(f, err)
 	consts := p.Entries[0].Block.Bufs[3].Data
+	meta, err := json.Marshal(onGPU(f))
+	require.NoError(f, err)
+	f.Add(meta, []byte(".version 8.0"), consts)
+	meta, err = json.Marshal(p)
+	require.NoError(f, err)
 	f.Add(meta, []byte("o"), consts)
 	for i := 0; i < len(meta); i += 37 {
 		bad := bytes.Clone(meta)

@@ -8,6 +8,7 @@ package fake
 import "C"
 
 import (
+	"strings"
 	"unsafe"
 
 	"mdlc/runtime/emulator"
@@ -26,17 +27,32 @@ func fake_cuLinkCreate(count C.uint, options *C.CUjit_option, values *unsafe.Poi
 	if r != 0 {
 		return r
 	}
-	l := &link{}
+	*state = C.CUlinkState(pointer(d.handle(&link{log: logOf(count, options, values)})))
+	return 0
+}
+
+// errorLog is memory of the caller for what is wrong with a text.
+type errorLog struct {
+	text unsafe.Pointer
+	room int
+}
+
+func logOf(count C.uint, options *C.CUjit_option, values *unsafe.Pointer) (l errorLog) {
 	for i, o := range unsafe.Slice(options, count) {
 		switch v := unsafe.Slice(values, count)[i]; o {
 		case C.CU_JIT_ERROR_LOG_BUFFER:
-			l.log = v
+			l.text = v
 		case C.CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES:
 			l.room = int(uintptr(v))
 		}
 	}
-	*state = C.CUlinkState(pointer(d.handle(l)))
-	return 0
+	return l
+}
+
+func (l errorLog) write(err error) {
+	if l.room > 0 {
+		copy(bytesAt(l.text, C.size_t(l.room))[:l.room-1], err.Error())
+	}
 }
 
 //export fake_cuLinkAddData
@@ -51,10 +67,12 @@ func fake_cuLinkAddData(state C.CUlinkState, kind C.CUjitInputType, data unsafe.
 	case !ok || kind != C.CU_JIT_INPUT_PTX || text[size-1] != 0:
 		return C.CUDA_ERROR_INVALID_VALUE
 	}
+	if d.OldLinker {
+		return C.CUDA_ERROR_INVALID_PTX
+	}
 	d.Assembled++
 	if _, err := emulator.Load(string(text[:size-1])); err != nil {
-		log := bytesAt(l.log, C.size_t(l.room))
-		copy(log[:l.room-1], err.Error())
+		l.log.write(err)
 		return C.CUDA_ERROR_INVALID_PTX
 	}
 	l.cubin, l.size = C.CBytes(append([]byte(cubinMagic), text...)), len(cubinMagic)+len(text)
@@ -92,13 +110,14 @@ func fake_cuModuleLoadDataEx(m *C.CUmodule, image unsafe.Pointer, count C.uint, 
 	if r != 0 {
 		return r
 	}
-	text := C.GoString((*C.char)(image))
-	if len(text) < len(cubinMagic) || text[:len(cubinMagic)] != cubinMagic {
-		return C.CUDA_ERROR_INVALID_IMAGE
-	}
-	code, err := emulator.Load(text[len(cubinMagic):])
+	text, cubin := strings.CutPrefix(C.GoString((*C.char)(image)), cubinMagic)
+	code, err := emulator.Load(text)
 	if err != nil {
-		return C.CUDA_ERROR_INVALID_IMAGE
+		logOf(count, options, values).write(err)
+		return C.CUDA_ERROR_INVALID_PTX
+	}
+	if !cubin {
+		d.Loaded++
 	}
 	*m = C.CUmodule(pointer(d.handle(&module{code})))
 	return 0

@@ -30,7 +30,9 @@ type Driver struct {
 	Memory       int   // bytes
 	GPUs         int   // how many
 	Fault        error // what the first kernel that went wrong did
-	Assembled    int   // PTX texts
+	OldLinker    bool  // the linker takes no PTX, the loader does
+	Assembled    int   // PTX texts, by the linker
+	Loaded       int   // PTX texts, by the loader
 	Launched     int   // kernels, those of graphs too
 	Graphs       int   // launches of graphs
 
@@ -75,8 +77,7 @@ type (
 		invalid bool
 	}
 	link struct {
-		log   unsafe.Pointer
-		room  int
+		log   errorLog
 		cubin unsafe.Pointer
 		size  int
 	}

@@ -28,6 +28,7 @@ type block struct {
 	inputs  []piece // what the driver fills before a run
 	outputs []piece // what it reads after one
 
+	lengths  bool         // some axes have lengths that only a run knows
 	alike    bool         // every run launches the same: no length and no loop depends on what is not in the program
 	launches int          // of a run, so far
 	replay   func() error // does what a run does; nil: nothing is recorded
@@ -185,6 +186,7 @@ func (x *binder) expr(e *index.Expr) (code, error) { return compileExpr(e, x.slo
 
 func (x *binder) lengths(lens []program.Len) ([]lengthDef, error) {
 	var defs []lengthDef
+	x.b.lengths = x.b.lengths || len(lens) > 0
 	for _, l := range lens {
 		d := lengthDef{set: l.Def != nil}
 		x.b.alike = x.b.alike && d.set

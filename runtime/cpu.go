@@ -63,7 +63,7 @@ func (c *cpu) launch(l *launch, ph *phase, points int) error {
 
 func (c *cpu) push(piece) error    { return nil }
 func (c *cpu) pull(...piece) error { return nil }
-func (c *cpu) forget(piece)        {}
+func (c *cpu) forget(piece, bool)  {}
 
 func (c *cpu) measure(run func() error) (time.Duration, error) {
 	began := time.Now()

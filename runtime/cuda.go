@@ -301,7 +301,7 @@ func (d *cudaDevice) pull(pieces ...piece) error {
 	return nil
 }
 
-func (d *cudaDevice) forget(piece) {}
+func (d *cudaDevice) forget(piece, bool) {}
 
 // measure tells the time between two events around run.
 func (d *cudaDevice) measure(run func() error) (time.Duration, error) {

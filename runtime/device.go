@@ -23,8 +23,9 @@ type device interface {
 	push(p piece) error
 	// pull brings what the device has to the host, when all launches are done.
 	pull(pieces ...piece) error
-	// forget says that what the device has in p is of no use any more.
-	forget(p piece)
+	// forget says that what the device has in p is of no use any more. Kernels may read it all the
+	// same if lengths are known only now: up to its capacity, what they drop.
+	forget(p piece, lengths bool)
 	// measure tells how long the device needs for the launches of run.
 	measure(run func() error) (time.Duration, error)
 	// workers is how many threads of this process run kernels.

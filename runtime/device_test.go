@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -297,6 +298,17 @@ func TestEmulatorForgetsTheArena(t *testing.T) {
 	require.ErrorContains(t, m.entries[1].block.run(nil), "uninitialised read")
 	require.NoError(t, m.entries[0].block.run(nil))
 	require.ErrorContains(t, m.entries[2].block.run(nil), "uninitialised read", "scratch of another launch")
+}
+
+// Where lengths are known only at run time, kernels may read what is beyond them: it is NaN.
+func TestEmulatorSpoilsWhatIsBeyondLengths(t *testing.T) {
+	p := incrementer(t, 1)
+	p.Entries[0].Block.Lens = []program.Len{{Name: "T", Max: 8, Def: index.C(8)}}
+	m := loadOn(t, emulated, p)
+	b := m.entries[0].block
+	require.NoError(t, b.run(nil))
+	require.NoError(t, m.device.pull(b.bufs[0]))
+	require.True(t, math.IsNaN(readElem(loop.F32, b.bufs[0].host, 3)))
 }
 
 func TestDevicesRefuseForeignPrograms(t *testing.T) {

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -124,8 +125,14 @@ func (d *gpuEmulator) pull(pieces ...piece) error {
 	return nil
 }
 
-func (d *gpuEmulator) forget(p piece) {
+// forget makes a read of p a fault. Where kernels may read what they drop it makes p NaN, or -1:
+// whoever keeps it is found by the results.
+func (d *gpuEmulator) forget(p piece, lengths bool) {
 	b, offset := d.gpu.Find(uint64(p.at))
+	if lengths {
+		_ = b.Write(offset, bytes.Repeat([]byte{0xff}, len(p.host)))
+		return
+	}
 	_ = b.Forget(offset, len(p.host)) // it is in the buffer
 }
 

@@ -11,7 +11,7 @@ func (b *block) setLength(name string, n int) { b.slots[b.names[name]] = n }
 // run executes the block once. It ends early with ErrStopped where stop is set.
 func (b *block) run(stop *atomic.Bool) error {
 	if b.first {
-		b.device.forget(b.arena)
+		b.device.forget(b.arena, b.lengths)
 	}
 	err := eachPiece(b.inputs, b.device.push)
 	if err == nil {
@@ -152,7 +152,7 @@ func (b *block) launch(l *launch) error {
 		l.args[m.arg] = m.base + uintptr(m.offset.eval(b.slots))
 	}
 	for _, p := range l.scratch {
-		b.device.forget(p)
+		b.device.forget(p, b.lengths)
 	}
 	if b.numbers != nil {
 		b.numbers.start(b, l)

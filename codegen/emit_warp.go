@@ -2,7 +2,6 @@ package codegen
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/llir/llvm/ir"
 	"github.com/llir/llvm/ir/enum"
@@ -53,8 +52,10 @@ func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*
 			e.bind[a] = binding{v: wide}
 		}
 	}
-	for b, at := range offsets {
-		e.local(b, warp, out.Scratch, at)
+	for _, b := range e.k.Bufs {
+		if at, ok := offsets[b]; ok {
+			e.local(b, warp, out.Scratch, at)
+		}
 	}
 	point := e.b.Block.NewAdd(e.b.Block.NewMul(e.special("ctaid.x"), llir.Int(types.I32, int64(warps))), warp)
 	e.branch(e.b.Block.NewICmp(predSLT, e.b.Block.NewZExt(point, types.I64), points), func() {
@@ -326,7 +327,7 @@ func kernelFooter(funcs []function) string {
 		text += n
 	}
 	text += "}\n"
-	for _, l := range slices.Clone(lines) {
+	for _, l := range lines {
 		text += l + "\n"
 	}
 	return text

@@ -8,7 +8,7 @@ import (
 
 func TestTargets(t *testing.T) {
 	_, err := TargetNamed("sse2")
-	require.EqualError(t, err, `unknown target "sse2"; there are avx512, avx2`)
+	require.EqualError(t, err, `unknown target "sse2"; there are avx512, avx2, sm_80, sm_90a`)
 	for _, name := range TargetNames() {
 		target, err := TargetNamed(name)
 		require.NoError(t, err)

@@ -8,6 +8,7 @@
 //	sweep   equations to loops; carries; memory accumulators     (sweep.go, accumulate.go)
 //	edge    loop bounds, guards, main and edge loops             (edge.go)
 //	skew    the last sweep of a row joins one of the next row    (skew.go)
+//	        panels too large for the machine go to memory        (evict.go)
 //	layout  open axes become registers and lanes                 (layout.go)
 //	expand  transcendental functions and Philox to machine ops   (expand.go)
 //

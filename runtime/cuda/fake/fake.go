@@ -5,7 +5,7 @@
 //
 // It is unfriendly where a real driver may be. What is put on a stream is done when somebody
 // waits for the stream, and not before: a copy from pinned memory takes what is there then. What does not
-// wait for the stream sees what was before. After a kernel has gone wrong everything fails.
+// wait for the stream sees what was before. New memory holds NaN. After a kernel has gone wrong everything fails.
 package fake
 
 /*

@@ -37,6 +37,7 @@ func fake_cuMemAlloc(at *C.CUdeviceptr, n C.size_t) C.CUresult {
 	}
 	d.used += int(n)
 	b := d.gpu.Alloc("memory", int(n))
+	_ = b.Write(0, bytes.Repeat([]byte{0xff}, int(n))) // what was there before
 	d.blocks[b.Addr()] = b
 	*at = C.CUdeviceptr(b.Addr())
 	return 0

@@ -4,21 +4,22 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"mdlc/runtime"
 	"mdlc/runtime/cuda/fake"
 )
 
-// --device cuda from the command line to a driver, which is a fake: the bits are the CPU's.
-func TestCUDATrainsWithTheBitsOfTheCPU(t *testing.T) {
-	driver := &fake.Driver{Major: 9, Minor: 0, Memory: 1 << 30, GPUs: 2}
-	driver.Install()
+// sameBits trains and samples the test's model on each device; what comes out must be the same.
+func sameBits(t *testing.T, devices ...string) {
 	dir, file := model(t)
-	var weights []string
-	for _, device := range []string{"cpu", "cuda", "auto"} {
+	var first string
+	for i, device := range devices {
 		out := filepath.Join(dir, device)
 		records, stderr, code := call("run", file, "train", "--device", device, "--steps", "30", "--json", "--seed", "3", "--out", out)
 		require.Equal(t, 0, code, stderr)
@@ -27,14 +28,42 @@ func TestCUDATrainsWithTheBitsOfTheCPU(t *testing.T) {
 		}
 		sample, stderr, code := call("run", file, "sample", "--device", device, "--at", "2", "--out", out, "-q")
 		require.Equal(t, 0, code, stderr)
-		file, err := os.ReadFile(filepath.Join(out, "weights.safetensors"))
+		weights, err := os.ReadFile(filepath.Join(out, "weights.safetensors"))
 		require.NoError(t, err)
-		weights = append(weights, records+sample+string(file))
+		got := records + sample + string(weights)
+		if i == 0 {
+			first = got
+		}
+		require.Equal(t, first, got, device)
 	}
-	require.Equal(t, weights[0], weights[1])
-	require.Equal(t, weights[0], weights[2])
+}
+
+// --device cuda from the command line to a driver, which is a fake.
+func TestCUDATrainsWithTheBitsOfTheCPU(t *testing.T) {
+	driver := &fake.Driver{Major: 9, Minor: 0, Memory: 1 << 30, GPUs: 2}
+	driver.Install()
+	sameBits(t, "cpu", "cuda", "auto")
 	require.Greater(t, driver.Graphs, 50)
 	require.Zero(t, driver.Left())
 	stdout, _, _ := call("doctor")
 	require.Contains(t, stdout, "cuda:1: Fake GPU, compute capability 9.0, 1.0 GiB")
+}
+
+// The same with the GPU of this machine, in a process that has no fake.
+func TestGPUTrainsWithTheBitsOfTheCPU(t *testing.T) {
+	if os.Getenv("MDLC_TEST_GPU") != "" {
+		if _, _, err := runtime.FindDevice("cuda"); err != nil {
+			t.Skipf("skipped: %v", err)
+		}
+		sameBits(t, "cpu", "cuda")
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestGPUTrainsWithTheBitsOfTheCPU$", "-test.v")
+	cmd.Env = append(os.Environ(), "MDLC_TEST_GPU=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	if _, reason, skipped := strings.Cut(string(out), "skipped: "); skipped {
+		reason, _, _ = strings.Cut(reason, "\n")
+		t.Skip("skipped: " + reason)
+	}
 }

@@ -25,7 +25,7 @@ type inverse struct {
 // sizes; at holds the names of the result's indices.
 func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inverse, bool) {
 	in := &inverse{}
-	maps, targets := in.lift(maps, at)
+	maps, targets, guards := in.lift(maps, at, sizes)
 	r, ok := newRadix(maps, vars)
 	if !ok {
 		return nil, false
@@ -43,7 +43,6 @@ func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inv
 		}
 	}
 	bound := bounds(in.free, at, sizes)
-	var guards []*index.Expr                    // not negative; the point is in the preimage where all are 0
 	for left := len(r.sums); left > 0; left-- { // a sum waits for the digits that others determine
 		i := r.ready(owner, value)
 		if i < 0 {
@@ -75,8 +74,9 @@ func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inv
 }
 
 // lift replaces quotients of sums, which have no digits: the map (t + d)/m + c is at r exactly if t + d is m*(r - c)
-// plus its remainder, which another map gives, or else a free variable runs over.
-func (in *inverse) lift(maps []*index.Expr, at []string) (lifted, targets []*index.Expr) {
+// plus its remainder, which another map gives, or else a free variable runs over. guards are not negative; a point is in
+// the preimage where all are 0.
+func (in *inverse) lift(maps []*index.Expr, at []string, sizes []int) (lifted, targets, guards []*index.Expr) {
 	remainders := map[string]int{}
 	for i, e := range maps {
 		remainders[e.String()] = i
@@ -95,6 +95,9 @@ func (in *inverse) lift(maps []*index.Expr, at []string) (lifted, targets []*ind
 		if given {
 			rest = index.V(at[j])
 			gone[j] = true
+			if sizes[j] > m {
+				guards = append(guards, index.Quo(rest, index.C(m)))
+			}
 		} else {
 			rest = index.V(fmt.Sprintf("free.%d", len(in.free)))
 			in.free = append(in.free, variable{name: rest.Name, size: m})
@@ -110,7 +113,7 @@ func (in *inverse) lift(maps []*index.Expr, at []string) (lifted, targets []*ind
 			n++
 		}
 	}
-	return lifted[:n], targets[:n]
+	return lifted[:n], targets[:n], guards
 }
 
 // quotientOfSum takes sum/m + c apart, where the sum has several terms; nil where e is something else.

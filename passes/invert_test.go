@@ -2,6 +2,8 @@ package passes
 
 import (
 	"fmt"
+	"math/rand"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,6 +61,7 @@ func TestInvert(t *testing.T) {
 		{[]string{"(i*2 + j - 1)/3", "k"}, []int{6, 3, 4}, []int{4, 4}, 2},
 		{[]string{"(i + 1)%2", "(i + 1)/2"}, []int{9}, []int{2, 5}, 0},
 		{[]string{"(i + j)/3", "(i + j)%3"}, []int{6, 4}, []int{3, 3}, 1},
+		{[]string{"(i + j)/3", "(i + j)%3"}, []int{6, 4}, []int{3, 5}, 1},
 	} {
 		name := fmt.Sprint(c.maps, c.vars, c.sizes)
 		maps := exprs(t, c.maps...)
@@ -70,47 +73,78 @@ func TestInvert(t *testing.T) {
 		in, ok := invert(maps, vars, c.sizes, at)
 		require.True(t, ok, name)
 		require.Len(t, in.free, c.free, name)
-		want, got := map[string]int{}, map[string]int{}
-		points(c.vars, func(p []int) {
-			env := map[string]int{}
-			for i, x := range p {
-				env[names[i]] = x
-			}
-			var r []int
-			for i, m := range maps {
-				x := m.Eval(func(s string) int { return env[s] })
-				if x < 0 || x >= c.sizes[i] {
-					return
-				}
-				r = append(r, x)
-			}
-			want[fmt.Sprint(p, r)]++
-		})
-		all := append([]int(nil), c.sizes...)
-		for _, f := range in.free {
-			all = append(all, f.size)
-		}
-		points(all, func(p []int) {
-			env := map[string]int{}
-			for i, x := range p {
-				if i < len(at) {
-					env[at[i]] = x
-				} else {
-					env[in.free[i-len(at)].name] = x
-				}
-			}
-			var src []int
-			for i, e := range in.source {
-				x := e.Eval(func(s string) int { return env[s] })
-				if x < 0 || x >= c.vars[i] {
-					return
-				}
-				src = append(src, x)
-			}
-			got[fmt.Sprint(src, p[:len(at)])]++
-		})
-		require.Equal(t, want, got, "%s: %v", name, in.source)
+		requireInverse(t, in, maps, vars, c.sizes, at)
 	}
+}
+
+// requireInverse counts the points and their images by the map, and by its inverse.
+func requireInverse(t *testing.T, in *inverse, maps []*index.Expr, vars []variable, sizes []int, at []string) {
+	t.Helper()
+	eval := func(es []*index.Expr, names []string, p, sizes []int) ([]int, bool) {
+		var out []int
+		for i, e := range es {
+			x := e.Eval(func(s string) int { return p[slices.Index(names, s)] })
+			if x < 0 || x >= sizes[i] {
+				return nil, false
+			}
+			out = append(out, x)
+		}
+		return out, true
+	}
+	var extents []int
+	var names []string
+	for _, v := range vars {
+		extents, names = append(extents, v.size), append(names, v.name)
+	}
+	want, got := map[string]int{}, map[string]int{}
+	points(extents, func(p []int) {
+		if r, ok := eval(maps, names, p, sizes); ok {
+			want[fmt.Sprint(p, r)]++
+		}
+	})
+	results, all := slices.Clone(at), slices.Clone(sizes)
+	for _, f := range in.free {
+		results, all = append(results, f.name), append(all, f.size)
+	}
+	points(all, func(p []int) {
+		if src, ok := eval(in.source, results, p, extents); ok {
+			got[fmt.Sprint(src, p[:len(at)])]++
+		}
+	})
+	require.Equal(t, want, got, "%v of %v into %v: %v", maps, vars, sizes, in.source)
+}
+
+// Quotients and remainders of equal and of different sums, with offsets and into sizes that are too small or too large.
+func TestInvertRandom(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	inverted := 0
+	for range 2000 {
+		vars := []variable{{name: "i"}, {name: "j"}, {name: "k"}}[:1+r.Intn(3)]
+		for i := range vars {
+			vars[i].size = 1 + r.Intn(6)
+		}
+		sum := func() *index.Expr {
+			e := index.C(r.Intn(7) - 3)
+			for _, v := range vars {
+				e = index.Sum(e, index.Prod(index.V(v.name), index.C([]int{0, 0, 1, 1, 1, 2, 3, 4, -1, -2}[r.Intn(10)])))
+			}
+			return e
+		}
+		same, m := sum(), index.C(2+r.Intn(4))
+		var maps []*index.Expr
+		var sizes []int
+		at := []string{"r0", "r1"}[:1+r.Intn(2)]
+		for range at {
+			e := []*index.Expr{sum(), index.Quo(sum(), m), index.Quo(same, m), index.Rem(same, m)}[r.Intn(4)]
+			maps = append(maps, index.Sum(e, index.C(max(r.Intn(5)-2, 0)-r.Intn(2))))
+			sizes = append(sizes, 1+r.Intn(7))
+		}
+		if in, ok := invert(maps, vars, sizes, at); ok {
+			inverted++
+			requireInverse(t, in, maps, vars, sizes, at)
+		}
+	}
+	require.Greater(t, inverted, 1000)
 }
 
 func TestInvertRefuses(t *testing.T) {

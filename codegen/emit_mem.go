@@ -255,7 +255,6 @@ func (e *emitter) store(s *loop.Store) {
 		x value.Value
 	}
 	stmtValues(s, func(v *loop.Value) { e.exchange(v) })
-	e.exchangeStore(s)
 	all := &loop.Value{Axes: e.union(append([]*loop.Value{s.Val, s.Guard}, s.Index...)...)}
 	n := e.lanes(all)
 	t, align := e.memType(s.Buf.Elem), s.Buf.Elem.Size()
@@ -275,6 +274,9 @@ func (e *emitter) store(s *loop.Store) {
 					e.b.Scatter(w.x, e.pointers(w.p, n, t), llir.SplatConst(n, llir.Int(types.I1, 1)), align)
 				}
 			}
+		}
+		if len(run) > 0 && e.shared[s.Buf] {
+			e.warpSync() // others have read what is overwritten, in this statement too
 		}
 		if open == nil {
 			emit()

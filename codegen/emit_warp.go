@@ -216,13 +216,6 @@ func (e *emitter) exchange(v *loop.Value) {
 	}
 }
 
-// exchangeStore lets them read what s overwrites before it does.
-func (e *emitter) exchangeStore(s *loop.Store) {
-	if e.shared[s.Buf] {
-		e.warpSync()
-	}
-}
-
 func (e *emitter) warpSync() {
 	e.b.Intrinsic("nvvm.bar.warp.sync", nil, types.Void, llir.Int(types.I32, -1))
 }

@@ -56,7 +56,10 @@ func emulate(t testing.TB, target *Target, ks ...*loop.Kernel) []*emulated {
 
 func (m *emulated) kernel() *loop.Kernel { return m.k }
 
-func (m *emulated) run(bufs [][]byte) {
+func (m *emulated) run(bufs [][]byte) { require.NoError(m.t, m.try(bufs)) }
+
+// try runs the kernel; the error says what it did wrong.
+func (m *emulated) try(bufs [][]byte) error {
 	var args []any
 	var memory []*emulator.Buffer
 	for i, b := range params(m.k) {
@@ -76,14 +79,20 @@ func (m *emulated) run(bufs [][]byte) {
 			continue
 		}
 		k, err := m.module.Kernel(ph.Symbol)
-		require.NoError(m.t, err)
+		if err != nil {
+			return err
+		}
 		blocks := (points + ph.Warps - 1) / ph.Warps
-		_, err = m.device.Launch(k, [3]int{blocks, 1, 1}, [3]int{ph.Warps * 32, 1, 1}, ph.Shared, append(args[:len(args):len(args)], points)...)
-		require.NoError(m.t, err)
+		if _, err := m.device.Launch(k, [3]int{blocks, 1, 1}, [3]int{ph.Warps * 32, 1, 1}, ph.Shared, append(args[:len(args):len(args)], points)...); err != nil {
+			return err
+		}
 	}
 	for i, b := range params(m.k) {
 		if b.Mode != loop.In {
-			require.NoError(m.t, memory[i].Peek(0, bufs[i]))
+			if err := memory[i].Peek(0, bufs[i]); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }

@@ -75,7 +75,7 @@ func (b *block) newWarp(i int) *warp {
 	}
 	for l := range lanes {
 		w.local[l] = newLocal(k)
-		w.frames[l] = make([]byte, k.frameBytes)
+		w.frames[l] = newFrame(k)
 	}
 	return w
 }
@@ -125,6 +125,7 @@ func (w *warp) reset(start view) {
 		w.views[l], w.clocks[l] = start, 1
 		w.async[l].reset()
 		w.local[l].reset()
+		clear(w.frames[l].defined)
 	}
 	w.addSplit(0, w.all, nil)
 }

@@ -75,6 +75,7 @@ func decode(m *Module, f *function, approx Approx) (k *Kernel, err error) {
 	}
 	for i := range d.k.code {
 		if c := &d.k.code[i]; c.op == opCall {
+			c.fresh = d.freshOf(d.queue[c.target])
 			c.target = d.entry[d.queue[c.target]]
 		}
 	}
@@ -336,53 +337,5 @@ func (d *decoder) label(name string) int {
 		}
 	}
 	d.fail("there is no label %s", name)
-	return 0
-}
-
-// call copies arguments into the callee's frame, jumps, and copies results back.
-func (d *decoder) call() {
-	if d.s.guard >= 0 {
-		d.fail("calls under a predicate are not supported")
-	}
-	g := d.callee()
-	var lists [][]operand
-	for _, a := range d.s.args {
-		if a.kind == argList {
-			lists = append(lists, a.list)
-		}
-	}
-	named := slices.IndexFunc(d.s.args, func(a operand) bool { return a.kind == argVar })
-	var results, params []operand
-	if named == 1 && d.s.args[0].kind == argList {
-		results = lists[0]
-		lists = lists[1:]
-	}
-	if len(lists) > 0 {
-		params = lists[0]
-	}
-	if len(params) != len(g.params) || len(results) != len(g.results) {
-		d.fail("%s takes %d parameters and gives %d results", g.name, len(g.params), len(g.results))
-	}
-	in := inst{op: opCall, d: d.retRow[g], target: int32(slices.Index(d.queue, g))}
-	for i, a := range params {
-		in.copies = append(in.copies, span{to: d.frameOf[g.params[i]], from: d.frameVar(a), n: int(g.params[i].size)})
-	}
-	d.emit(in)
-	back := inst{op: opRun, run: copyFrames}
-	for i, a := range results {
-		back.copies = append(back.copies, span{to: d.frameVar(a), from: d.frameOf[g.results[i]], n: int(g.results[i].size)})
-	}
-	if len(results) > 0 {
-		d.emit(back)
-	}
-}
-
-func (d *decoder) frameVar(o operand) int {
-	if o.kind == argVar {
-		if at, ok := d.frameOf[d.variable(o.name)]; ok {
-			return at
-		}
-	}
-	d.fail("arguments of a call must be .param variables")
 	return 0
 }

@@ -189,6 +189,12 @@ func setBits(bits []uint8, at, n int) {
 	}
 }
 
+func clearBits(bits []uint8, at, n int) {
+	for ; n > 0; at, n = at+1, n-1 {
+		bits[at>>3] &^= 1 << (at & 7)
+	}
+}
+
 func allSet(bits []uint8, at, n int) bool {
 	for ; n > 0; n-- {
 		if at&7 == 0 && n >= 8 && bits[at>>3] == 0xff {

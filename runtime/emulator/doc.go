@@ -25,6 +25,7 @@
 //     of them (block.go), each instruction for all lanes of a warp (warp.go). Lanes that a
 //     branch parts meet again where control flow must (flow.go), or at an instruction
 //     that they execute together (sync.go).
+//   - A call begins with registers, local memory and results that hold nothing (call.go).
 //   - Order between threads is kept in vector clocks (order.go). Whatever synchronises
 //     joins them: barrier.go, mbarrier.go, and bar.warp.sync.
 //   - Memory keeps who wrote and who read last, for each cell of the narrowest width

@@ -55,6 +55,9 @@ func loadLanes(w *warp, in *inst, m uint32) {
 		if p == nil {
 			return
 		}
+		if x.space == spaceFrame && !w.frames[l].holds(base[l]+x.offset, n) {
+			known &^= 1 << l
+		}
 		for i := range x.count {
 			v := loadLE(p[i*size:], size)
 			if x.elem.kind == 's' {
@@ -90,6 +93,9 @@ func storeLanes(w *warp, in *inst, m uint32) {
 		}
 		for i := range x.count {
 			storeLE(p[i*size:], size, w.regs[x.rows[i]][l])
+			if x.space == spaceFrame {
+				w.frames[l].note(base[l]+x.offset+uint64(i*size), size, w.def[x.rows[i]]>>l&1 != 0)
+			}
 		}
 	}
 }
@@ -186,15 +192,6 @@ func (w *warp) misaligned(in *inst, lane int, s space, addr uint64, n int) bool 
 	}
 	w.fault(in, lane, Misaligned, "an access of %d bytes at %s, which is no multiple of %d", n, w.blk.name(s, addr), n)
 	return false
-}
-
-func (w *warp) frame(in *inst, lane int, addr uint64, n int) []byte {
-	f := w.frames[lane]
-	if addr >= uint64(len(f)) || addr+uint64(n) > uint64(len(f)) {
-		w.fault(in, lane, OutOfBounds, "an access of %d bytes outside the parameters of the function", n)
-		return nil
-	}
-	return f[addr : addr+uint64(n)]
 }
 
 // Shared memory.

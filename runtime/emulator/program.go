@@ -79,10 +79,8 @@ type inst struct {
 	sync   *syncing
 	mma    *product
 	copies []span
+	fresh  *fresh
 }
-
-// A span is bytes to copy between frames at a call.
-type span struct{ to, from, n int }
 
 // syncing says who takes part in an instruction that lanes execute together.
 type syncing struct {

@@ -28,7 +28,7 @@ type warp struct {
 	clocks  [lanes]uint32
 	async   [lanes]asyncQueue
 	local   [lanes]localMemory
-	frames  [lanes][]byte
+	frames  [lanes]frame
 	current *split // that runs
 	learnt  learnt
 	held    *page // the page of global memory that the instruction works on
@@ -163,7 +163,7 @@ func (w *warp) run(s *split, fuel int) {
 			for l := range eachLane(m) {
 				r[l] = uint64(s.pc + 1)
 			}
-			copyFrames(w, in, m)
+			w.enter(in, m)
 			s.pc = in.target
 			continue
 		case opReturn:
@@ -324,13 +324,4 @@ func (w *warp) undefined(in *inst, r int32, m uint32, what string) bool {
 	}
 	w.fault(in, bits.TrailingZeros32(und), Undefined, "%s (%s) depends on what was never written", what, w.blk.k.rowName[r])
 	return true
-}
-
-func copyFrames(w *warp, in *inst, m uint32) {
-	for l := range eachLane(m) {
-		f := w.frames[l]
-		for _, c := range in.copies {
-			copy(f[c.to:c.to+c.n], f[c.from:c.from+c.n])
-		}
-	}
 }

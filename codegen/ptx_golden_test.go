@@ -1,0 +1,68 @@
+package codegen
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/codegen/schedule"
+	"mdlc/ir/loop"
+)
+
+const goldenPTX = "../testdata/ptx/kernels"
+
+// goldenKernels are kernels of testdata/schedule of which the PTX is kept: rows, column sums, products with a
+// panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place.
+var goldenKernels = []string{
+	"adam", "argsort", "colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
+}
+
+// scheduledFor is a kernel of testdata/schedule, scheduled for a GPU, or one that stands beside the PTX as it is run.
+func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
+	if text, err := os.ReadFile(filepath.Join(goldenPTX, name+".kir")); err == nil {
+		return parseKernel(t, string(text))
+	}
+	text, err := os.ReadFile("../testdata/schedule/" + name + ".kir")
+	require.NoError(t, err)
+	steps, err := schedule.Run(parseKernel(t, string(text)), target.Machine)
+	require.NoError(t, err)
+	return steps[len(steps)-1].Kernel
+}
+
+// goldenFile is where the PTX of a kernel is kept.
+func goldenFile(name string, target *Target) string {
+	return filepath.Join(goldenPTX, fmt.Sprintf("%s.%s.ptx", name, target.Name))
+}
+
+// The compiler writes the PTX that is kept, which the emulator's tests run with faults and ptxas assembles.
+func TestGoldenPTX(t *testing.T) {
+	shared, syncs := 0, 0
+	for _, arch := range []string{"sm_80", "sm_90a"} {
+		target := gpuTarget(t, arch)
+		for _, name := range goldenKernels {
+			e, err := Emit(scheduledFor(t, target, name), target)
+			require.NoError(t, err)
+			for _, ph := range e.Phases {
+				shared = max(shared, ph.Shared)
+			}
+			text, err := Compile([]*Emitted{e}, Options{Target: target})
+			require.NoError(t, err)
+			syncs += strings.Count(string(text), "bar.warp.sync")
+			file := goldenFile(name, target)
+			if *update {
+				require.NoError(t, os.MkdirAll(goldenPTX, 0o755))
+				require.NoError(t, os.WriteFile(file, text, 0o644))
+				continue
+			}
+			golden, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Equal(t, string(golden), string(text), "%s (go test ./codegen -run TestGoldenPTX -update)", file)
+		}
+	}
+	require.Positive(t, shared, "no kernel has a panel in shared memory")
+	require.Positive(t, syncs, "no kernel has a barrier of a warp")
+}

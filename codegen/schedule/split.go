@@ -134,6 +134,17 @@ func overlaps(a, b []*loop.Axis) bool {
 	return slices.ContainsFunc(a, func(x *loop.Axis) bool { return loop.Has(b, x) })
 }
 
+// common are the axes of a that are in b.
+func common(a, b []*loop.Axis) []*loop.Axis {
+	var out []*loop.Axis
+	for _, x := range a {
+		if loop.Has(b, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 func uses(stores []*loop.Store, v *loop.Value) bool {
 	found := false
 	walk(roots(stores), func(x *loop.Value) { found = found || x == v })

@@ -488,14 +488,3 @@ func (w *sweeper) along(t *task) []*loop.Axis {
 	}
 	return w.deps.store(t.store)
 }
-
-// common are the axes of a that are in b.
-func common(a, b []*loop.Axis) []*loop.Axis {
-	var out []*loop.Axis
-	for _, x := range a {
-		if loop.Has(b, x) {
-			out = append(out, x)
-		}
-	}
-	return out
-}

@@ -187,7 +187,7 @@ type tier uint8
 const (
 	tierDirect    tier = iota // addresses that are a pointer and constants
 	tierStreaming             // stores past the caches or fetches ahead
-	tierEntry                 // calls the loops of a phase, once: nothing for opt to do
+	tierEntry                 // calls the loops of a phase, once: any code will do
 )
 
 // module is some LLVM text that is compiled at once.
@@ -291,7 +291,7 @@ var backend = []string{"-relocation-model=pic", "-fp-contract=off"}
 var tierFlags = [...][]string{
 	tierDirect:    {"-O2", "-disable-verify", "-disable-post-ra", "-disable-lsr", "-disable-cgp", "-greedy-reverse-local-assignment"},
 	tierStreaming: {"-O2", "-disable-verify", "-disable-post-ra"},
-	tierEntry:     {"-O2", "-disable-verify", "-disable-post-ra"},
+	tierEntry:     {"-O0"},
 }
 
 // compile runs opt and llc; kind is obj or asm.

@@ -12,7 +12,6 @@ import (
 	"github.com/ebitengine/purego"
 	"github.com/stretchr/testify/require"
 
-	"mdlc/codegen/schedule"
 	"mdlc/ir"
 	"mdlc/passes"
 )
@@ -171,8 +170,7 @@ func prepare(b *testing.B, target *Target, text string) *prepared {
 	m := moduleOf(g)
 	require.NoError(b, passes.Run(m, passes.Options{}))
 	require.NoError(b, passes.Plan(m))
-	machine, err := schedule.MachineNamed(target.Name)
-	require.NoError(b, err)
+	machine := target.Machine
 	built, err := Build(m, machine, Options{Target: target})
 	require.NoError(b, err)
 	p := &prepared{native: nativeOf(b, built.Program)}

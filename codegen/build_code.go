@@ -116,7 +116,7 @@ func (b *Built) Emit(t *Target) error {
 	b.Program.Target = programTarget(t)
 	for i, k := range b.Kernels {
 		out := &b.Program.Kernels[i]
-		if !t.GPU() { // whose blocks have it as shared memory
+		if !t.GPU { // whose blocks have it as shared memory
 			out.Local = int64(k.Emitted.Scratch)
 		}
 		out.Phases = nil
@@ -133,8 +133,8 @@ func (b *Built) Emit(t *Target) error {
 
 // programTarget is what a program for t needs.
 func programTarget(t *Target) program.Target {
-	if t.GPU() {
-		return program.Target{Triple: ptxTriple, Features: []string{t.Name}}
+	if t.GPU {
+		return program.Target{Triple: program.NVPTX, Features: []string{t.Name}}
 	}
 	return program.Target{Triple: "x86_64-linux", Features: features(t)}
 }

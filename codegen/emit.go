@@ -99,9 +99,9 @@ func emit(k *loop.Kernel, t *Target, micros *parallel.Memo[microFunction]) (out 
 		}
 	}
 	for i, body := range splitPhases(k.Body) {
-		par := parAxes(k, body)
+		par := schedule.PointAxes(k, body)
 		name := fmt.Sprintf("%s_p%d", k.Name, i)
-		if t.Threads {
+		if t.GPU {
 			e.warpPhase(out, name, body, par, offsets)
 			continue
 		}

@@ -34,7 +34,7 @@ func (e *emitter) tryGroup(list []loop.Stmt, at int) int {
 	if g == nil {
 		return 0
 	}
-	roll := g.cost*points(g.axes) > rollAbove && !e.t.Threads // what a loop indexes a GPU has in memory
+	roll := g.cost*points(g.axes) > rollAbove && !e.t.GPU // what a loop indexes a GPU has in memory
 	if !roll && g.stores == 1 {
 		return 0
 	}

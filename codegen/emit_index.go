@@ -200,7 +200,7 @@ func (e *emitter) scalarIndex(v *loop.Value) value.Value { return e.scalarExpr(e
 
 // isLane reports whether a variable differs between lanes.
 func (e *emitter) isLane(name string) bool {
-	if e.t.Threads {
+	if e.t.GPU {
 		return false
 	}
 	if v := e.opaque[name]; v != nil {

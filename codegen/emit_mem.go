@@ -157,7 +157,7 @@ func (e *emitter) load(v *loop.Value) value.Value {
 	wide := llir.Vec(n, t)
 	var x value.Value
 	switch {
-	case e.t.Threads:
+	case e.t.GPU:
 		x = e.loadIf(cond, t, p.base, align)
 	case shared && !perLane:
 		x = e.splat(n, e.fromMem(v.Elem, e.b.Load(t, e.orZero(cond, p.base), align)))
@@ -290,7 +290,7 @@ func (e *emitter) store(s *loop.Store) {
 		if c, ok := cond.(*llir.Const); ok && c.Ident() == "false" {
 			return
 		}
-		if e.t.Threads && laneAxis(all) == nil {
+		if e.t.GPU && laneAxis(all) == nil {
 			cond = e.once(cond)
 		}
 		if cond != open || perLane {

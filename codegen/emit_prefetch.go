@@ -34,24 +34,9 @@ func (e *emitter) planAhead(f *loop.For) {
 // loadOf is the first load of the buffer with a name.
 func (e *emitter) loadOf(body []loop.Stmt, name string) *loop.Value {
 	var found *loop.Value
-	seen := map[*loop.Value]bool{}
-	var visit func(v *loop.Value)
-	visit = func(v *loop.Value) {
-		if seen[v] || found != nil {
-			return
-		}
-		seen[v] = true
-		if v.Op == loop.Load && v.Buf.Name == name {
+	eachValue(body, func(v *loop.Value) {
+		if found == nil && v.Op == loop.Load && v.Buf.Name == name {
 			found = v
-		}
-		operands(v, visit)
-	}
-	loop.Walk(body, func(s loop.Stmt) {
-		stmtValues(s, visit)
-		if f, ok := s.(*loop.For); ok {
-			for _, c := range f.Carry {
-				visit(c.Next)
-			}
 		}
 	})
 	return found

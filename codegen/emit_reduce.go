@@ -40,7 +40,7 @@ func (e *emitter) overLeaves(v *loop.Value) (regs []*loop.Axis, lane *loop.Axis)
 // elements are the registers of v's argument over the axes of a reduction, in order.
 func (e *emitter) elements(v *loop.Value, regs []*loop.Axis, lane *loop.Axis) []value.Value {
 	n := e.lanes(v)
-	if lane != nil && !e.t.Threads {
+	if lane != nil && !e.t.GPU {
 		n = lane.Max
 	}
 	var out []value.Value
@@ -147,7 +147,7 @@ func (e *emitter) addAll(v *loop.Value, xs, ys []value.Value) []value.Value {
 
 // half is the lower or upper half of a vector of some lanes.
 func (e *emitter) half(x value.Value, width, upper int) value.Value {
-	if e.t.Threads {
+	if e.t.GPU {
 		return e.warpHalf(x, width, upper)
 	}
 	n := width / 2

@@ -169,9 +169,8 @@ func (u *uses) freeAxes(v *loop.Value) []*loop.Axis {
 	return axes
 }
 
-// parAxes are the par axes that a phase mentions, in order of declaration.
-func parAxes(k *loop.Kernel, body []loop.Stmt) []*loop.Axis {
-	found := map[*loop.Axis]bool{}
+// eachValue calls f with every value of body, once and in order of appearance.
+func eachValue(body []loop.Stmt, f func(*loop.Value)) {
 	seen := map[*loop.Value]bool{}
 	var visit func(v *loop.Value)
 	visit = func(v *loop.Value) {
@@ -179,35 +178,15 @@ func parAxes(k *loop.Kernel, body []loop.Stmt) []*loop.Axis {
 			return
 		}
 		seen[v] = true
-		if v.Op == loop.AxisIndex && v.Axis.Bind == loop.Par {
-			found[v.Axis] = true
-		}
+		f(v)
 		operands(v, visit)
-		for _, a := range v.Over {
-			visit(a.Extent)
-		}
 	}
-	var walk func(list []loop.Stmt)
-	walk = func(list []loop.Stmt) {
-		for _, s := range list {
-			stmtValues(s, visit)
-			switch s := s.(type) {
-			case *loop.For:
-				for _, c := range s.Carry {
-					visit(c.Next)
-				}
-				walk(s.Body)
-			case *loop.If:
-				walk(s.Body)
+	loop.Walk(body, func(s loop.Stmt) {
+		stmtValues(s, visit)
+		if l, ok := s.(*loop.For); ok {
+			for _, c := range l.Carry {
+				visit(c.Next)
 			}
 		}
-	}
-	walk(body)
-	var out []*loop.Axis
-	for _, a := range k.Axes {
-		if found[a] {
-			out = append(out, a)
-		}
-	}
-	return out
+	})
 }

@@ -31,7 +31,7 @@ func laneAxis(v *loop.Value) *loop.Axis {
 
 // lanes is the number of lanes of v's registers, 0 for scalars. Where lanes are threads each has a scalar.
 func (e *emitter) lanes(v *loop.Value) int {
-	if a := laneAxis(v); a != nil && !e.t.Threads {
+	if a := laneAxis(v); a != nil && !e.t.GPU {
 		return a.Max
 	}
 	return 0

@@ -18,19 +18,18 @@ import (
 
 const (
 	warpThreads  = 32
-	blockWarps   = 4        // points that share a block where their memory allows: enough to fill a processor with the blocks it takes
-	blockShared  = 48 << 10 // bytes of a block's memory that every GPU has without asking
+	blockWarps   = 4 // points that share a block where their memory allows: enough to fill a processor with the blocks it takes
 	sharedSymbol = "mdlc_shared"
 )
 
 // warpPhase emits a phase as a kernel of a GPU whose parameters are the addresses of all buffers and the number of points.
 func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*loop.Axis, offsets map[*loop.Buffer]int) {
-	warps := blockWarps
-	if out.Scratch > 0 {
-		warps = max(min(warps, blockShared/out.Scratch), 1)
+	warps, most := blockWarps, e.t.Machine.Shared
+	if out.Scratch > most {
+		e.fail("a warp needs %d bytes of shared memory, of which there are %d", out.Scratch, most)
 	}
-	if out.Scratch > blockShared {
-		e.fail("a warp needs %d bytes of shared memory, of which there are %d", out.Scratch, blockShared)
+	if out.Scratch > 0 {
+		warps = min(warps, most/out.Scratch)
 	}
 	e.bufs, e.used = map[*loop.Buffer]*ir.Param{}, nil
 	f := e.b.Start(name)
@@ -141,14 +140,14 @@ func exchanged(body []loop.Stmt) map[*loop.Buffer]bool {
 		}
 	})
 	loaded := map[*loop.Buffer]bool{}
-	eachLoad(body, func(v *loop.Value) {
-		loaded[v.Buf] = true
-		if stored[v.Buf] {
+	eachValue(body, func(v *loop.Value) {
+		if v.Op == loop.Load && stored[v.Buf] {
+			loaded[v.Buf] = true
 			look(v.Buf, v.Args)
 		}
 	})
 	for b := range out {
-		if !stored[b] || !loaded[b] {
+		if !loaded[b] {
 			delete(out, b)
 		}
 	}
@@ -170,30 +169,6 @@ func indexText(v *loop.Value) string {
 		text += indexText(a) + ","
 	}
 	return text + ")"
-}
-
-// eachLoad calls f with the loads of body.
-func eachLoad(body []loop.Stmt, f func(*loop.Value)) {
-	seen := map[*loop.Value]bool{}
-	var visit func(v *loop.Value)
-	visit = func(v *loop.Value) {
-		if seen[v] {
-			return
-		}
-		seen[v] = true
-		if v.Op == loop.Load {
-			f(v)
-		}
-		operands(v, visit)
-	}
-	loop.Walk(body, func(s loop.Stmt) {
-		stmtValues(s, visit)
-		if l, ok := s.(*loop.For); ok {
-			for _, c := range l.Carry {
-				visit(c.Next)
-			}
-		}
-	})
 }
 
 // exchange lets the threads of the warp see what others of it stored, where v reads such memory.
@@ -267,7 +242,7 @@ func (e *emitter) warpHalf(x value.Value, width, upper int) value.Value {
 // laneOf is one lane of a register.
 func (e *emitter) laneOf(x value.Value, i int) value.Value {
 	switch {
-	case e.t.Threads:
+	case e.t.GPU:
 		return e.shuffle("idx", x, llir.Int(types.I32, int64(i)))
 	case llir.Lanes(x.Type()) == 0:
 		return x

@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"mdlc/codegen/schedule"
 	"mdlc/ir"
 	"mdlc/passes"
 )
@@ -28,8 +27,7 @@ func TestEntriesGetReadyInAnyOrder(t *testing.T) {
 		return m
 	}
 	target := hostTarget(t)
-	machine, err := schedule.MachineNamed(target.Name)
-	require.NoError(t, err)
+	machine := target.Machine
 	planned := module()
 	require.NoError(t, passes.Run(planned, passes.Options{}))
 	require.NoError(t, passes.Plan(planned))

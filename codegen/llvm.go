@@ -158,7 +158,7 @@ func Compile(kernels []*Emitted, o Options) ([]byte, error) {
 		}
 	}
 	build := tools.build
-	if o.Target.GPU() {
+	if o.Target.GPU {
 		build = tools.ptx
 	}
 	object, err := build(divide(funcs, o), o)
@@ -328,7 +328,7 @@ func Assembly(kernels []*Emitted, o Options) (string, error) {
 	file := filepath.Join(dir, "kernels.s")
 	var parts []byte
 	o.Modules = 1
-	if o.Target.GPU() {
+	if o.Target.GPU {
 		text, err := tools.ptx(divide(functions(kernels), o), o)
 		return string(text), err
 	}

@@ -43,7 +43,7 @@ func parseKernel(t testing.TB, text string) *loop.Kernel {
 // runners compiles kernels for a target, on which they then run, or on the emulator of it.
 func runners(t testing.TB, target *Target, ks ...*loop.Kernel) []runner {
 	var out []runner
-	if target.GPU() {
+	if target.GPU {
 		for _, m := range emulate(t, target, ks...) {
 			out = append(out, m)
 		}

@@ -93,7 +93,7 @@ func TestNarrowFloatsOnTheMachine(t *testing.T) {
 
 func checkNarrowOps(t *testing.T, target *Target) {
 	elems := sixteen
-	if target.GPU() {
+	if target.GPU {
 		elems = append(slices.Clone(sixteen), loop.F32)
 	}
 	var names []string

@@ -14,7 +14,6 @@ import (
 	"github.com/ebitengine/purego"
 	"github.com/stretchr/testify/require"
 
-	"mdlc/codegen/schedule"
 	"mdlc/ir"
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -194,8 +193,7 @@ func sameBits(t *testing.T, want, got *loop.Data, what string) {
 // bit, and against the pages, which know the exact exp and tanh, closely.
 func TestPrograms(t *testing.T) {
 	target := hostTarget(t)
-	m, err := schedule.MachineNamed(target.Name)
-	require.NoError(t, err)
+	m := target.Machine
 	files, err := filepath.Glob("../testdata/lower/*.graph")
 	require.NoError(t, err)
 	more, err := filepath.Glob("../testdata/plan/*.graph")

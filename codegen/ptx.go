@@ -7,12 +7,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"mdlc/runtime/program"
 )
 
-const (
-	hostTriple = "x86_64-unknown-linux-gnu"
-	ptxTriple  = "nvptx64-nvidia-cuda"
-)
+const hostTriple = "x86_64-unknown-linux-gnu"
 
 // ptxPreamble begins the modules of a GPU. The memory that the warps of a block keep panels in is as large as the launch says.
 const ptxPreamble = `target datalayout = "e-i64:64-i128:128-v16:16-v32:32-n16:32:64"
@@ -22,14 +21,14 @@ const ptxPreamble = `target datalayout = "e-i64:64-i128:128-v16:16-v32:32-n16:32
 `
 
 func (t *Target) triple() string {
-	if t.Threads {
-		return ptxTriple
+	if t.GPU {
+		return program.NVPTX
 	}
 	return hostTriple
 }
 
 func (t *Target) preamble() string {
-	if t.Threads {
+	if t.GPU {
 		return ptxPreamble
 	}
 	return preamble

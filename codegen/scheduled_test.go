@@ -32,7 +32,7 @@ func checkScheduled(t *testing.T, target *Target) {
 		machine     *schedule.Machine
 	}
 	sets := []set{{"schedule", "", machine}, {"skew", "", &streaming}}
-	if target.GPU() {
+	if target.GPU {
 		sets = append(sets, set{"schedule", "cramped_", &cramped})
 	}
 	for _, c := range sets {
@@ -59,7 +59,7 @@ func checkScheduled(t *testing.T, target *Target) {
 			}
 		}
 	}
-	if target.GPU() {
+	if target.GPU {
 		require.Greater(t, evicted, 3)
 	}
 	for i, m := range runners(t, target, kernels...) {
@@ -70,8 +70,7 @@ func checkScheduled(t *testing.T, target *Target) {
 // TestSkewedRowsEqualEvaluator: rows of sizes that no block divides, down to one, a row late.
 func TestSkewedRowsEqualEvaluator(t *testing.T) {
 	target := hostTarget(t)
-	machine, err := schedule.MachineNamed(target.Name)
-	require.NoError(t, err)
+	machine := target.Machine
 	var equations, kernels []*loop.Kernel
 	for _, rows := range []int{1, 2, 17, 70} {
 		for _, cols := range []int{1, 97, 192} {

@@ -31,8 +31,7 @@ func TestSharedCode(t *testing.T) {
 	require.NoError(t, passes.Plan(m))
 	b, err := Pages(m)
 	require.NoError(t, err)
-	machine, err := schedule.MachineNamed("avx2")
-	require.NoError(t, err)
+	machine := schedule.AVX2
 	require.NoError(t, b.Schedule(machine))
 	require.NoError(t, b.Emit(hostTarget(t)))
 	require.Len(t, b.Kernels, 3)
@@ -101,8 +100,7 @@ func checkMerged(t *testing.T, shapes [][2]int) {
 	require.NoError(t, passes.Run(m, passes.Options{}))
 	require.NoError(t, passes.Plan(m))
 	target := hostTarget(t)
-	machine, err := schedule.MachineNamed(target.Name)
-	require.NoError(t, err)
+	machine := target.Machine
 	b, err := Build(m, machine, Options{Target: target})
 	require.NoError(t, err)
 	phases := 0

@@ -21,7 +21,7 @@ type Target struct {
 	Attrs   string // features on top, as LLVM's -mattr
 	Vector  int    // bytes of a vector register
 	Narrow  bool   // has masked loads and stores of elements of one and two bytes, and scatters
-	Threads bool   // a GPU: the lanes of a vector are the threads of a warp
+	GPU     bool   // the lanes of a vector are the threads of a warp, and the code is PTX
 	needs   []cpuid.FeatureID
 }
 
@@ -35,19 +35,16 @@ var targets = []*Target{
 		Name: "avx2", Machine: schedule.AVX2, CPU: "x86-64-v3", Vector: 32,
 		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2},
 	},
-	{Name: "sm_80", Machine: schedule.SM80, CPU: "sm_80", Attrs: "+ptx80", Vector: 128, Threads: true},
-	{Name: "sm_90a", Machine: schedule.SM80, CPU: "sm_90a", Attrs: "+ptx80", Vector: 128, Threads: true},
+	{Name: "sm_80", Machine: schedule.SM80, CPU: "sm_80", Attrs: "+ptx80", Vector: 128, GPU: true},
+	{Name: "sm_90a", Machine: schedule.SM80, CPU: "sm_90a", Attrs: "+ptx80", Vector: 128, GPU: true},
 }
 
 // Lanes is the number of lanes of f32.
 func (t *Target) Lanes() int { return t.Vector / 4 }
 
-// GPU reports whether the code is PTX.
-func (t *Target) GPU() bool { return t.Threads }
-
 // pointer is the type of the addresses of buffers.
 func (t *Target) pointer() types.Type {
-	if t.Threads {
+	if t.GPU {
 		return llir.GlobalPtr
 	}
 	return llir.Ptr
@@ -80,7 +77,7 @@ func HostTarget() (*Target, error) {
 	var least *Target
 	for _, t := range targets {
 		switch {
-		case t.Threads:
+		case t.GPU:
 		case len(t.Missing()) == 0:
 			return t, nil
 		default:

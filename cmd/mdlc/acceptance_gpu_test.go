@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Steps of those that are to follow the CPU for long; of the others two are made. The emulator runs some ten million
-// instructions of threads in a second: what samples pixel after pixel does not sample here, and vqgan, whose
-// steps take ten seconds, makes few, unless MDLC_CHECK_STEPS asks for as many of every model.
+// Steps of those that are to follow the CPU for long; of the others two are made. The emulator is slow: what
+// samples pixel after pixel does not sample here, and vqgan, whose steps take longest, makes few, unless
+// MDLC_CHECK_STEPS asks for as many of every model.
 var (
 	longOnGPU   = map[string]int{"gpt2": 20, "dcgan": 20, "lstm": 20, "vqgan": 3}
 	sampleOnCPU = []string{"fvsbn", "nade", "made", "pixelcnn", "vqgan"}
@@ -33,23 +33,15 @@ func TestAcceptanceGPU(t *testing.T) {
 
 func (m toy) onGPU(t *testing.T, file string) {
 	dir := t.TempDir()
-	var with []string
-	for _, s := range strings.Fields(m.settings) {
-		with = append(with, "--set", s)
-	}
-	if m.data != nil {
-		for _, d := range m.data(t) {
-			if path, ok := strings.CutPrefix(d, "corpus="); ok { // little to evaluate
-				text, err := os.ReadFile(path)
-				require.NoError(t, err)
-				d = "corpus=" + filepath.Join(dir, "text")
-				require.NoError(t, os.WriteFile(filepath.Join(dir, "text"), text[:3000], 0o644))
-			}
-			with = append(with, "--data", d)
+	with, _ := m.with(t)
+	for i, flag := range with {
+		if path, ok := strings.CutPrefix(flag, "corpus="); ok { // little to evaluate
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			with[i] = "corpus=" + filepath.Join(dir, "text")
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "text"), text[:3000], 0o644))
 		}
 	}
-	video := filepath.Join(dir, "video.npy")
-	writeNpy(t, video, "<f4", []int{1, 9, 5}, make([]byte, 4*9*5))
 	steps := 2
 	if n, ok := longOnGPU[m.model]; ok {
 		steps = n
@@ -59,7 +51,7 @@ func (m toy) onGPU(t *testing.T, file string) {
 		require.NoError(t, err)
 		steps = n
 	}
-	samples := m.samples
+	samples := m.sampled(t)
 	if slices.Contains(sampleOnCPU, m.model) {
 		t.Logf("no sample: it would take too long on the emulator")
 		samples = nil
@@ -79,7 +71,7 @@ func (m toy) onGPU(t *testing.T, file string) {
 		r.weights, err = os.ReadFile(filepath.Join(out, "weights.safetensors"))
 		require.NoError(t, err)
 		for _, s := range samples {
-			said, _ := mdlc(t, append(append([]string{"run", file, "sample"}, strings.Fields(strings.Replace(s, "VIDEO", video, 1))...), args...)...)
+			said, _ := mdlc(t, append(append([]string{"run", file, "sample"}, strings.Fields(s)...), args...)...)
 			r.samples[s] = said
 		}
 		files, err := filepath.Glob(filepath.Join(out, "samples", "*"))

@@ -45,7 +45,7 @@ func (c *compileCommand) Run(t *terminal) error {
 			return &usageError{err.Error()}
 		}
 	}
-	if gpu := x.codegen.Target.GPU(); c.Emit == "ptx" && !gpu || c.Emit == "asm" && gpu {
+	if gpu := x.codegen.Target.GPU; c.Emit == "ptx" && !gpu || c.Emit == "asm" && gpu {
 		return &usageError{fmt.Sprintf("--emit %s: the target %s has none: --target sm_80 and sm_90a have ptx, the others asm", c.Emit, x.codegen.Target.Name)}
 	}
 	if c.Time {

@@ -135,31 +135,43 @@ func (m toy) compared() int {
 	return comparedSteps
 }
 
-// check trains the model in file for m.compared steps, which it compares, and for 20, after which it samples.
-func (m toy) check(t *testing.T, file string) {
-	dir := t.TempDir()
-	var with []string
-	var settings []ir.Setting
+// with are the flags that give m its settings and data, and the settings.
+func (m toy) with(t *testing.T) (flags []string, settings []ir.Setting) {
 	for _, s := range strings.Fields(m.settings) {
-		with = append(with, "--set", s)
+		flags = append(flags, "--set", s)
 		key, value, _ := strings.Cut(s, "=")
 		settings = append(settings, ir.Setting{Name: key, Value: value})
 	}
 	if m.data != nil {
 		for _, d := range m.data(t) {
-			with = append(with, "--data", d)
+			flags = append(flags, "--data", d)
 		}
 	}
+	return flags, settings
+}
+
+// sampled are m.samples with the files that they name.
+func (m toy) sampled(t *testing.T) []string {
+	video := filepath.Join(t.TempDir(), "video.npy")
+	writeNpy(t, video, "<f4", []int{1, 9, 5}, make([]byte, 4*9*5))
+	var out []string
+	for _, s := range m.samples {
+		out = append(out, strings.Replace(s, "VIDEO", video, 1))
+	}
+	return out
+}
+
+// check trains the model in file for m.compared steps, which it compares, and for 20, after which it samples.
+func (m toy) check(t *testing.T, file string) {
+	dir := t.TempDir()
+	with, settings := m.with(t)
 	out := filepath.Join(dir, "run")
 	train := append([]string{"run", file, "train", "--seed", "3", "--json", "-q"}, with...)
 	export := filepath.Join(dir, "export")
 	stdout, _ := mdlc(t, append(train, "--steps", strconv.Itoa(m.compared()), "--out", filepath.Join(dir, "short"), "--export", export)...)
 	m.compare(t, file, settings, export, stdout)
 	mdlc(t, append(train, "--steps", "20", "--out", out)...)
-	video := filepath.Join(dir, "video.npy")
-	writeNpy(t, video, "<f4", []int{1, 9, 5}, make([]byte, 4*9*5))
-	for _, s := range m.samples {
-		s = strings.Replace(s, "VIDEO", video, 1)
+	for _, s := range m.sampled(t) {
 		said, _ := mdlc(t, append(append([]string{"run", file, "sample"}, strings.Fields(s)...), append(with, "--out", out, "-q")...)...)
 		name, _, _ := strings.Cut(s, " ")
 		files, err := filepath.Glob(filepath.Join(out, "samples", "sample-"+name+"-*"))

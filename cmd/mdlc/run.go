@@ -133,7 +133,7 @@ func (c *runCommand) compileFor(x *compilation) error {
 	if err := x.setTarget(target); err != nil {
 		return &usageError{err.Error()}
 	}
-	if x.codegen.Target.GPU() != (c.device.Arch != "") {
+	if x.codegen.Target.GPU != (c.device.Arch != "") {
 		return &usageError{fmt.Sprintf("--target %s is no target of --device %s", target, c.device.Name)}
 	}
 	return nil

@@ -53,7 +53,7 @@ func evict(k *loop.Kernel, name string) error {
 		if !mentionsBuffer(page, panel) {
 			continue
 		}
-		par := pointAxes(k, page)
+		par := PointAxes(k, page)
 		var at []*loop.Value
 		var dims []int
 		for _, a := range par {
@@ -93,29 +93,4 @@ func mentionsBuffer(body []loop.Stmt, b *loop.Buffer) bool {
 	found := false
 	eachAccess(body, b, func(*[]*loop.Value) { found = true })
 	return found
-}
-
-// pointAxes are the par axes that tell the points of a page apart.
-func pointAxes(k *loop.Kernel, page []loop.Stmt) []*loop.Axis {
-	deps := newDepends()
-	found := map[*loop.Axis]bool{}
-	walkBody(page, func(v *loop.Value) {
-		for _, a := range append(slices.Clone(deps.value(v)), deps.over(v)...) {
-			found[a] = found[a] || a.Bind == loop.Par
-		}
-	})
-	loop.Walk(page, func(s loop.Stmt) {
-		if st, ok := s.(*loop.Store); ok {
-			for _, a := range deps.store(st) {
-				found[a] = found[a] || a.Bind == loop.Par
-			}
-		}
-	})
-	var out []*loop.Axis
-	for _, a := range k.Axes {
-		if found[a] {
-			out = append(out, a)
-		}
-	}
-	return out
 }

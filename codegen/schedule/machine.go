@@ -24,7 +24,7 @@ type Machine struct {
 	Chunk, ProductChunk int
 	Points              int // parallel points at most
 	Panel               int // bytes that a panel of a row may have
-	Shared              int // bytes that the panels of a point may have together; what is more is in memory
+	Shared              int // bytes that the panels of a point may have together; what is more is in memory. SM80: what a block has without asking
 }
 
 // Row is the register block of a matrix product: Rows × Cols accumulators of
@@ -57,14 +57,4 @@ const unlimited = 1 << 40
 var SM80 = &Machine{
 	Name: "sm_80", Lanes: 32, Block: unlimited, StridedBlock: unlimited, BlockRows: 8, L2: unlimited, Stream: unlimited, PackRows: unlimited, Chunk: 1 << 11, ProductChunk: 1 << 16, Points: 1 << 20, Panel: 12 << 10, Shared: 48 << 10,
 	Rows: []Row{{8, 64, 100}, {4, 64, 80}, {8, 32, 75}, {4, 32, 60}, {2, 32, 40}, {1, 32, 25}},
-}
-
-// MachineNamed finds a machine of the table.
-func MachineNamed(name string) (*Machine, error) {
-	for _, m := range []*Machine{AVX2, AVX512, SM80} {
-		if m.Name == name {
-			return m, nil
-		}
-	}
-	return nil, fmt.Errorf("no machine %q: there are avx2, avx512 and sm_80", name)
 }

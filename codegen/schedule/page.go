@@ -310,3 +310,31 @@ func inOrder(k *loop.Kernel, axes []*loop.Axis) []*loop.Axis {
 	sort.SliceStable(out, func(i, j int) bool { return place[out[i]] < place[out[j]] })
 	return out
 }
+
+// PointAxes are the par axes that a page mentions, in the order of k: they tell its points apart.
+func PointAxes(k *loop.Kernel, page []loop.Stmt) []*loop.Axis {
+	deps := newDepends()
+	found := map[*loop.Axis]bool{}
+	var look func(v *loop.Value)
+	look = func(v *loop.Value) {
+		for _, a := range deps.value(v) {
+			found[a] = true
+		}
+		for _, a := range v.Over {
+			walk([]*loop.Value{a.Extent}, look)
+		}
+	}
+	eachStmt(page, func(s loop.Stmt, vs []*loop.Value) {
+		if f, ok := s.(*loop.For); ok && f.Hi == nil {
+			vs = append(vs, f.Axis.Extent)
+		}
+		walk(vs, look)
+	})
+	var out []*loop.Axis
+	for _, a := range k.Axes {
+		if a.Bind == loop.Par && found[a] {
+			out = append(out, a)
+		}
+	}
+	return out
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,7 @@ type compileCommand struct {
 	File string `arg:"" help:"The model."`
 
 	modelFlags
-	Out       string `short:"o" help:"Write a bundle, which runs without compiler or LLVM." placeholder:"FILE" type:"path"`
+	Out       string `short:"o" help:"Write a bundle, which runs without compiler or LLVM; with --emit, the stage." placeholder:"FILE" type:"path"`
 	Target    string `help:"What to compile for: avx2 or avx512 (this machine's level of x86-64), or a GPU: sm_80 or sm_90a." placeholder:"TARGET"`
 	Emit      string `help:"Print a stage: graph, loops, llvm, asm, ptx or plan." placeholder:"STAGE"`
 	Dump      string `help:"Print the graphs after PASS, or the kernels after a step of the schedule (loops:STEP)." placeholder:"PASS"`
@@ -59,6 +60,18 @@ func (c *compileCommand) Run(t *terminal) error {
 		}
 		return writeBundle(c.Out, p)
 	}
+	if c.Out == "" || c.Emit == "" {
+		return c.print(t, x)
+	}
+	var text bytes.Buffer
+	if err := c.print(&terminal{stdout: &text, stderr: t.stderr}, x); err != nil {
+		return err
+	}
+	return writeFile(c.Out, func(w io.Writer) error { _, err := w.Write(text.Bytes()); return err })
+}
+
+// print prints what is asked for of a compilation.
+func (c *compileCommand) print(t *terminal, x *compilation) error {
 	if done, err := c.graphs(t, x); done || err != nil {
 		return err
 	}
@@ -180,9 +193,13 @@ func (c *compileCommand) checkOut() error {
 	return nil
 }
 
-// writeBundle writes a bundle; two compilations to one file do not meet on the way.
 func writeBundle(path string, p *program.Program) error {
-	return runtime.WriteAtomically(path, fmt.Sprintf("%s.%d.new", path, os.Getpid()), func(w io.Writer) error { return program.Write(w, p) })
+	return writeFile(path, func(w io.Writer) error { return program.Write(w, p) })
+}
+
+// writeFile writes a file at once; two compilations to one file do not meet on the way.
+func writeFile(path string, write func(io.Writer) error) error {
+	return runtime.WriteAtomically(path, fmt.Sprintf("%s.%d.new", path, os.Getpid()), write)
 }
 
 // stepNames are the steps of a schedule, for the message that an unknown one gets.

@@ -259,6 +259,14 @@ func TestStagesPrint(t *testing.T) {
 		require.Contains(t, stdout, c.want, c.args)
 		again, _, _ := call(append([]string{"compile", file}, strings.Fields(c.args)...)...)
 		require.Equal(t, stdout, again, "%s is not deterministic", c.args)
+		if strings.HasPrefix(c.args, "--emit") {
+			quiet, stderr, code := call(append([]string{"compile", file, "-o", "stage"}, strings.Fields(c.args)...)...)
+			require.Equal(t, 0, code, stderr)
+			require.Empty(t, quiet)
+			written, err := os.ReadFile("stage")
+			require.NoError(t, err)
+			require.Equal(t, stdout, string(written), "-o with %s", c.args)
+		}
 	}
 }
 

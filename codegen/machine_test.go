@@ -55,6 +55,14 @@ func runners(t testing.TB, target *Target, ks ...*loop.Kernel) []runner {
 	return out
 }
 
+// leastTarget is the level that every machine with kernels has: for what a test says of lanes and shares.
+func leastTarget(t testing.TB) *Target {
+	hostTarget(t)
+	target, err := TargetNamed("avx2")
+	require.NoError(t, err)
+	return target
+}
+
 // eachTarget runs a test for this machine and for a GPU.
 func eachTarget(t *testing.T, f func(t *testing.T, target *Target)) {
 	t.Run("host", func(t *testing.T) { f(t, hostTarget(t)) })

@@ -49,7 +49,7 @@ func TestSharedCode(t *testing.T) {
 
 // A phase that another kernel has too is that kernel's, whatever else the kernels do and wherever its buffers stand.
 func TestSharedPhases(t *testing.T) {
-	target := hostTarget(t)
+	target := leastTarget(t)
 	b := &Built{}
 	for _, text := range []string{`kernel one(in X: f32[64], out Y: f32[8], work P: f32[64]) guarded {
   axis i0: 8 par, il: 8 lane, i: 64 = i0*8 + il, k: 8
@@ -99,7 +99,7 @@ func checkMerged(t *testing.T, shapes [][2]int) {
 	m := moduleOf(g)
 	require.NoError(t, passes.Run(m, passes.Options{}))
 	require.NoError(t, passes.Plan(m))
-	target := hostTarget(t)
+	target := leastTarget(t)
 	machine := target.Machine
 	b, err := Build(m, machine, Options{Target: target})
 	require.NoError(t, err)

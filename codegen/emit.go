@@ -10,6 +10,7 @@ import (
 
 	"mdlc/codegen/llir"
 	"mdlc/codegen/schedule"
+	"mdlc/ir/index"
 	"mdlc/ir/loop"
 	"mdlc/ir/parallel"
 )
@@ -191,15 +192,19 @@ type emitter struct {
 	scope    *scope
 	lane     value.Value           // where lanes are threads: the thread's
 	isFirst  value.Value           // whether it is lane 0
+	threads  map[string]threadPart // variables of index expressions that differ between threads
 	shared   map[*loop.Buffer]bool // of the phase: buffers through which threads of a warp exchange values
 	turn     int                   // counts statements: what reads stored memory is remembered within one only
 	bounds   map[*loop.Value][2]int
 }
 
-// binding is where an axis stands: v + off, or off where v is nil.
+// binding is where an axis stands: v + off, or off where v is nil. Where an axis is spread over threads, thread is
+// the part of its index that differs between them, and v is nil.
 type binding struct {
-	v   value.Value
-	off int
+	v      value.Value
+	off    int
+	thread *index.Expr
+	n      int // of the registers over an axis: which one
 }
 
 // scope remembers what was emitted in a block that dominates the present one.
@@ -208,6 +213,7 @@ type scope struct {
 	memo map[memoKey]value.Value
 	text map[string]value.Value // index expressions and addresses, by text
 	vecs map[value.Value]value.Value
+	ands map[[2]value.Value]value.Value
 }
 
 type memoKey struct {
@@ -217,7 +223,7 @@ type memoKey struct {
 }
 
 func (e *emitter) push() {
-	e.scope = &scope{up: e.scope, memo: map[memoKey]value.Value{}, text: map[string]value.Value{}, vecs: map[value.Value]value.Value{}}
+	e.scope = &scope{up: e.scope, memo: map[memoKey]value.Value{}, text: map[string]value.Value{}, vecs: map[value.Value]value.Value{}, ands: map[[2]value.Value]value.Value{}}
 }
 
 func (e *emitter) pop() { e.scope = e.scope.up }

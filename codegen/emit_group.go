@@ -97,12 +97,12 @@ func (e *emitter) fetch(ready []*loop.Value, kept []value.Value) {
 	}
 }
 
-// points is the number of points of the Reg axes among axes.
+// points is the number of registers over axes.
 func points(axes []*loop.Axis) int {
 	n := 1
 	for _, a := range axes {
-		if a.Bind == loop.Reg {
-			n *= a.Max
+		if hasRegisters(a) {
+			n *= len(coordinates(a))
 		}
 	}
 	return n
@@ -130,8 +130,8 @@ func (e *emitter) eachFixed(axes []*loop.Axis, body func()) {
 		body()
 		return
 	}
-	for c := range axes[0].Max {
-		e.fix(axes[0], binding{off: c})
+	for _, b := range coordinates(axes[0]) {
+		e.fix(axes[0], b)
 		e.eachFixed(axes[1:], body)
 		e.unfix(axes[0])
 	}
@@ -213,7 +213,7 @@ func (e *emitter) groupOf(list []loop.Stmt, end int) *group {
 func (e *emitter) storeAxes(s *loop.Store) []*loop.Axis {
 	var out []*loop.Axis
 	for _, a := range e.union(append([]*loop.Value{s.Val, s.Guard}, s.Index...)...) {
-		if a.Bind == loop.Reg && !e.fixed[a] {
+		if hasRegisters(a) && !e.fixed[a] {
 			out = append(out, a)
 		}
 	}
@@ -279,7 +279,7 @@ func (c *groupCheck) before(v *loop.Value, varies bool) bool {
 		return true
 	}
 	for _, a := range v.Axes {
-		if a.Bind == loop.Reg && !loop.Has(c.g.axes, a) {
+		if hasRegisters(a) && !loop.Has(c.g.axes, a) {
 			return false
 		}
 	}

@@ -80,6 +80,8 @@ func (e *emitter) axisIndex(a *loop.Axis) *index.Expr {
 		return zeroExpr
 	case !ok:
 		panic(fmt.Sprintf("emit: kernel %s: axis %s is not bound where it is used", e.k.Name, a.Name))
+	case b.thread != nil:
+		return index.Sum(b.thread, index.C(b.off))
 	case b.v == nil:
 		return index.C(b.off)
 	case b.off != 0:
@@ -100,6 +102,9 @@ func (e *emitter) axisOf(name string) *loop.Axis {
 
 // boundOf bounds a variable of an index expression.
 func (e *emitter) boundOf(name string) (lo, hi int) {
+	if v, ok := e.threads[name]; ok {
+		return 0, v.most
+	}
 	if v := e.opaque[name]; v != nil { // sums of a few must not overflow
 		lo, hi = e.rangeOf(v)
 		return max(lo, -1<<40), min(hi, 1<<40)
@@ -268,6 +273,9 @@ func (e *emitter) scalarExpr(x *index.Expr) value.Value {
 	case index.Const:
 		return llir.Int(types.I64, int64(x.K))
 	case index.Var:
+		if v, ok := e.threads[x.Name]; ok {
+			return v.of
+		}
 		if v := e.opaque[x.Name]; v != nil {
 			return e.value(v)
 		}

@@ -290,8 +290,8 @@ func (e *emitter) store(s *loop.Store) {
 		if c, ok := cond.(*llir.Const); ok && c.Ident() == "false" {
 			return
 		}
-		if e.t.GPU && laneAxis(all) == nil {
-			cond = e.once(cond)
+		if e.t.GPU {
+			cond = e.owned(cond, all.Axes)
 		}
 		if cond != open || perLane {
 			flush()

@@ -47,7 +47,7 @@ func (e *emitter) loadOf(body []loop.Stmt, name string) *loop.Value {
 func (e *emitter) fetchAhead(f *loop.For) {
 	for _, a := range e.ahead[f] {
 		old := e.bind[a.row]
-		e.bind[a.row] = binding{old.v, old.off + 1}
+		e.bind[a.row] = binding{v: old.v, off: old.off + 1}
 		step := max(e.lanes(a.load), 1) * a.load.Elem.Size()
 		at := 0
 		e.each(a.load.Axes, func() {

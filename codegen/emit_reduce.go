@@ -188,9 +188,9 @@ func (e *emitter) over(v *loop.Value, axes []*loop.Axis, unroll int, acc []value
 		e.bug(v, "sequential sum over the lane axis %s", a.Name)
 	}
 	old, had := e.bind[a]
-	if a.Bind == loop.Reg {
-		for c := range a.Max {
-			e.bind[a] = binding{off: c}
+	if hasRegisters(a) {
+		for _, b := range coordinates(a) {
+			e.bind[a] = b
 			acc = e.over(v, axes[1:], unroll, acc, body)
 		}
 	} else {

@@ -56,16 +56,15 @@ func (e *emitter) unbound(v *loop.Value) bool {
 	return false
 }
 
-// each runs f for each coordinate of the Reg axes among axes that are not
-// fixed by a group, last fastest.
+// each runs f for each register over axes, but for those that are fixed by a group, last fastest.
 func (e *emitter) each(axes []*loop.Axis, f func()) {
 	for i, a := range axes {
-		if a.Bind != loop.Reg || e.fixed[a] {
+		if !hasRegisters(a) || e.fixed[a] {
 			continue
 		}
 		old, had := e.bind[a]
-		for c := range a.Max {
-			e.bind[a] = binding{off: c}
+		for _, b := range coordinates(a) {
+			e.bind[a] = b
 			e.each(axes[i+1:], f)
 		}
 		if delete(e.bind, a); had {

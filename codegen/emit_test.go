@@ -164,10 +164,7 @@ func equalBits(t *testing.T, name string, want *loop.Data, mem []byte) {
 		if want.Poison != nil && want.Poison[i] {
 			continue
 		}
-		var bits uint64
-		for k := size - 1; k >= 0; k-- {
-			bits = bits<<8 | uint64(mem[i*size+k])
-		}
+		bits := bitsAt(want.Elem, mem, i)
 		if want.Elem.IsFloat() {
 			got := loop.FromBits(want.Elem, bits)
 			if math.IsNaN(got) && math.IsNaN(want.F[i]) {
@@ -180,6 +177,20 @@ func equalBits(t *testing.T, name string, want *loop.Data, mem []byte) {
 	}
 }
 
+// bitsAt are the bits of element i.
+func bitsAt(elem loop.Elem, mem []byte, i int) (bits uint64) {
+	size := elem.Size()
+	for k := size - 1; k >= 0; k-- {
+		bits = bits<<8 | uint64(mem[i*size+k])
+	}
+	return bits
+}
+
+// elementAt is the value of element i, a float.
+func elementAt(elem loop.Elem, mem []byte, i int) float64 {
+	return loop.FromBits(elem, bitsAt(elem, mem, i))
+}
+
 // checkKernel runs k on the machine and in the typed evaluator.
 func checkKernel(t *testing.T, m *machine) {
 	t.Helper()
@@ -188,6 +199,12 @@ func checkKernel(t *testing.T, m *machine) {
 
 // checkAgainst runs m and evaluates k, which has the same parameters but for Work buffers.
 func checkAgainst(t *testing.T, k *loop.Kernel, m runner, ints int64) {
+	t.Helper()
+	beside(t, k, m, ints, func(b *loop.Buffer, want *loop.Data, got []byte) { equalBits(t, b.Name, want, got) })
+}
+
+// beside runs m and evaluates k, which has the same parameters but for Work buffers, and calls look for what both computed.
+func beside(t *testing.T, k *loop.Kernel, m runner, ints int64, look func(b *loop.Buffer, want *loop.Data, got []byte)) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
 	args := map[string]*loop.Data{}
@@ -214,7 +231,7 @@ func checkAgainst(t *testing.T, k *loop.Kernel, m runner, ints int64) {
 			continue
 		}
 		if d := args[b.Name]; d != nil && b.Mode != loop.Work {
-			equalBits(t, b.Name, d, bufs[i])
+			look(b, d, bufs[i])
 		}
 		i++
 	}

@@ -155,7 +155,7 @@ func (u *uses) freeAxes(v *loop.Value) []*loop.Axis {
 		return axes
 	}
 	var axes []*loop.Axis
-	if v.Op == loop.AxisIndex && v.Axis.Def == nil && v.Axis.Bind != loop.Reg && v.Axis.Bind != loop.Lane {
+	if v.Op == loop.AxisIndex && v.Axis.Def == nil && v.Axis.Bind != loop.Reg && v.Axis.Bind != loop.Lane && v.Axis.Bind != loop.FragRow && v.Axis.Bind != loop.FragCol {
 		axes = append(axes, v.Axis)
 	}
 	operands(v, func(a *loop.Value) {

@@ -37,18 +37,18 @@ func (e *emitter) lanes(v *loop.Value) int {
 	return 0
 }
 
-// flat numbers the present coordinate of v's Reg axes.
+// flat numbers the present register of v.
 func (e *emitter) flat(v *loop.Value) int {
 	n := 0
 	for _, a := range v.Axes {
-		if a.Bind != loop.Reg {
+		if !hasRegisters(a) {
 			continue
 		}
 		b, ok := e.bind[a]
 		if !ok {
 			e.bug(v, "register axis %s has no coordinate here", a.Name)
 		}
-		c := b.off
+		c := b.n
 		if b.v != nil {
 			c = a.Max // in a loop over registers: no coordinate that has a number
 		}
@@ -386,7 +386,7 @@ func (e *emitter) at(v *loop.Value) value.Value {
 		return e.laneOf(e.value(x), k)
 	}
 	old, had := e.bind[v.Axis]
-	e.bind[v.Axis] = binding{off: k}
+	e.bind[v.Axis] = binding{off: k, n: k}
 	r := e.value(x)
 	if delete(e.bind, v.Axis); had {
 		e.bind[v.Axis] = old

@@ -45,6 +45,7 @@ func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*
 	lane := e.b.Block.NewAnd(thread, llir.Int(types.I32, warpThreads-1))
 	e.isFirst = e.b.Block.NewICmp(enum.IPredEQ, lane, llir.Int(types.I32, 0))
 	e.lane = lane
+	e.bindFragments()
 	wide := e.b.Block.NewZExt(lane, types.I64)
 	for _, a := range e.k.Axes {
 		if a.Bind == loop.Lane {
@@ -122,11 +123,12 @@ func exchanged(body []loop.Stmt) map[*loop.Buffer]bool {
 	out := map[*loop.Buffer]bool{}
 	look := func(b *loop.Buffer, at []*loop.Value) {
 		text := ""
-		lane := false
+		var axes []*loop.Axis
 		for _, x := range at {
 			text += indexText(x) + ","
-			lane = lane || laneAxis(x) != nil
+			axes = append(axes, x.Axes...)
 		}
+		lane := ownedByAll(axes)
 		if old, ok := texts[b]; ok && old != text || !lane {
 			out[b] = true
 		}
@@ -195,16 +197,22 @@ func (e *emitter) warpSync() {
 	e.b.Intrinsic("nvvm.bar.warp.sync", nil, types.Void, llir.Int(types.I32, -1))
 }
 
-// once is cond for the first thread of the warp only.
-func (e *emitter) once(cond value.Value) value.Value {
-	if cond == nil {
-		return e.isFirst
+// owned is cond for the threads that have something of their own to store, of what has these axes.
+func (e *emitter) owned(cond value.Value, axes []*loop.Axis) value.Value {
+	owner := e.owner(axes)
+	switch {
+	case owner == nil:
+		return cond
+	case cond == nil:
+		return owner
 	}
-	if y := e.scope.findVec(cond); y != nil {
-		return y
+	for s := e.scope; s != nil; s = s.up {
+		if y := s.ands[[2]value.Value{cond, owner}]; y != nil {
+			return y
+		}
 	}
-	y := e.b.Block.NewAnd(cond, e.isFirst)
-	e.scope.vecs[cond] = y
+	y := e.b.Block.NewAnd(cond, owner)
+	e.scope.ands[[2]value.Value{cond, owner}] = y
 	return y
 }
 

@@ -125,6 +125,16 @@ func (b *Builder) Intrinsic(name string, over []types.Type, res types.Type, args
 	return b.Block.NewCall(f, args...)
 }
 
+// Mma multiplies fragments of 16×16 and 16×8 elements, bf16 or f16, and adds 16×8 floats: the registers of a thread are four of the first
+// operand, two of the second and four of the sums, and the result has four (LLVM's NVPTX usage guide, PTX ISA mma.m16n8k16).
+func (b *Builder) Mma(bf16 bool, args []value.Value) value.Value {
+	name := "nvvm.mma.m16n8k16.row.col.f32.f32"
+	if bf16 {
+		name = "nvvm.mma.m16n8k16.row.col.bf16"
+	}
+	return b.Intrinsic(name, nil, types.NewStruct(types.Float, types.Float, types.Float, types.Float), args...)
+}
+
 // Math calls an intrinsic whose arguments and result have one type.
 func (b *Builder) Math(name string, args ...value.Value) value.Value {
 	t := args[0].Type()

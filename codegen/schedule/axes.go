@@ -142,11 +142,18 @@ func fuse(k *loop.Kernel, a, b *loop.Axis) error {
 
 // bindAxis says who enumerates leaf a.
 func bindAxis(a *loop.Axis, word string) error {
-	binds := map[string]loop.Bind{"par": loop.Par, "loop": loop.Loop, "unroll": loop.Unroll}
-	bind, ok := binds[word]
+	var bind loop.Bind
+	for _, b := range []loop.Bind{loop.Par, loop.Loop, loop.Unroll, loop.FragRow, loop.FragCol, loop.FragSum} {
+		if b.String() == word {
+			bind = b
+		}
+	}
+	n := loop.FragmentExtent(bind)
 	switch {
-	case !ok:
-		return fmt.Errorf("no binding %q: there are par, loop and unroll", word)
+	case bind == loop.Open:
+		return fmt.Errorf("no binding %q: there are par, loop, unroll and those of fragments", word)
+	case n > 0 && a.Max != n:
+		return fmt.Errorf("a %s has %d indices, not %d", bind, n, a.Max)
 	case a.Def != nil:
 		return fmt.Errorf("the axis is a function of others")
 	}

@@ -34,7 +34,7 @@ func TestExponentsOfOneSign(t *testing.T) {
   Y[i,j] = exp(%s)
 }`, arg))
 		require.NoError(t, err, arg)
-		k, err := prepare(ks[0])
+		k, err := prepare(ks[0], AVX2)
 		require.NoError(t, err)
 		found := false
 		eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {

@@ -65,9 +65,34 @@ func (c *chooser) product(stores []*loop.Store, d *loop.Value) *product {
 	if u := unitAxis(stores, d); u != nil && loop.Has(p.shape.cols, u) {
 		p.col = u
 	}
-	p.tile = c.tile(p.rows(), p.cols())
+	if rows := c.m.Tensor; rows != nil && p.narrow() {
+		p.tile = best(rows, p.rows(), p.cols())
+		p.tile.Rows = min(p.tile.Rows, multiple(p.rows(), fragmentRows))
+		p.tile.Cols = min(p.tile.Cols, multiple(p.cols(), fragmentCols))
+		return p
+	}
+	p.tile = best(c.m.Rows, p.rows(), p.cols())
+	p.tile.Rows = min(p.tile.Rows, p.rows())
+	p.tile.Cols = min(p.tile.Cols, multiple(p.cols(), c.m.Lanes))
 	return p
 }
+
+// The fragments of tensor cores are 16 rows by 8 columns by 16 summands.
+var (
+	fragmentRows = loop.FragmentExtent(loop.FragRow)
+	fragmentCols = loop.FragmentExtent(loop.FragCol)
+	fragmentSums = loop.FragmentExtent(loop.FragSum)
+)
+
+// narrow reports whether tensor cores multiply the operands and it is worth their while: fragments at least half full.
+func (p *product) narrow() bool {
+	a, b := p.dot.Args[0].Elem, p.dot.Args[1].Elem
+	sums := p.shape.over[len(p.shape.over)-1].Max
+	return a == b && (a == loop.BF16 || a == loop.F16) && p.rows() >= fragmentRows/2 && p.cols() >= fragmentCols/2 && sums >= fragmentSums/2
+}
+
+// multiple is the least multiple of n that is no less than x.
+func multiple(x, n int) int { return (x + n - 1) / n * n }
 
 // widest is the axis with the most indices, the last of equals.
 func widest(axes []*loop.Axis) *loop.Axis {
@@ -101,18 +126,15 @@ func unitAxis(stores []*loop.Store, d *loop.Value) *loop.Axis {
 	return nil
 }
 
-// tile is the row of the machine that takes the least time for m × n results.
-func (c *chooser) tile(m, n int) Row {
+// best is the row that takes the least time for m × n results.
+func best(rows []Row, m, n int) Row {
 	best, least := Row{}, 0.0
-	for _, r := range c.m.Rows {
-		tiles := ((m + r.Rows - 1) / r.Rows) * ((n + r.Cols - 1) / r.Cols)
-		time := float64(tiles*r.Rows*r.Cols) / r.Speed
+	for _, r := range rows {
+		time := float64(multiple(m, r.Rows)*multiple(n, r.Cols)) / r.Speed
 		if least == 0 || time < least {
 			best, least = r, time
 		}
 	}
-	best.Rows = min(best.Rows, m)
-	best.Cols = min(best.Cols, (n+c.m.Lanes-1)/c.m.Lanes*c.m.Lanes)
 	return best
 }
 
@@ -224,10 +246,21 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	outer = append(outer, blocks...)
 	var colLoops, rowLoops []string
 	if p.col != nil {
-		colLoops = c.tiles(p.col, p.tile.Cols, colTiles, colBlocks, true)
+		col, loops := c.tiles(p.col, p.tile.Cols, colTiles, colBlocks)
+		colLoops = loops
+		if p.tile.Tensor {
+			c.fragment(col, fragmentCols, loop.FragCol)
+		} else {
+			c.do(Vec, col.Name, c.m.Lanes, "")
+		}
 	}
 	if p.row != nil {
-		rowLoops = c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks, false)
+		row, loops := c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks)
+		rowLoops = loops
+		if p.tile.Tensor {
+			c.fragment(row, fragmentRows, loop.FragRow)
+			c.fragment(p.shape.over[len(p.shape.over)-1], fragmentSums, loop.FragSum)
+		}
 	}
 	if len(blocks) == 0 && updates(stores, p) && contracted*p.cols()*d.Elem.Size() <= c.m.L2/2 {
 		outer = slices.Concat(outer, rowLoops, colLoops)
@@ -288,8 +321,17 @@ func extents(s dotShape, without ...*loop.Axis) int {
 	return n
 }
 
-// tiles cuts an axis in parallel blocks of tiles of n and returns the loop over tiles.
-func (c *chooser) tiles(a *loop.Axis, n, tiles, blocks int, vector bool) []string {
+// fragment binds the innermost n of an axis to the fragments of tensor cores.
+func (c *chooser) fragment(a *loop.Axis, n int, bind loop.Bind) {
+	if a.Def != nil || a.Max != n {
+		c.do(Cut, a.Name, n, "")
+		_, a = piecesNamed(c.k, a)
+	}
+	c.do(Bind, a.Name, 0, bind.String())
+}
+
+// tiles cuts an axis in parallel blocks of tiles of n and returns what is left of it in a tile, and the loop over tiles.
+func (c *chooser) tiles(a *loop.Axis, n, tiles, blocks int) (inner *loop.Axis, loops []string) {
 	if blocks > 1 {
 		c.do(Cut, a.Name, (tiles+blocks-1)/blocks*n, "")
 		outer, inner := piecesNamed(c.k, a)
@@ -298,7 +340,6 @@ func (c *chooser) tiles(a *loop.Axis, n, tiles, blocks int, vector bool) []strin
 		}
 		a = inner
 	}
-	var loops []string
 	_, constant := a.Extent.IntConst()
 	if !constant || a.Max != n {
 		c.do(Cut, a.Name, n, "")
@@ -309,10 +350,7 @@ func (c *chooser) tiles(a *loop.Axis, n, tiles, blocks int, vector bool) []strin
 		}
 		a = inner
 	}
-	if vector {
-		c.do(Vec, a.Name, c.m.Lanes, "")
-	}
-	return loops
+	return a, loops
 }
 
 // kBlocks cuts a long contracted axis and returns the loop over its blocks.

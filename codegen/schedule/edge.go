@@ -227,7 +227,22 @@ func (e *edger) value(v *loop.Value, p *place) *loop.Value {
 		if c := e.live(leaves, p, over); c != nil {
 			n.Args[0] = where(c, n.Args[0], start(v))
 		}
+	case v.Op == loop.Dot:
+		over := e.deps.over(v)
+		if c := e.live(over, p, over); c != nil {
+			n.Args[0], n.Args[1] = e.zeroed(n.Args[0], c), e.zeroed(n.Args[1], c)
+		}
 	}
+	return &n
+}
+
+// zeroed is an operand of a product that is 0 where dead: in both, since 0 times what is no number is none.
+func (e *edger) zeroed(v, live *loop.Value) *loop.Value {
+	if v.Op != loop.Load {
+		return where(live, v, number(v.Elem, 0, 0))
+	}
+	n := *v
+	n.Guard = e.both(live, v.Guard)
 	return &n
 }
 

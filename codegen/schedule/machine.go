@@ -1,15 +1,20 @@
 package schedule
 
-import "fmt"
+import (
+	"fmt"
+
+	"mdlc/ir/loop"
+)
 
 // Machine is what the scheduler knows of a CPU, or of a GPU, whose lanes are the threads of a warp: a pure table, never measured
 // at run time, because block sizes that vary from run to run would be no
 // function of the kernel.
 type Machine struct {
-	Name  string
-	Lanes int   // f32 elements of a vector
-	Rows  []Row // matrix product rows, the best first
-	Block int   // contracted indices of one block of a product
+	Name   string
+	Lanes  int   // f32 elements of a vector
+	Rows   []Row // matrix product rows, the best first
+	Tensor []Row // rows of tensor cores, which multiply bf16 and f16
+	Block  int   // contracted indices of one block of a product
 	// StridedBlock is that block where neighbouring contracted indices of the row operand
 	// lie on different cache lines: a line each must stay in L1 beside the column panel.
 	StridedBlock int
@@ -32,20 +37,26 @@ type Machine struct {
 type Row struct {
 	Rows, Cols int
 	Speed      float64 // percent of the best row's, for the choice where a block does not fit a shape
+	Tensor     bool    // of tensor cores: multiples of 16 rows and 8 columns
 }
 
-func (r Row) String() string { return fmt.Sprintf("fma%dx%d", r.Rows, r.Cols) }
+func (r Row) String() string {
+	if r.Tensor {
+		return fmt.Sprintf("%s%dx%d", loop.MMA, r.Rows, r.Cols)
+	}
+	return fmt.Sprintf("fma%dx%d", r.Rows, r.Cols)
+}
 
 // AVX2 and AVX512 are the two feature levels of x86-64 that have kernels. The speeds of
 // AVX2 are of Zen 3; those of AVX-512 are what loads and multiplications in a cycle let expect.
 var (
 	AVX2 = &Machine{
 		Name: "avx2", Lanes: 8, Block: 512, StridedBlock: 192, BlockRows: 96, L2: 512 << 10, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 16, ProductChunk: 4 << 20, Points: 256, Panel: unlimited, Shared: unlimited,
-		Rows: []Row{{6, 16, 100}, {4, 24, 98}, {5, 16, 98}, {3, 32, 86}, {8, 8, 75}, {2, 48, 65}, {12, 8, 64}, {1, 96, 48}},
+		Rows: rows(false, [][3]int{{6, 16, 100}, {4, 24, 98}, {5, 16, 98}, {3, 32, 86}, {8, 8, 75}, {2, 48, 65}, {12, 8, 64}, {1, 96, 48}}),
 	}
 	AVX512 = &Machine{
 		Name: "avx512", Lanes: 16, Block: 384, StridedBlock: 192, BlockRows: 96, L2: 1 << 20, Stream: 16 << 20, PackRows: 32, Chunk: 1 << 17, ProductChunk: 8 << 20, Points: 256, Panel: unlimited, Shared: unlimited,
-		Rows: []Row{{6, 64, 100}, {8, 48, 100}, {12, 32, 98}, {5, 80, 96}, {4, 96, 92}, {3, 128, 86}, {24, 16, 75}, {2, 160, 65}, {1, 192, 48}},
+		Rows: rows(false, [][3]int{{6, 64, 100}, {8, 48, 100}, {12, 32, 98}, {5, 80, 96}, {4, 96, 92}, {3, 128, 86}, {24, 16, 75}, {2, 160, 65}, {1, 192, 48}}),
 	}
 )
 
@@ -56,5 +67,14 @@ const unlimited = 1 << 40
 // small, and nothing is packed or cut for caches. The speeds of rows count loads: one a broadcast row, one a register of columns.
 var SM80 = &Machine{
 	Name: "sm_80", Lanes: 32, Block: unlimited, StridedBlock: unlimited, BlockRows: 8, L2: unlimited, Stream: unlimited, PackRows: unlimited, Chunk: 1 << 11, ProductChunk: 1 << 16, Points: 1 << 20, Panel: 12 << 10, Shared: 48 << 10,
-	Rows: []Row{{8, 64, 100}, {4, 64, 80}, {8, 32, 75}, {4, 32, 60}, {2, 32, 40}, {1, 32, 25}},
+	Rows:   rows(false, [][3]int{{8, 64, 100}, {4, 64, 80}, {8, 32, 75}, {4, 32, 60}, {2, 32, 40}, {1, 32, 25}}),
+	Tensor: rows(true, [][3]int{{64, 64, 100}, {32, 64, 80}, {64, 32, 80}, {32, 32, 70}, {16, 64, 60}, {64, 16, 60}, {16, 32, 50}, {32, 16, 50}, {16, 16, 40}, {64, 8, 30}, {16, 8, 20}}),
+}
+
+func rows(tensor bool, list [][3]int) []Row {
+	var out []Row
+	for _, r := range list {
+		out = append(out, Row{r[0], r[1], float64(r[2]), tensor})
+	}
+	return out
 }

@@ -10,9 +10,9 @@ import (
 // prepare copies a kernel, finds which exponentials are of numbers that are not positive, names what opts may name (dots and their operands) and
 // writes argmax and argmin as a max and a min of indices, so that they need no loop of
 // their own: m = max[j](x), least j where x == m, or x is NaN. Operands of dots that are
-// narrower floats are widened: the machine multiplies f32, and widening is best done once, as
+// narrower floats are widened where the machine multiplies f32 only: that is best done once, as
 // they are packed.
-func prepare(k *loop.Kernel) (*loop.Kernel, error) {
+func prepare(k *loop.Kernel, m *Machine) (*loop.Kernel, error) {
 	k = clone(k)
 	var out [][]loop.Stmt
 	for _, page := range pages(k.Body) {
@@ -26,7 +26,7 @@ func prepare(k *loop.Kernel) (*loop.Kernel, error) {
 			switch {
 			case v.Op == loop.ReduceArgMax || v.Op == loop.ReduceArgMin:
 				c.values[v] = argExtreme(v, c.value(v.Args[0]), c.value(extremeOf(v, stores)))
-			case v.Op == loop.Dot && v.Args[0].Elem.IsFloat() && v.Args[0].Elem.Size() < 4:
+			case m.Tensor == nil && v.Op == loop.Dot && v.Args[0].Elem.IsFloat() && v.Args[0].Elem.Size() < 4:
 				d := *c.value(v)
 				d.Args = append([]*loop.Value{widened(d.Args[0]), widened(d.Args[1])}, d.Args[2:]...)
 				c.values[v] = &d

@@ -3,6 +3,7 @@ package schedule
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"mdlc/ir/loop"
 )
@@ -15,7 +16,7 @@ type Step struct {
 
 // Run schedules k for m by Choose and returns the kernel after each step, "input" first.
 func Run(k *loop.Kernel, m *Machine) ([]Step, error) {
-	k, err := prepare(k)
+	k, err := prepare(k, m)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +85,9 @@ func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 			return steps, illegal(k, "axes", o, err)
 		}
 		v.Instr = "fma"
+		if strings.HasPrefix(o.Word, loop.MMA) {
+			v.Instr = loop.MMA
+		}
 	}
 	simplifyIndices(n)
 	steps = put(steps, "axes", finish(n))

@@ -105,7 +105,7 @@ func TestAnySkew(t *testing.T) {
 				k, err := prepare(parse(t, fmt.Sprintf(`kernel k(in X: f32[%[1]d,%[2]d], in G: f32[%[2]d], out Y: f32[%[1]d,%[2]d], out S: f32[%[1]d]) {
   axis i: %[1]d, j: %[2]d
   x = X[i,j]   %[3]s
-}`, rows, cols, body)))
+}`, rows, cols, body)), AVX2)
 				require.NoError(t, err)
 				opts, err := Choose(k, anyMachine(t))
 				require.NoError(t, err)

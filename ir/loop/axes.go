@@ -6,7 +6,21 @@ import (
 
 // IsOpen reports whether a is inside values rather than enumerated by a loop,
 // the worker pool or the grid.
-func (a *Axis) IsOpen() bool { return a.Bind == Open || a.Bind == Reg || a.Bind == Lane }
+func (a *Axis) IsOpen() bool { return a.Bind == Open || a.Bind == Reg || a.Bind == Lane || a.IsFragment() }
+
+// IsFragment reports whether a is an axis of the fragments of a product on tensor cores.
+func (a *Axis) IsFragment() bool { return a.Bind == FragRow || a.Bind == FragCol || a.Bind == FragSum }
+
+// FragmentExtent is the extent that an axis with such a binding has, 0 for others: that of mma.m16n8k16.
+func FragmentExtent(b Bind) int {
+	switch b {
+	case FragRow, FragSum:
+		return 16
+	case FragCol:
+		return 8
+	}
+	return 0
+}
 
 // Leaves are the open axes that a stands for: itself, or those of its definition.
 func (a *Axis) Leaves() []*Axis {

@@ -32,7 +32,16 @@ const (
 	Grid               // by the GPU's grid
 	Reg                // open, over registers (after step layout)
 	Lane               // open, over the lanes of a vector (after step layout); at most one lane axis a value
+
+	// The axes of a product on tensor cores, which its fragments spread over the threads of a warp.
+	FragRow // open, 16 rows of an operand or of results
+	FragCol // open, 8 columns
+	FragSum // open, 16 summands
 )
+
+// MMA is the instruction row of products on tensor cores, mma.m16n8k16: rows, columns and the innermost
+// summands are the leaves of three axes so bound.
+const MMA = "mma"
 
 // Axis is a named index. It is a leaf (Def nil: it is enumerated) or a function
 // of other axes (i = i0*128 + i1). A point is live if every axis that it

@@ -11,7 +11,7 @@ var modeNames = [...]string{In: "in", Out: "out", InOut: "inout", Work: "work", 
 
 func (m Mode) String() string { return modeNames[m] }
 
-var bindNames = [...]string{Open: "", Loop: "loop", Unroll: "unroll", Par: "par", Grid: "grid", Reg: "reg", Lane: "lane"}
+var bindNames = [...]string{Open: "", Loop: "loop", Unroll: "unroll", Par: "par", Grid: "grid", Reg: "reg", Lane: "lane", FragRow: "fragrow", FragCol: "fragcol", FragSum: "fragsum"}
 
 func (b Bind) String() string { return bindNames[b] }
 

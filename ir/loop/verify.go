@@ -86,6 +86,9 @@ func (v *verifier) axes() {
 		if n, ok := a.Extent.IntConst(); a.Max < 0 || ok && n != int64(a.Max) {
 			v.fail(nil, "extent %d, but at most %d", n, a.Max)
 		}
+		if n := FragmentExtent(a.Bind); n > 0 && a.Max != n {
+			v.fail(nil, "a %s has %d indices, not %d", a.Bind, n, a.Max)
+		}
 		if a.Def != nil && a.Bind != Open {
 			v.fail(nil, "a defined axis cannot be bound by %s: its leaves are", a.Bind)
 		}
@@ -371,14 +374,42 @@ func (v *verifier) value(x *Value) {
 	if want := axesOf(v.order, x); !subset(want, x.Axes) || !subset(x.Axes, want) {
 		v.fail(x, "%s has axes [%s], not [%s]", x.Op, axisNames(want), axisNames(x.Axes))
 	}
-	lane := 0
+	v.threads(x)
+	if x.Op == Dot && x.Instr == MMA {
+		v.mma(x)
+	}
+}
+
+// threads checks that the lanes of x are those of one axis, or those of fragments.
+func (v *verifier) threads(x *Value) {
+	of := map[Bind]int{}
 	for _, a := range x.Axes {
-		if a.Bind == Lane {
-			lane++
+		if a.Bind == Lane || a.IsFragment() {
+			of[a.Bind]++
 		}
 	}
-	if lane > 1 {
-		v.fail(x, "a value over several lane axes")
+	for bind, n := range of {
+		if n > 1 || bind == Lane && len(of) > 1 {
+			v.fail(x, "a value over several axes of lanes")
+		}
+	}
+}
+
+// mma checks the axes of a product on tensor cores.
+func (v *verifier) mma(x *Value) {
+	a, b := x.Args[0], x.Args[1]
+	if a.Elem != b.Elem || a.Elem != BF16 && a.Elem != F16 || x.Elem != F32 {
+		v.fail(x, "tensor cores multiply bf16 or f16 and add f32, not %s, %s and %s", a.Elem, b.Elem, x.Elem)
+	}
+	has := func(axes []*Axis, bind Bind) bool {
+		return slices.ContainsFunc(axes, func(a *Axis) bool { return a.Bind == bind })
+	}
+	if !has(a.Axes, FragRow) || has(a.Axes, FragCol) || !has(b.Axes, FragCol) || has(b.Axes, FragRow) {
+		v.fail(x, "the first operand of a product on tensor cores has fragment rows, the second fragment columns")
+	}
+	over := x.Over[len(x.Over)-1].Leaves()
+	if len(over) == 0 || over[len(over)-1].Bind != FragSum {
+		v.fail(x, "the innermost axis of a product on tensor cores is a fragsum")
 	}
 }
 

@@ -1,0 +1,244 @@
+package codegen
+
+import (
+	"maps"
+
+	"github.com/llir/llvm/ir/enum"
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+
+	"mdlc/codegen/llir"
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// Products on tensor cores. A warp multiplies fragments, which its threads hold in registers (PTX ISA, "Matrix
+// fragments for mma.m16n8k16"). With quad = lane/4 and pair = lane%4, a thread has of the results rows quad and
+// quad+8 and columns 2*pair and 2*pair+1; of the first operand these rows, of the second column quad, and
+// of both the summands 2*pair, 2*pair+1 and those 8 further. So a fragment axis is a few registers, each with an index
+// that differs between threads, and whatever is computed of or with a product needs no more than that.
+
+// threadPart is a variable of index expressions that differs between threads.
+type threadPart struct {
+	of   value.Value
+	most int
+}
+
+const (
+	quadName = "%quad"
+	pairName = "%pair"
+)
+
+var (
+	quadIndex = index.V(quadName)
+	pairIndex = index.Prod(index.V(pairName), index.C(2))
+)
+
+// bindFragments defines the variables of fragments.
+func (e *emitter) bindFragments() {
+	wide := func(x value.Value) value.Value { return e.b.Block.NewZExt(x, types.I64) }
+	e.threads = map[string]threadPart{
+		quadName: {wide(e.b.Block.NewLShr(e.lane, llir.Int(types.I32, 2))), 7},
+		pairName: {wide(e.b.Block.NewAnd(e.lane, llir.Int(types.I32, 3))), 3},
+	}
+}
+
+// hasRegisters reports whether the indices of a are in registers.
+func hasRegisters(a *loop.Axis) bool { return a.Bind == loop.Reg || a.IsFragment() }
+
+// coordinates are where an axis stands in each of its registers, as results of products have it.
+func coordinates(a *loop.Axis) []binding {
+	spread := func(thread *index.Expr, offs ...int) []binding {
+		var out []binding
+		for n, off := range offs {
+			out = append(out, binding{thread: thread, off: off, n: n})
+		}
+		return out
+	}
+	switch a.Bind {
+	case loop.FragRow:
+		return spread(quadIndex, 0, 8)
+	case loop.FragCol:
+		return spread(pairIndex, 0, 1)
+	case loop.FragSum:
+		return spread(pairIndex, 0, 1, 8, 9)
+	}
+	out := make([]binding, a.Max)
+	for c := range out {
+		out[c] = binding{off: c, n: c}
+	}
+	return out
+}
+
+// operandColumn is where the columns of the second operand stand: a thread has one. The register is none of
+// those that a value with such an axis has otherwise.
+var operandColumn = binding{thread: quadIndex, n: 2}
+
+// threadsOf tells which parts of a thread's number the indices of axes have: all, its quad, its pair.
+func threadsOf(axes []*loop.Axis) (all, quad, pair bool) {
+	for _, a := range axes {
+		all = all || a.Bind == loop.Lane
+		quad, pair = quad || a.Bind == loop.FragRow, pair || a.Bind == loop.FragCol
+	}
+	return all || quad && pair, quad, pair
+}
+
+// ownedByAll reports whether what has these axes is another in each thread of a warp.
+func ownedByAll(axes []*loop.Axis) bool {
+	all, _, _ := threadsOf(axes)
+	return all
+}
+
+// owner is the condition under which a thread stores what has these axes: nil where each has something of its own.
+func (e *emitter) owner(axes []*loop.Axis) value.Value {
+	first := func(name string) value.Value { // once a scope, so that stores share a branch
+		key := name + " is 0"
+		c := e.scope.findText(key)
+		if c == nil {
+			c = e.b.Block.NewICmp(enum.IPredEQ, e.threads[name].of, llir.Int(types.I64, 0))
+			e.scope.text[key] = c
+		}
+		return c
+	}
+	switch all, quad, pair := threadsOf(axes); {
+	case all:
+		return nil
+	case quad:
+		return first(pairName)
+	case pair:
+		return first(quadName)
+	}
+	return e.isFirst
+}
+
+// fragmentUnroll is how many fragments one turn of the innermost loop over summands multiplies.
+const fragmentUnroll = 2
+
+// contractFragments adds to the registers acc of v the products over axes and the fragments' summands.
+func (e *emitter) contractFragments(v *loop.Value, axes []*loop.Axis, acc []value.Value) []value.Value {
+	if len(axes) == 0 {
+		e.push()
+		defer e.pop()
+		return e.fragments(v, acc)
+	}
+	unroll := 1
+	if len(axes) == 1 {
+		unroll = fragmentUnroll
+	}
+	return e.over(v, axes[:1], unroll, acc, func(in []value.Value) []value.Value { return e.contractFragments(v, axes[1:], in) })
+}
+
+// fragments adds to the registers acc of product v the products over its innermost axis.
+func (e *emitter) fragments(v *loop.Value, acc []value.Value) []value.Value {
+	var row, col *loop.Axis
+	var rest []*loop.Axis
+	for _, a := range v.Axes {
+		switch a.Bind {
+		case loop.FragRow:
+			row = a
+		case loop.FragCol:
+			col = a
+		default:
+			rest = append(rest, a)
+		}
+	}
+	leaves := v.Over[len(v.Over)-1].Leaves()
+	sum := leaves[len(leaves)-1]
+	at := map[memoKey]int{} // which of acc a register is
+	e.each(v.Axes, func() { at[e.key(v)] = len(at) })
+	out := make([]value.Value, len(acc))
+	f := &operandPairs{e: e, sum: sum, made: map[memoKey]value.Value{}}
+	defer e.rebind(row, col, sum)()
+	rows, cols := coordinates(row), coordinates(col)
+	e.each(rest, func() {
+		var places []int
+		for _, r := range rows {
+			for _, c := range cols {
+				e.bind[row], e.bind[col] = r, c
+				places = append(places, at[e.key(v)])
+			}
+		}
+		args := f.registers(v.Args[0], row, rows)
+		args = append(args, f.registers(v.Args[1], col, []binding{operandColumn})...)
+		for _, i := range places {
+			args = append(args, acc[i])
+		}
+		sums := e.b.Mma(v.Args[0].Elem == loop.BF16, args)
+		for n, i := range places {
+			out[i] = e.b.Block.NewExtractValue(sums, uint64(n))
+		}
+	})
+	return out
+}
+
+// rebind returns what puts axes back to where they stand now.
+func (e *emitter) rebind(axes ...*loop.Axis) func() {
+	old := map[*loop.Axis]binding{}
+	for _, a := range axes {
+		if b, ok := e.bind[a]; ok {
+			old[a] = b
+		}
+	}
+	return func() {
+		for _, a := range axes {
+			delete(e.bind, a)
+		}
+		maps.Copy(e.bind, old)
+	}
+}
+
+// operandPairs makes the registers of operands, in each of which two summands lie.
+type operandPairs struct {
+	e    *emitter
+	sum  *loop.Axis
+	made map[memoKey]value.Value
+}
+
+// registers are those of operand x over axis a: its places in the first eight summands, then those in the others.
+func (f *operandPairs) registers(x *loop.Value, a *loop.Axis, places []binding) []value.Value {
+	var out []value.Value
+	pairs := coordinates(f.sum)
+	for i := 0; i < len(pairs); i += 2 {
+		for _, p := range places {
+			f.e.bind[a], f.e.bind[f.sum] = p, pairs[i]
+			k := f.e.key(x)
+			if f.made[k] == nil {
+				f.made[k] = f.pair(x, pairs[i], pairs[i+1])
+			}
+			out = append(out, f.made[k])
+		}
+	}
+	return out
+}
+
+// pair is a register with x at two places of the summed axis: one load where they lie side by side.
+func (f *operandPairs) pair(x *loop.Value, low, high binding) value.Value {
+	e, t := f.e, types.Type(types.I32)
+	if x.Elem == loop.F16 {
+		t = llir.Vec(2, types.Half)
+	}
+	const bytes = 4
+	if x.Op == loop.Load && bufferBytes(x.Buf)%bytes == 0 && (x.Guard == nil || !loop.Has(e.uses.freeAxes(x.Guard), f.sum)) {
+		first := e.offset(x.Buf, x.Args)
+		e.bind[f.sum] = high
+		second := e.offset(x.Buf, x.Args)
+		e.bind[f.sum] = low
+		even := index.Rem(first, index.C(2)).SimplifyIn(e.boundOf)
+		if index.Sub(second, first).SimplifyIn(e.boundOf).IsConst(1) && even.IsConst(0) {
+			cond, _ := e.guard(x.Guard)
+			return e.loadIf(cond, t, e.pointer(x.Buf, first), bytes)
+		}
+	}
+	a := e.value(x)
+	e.bind[f.sum] = high
+	b := e.value(x)
+	e.bind[f.sum] = low
+	if x.Elem == loop.F16 {
+		half := func(x value.Value) value.Value { return e.b.Block.NewFPTrunc(x, types.Half) }
+		v := e.b.Block.NewInsertElement(llir.Zero(t), half(a), llir.Int(types.I32, 0))
+		return e.b.Block.NewInsertElement(v, half(b), llir.Int(types.I32, 1))
+	}
+	lower := e.b.Block.NewLShr(e.b.Bitcast(a, t), llir.Int(types.I32, 16))
+	upper := e.b.Block.NewAnd(e.b.Bitcast(b, t), llir.Int(types.I32, -1<<16))
+	return e.b.Block.NewOr(lower, upper)
+}

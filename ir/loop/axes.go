@@ -6,7 +6,9 @@ import (
 
 // IsOpen reports whether a is inside values rather than enumerated by a loop,
 // the worker pool or the grid.
-func (a *Axis) IsOpen() bool { return a.Bind == Open || a.Bind == Reg || a.Bind == Lane || a.IsFragment() }
+func (a *Axis) IsOpen() bool {
+	return a.Bind == Open || a.Bind == Reg || a.Bind == Lane || a.IsFragment()
+}
 
 // IsFragment reports whether a is an axis of the fragments of a product on tensor cores.
 func (a *Axis) IsFragment() bool { return a.Bind == FragRow || a.Bind == FragCol || a.Bind == FragSum }

@@ -42,16 +42,14 @@ type microSide struct {
 // zeros is the offset of a register that is guarded away: it holds zeros.
 const zeros = math.MinInt
 
-const (
-	microRegisters = 12 // accumulators at most: x86_regcallcc hands over sixteen vectors, and the operands need some
-	microTurns     = 4  // turns from which on a loop is worth a call
-)
+// microTurns is how many turns of a loop are worth a call.
+const microTurns = 4
 
 // microOf describes the loops of v over axes, or is nil where an operand is computed, or guarded by what
 // is not known, or does not step evenly.
 func (e *emitter) microOf(v *loop.Value, axes []*loop.Axis) *micro {
 	bytes := e.lanes(v) * v.Elem.Size() // none where lanes are threads
-	if v.Elem != loop.F32 || points(v.Axes) > microRegisters || bytes != 16 && bytes != e.t.Vector {
+	if v.Elem != loop.F32 || points(v.Axes) > e.t.Accumulators || bytes != 16 && bytes != e.t.Vector {
 		return nil
 	}
 	m := &micro{lanes: e.lanes(v)}

@@ -62,7 +62,7 @@ func TestDotLoopAssembly(t *testing.T) {
 		target           string
 		rows, regs, lane int
 		unit             string
-	}{{"avx2", 6, 2, 8, "ymm"}, {"avx512", 6, 4, 16, "zmm"}, {"avx512", 14, 2, 16, "zmm"}} {
+	}{{"avx2", 6, 2, 8, "ymm"}, {"avx512", 8, 2, 16, "zmm"}, {"avx512", 4, 4, 16, "zmm"}, {"avx512", 14, 2, 16, "zmm"}} {
 		target, err := TargetNamed(c.target)
 		require.NoError(t, err)
 		e := emitText(t, target, strings.NewReplacer("ROWS", strconv.Itoa(c.rows), "REGS", strconv.Itoa(c.regs), "LANES", strconv.Itoa(c.lane)).Replace(`

@@ -22,17 +22,20 @@ type Target struct {
 	Vector  int    // bytes of a vector register
 	Narrow  bool   // has masked loads and stores of elements of one and two bytes, and scatters
 	GPU     bool   // the lanes of a vector are the threads of a warp, and the code is PTX
-	needs   []cpuid.FeatureID
+	// Accumulators are how many a micro-kernel has at most: x86_regcallcc hands over sixteen vectors, and where there
+	// are no more registers its operands need some.
+	Accumulators int
+	needs        []cpuid.FeatureID
 }
 
 // targets are the known levels of x86-64, best first, and GPUs.
 var targets = []*Target{
 	{
-		Name: "avx512", Machine: schedule.AVX512, CPU: "x86-64-v4", Attrs: "-prefer-256-bit", Vector: 64, Narrow: true,
+		Name: "avx512", Machine: schedule.AVX512, CPU: "x86-64-v4", Attrs: "-prefer-256-bit", Vector: 64, Narrow: true, Accumulators: 16,
 		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512CD, cpuid.AVX512DQ, cpuid.AVX512VL},
 	},
 	{
-		Name: "avx2", Machine: schedule.AVX2, CPU: "x86-64-v3", Vector: 32,
+		Name: "avx2", Machine: schedule.AVX2, CPU: "x86-64-v3", Vector: 32, Accumulators: 12,
 		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2},
 	},
 	{Name: "sm_80", Machine: schedule.SM80, CPU: "sm_80", Attrs: "+ptx80", Vector: 128, GPU: true},

@@ -29,3 +29,16 @@ func TestEmitRefuses(t *testing.T) {
 		require.EqualError(t, err, c.want)
 	}
 }
+
+// Products of all rows call micro-kernels.
+func TestRowsAreMicroKernels(t *testing.T) {
+	for _, target := range targets {
+		if target.GPU {
+			continue
+		}
+		for _, r := range target.Machine.Rows {
+			require.LessOrEqual(t, r.Rows*r.Cols/target.Lanes(), target.Accumulators, "%s %s", target.Name, r)
+			require.Zero(t, r.Cols%target.Lanes(), "%s %s", target.Name, r)
+		}
+	}
+}

@@ -125,7 +125,7 @@ func (b *Built) Emit(t *Target) error {
 			if err != nil {
 				return err
 			}
-			out.Phases = append(out.Phases, program.Phase{Symbol: ph.Symbol, Points: points, Threads: ph.Warps * warpThreads, PerBlock: ph.Warps, Shared: ph.Shared})
+			out.Phases = append(out.Phases, program.Phase{Symbol: ph.Symbol, Points: points, Threads: ph.Threads, PerBlock: ph.PerBlock, Shared: ph.Shared})
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ type EmittedPhase struct {
 	Symbol string
 	Par    []*loop.Axis // the points are their product, last fastest; empty: one point
 
-	Warps, Shared int // of a block, where lanes are threads: a point each, and bytes of shared memory
+	Threads, PerBlock, Shared int // of a block, where lanes are threads: its threads, its points, and its bytes of shared memory
 }
 
 // Points are the extents whose product is the number of points.
@@ -103,7 +103,7 @@ func emit(k *loop.Kernel, t *Target, micros *parallel.Memo[microFunction]) (out 
 		par := schedule.PointAxes(k, body)
 		name := fmt.Sprintf("%s_p%d", k.Name, i)
 		if t.GPU {
-			e.warpPhase(out, name, body, par, offsets)
+			e.warpPhase(out, name, body, par)
 			continue
 		}
 		inner, bufs := e.bodyFunc(name+".body", body, par)
@@ -192,6 +192,7 @@ type emitter struct {
 	scope    *scope
 	lane     value.Value           // where lanes are threads: the thread's
 	isFirst  value.Value           // whether it is lane 0
+	parts    []*loop.Axis          // of the phase: axes that the warps of a point share
 	threads  map[string]threadPart // variables of index expressions that differ between threads
 	shared   map[*loop.Buffer]bool // of the phase: buffers through which threads of a warp exchange values
 	turn     int                   // counts statements: what reads stored memory is remembered within one only

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/llir/llvm/ir/enum"
 	"github.com/llir/llvm/ir/types"
@@ -25,8 +26,12 @@ type threadPart struct {
 }
 
 const (
-	quadName = "%quad"
-	pairName = "%pair"
+	threadName = "%thread" // of the block
+	quadName   = "%quad"   // lane/4
+	pairName   = "%pair"   // lane%4
+	rowName    = "%row"    // lane%8: of ldmatrix, the row that a thread points to
+	firstName  = "%first"  // lane/8%2: whether it is in the second or fourth matrix
+	secondName = "%second" // lane/16: whether it is in the third or fourth matrix
 )
 
 var (
@@ -34,12 +39,27 @@ var (
 	pairIndex = index.Prod(index.V(pairName), index.C(2))
 )
 
-// bindFragments defines the variables of fragments.
-func (e *emitter) bindFragments() {
-	wide := func(x value.Value) value.Value { return e.b.Block.NewZExt(x, types.I64) }
-	e.threads = map[string]threadPart{
-		quadName: {wide(e.b.Block.NewLShr(e.lane, llir.Int(types.I32, 2))), 7},
-		pairName: {wide(e.b.Block.NewAnd(e.lane, llir.Int(types.I32, 3))), 3},
+// bindThreads defines the variables that differ between threads.
+func (e *emitter) bindThreads(thread value.Value, b *block) {
+	blk := e.b.Block
+	define := func(name string, from value.Value, shift, most int64) {
+		if shift > 0 {
+			from = blk.NewLShr(from, llir.Int(types.I32, shift))
+		}
+		if name != threadName {
+			from = blk.NewAnd(from, llir.Int(types.I32, most))
+		}
+		e.threads[name] = threadPart{blk.NewZExt(from, types.I64), int(most)}
+	}
+	e.threads = map[string]threadPart{}
+	define(threadName, thread, 0, int64(b.warps*warpThreads-1))
+	define(quadName, e.lane, 2, 7)
+	define(pairName, e.lane, 0, 3)
+	define(rowName, e.lane, 0, 7)
+	define(firstName, e.lane, 3, 1)
+	define(secondName, e.lane, 4, 1)
+	for _, a := range b.threaded {
+		e.bind[a] = binding{thread: index.V(threadName)}
 	}
 }
 
@@ -77,7 +97,7 @@ var operandColumn = binding{thread: quadIndex, n: 2}
 // threadsOf tells which parts of a thread's number the indices of axes have: all, its quad, its pair.
 func threadsOf(axes []*loop.Axis) (all, quad, pair bool) {
 	for _, a := range axes {
-		all = all || a.Bind == loop.Lane
+		all = all || a.Bind == loop.Lane || a.Bind == loop.Thread
 		quad, pair = quad || a.Bind == loop.FragRow, pair || a.Bind == loop.FragCol
 	}
 	return all || quad && pair, quad, pair
@@ -91,28 +111,47 @@ func ownedByAll(axes []*loop.Axis) bool {
 
 // owner is the condition under which a thread stores what has these axes: nil where each has something of its own.
 func (e *emitter) owner(axes []*loop.Axis) value.Value {
-	first := func(name string) value.Value { // once a scope, so that stores share a branch
-		key := name + " is 0"
-		c := e.scope.findText(key)
-		if c == nil {
-			c = e.b.Block.NewICmp(enum.IPredEQ, e.threads[name].of, llir.Int(types.I64, 0))
-			e.scope.text[key] = c
+	key := "owner"
+	var zero []value.Value // what is 0 in the threads that store
+	for _, a := range e.parts {
+		if !loop.Has(axes, a) && !slices.ContainsFunc(axes, func(a *loop.Axis) bool { return a.Bind == loop.Thread }) {
+			key += " " + a.Name
+			zero = append(zero, e.bind[a].v)
 		}
-		return c
 	}
 	switch all, quad, pair := threadsOf(axes); {
 	case all:
-		return nil
 	case quad:
-		return first(pairName)
+		key += pairName
+		zero = append(zero, e.threads[pairName].of)
 	case pair:
-		return first(quadName)
+		key += quadName
+		zero = append(zero, e.threads[quadName].of)
+	case zero == nil:
+		return e.isFirst
+	default:
+		key += quadName + pairName
+		zero = append(zero, e.threads[quadName].of, e.threads[pairName].of)
 	}
-	return e.isFirst
+	if zero == nil {
+		return nil
+	}
+	c := e.scope.findText(key) // once a scope, so that stores share a branch
+	if c == nil {
+		x := zero[0]
+		for _, y := range zero[1:] {
+			x = e.b.Block.NewOr(x, y)
+		}
+		c = e.b.Block.NewICmp(enum.IPredEQ, x, llir.Int(types.I64, 0))
+		e.scope.text[key] = c
+	}
+	return c
 }
 
-// fragmentUnroll is how many fragments one turn of the innermost loop over summands multiplies.
-const fragmentUnroll = 2
+const (
+	fragmentUnroll = 2 // fragments that one turn of the innermost loop over summands multiplies
+	fragmentTurns  = 4 // fragments of summands that need no loop
+)
 
 // contractFragments adds to the registers acc of v the products over axes and the fragments' summands.
 func (e *emitter) contractFragments(v *loop.Value, axes []*loop.Axis, acc []value.Value) []value.Value {
@@ -120,6 +159,14 @@ func (e *emitter) contractFragments(v *loop.Value, axes []*loop.Axis, acc []valu
 		e.push()
 		defer e.pop()
 		return e.fragments(v, acc)
+	}
+	if n, ok := axes[0].Extent.IntConst(); ok && n <= fragmentTurns {
+		defer e.rebind(axes[0])()
+		for i := range int(n) {
+			e.bind[axes[0]] = binding{off: i}
+			acc = e.contractFragments(v, axes[1:], acc)
+		}
+		return acc
 	}
 	unroll := 1
 	if len(axes) == 1 {
@@ -147,7 +194,7 @@ func (e *emitter) fragments(v *loop.Value, acc []value.Value) []value.Value {
 	at := map[memoKey]int{} // which of acc a register is
 	e.each(v.Axes, func() { at[e.key(v)] = len(at) })
 	out := make([]value.Value, len(acc))
-	f := &operandPairs{e: e, sum: sum, made: map[memoKey]value.Value{}}
+	f := &operandPairs{e: e, sum: sum, made: map[memoKey]value.Value{}, loaded: map[memoKey][]value.Value{}}
 	defer e.rebind(row, col, sum)()
 	rows, cols := coordinates(row), coordinates(col)
 	e.each(rest, func() {
@@ -189,13 +236,17 @@ func (e *emitter) rebind(axes ...*loop.Axis) func() {
 
 // operandPairs makes the registers of operands, in each of which two summands lie.
 type operandPairs struct {
-	e    *emitter
-	sum  *loop.Axis
-	made map[memoKey]value.Value
+	e      *emitter
+	sum    *loop.Axis
+	made   map[memoKey]value.Value
+	loaded map[memoKey][]value.Value // all registers at once
 }
 
 // registers are those of operand x over axis a: its places in the first eight summands, then those in the others.
 func (f *operandPairs) registers(x *loop.Value, a *loop.Axis, places []binding) []value.Value {
+	if x.Op == loop.Load && x.Buf.Mode == loop.Local && x.Guard == nil {
+		return f.matrices(x, a)
+	}
 	var out []value.Value
 	pairs := coordinates(f.sum)
 	for i := 0; i < len(pairs); i += 2 {
@@ -211,12 +262,17 @@ func (f *operandPairs) registers(x *loop.Value, a *loop.Axis, places []binding) 
 	return out
 }
 
+// pairType is a register of two elements, as LLVM wants it.
+func pairType(elem loop.Elem) types.Type {
+	if elem == loop.F16 {
+		return llir.Vec(2, types.Half)
+	}
+	return types.I32
+}
+
 // pair is a register with x at two places of the summed axis: one load where they lie side by side.
 func (f *operandPairs) pair(x *loop.Value, low, high binding) value.Value {
-	e, t := f.e, types.Type(types.I32)
-	if x.Elem == loop.F16 {
-		t = llir.Vec(2, types.Half)
-	}
+	e, t := f.e, pairType(x.Elem)
 	const bytes = 4
 	if x.Op == loop.Load && bufferBytes(x.Buf)%bytes == 0 && (x.Guard == nil || !loop.Has(e.uses.freeAxes(x.Guard), f.sum)) {
 		first := e.offset(x.Buf, x.Args)
@@ -241,4 +297,66 @@ func (f *operandPairs) pair(x *loop.Value, low, high binding) value.Value {
 	lower := e.b.Block.NewLShr(e.b.Bitcast(a, t), llir.Int(types.I32, 16))
 	upper := e.b.Block.NewAnd(e.b.Bitcast(b, t), llir.Int(types.I32, -1<<16))
 	return e.b.Block.NewOr(lower, upper)
+}
+
+// matrices are the registers of an operand that lies in shared memory, row by row or summand by summand: four
+// matrices of 8×8 of the first operand, two of the second.
+func (f *operandPairs) matrices(x *loop.Value, a *loop.Axis) []value.Value {
+	e := f.e
+	offset := func(row, sum binding) *index.Expr {
+		e.bind[a], e.bind[f.sum] = row, sum
+		return e.offset(x.Buf, x.Args)
+	}
+	along := func(parts ...*index.Expr) binding { return binding{thread: index.Sum(append(parts, zeroExpr)...)} }
+	eight := func(name string) *index.Expr { return index.Prod(index.V(name), index.C(8)) }
+	start := offset(binding{}, binding{})
+	key := e.key(x)
+	if f.loaded[key] != nil {
+		return f.loaded[key]
+	}
+	transposed := !index.Sub(offset(binding{}, binding{off: 1}), start).SimplifyIn(e.boundOf).IsConst(1)
+	n, row, sum := 4, []*index.Expr{eight(firstName)}, []*index.Expr{eight(secondName)}
+	if a.Bind == loop.FragCol {
+		n, row, sum = 2, nil, []*index.Expr{eight(firstName)}
+	}
+	if transposed {
+		sum = append(sum, index.V(rowName))
+	} else {
+		row = append(row, index.V(rowName))
+	}
+	at := offset(along(row...), along(sum...))
+	var beside memoKey // the next fragment of columns, which comes along where it lies at a fixed distance
+	if n == 2 {
+		if d, k, ok := f.beside(x, at, func() memoKey {
+			e.bind[a], e.bind[f.sum] = binding{}, binding{}
+			return e.key(x)
+		}, func() *index.Expr { return offset(along(row...), along(sum...)) }); ok {
+			n, beside = 4, k
+			at = index.Sum(at, index.Prod(index.V(secondName), index.C(d)))
+		}
+	}
+	for i, r := range e.b.LoadMatrices(n, transposed, e.pointer(x.Buf, at.SimplifyIn(e.boundOf))) {
+		k := key
+		if i >= 2 && a.Bind == loop.FragCol {
+			k = beside
+		}
+		f.loaded[k] = append(f.loaded[k], e.b.Bitcast(r, pairType(x.Elem)))
+	}
+	return f.loaded[key]
+}
+
+// beside is how far from at the next fragment along a register axis of x lies, and its key.
+func (f *operandPairs) beside(x *loop.Value, at *index.Expr, key func() memoKey, offset func() *index.Expr) (distance int, k memoKey, ok bool) {
+	e := f.e
+	for _, r := range x.Axes {
+		n := e.bind[r].n
+		if r.Bind != loop.Reg || n%2 > 0 || n+1 >= r.Max {
+			continue
+		}
+		defer e.rebind(r)()
+		e.bind[r] = coordinates(r)[n+1]
+		distance, ok = index.Sub(offset(), at).SimplifyIn(e.boundOf).Const()
+		return distance, key(), ok
+	}
+	return 0, memoKey{}, false
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,8 +129,24 @@ func TestTensorCores(t *testing.T) {
 			add(name, elem, m, 9+rng.IntN(80), 9+rng.IntN(40))
 		}
 	}
-	add("plain", "bf16", 128, 128, 64)
-	add("plain", "bf16", 65, 129, 33)
+	for name := range tensorProducts { // tiles that the warps of a block share, whole and not
+		k := 64 + rng.IntN(40)
+		if strings.HasPrefix(name, "convolution") {
+			add(name, "bf16", 8, 64, 64)
+			add(name, "f16", 9, 65+rng.IntN(9), k/2)
+			continue
+		}
+		add(name, "bf16", 8*(9+rng.IntN(9)), 8*(9+rng.IntN(9)), 8*(9+rng.IntN(3)))
+		add(name, "f16", 65+rng.IntN(40), 65+rng.IntN(40), k)
+	}
+	add("plain", "bf16", 256, 128, 96)
+	staged := 0
+	for _, k := range kernels {
+		if slices.ContainsFunc(k.Opts, func(o loop.Opt) bool { return o.Kind == schedule.Stage }) {
+			staged++
+		}
+	}
+	require.Greater(t, staged, 2*len(tensorProducts)-1, "products whose operands wait in shared memory")
 	for i, m := range runners(t, target, kernels...) {
 		t.Run(kernels[i].Name, func(t *testing.T) {
 			checkAgainst(t, equations[i], m, -5)

@@ -188,6 +188,9 @@ func (e *emitter) groupOf(list []loop.Stmt, end int) *group {
 			}
 			own[s.Val] = true
 		case *loop.Store:
+			if s.Async {
+				return nil
+			}
 			axes := e.storeAxes(s)
 			if g.stores > 0 && !slices.Equal(axes, g.axes) || written[s.Buf] != nil {
 				return nil

@@ -158,7 +158,7 @@ func (e *emitter) load(v *loop.Value) value.Value {
 	var x value.Value
 	switch {
 	case e.t.GPU:
-		x = e.loadIf(cond, t, p.base, align)
+		x = e.loadIf(cond, t, p.base, e.alignment(v.Axes, v.Buf, v.Args))
 	case shared && !perLane:
 		x = e.splat(n, e.fromMem(v.Elem, e.b.Load(t, e.orZero(cond, p.base), align)))
 		return x
@@ -251,8 +251,9 @@ func (e *emitter) orZero(cond, p value.Value) value.Value {
 // registers under one guard share a branch.
 func (e *emitter) store(s *loop.Store) {
 	type write struct {
-		p place
-		x value.Value
+		p     place
+		x     value.Value
+		align int
 	}
 	stmtValues(s, func(v *loop.Value) { e.exchange(v) })
 	all := &loop.Value{Axes: e.union(append([]*loop.Value{s.Val, s.Guard}, s.Index...)...)}
@@ -265,7 +266,7 @@ func (e *emitter) store(s *loop.Store) {
 			for _, w := range run {
 				switch {
 				case n == 0:
-					e.b.Store(w.x, w.p.base, align)
+					e.b.Store(w.x, w.p.base, w.align)
 				case e.contiguous(w.p) && e.streamed[s.Buf]:
 					e.b.StoreStream(w.x, w.p.base, n*align)
 				case e.contiguous(w.p):
@@ -296,7 +297,10 @@ func (e *emitter) store(s *loop.Store) {
 		if cond != open || perLane {
 			flush()
 		}
-		w := write{p: e.place(s.Buf, s.Index), x: e.splat(n, e.toMem(s.Buf.Elem, e.value(s.Val)))}
+		if e.t.GPU {
+			align = e.alignment(all.Axes, s.Buf, s.Index)
+		}
+		w := write{p: e.place(s.Buf, s.Index), align: align, x: e.splat(n, e.toMem(s.Buf.Elem, e.value(s.Val)))}
 		if n > 0 && w.p.lane.IsConst(0) {
 			e.fail("store to %s: all lanes of %s write one place", s.Buf.Name, laneAxis(all).Name)
 		}

@@ -19,7 +19,16 @@ func (e *emitter) stmts(list []loop.Stmt) {
 		case *loop.Let:
 			e.let(s.Val)
 		case *loop.Store:
+			if s.Async {
+				e.copyAsync(s)
+				continue
+			}
 			e.store(s)
+		case *loop.Commit:
+			e.b.CommitCopies()
+		case *loop.Wait:
+			e.b.WaitCopies(s.Young)
+			e.b.Barrier()
 		case *loop.For:
 			e.forLoop(s)
 		case *loop.If:

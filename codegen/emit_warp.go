@@ -9,6 +9,7 @@ import (
 	"github.com/llir/llvm/ir/value"
 
 	"mdlc/codegen/llir"
+	"mdlc/codegen/schedule"
 	"mdlc/ir/loop"
 )
 
@@ -17,20 +18,66 @@ import (
 // All threads compute what has no lane axis, and one stores it.
 
 const (
-	warpThreads  = 32
+	warpThreads  = schedule.WarpThreads
 	blockWarps   = 4 // points that share a block where their memory allows: enough to fill a processor with the blocks it takes
 	sharedSymbol = "mdlc_shared"
 )
 
+// block is how the points of a phase become blocks of threads.
+type block struct {
+	warps    int          // of a block
+	points   int          // of a block
+	parts    []*loop.Axis // that the warps of a point share, which then is a block's only one
+	panels   map[*loop.Buffer]int
+	scratch  int // bytes of the panels of a point
+	threaded []*loop.Axis
+}
+
+// blockOf decides on the blocks of a phase.
+func (e *emitter) blockOf(body []loop.Stmt) *block {
+	b := &block{warps: blockWarps, points: blockWarps, panels: map[*loop.Buffer]int{}}
+	var values []*loop.Value
+	place := func(buf *loop.Buffer) {
+		if _, ok := b.panels[buf]; buf.Mode == loop.Local && !ok {
+			b.panels[buf] = b.scratch
+			b.scratch += (bufferBytes(buf) + 63) / 64 * 64
+		}
+	}
+	loop.Walk(body, func(s loop.Stmt) {
+		if st, ok := s.(*loop.Store); ok {
+			place(st.Buf)
+		}
+		loop.Values(s, func(v *loop.Value) { values = append(values, v) })
+	})
+	eachValue(body, func(v *loop.Value) {
+		if v.Op == loop.Load {
+			place(v.Buf)
+		}
+	})
+	warps := 1
+	for _, a := range e.k.LeafAxes(values...) {
+		switch a.Bind {
+		case loop.Warp:
+			b.parts = append(b.parts, a)
+			warps *= a.Max
+		case loop.Thread:
+			b.threaded = append(b.threaded, a)
+		}
+	}
+	switch most := e.t.Machine.Shared; {
+	case b.parts != nil:
+		b.warps, b.points = warps, 1
+	case b.scratch > most:
+		e.fail("a warp needs %d bytes of shared memory, of which there are %d", b.scratch, most)
+	case b.scratch > 0:
+		b.points = min(blockWarps, most/b.scratch)
+		b.warps = b.points
+	}
+	return b
+}
+
 // warpPhase emits a phase as a kernel of a GPU whose parameters are the addresses of all buffers and the number of points.
-func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*loop.Axis, offsets map[*loop.Buffer]int) {
-	warps, most := blockWarps, e.t.Machine.Shared
-	if out.Scratch > most {
-		e.fail("a warp needs %d bytes of shared memory, of which there are %d", out.Scratch, most)
-	}
-	if out.Scratch > 0 {
-		warps = min(warps, most/out.Scratch)
-	}
+func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*loop.Axis) {
 	e.bufs, e.used = map[*loop.Buffer]*ir.Param{}, nil
 	f := e.b.Start(name)
 	f.CallingConv = enum.CallingConvPTXKernel
@@ -39,25 +86,36 @@ func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*
 		e.buffer(b)
 	}
 	points := ir.NewParam("", types.I64)
+	block := e.blockOf(body)
+	e.parts = block.parts
 	e.shared = exchanged(body)
 	thread := e.special("tid.x")
-	warp := e.b.Block.NewLShr(thread, llir.Int(types.I32, 5))
+	warp := value.Value(e.b.Block.NewLShr(thread, llir.Int(types.I32, 5)))
 	lane := e.b.Block.NewAnd(thread, llir.Int(types.I32, warpThreads-1))
 	e.isFirst = e.b.Block.NewICmp(enum.IPredEQ, lane, llir.Int(types.I32, 0))
 	e.lane = lane
-	e.bindFragments()
+	e.bindThreads(thread, block)
 	wide := e.b.Block.NewZExt(lane, types.I64)
 	for _, a := range e.k.Axes {
 		if a.Bind == loop.Lane {
 			e.bind[a] = binding{v: wide}
 		}
 	}
+	point := e.special("ctaid.x")
+	if block.parts != nil {
+		e.unflatten(warp, block.parts)
+		for b := range block.panels {
+			delete(e.shared, b) // the statements say where warps meet
+		}
+		warp = llir.Int(types.I32, 0)
+	} else {
+		point = e.b.Block.NewAdd(e.b.Block.NewMul(point, llir.Int(types.I32, int64(block.points))), warp)
+	}
 	for _, b := range e.k.Bufs {
-		if at, ok := offsets[b]; ok {
-			e.local(b, warp, out.Scratch, at)
+		if at, ok := block.panels[b]; ok {
+			e.local(b, warp, block.scratch, at)
 		}
 	}
-	point := e.b.Block.NewAdd(e.b.Block.NewMul(e.special("ctaid.x"), llir.Int(types.I32, int64(warps))), warp)
 	e.branch(e.b.Block.NewICmp(predSLT, e.b.Block.NewZExt(point, types.I64), points), func() {
 		e.push()
 		e.unflatten(point, par)
@@ -74,10 +132,9 @@ func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*
 	}
 	f.Params = append(f.Params, points)
 	code := e.function(f)
-	code.threads = warps * warpThreads
+	code.threads = block.warps * warpThreads
 	out.funcs = append(out.funcs, code)
-	shared := warps * out.Scratch
-	out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par, Warps: warps, Shared: shared})
+	out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par, Threads: code.threads, PerBlock: block.points, Shared: block.points * block.scratch})
 }
 
 // special reads a register of the GPU that tells the thread's place.

@@ -82,8 +82,8 @@ func (m *emulated) try(bufs [][]byte) error {
 		if err != nil {
 			return err
 		}
-		blocks := (points + ph.Warps - 1) / ph.Warps
-		if _, err := m.device.Launch(k, [3]int{blocks, 1, 1}, [3]int{ph.Warps * 32, 1, 1}, ph.Shared, append(args[:len(args):len(args)], points)...); err != nil {
+		blocks := (points + ph.PerBlock - 1) / ph.PerBlock
+		if _, err := m.device.Launch(k, [3]int{blocks, 1, 1}, [3]int{ph.Threads, 1, 1}, ph.Shared, append(args[:len(args):len(args)], points)...); err != nil {
 			return err
 		}
 	}

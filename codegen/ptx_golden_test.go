@@ -15,10 +15,10 @@ import (
 
 const goldenPTX = "../testdata/ptx/kernels"
 
-// goldenKernels are kernels of testdata/schedule of which the PTX is kept: rows, column sums, products with a
+// goldenKernels are kernels of testdata/schedule and testdata/tensor of which the PTX is kept: rows, column sums, products with a
 // panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place.
 var goldenKernels = []string{
-	"adam", "argsort", "colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
+	"adam", "argsort", "product", "convolution", "colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 
 // scheduledFor is a kernel of testdata/schedule, scheduled for a GPU, or one that stands beside the PTX as it is run.
@@ -27,6 +27,9 @@ func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
 		return parseKernel(t, string(text))
 	}
 	text, err := os.ReadFile("../testdata/schedule/" + name + ".kir")
+	if err != nil {
+		text, err = os.ReadFile("../testdata/tensor/" + name + ".kir")
+	}
 	require.NoError(t, err)
 	steps, err := schedule.Run(parseKernel(t, string(text)), target.Machine)
 	require.NoError(t, err)

@@ -135,6 +135,40 @@ func (b *Builder) Mma(bf16 bool, args []value.Value) value.Value {
 	return b.Intrinsic(name, nil, types.NewStruct(types.Float, types.Float, types.Float, types.Float), args...)
 }
 
+// CopyAsync copies 16 bytes from global to shared memory, or zeros where only 0 of them are to be read; both lie on a multiple of 16.
+func (b *Builder) CopyAsync(to, from, bytes value.Value) {
+	b.Intrinsic("nvvm.cp.async.cg.shared.global.16.s", nil, types.Void, to, from, bytes)
+}
+
+// CommitCopies closes a group of copies; WaitCopies waits for all groups but the young youngest.
+func (b *Builder) CommitCopies() { b.Intrinsic("nvvm.cp.async.commit.group", nil, types.Void) }
+
+func (b *Builder) WaitCopies(young int) {
+	b.Intrinsic("nvvm.cp.async.wait.group", nil, types.Void, Int(types.I32, int64(young)))
+}
+
+// Barrier is where all threads of a block meet.
+func (b *Builder) Barrier() { b.Intrinsic("nvvm.barrier0", nil, types.Void) }
+
+// LoadMatrices loads n (2 or 4) matrices of 8×8 elements of 16 bits for the fragments of tensor cores (PTX ISA, ldmatrix).
+// Threads 8i to 8i+7 say where the rows of matrix i are; transposed, they are its columns.
+func (b *Builder) LoadMatrices(n int, transposed bool, from value.Value) []value.Value {
+	name := fmt.Sprintf("nvvm.ldmatrix.sync.aligned.m8n8.x%d", n)
+	if transposed {
+		name += ".trans"
+	}
+	parts := make([]types.Type, n)
+	for i := range parts {
+		parts[i] = types.I32
+	}
+	all := b.Intrinsic(name+".b16.p3", nil, types.NewStruct(parts...), from)
+	out := make([]value.Value, n)
+	for i := range out {
+		out[i] = b.Block.NewExtractValue(all, uint64(i))
+	}
+	return out
+}
+
 // Math calls an intrinsic whose arguments and result have one type.
 func (b *Builder) Math(name string, args ...value.Value) value.Value {
 	t := args[0].Type()

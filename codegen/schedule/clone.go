@@ -65,7 +65,7 @@ func (c *cloner) list(vs []*loop.Value) []*loop.Value {
 }
 
 func (c *cloner) store(s *loop.Store) *loop.Store {
-	return &loop.Store{Buf: c.buf(s.Buf), Index: c.list(s.Index), Guard: c.value(s.Guard), Val: c.value(s.Val)}
+	return &loop.Store{Buf: c.buf(s.Buf), Index: c.list(s.Index), Guard: c.value(s.Guard), Val: c.value(s.Val), Async: s.Async}
 }
 
 func (c *cloner) body(body []loop.Stmt) []loop.Stmt {
@@ -80,6 +80,10 @@ func (c *cloner) body(body []loop.Stmt) []loop.Stmt {
 			out = append(out, &loop.If{Cond: c.value(s.Cond), Body: c.body(s.Body)})
 		case *loop.For:
 			out = append(out, c.loop(s))
+		case *loop.Commit:
+			out = append(out, &loop.Commit{})
+		case *loop.Wait:
+			out = append(out, &loop.Wait{Young: s.Young})
 		case *loop.Phase:
 			out = append(out, &loop.Phase{})
 		}

@@ -238,12 +238,25 @@ func (e *edger) value(v *loop.Value, p *place) *loop.Value {
 
 // zeroed is an operand of a product that is 0 where dead: in both, since 0 times what is no number is none.
 func (e *edger) zeroed(v, live *loop.Value) *loop.Value {
-	if v.Op != loop.Load {
-		return where(live, v, number(v.Elem, 0, 0))
-	}
 	n := *v
-	n.Guard = e.both(live, v.Guard)
-	return &n
+	if v.Op == loop.Load {
+		if !implies(v.Guard, live) {
+			n.Guard = e.both(live, v.Guard)
+		}
+		return &n
+	}
+	n.Name = "" // what a schedule calls the operand is what the product has
+	w := where(live, &n, number(v.Elem, 0, 0))
+	w.Name = v.Name
+	return w
+}
+
+// implies reports whether cond is one of the conditions that guard joins.
+func implies(guard, cond *loop.Value) bool {
+	if guard == nil || guard == cond {
+		return guard == cond
+	}
+	return guard.Op == loop.And && (implies(guard.Args[0], cond) || implies(guard.Args[1], cond))
 }
 
 // loop bounds a loop and peels the turns that are dead in part.
@@ -298,7 +311,7 @@ func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
 	if index.Equal(full, lo) {
 		return []loop.Stmt{e.turns(f, lo, hi, settled, short, p, nil)}
 	}
-	if bodyCost(f) > dearPoint {
+	if bodyCost(f) > dearPoint || onTensorCores(f) {
 		return []loop.Stmt{e.turns(f, lo, hi, settled, nil, p, nil)}
 	}
 	all := map[*loop.Axis]bool{}
@@ -450,6 +463,15 @@ func held(cond, next, in *loop.Value) *loop.Value {
 		}
 	}
 	return where(cond, next, in)
+}
+
+// onTensorCores reports whether f computes a product whose operands may wait in shared memory, which one loop fills.
+func onTensorCores(f *loop.For) bool {
+	found := false
+	eachStmt([]loop.Stmt{f}, func(_ loop.Stmt, vs []*loop.Value) {
+		walk(vs, func(v *loop.Value) { found = found || v.Op == loop.Dot && v.Instr == loop.MMA })
+	})
+	return found
 }
 
 // bodyCost is what one point of the values in a loop costs, products aside.

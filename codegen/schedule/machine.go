@@ -28,9 +28,13 @@ type Machine struct {
 	// multiplications of a nest, and some 40 µs in operations of a product.
 	Chunk, ProductChunk int
 	Points              int // parallel points at most
+	Processors          int // of a GPU: blocks that run at a time, where they are large
 	Panel               int // bytes that a panel of a row may have
 	Shared              int // bytes that the panels of a point may have together; what is more is in memory. SM80: what a block has without asking
 }
+
+// WarpThreads are the threads of a warp.
+const WarpThreads = 32
 
 // Row is the register block of a matrix product: Rows × Cols accumulators of
 // one element, Cols a multiple of the lanes.
@@ -38,6 +42,7 @@ type Row struct {
 	Rows, Cols int
 	Speed      float64 // percent of the best row's, for the choice where a block does not fit a shape
 	Tensor     bool    // of tensor cores: multiples of 16 rows and 8 columns
+	Warps      [2]int  // of tensor cores: the warps that share the rows and the columns, whose operands wait in shared memory; 0: one warp, which reads them in place
 }
 
 func (r Row) String() string {
@@ -69,14 +74,20 @@ const unlimited = 1 << 40
 // small, and nothing is packed or cut for caches. The speeds of rows count loads: one a broadcast row, one a register of columns.
 var SM80 = &Machine{
 	Name: "sm_80", Lanes: 32, Block: unlimited, StridedBlock: unlimited, BlockRows: 8, L2: unlimited, Stream: unlimited, PackRows: unlimited, Chunk: 1 << 11, ProductChunk: 1 << 16, Points: 1 << 20, Panel: 12 << 10, Shared: 48 << 10,
-	Rows:   rows(false, [][3]int{{8, 64, 100}, {4, 64, 80}, {8, 32, 75}, {4, 32, 60}, {2, 32, 40}, {1, 32, 25}}),
-	Tensor: rows(true, [][3]int{{64, 64, 100}, {32, 64, 80}, {64, 32, 80}, {32, 32, 70}, {16, 64, 60}, {64, 16, 60}, {16, 32, 50}, {32, 16, 50}, {16, 16, 40}, {64, 8, 30}, {16, 8, 20}}),
+	Rows: rows(false, [][3]int{{8, 64, 100}, {4, 64, 80}, {8, 32, 75}, {4, 32, 60}, {2, 32, 40}, {1, 32, 25}}),
+	Tensor: append([]Row{
+		{Rows: 128, Cols: 128, Speed: 100, Tensor: true, Warps: [2]int{2, 2}},
+		{Rows: 128, Cols: 64, Speed: 80, Tensor: true, Warps: [2]int{2, 2}},
+		{Rows: 64, Cols: 128, Speed: 80, Tensor: true, Warps: [2]int{2, 2}},
+		{Rows: 64, Cols: 64, Speed: 60, Tensor: true, Warps: [2]int{2, 2}},
+	}, rows(true, [][3]int{{32, 64, 20}, {64, 32, 20}, {32, 32, 15}, {16, 64, 15}, {64, 16, 15}, {16, 32, 10}, {32, 16, 10}, {16, 16, 6}, {64, 8, 6}, {16, 8, 3}})...),
+	Processors: 108,
 }
 
 func rows(tensor bool, list [][3]int) []Row {
 	var out []Row
 	for _, r := range list {
-		out = append(out, Row{r[0], r[1], float64(r[2]), tensor})
+		out = append(out, Row{Rows: r[0], Cols: r[1], Speed: float64(r[2]), Tensor: tensor})
 	}
 	return out
 }

@@ -20,6 +20,7 @@ const (
 	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again; word apart: its sums are such a sweep
 	Evict    = "Evict"    // Evict E: panel E is scratch memory with a place for each point
 	Skew     = "Skew"     // Skew i: the last sweep in the loop over i runs within the dearest one of the next i
+	Stage    = "Stage"    // Stage v n: operand v of a product on tensor cores waits in n slots that the warps of a point share
 	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches
 	Prefetch = "Prefetch" // Prefetch X i: the dearest sweep in the loop over i fetches X where the next i reads it
 	Mma      = "Mma"      // Mma z: the instruction row of a dot

@@ -139,7 +139,7 @@ func anyMachine(t *rapid.T) *Machine {
 	return &Machine{
 		Name: "any", Lanes: lanes,
 		L2:           rapid.SampledFrom([]int{0, 1000, 1 << 20}).Draw(t, "L2"),
-		Rows:         []Row{{rapid.IntRange(1, 7).Draw(t, "tile"), lanes * rapid.IntRange(1, 3).Draw(t, "vectors"), 100, false}},
+		Rows:         []Row{{Rows: rapid.IntRange(1, 7).Draw(t, "tile"), Cols: lanes * rapid.IntRange(1, 3).Draw(t, "vectors"), Speed: 100}},
 		Block:        rapid.IntRange(2, 50).Draw(t, "block"),
 		StridedBlock: rapid.IntRange(2, 50).Draw(t, "strided"),
 		BlockRows:    rapid.IntRange(1, 40).Draw(t, "rows"),

@@ -53,6 +53,13 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 		}
 		finish(n)
 	}
+	if stages := ofKind(opts, Stage); len(stages) > 0 {
+		n = clone(n)
+		if err := stage(n, stages); err != nil {
+			return steps, fmt.Errorf("kernel %s: step stage: %w", k.Name, err)
+		}
+		steps = put(steps, "stage", finish(n))
+	}
 	n, err = layout(n, ofKind(opts, Vec))
 	if err != nil {
 		return steps, fmt.Errorf("kernel %s: step layout: %w", k.Name, err)

@@ -110,7 +110,7 @@ func finished(t require.TestingT, k *loop.Kernel) {
 				}
 			}
 			if v.Op == loop.Dot {
-				require.Equal(t, "fma", v.Instr)
+				require.Contains(t, []string{"fma", loop.MMA}, v.Instr)
 			} else {
 				require.LessOrEqual(t, points, 64)
 			}

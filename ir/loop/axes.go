@@ -7,7 +7,7 @@ import (
 // IsOpen reports whether a is inside values rather than enumerated by a loop,
 // the worker pool or the grid.
 func (a *Axis) IsOpen() bool {
-	return a.Bind == Open || a.Bind == Reg || a.Bind == Lane || a.IsFragment()
+	return a.Bind == Open || a.Bind == Reg || a.Bind == Lane || a.Bind == Warp || a.Bind == Thread || a.IsFragment()
 }
 
 // IsFragment reports whether a is an axis of the fragments of a product on tensor cores.

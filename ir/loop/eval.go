@@ -86,6 +86,8 @@ type machine struct {
 	count  []int              // 0, 1, …
 	tables map[[2]int][]int   // offsets between lists of axes
 
+	groups [][]copied // asynchronous stores on their way, the oldest group first; the last is open
+
 	point, phase, stamp int32
 	at                  string // the statement at hand, for messages
 	atPos               Pos

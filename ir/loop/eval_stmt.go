@@ -62,6 +62,7 @@ func (m *machine) par(body []Stmt, axes []*Axis) {
 			p /= axes[d].Max
 		}
 		m.clear()
+		m.groups = [][]copied{nil}
 		if m.turnLive() {
 			m.block(body)
 		}
@@ -97,6 +98,10 @@ func (m *machine) stmt(s Stmt) {
 	case *For:
 		m.at, m.atPos = "for "+s.Axis.Name, Pos{}
 		m.loop(s)
+	case *Commit:
+		m.groups = append(m.groups, nil)
+	case *Wait:
+		m.land(s.Young)
 	case *Phase:
 		m.fail(nil, "phase inside a block that is no loop around phases")
 	}
@@ -138,12 +143,36 @@ func (m *machine) store(s *Store) {
 		if err := mem.write(e, m.point, m.phase, m.stamp); err != nil {
 			m.fail(s.Val, "%v%s", err, m.pointText(p.access.set.axes, j))
 		}
+		if s.Async { // nobody sees it before it lands
+			mem.writer[e] = nobody
+			last := len(m.groups) - 1
+			m.groups[last] = append(m.groups[last], copied{mem, e, m.point})
+		}
 		if val.f != nil {
 			mem.F[e] = val.f[o]
 		} else {
 			mem.I[e] = val.i[o]
 		}
 	})
+}
+
+// copied is an element of a Local buffer that an asynchronous store has on its way.
+type copied struct {
+	mem   *memory
+	at    int
+	point int32
+}
+
+const nobody = -1
+
+// land lets the asynchronous stores of all groups but the young youngest be seen.
+func (m *machine) land(young int) {
+	for len(m.groups)-1 > young {
+		for _, c := range m.groups[0] {
+			c.mem.writer[c.at] = c.point
+		}
+		m.groups = m.groups[1:]
+	}
 }
 
 func (m *machine) loop(f *For) {

@@ -33,6 +33,9 @@ const (
 	Reg                // open, over registers (after step layout)
 	Lane               // open, over the lanes of a vector (after step layout); at most one lane axis a value
 
+	Warp   // open, over the warps of a point
+	Thread // open, over the threads of a point
+
 	// The axes of a product on tensor cores, which its fragments spread over the threads of a warp.
 	FragRow // open, 16 rows of an operand or of results
 	FragCol // open, 8 columns
@@ -104,6 +107,7 @@ type Store struct {
 	Index []*Value
 	Guard *Value
 	Val   *Value
+	Async bool // it copies a Load to a Local buffer, and is seen after a Wait for its group
 }
 
 // For runs Body for Axis in Lo..Hi (nil: the whole extent), ascending.
@@ -130,11 +134,20 @@ type If struct {
 	Body []Stmt
 }
 
+// Commit ends a group of asynchronous stores, which may be empty.
+type Commit struct{}
+
+// Wait is where the warps of a point meet: what each stored before, all see after; so they do the asynchronous stores
+// of all groups but the Young youngest.
+type Wait struct{ Young int }
+
 // Phase ends a phase: what any par point wrote before it, all may read after.
 type Phase struct{}
 
-func (*Let) stmt()   {}
-func (*Store) stmt() {}
-func (*For) stmt()   {}
-func (*If) stmt()    {}
-func (*Phase) stmt() {}
+func (*Let) stmt()    {}
+func (*Store) stmt()  {}
+func (*For) stmt()    {}
+func (*If) stmt()     {}
+func (*Commit) stmt() {}
+func (*Wait) stmt()   {}
+func (*Phase) stmt()  {}

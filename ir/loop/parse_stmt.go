@@ -20,6 +20,10 @@ func (p *parser) stmt() {
 		p.buffer(Local)
 		p.expect("in")
 		p.expect("panel")
+	case p.accept("commit"):
+		p.b.emit(&Commit{})
+	case p.accept("wait"):
+		p.b.emit(&Wait{Young: p.int()})
 	case p.accept("phase"):
 		p.b.Phase()
 		for i := range p.scopes {
@@ -91,9 +95,11 @@ func (p *parser) store() {
 	if p.is("via") {
 		p.fail(p.peek().pos, "via belongs to GPU kernels, which this text form does not have")
 	}
-	if _, err := p.b.store(buf, index, guard, v); err != nil {
+	s, err := p.b.store(buf, index, guard, v)
+	if err != nil {
 		p.fail(t.pos, "%v", err)
 	}
+	s.Async = p.accept("async")
 }
 
 // target is a name being defined, with the type written after it.

@@ -11,7 +11,7 @@ var modeNames = [...]string{In: "in", Out: "out", InOut: "inout", Work: "work", 
 
 func (m Mode) String() string { return modeNames[m] }
 
-var bindNames = [...]string{Open: "", Loop: "loop", Unroll: "unroll", Par: "par", Grid: "grid", Reg: "reg", Lane: "lane", FragRow: "fragrow", FragCol: "fragcol", FragSum: "fragsum"}
+var bindNames = [...]string{Open: "", Loop: "loop", Unroll: "unroll", Par: "par", Grid: "grid", Reg: "reg", Lane: "lane", Warp: "warp", Thread: "thread", FragRow: "fragrow", FragCol: "fragcol", FragSum: "fragsum"}
 
 func (b Bind) String() string { return bindNames[b] }
 
@@ -163,7 +163,11 @@ func (p *printer) stmt(s Stmt) {
 		}
 	case *Store:
 		volatile := p.share(append([]*Value{s.Guard, s.Val}, s.Index...)...)
-		p.line("%s = %s", p.access(s.Buf, s.Index, s.Guard), p.expr(s.Val, 0))
+		async := ""
+		if s.Async {
+			async = " async"
+		}
+		p.line("%s = %s%s", p.access(s.Buf, s.Index, s.Guard), p.expr(s.Val, 0), async)
 		p.unname(volatile)
 	case *If:
 		volatile := p.share(s.Cond)
@@ -172,6 +176,10 @@ func (p *printer) stmt(s Stmt) {
 		p.nested(s.Body)
 	case *For:
 		p.loop(s)
+	case *Commit:
+		p.line("commit")
+	case *Wait:
+		p.line("wait %d", s.Young)
 	case *Phase:
 		p.line("phase")
 		for i := range p.scopes {

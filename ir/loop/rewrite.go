@@ -87,7 +87,7 @@ func (m *Mapper) Stmt(s Stmt) Stmt {
 	case *Store:
 		index, _ := m.values(s.Index)
 		guard, _ := checkAccess(s.Buf, index, m.Value(s.Guard))
-		return &Store{Buf: s.Buf, Index: index, Guard: guard, Val: m.Value(s.Val)}
+		return &Store{Buf: s.Buf, Index: index, Guard: guard, Val: m.Value(s.Val), Async: s.Async}
 	case *If:
 		return &If{Cond: m.Value(s.Cond), Body: m.Block(s.Body)}
 	case *For:
@@ -103,6 +103,10 @@ func (m *Mapper) Stmt(s Stmt) Stmt {
 			f.Carry[i].Next = m.Value(c.Next)
 		}
 		return f
+	case *Wait:
+		return &Wait{s.Young}
+	case *Commit:
+		return &Commit{}
 	}
 	return &Phase{}
 }
@@ -178,7 +182,7 @@ func (c *cloner) block(body []Stmt) []Stmt {
 		case *Let:
 			out = append(out, &Let{Val: c.value(s.Val)})
 		case *Store:
-			out = append(out, &Store{Buf: c.bufs[s.Buf], Index: c.values(s.Index), Guard: c.value(s.Guard), Val: c.value(s.Val)})
+			out = append(out, &Store{Buf: c.bufs[s.Buf], Index: c.values(s.Index), Guard: c.value(s.Guard), Val: c.value(s.Val), Async: s.Async})
 		case *If:
 			out = append(out, &If{Cond: c.value(s.Cond), Body: c.block(s.Body)})
 		case *For:
@@ -187,6 +191,10 @@ func (c *cloner) block(body []Stmt) []Stmt {
 				f.Carry = append(f.Carry, &Carry{Name: x.Name, Init: c.value(x.Init), In: c.value(x.In), Next: c.value(x.Next), Out: c.value(x.Out)})
 			}
 			out = append(out, f)
+		case *Commit:
+			out = append(out, &Commit{})
+		case *Wait:
+			out = append(out, &Wait{s.Young})
 		case *Phase:
 			out = append(out, &Phase{})
 		}

@@ -205,6 +205,11 @@ func (v *verifier) stmt(s Stmt) {
 		v.conds = v.conds[:len(v.conds)-1]
 	case *For:
 		v.loop(s)
+	case *Wait:
+		v.at = "wait"
+		if s.Young < 0 {
+			v.fail(nil, "all but %d groups", s.Young)
+		}
 	case *Phase:
 		v.at = "phase"
 		v.fail(nil, "a phase ends at the top or in a loop around phases, not inside a branch")
@@ -285,6 +290,8 @@ func (v *verifier) store(s *Store) {
 		v.fail(s.Val, "no buffer of the kernel")
 	case s.Buf.Mode == In:
 		v.fail(s.Val, "%s is an input", s.Buf.Name)
+	case s.Async && (s.Buf.Mode != Local || s.Val.Op != Load):
+		v.fail(s.Val, "an asynchronous store copies memory to a local buffer")
 	case s.Buf.Elem != s.Val.Elem:
 		v.fail(s.Val, "%s holds %s, the value is %s", s.Buf.Name, s.Buf.Elem, s.Val.Elem)
 	}

@@ -1,0 +1,415 @@
+package schedule
+
+import (
+	"fmt"
+
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// Step stage, before (l0 is a loop; i and j have pieces for warps and for fragments):
+//
+//	z = for l0 carry c = 0.0 { yield dot[l1,l2](A[i,l], B[l,j], c) @mma }
+//
+// after Stage z_a 3, Stage z_b 3: all threads of a point copy the operands of two turns ahead to slots that they share:
+//
+//	SA[0,..] = A[..] async   SB[0,..] = B[..] async   commit   SA[1,..] = .. async   SB[1,..] = .. async   commit
+//	z = for l0 carry c = 0.0 {
+//	  wait 1
+//	  if l0 + 2 < 32 { SA[(l0+2) % 3,..] = A[..] async   SB[(l0+2) % 3,..] = B[..] async }
+//	  commit
+//	  yield dot[l1,l2](SA[l0 % 3,..], SB[l0 % 3,..], c) @mma }
+//
+// The wait of a turn is also where all have read what the copies that follow overwrite. An operand that is no copy of
+// memory, 16 bytes at a time, is computed and stored instead.
+
+const (
+	slotChunk = 8 // elements that a thread copies at once: 16 bytes
+	slotPad   = 8 // elements between the rows of a slot, which lets eight rows lie in different banks
+)
+
+// stage puts the operands that opts name into slots.
+func stage(k *loop.Kernel, opts []loop.Opt) error {
+	s := &stager{k: k, depth: map[string]int{}, x: newIndices(), deps: newDepends()}
+	for _, o := range opts {
+		s.depth[o.Axis] = o.Arg
+	}
+	body, err := s.body(k.Body, false)
+	if err != nil {
+		return err
+	}
+	for name := range s.depth {
+		return fmt.Errorf("%s is no operand of a product on tensor cores in a loop", name)
+	}
+	k.Body = body
+	return nil
+}
+
+type stager struct {
+	k     *loop.Kernel
+	depth map[string]int // of the slots of operands that have none yet
+	x     *indices
+	deps  *depends
+}
+
+// body stages the products of a list of statements, which are inside a loop or not.
+func (s *stager) body(body []loop.Stmt, inside bool) ([]loop.Stmt, error) {
+	var out []loop.Stmt
+	for _, st := range body {
+		f, ok := st.(*loop.For)
+		if !ok {
+			out = append(out, st)
+			continue
+		}
+		if d := s.dotOf(f); d != nil {
+			before, err := s.loop(f, d, inside)
+			if err != nil {
+				return nil, err
+			}
+			out = append(append(out, before...), f)
+			continue
+		}
+		inner, err := s.body(f.Body, true)
+		if err != nil {
+			return nil, err
+		}
+		f.Body = inner
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// dotOf is the staged product that f computes in its turns.
+func (s *stager) dotOf(f *loop.For) *loop.Value {
+	var found *loop.Value
+	look := func(v *loop.Value) {
+		if v.Op == loop.Dot && v.Instr == loop.MMA && s.depth[v.Args[0].Name] > 0 && s.depth[v.Args[1].Name] > 0 {
+			found = v
+		}
+	}
+	for _, st := range f.Body {
+		loop.Values(st, func(v *loop.Value) { loop.Visit(v, look) })
+	}
+	for _, c := range f.Carry {
+		loop.Visit(c.Next, look)
+	}
+	return found
+}
+
+// loop stages the operands of d in f and returns what comes before f.
+func (s *stager) loop(f *loop.For, d *loop.Value, inside bool) ([]loop.Stmt, error) {
+	threads := WarpThreads
+	for _, a := range s.deps.value(d) {
+		if a.Bind == loop.Warp {
+			threads *= a.Max
+		}
+	}
+	depth := s.depth[d.Args[0].Name]
+	var slots []*slot
+	for i, v := range d.Args[:2] {
+		if err := s.copyable(v); err != nil {
+			return nil, err
+		}
+		delete(s.depth, v.Name)
+		sl := s.slot(v, d, depth, threads)
+		slots = append(slots, sl)
+		d.Args[i] = load(sl.buf, sl.at(binary(loop.Mod, axisValue(f.Axis), intValue(depth)), sl.rows, sl.sums), nil)
+		d.Args[i].Name = v.Name
+	}
+	fill := func(turn *loop.Value) []loop.Stmt {
+		var out []loop.Stmt
+		for _, sl := range slots {
+			out = append(out, s.fill(sl, f.Axis, turn, depth))
+		}
+		return out
+	}
+	end := f.Hi
+	if end == nil {
+		end = f.Axis.Extent
+	}
+	var before []loop.Stmt
+	if inside {
+		before = append(before, &loop.Wait{})
+	}
+	start := intValue(0)
+	if f.Lo != nil {
+		start = f.Lo
+	}
+	ahead := func(turn *loop.Value) []loop.Stmt {
+		turn = s.x.simple(turn)
+		n, known := turn.IntConst()
+		last, fixed := end.IntConst()
+		switch {
+		case !known || !fixed:
+			return []loop.Stmt{&loop.If{Cond: binary(loop.Lt, turn, end), Body: fill(turn)}, &loop.Commit{}}
+		case n < last:
+			return append(fill(turn), &loop.Commit{})
+		}
+		return []loop.Stmt{&loop.Commit{}}
+	}
+	for n := range depth - 1 {
+		before = append(before, ahead(binary(loop.Add, start, intValue(n)))...)
+	}
+	turn := append([]loop.Stmt{&loop.Wait{Young: depth - 2}}, ahead(binary(loop.Add, axisValue(f.Axis), intValue(depth-1)))...)
+	f.Body = append(turn, f.Body...)
+	return before, nil
+}
+
+// copyable reports whether v can be computed elsewhere and earlier: it is made of what a kernel reads only.
+func (s *stager) copyable(v *loop.Value) (err error) {
+	stored := map[*loop.Buffer]bool{}
+	for _, page := range pages(s.k.Body) {
+		here := false
+		loop.Walk(page, func(st loop.Stmt) { loop.Values(st, func(x *loop.Value) { here = here || reads(x, v) }) })
+		loop.Walk(page, func(st loop.Stmt) {
+			if st, ok := st.(*loop.Store); ok && here {
+				stored[st.Buf] = true
+			}
+		})
+	}
+	loop.Visit(v, func(x *loop.Value) {
+		if isReduction(x) || x.Op == loop.CarryIn || x.Op == loop.CarryOut || x.Op == loop.Load && stored[x.Buf] {
+			err = fmt.Errorf("%s depends on what the loop computes", v.Name)
+		}
+	})
+	return err
+}
+
+// reads reports whether v is made of x.
+func reads(v, x *loop.Value) bool {
+	found := false
+	loop.Visit(v, func(y *loop.Value) { found = found || x == y })
+	return found
+}
+
+// slot is where an operand waits: rows (of the product's rows or columns) by summands, or these by rows.
+type slot struct {
+	v           *loop.Value
+	buf         *loop.Buffer
+	rowAxes     []*loop.Axis
+	sumAxes     []*loop.Axis
+	rows, sums  *loop.Value // place in the slot
+	rowsInner   bool
+	inner, size int
+	copy        *loop.Axis // all elements, as threads copy them
+	part        *loop.Axis // elements of a thread's chunk
+}
+
+func (sl *slot) at(turn, rows, sums *loop.Value) []*loop.Value {
+	if sl.rowsInner {
+		return []*loop.Value{turn, sums, rows}
+	}
+	return []*loop.Value{turn, rows, sums}
+}
+
+func (s *stager) slot(v, d *loop.Value, depth, threads int) *slot {
+	sl := &slot{v: v}
+	over := s.deps.over(d)
+	for _, a := range inOrder(s.k, s.deps.value(v)) {
+		switch {
+		case !a.IsOpen():
+		case loop.Has(over, a):
+			sl.sumAxes = append(sl.sumAxes, a)
+		default:
+			sl.rowAxes = append(sl.rowAxes, a)
+		}
+	}
+	rows, sums := 1, 1
+	sl.rows, rows = s.position(sl.rowAxes)
+	sl.sums, sums = s.position(sl.sumAxes)
+	sl.rowsInner = !s.contiguous(v, sl.sumAxes) && s.contiguous(v, sl.rowAxes)
+	outer := rows
+	sl.inner = sums
+	if sl.rowsInner {
+		outer, sl.inner = sums, rows
+	}
+	sl.size = outer * sl.inner
+	sl.buf = &loop.Buffer{Name: freshName(s.k, "slot"), Elem: v.Elem, Mode: loop.Local, Dims: []int{depth, outer, sl.inner + slotPad}}
+	s.k.Bufs = append(s.k.Bufs, sl.buf)
+	axis := func(stem string, n int, bind loop.Bind) *loop.Axis {
+		a := &loop.Axis{Name: freshName(s.k, stem), Extent: intValue(n), Max: n, Bind: bind}
+		s.k.Axes = append(s.k.Axes, a)
+		return a
+	}
+	rounds := axis("step", multiple(sl.size, threads*slotChunk)/(threads*slotChunk), loop.Open)
+	thread := axis("thread", threads, loop.Thread)
+	sl.part = axis("part", slotChunk, loop.Open)
+	sl.copy = axis("copy", sl.size, loop.Open)
+	sl.copy.Def = binary(loop.Add, times(binary(loop.Add, times(axisValue(rounds), threads), axisValue(thread)), slotChunk), axisValue(sl.part))
+	return sl
+}
+
+// position is the place that leaf axes, the last fastest, come to, and how many there are.
+func (s *stager) position(axes []*loop.Axis) (at *loop.Value, n int) {
+	at, n = intValue(0), 1
+	for i := len(axes) - 1; i >= 0; i-- {
+		step := times(axisValue(axes[i]), n)
+		if n == 1 {
+			at = step
+		} else {
+			at = binary(loop.Add, step, at)
+		}
+		n *= axes[i].Max
+	}
+	return at, n
+}
+
+// contiguous reports whether a load in v goes along the last of axes.
+func (s *stager) contiguous(v *loop.Value, axes []*loop.Axis) bool {
+	found := false
+	loop.Visit(v, func(x *loop.Value) {
+		if x.Op == loop.Load && len(axes) > 0 {
+			_, terms := affine(address(s.x, x.Buf, x.Args))
+			found = found || terms[axes[len(axes)-1].Name] == 1
+		}
+	})
+	return found
+}
+
+// fill copies the operand of a turn of the loop over axis a to its slot.
+func (s *stager) fill(sl *slot, a *loop.Axis, turn *loop.Value, depth int) loop.Stmt {
+	at := axisValue(sl.copy)
+	outer, inner := over(at, sl.inner), rest(at, sl.inner)
+	m := &mover{x: s.x, to: map[string]*index.Expr{a.Name: s.x.of(turn)}, done: map[*loop.Value]*loop.Value{}}
+	rows, sums := outer, inner
+	if sl.rowsInner {
+		rows, sums = inner, outer
+	}
+	m.spread(sl.rowAxes, rows)
+	m.spread(sl.sumAxes, sums)
+	st := &loop.Store{Buf: sl.buf, Index: sl.at(binary(loop.Mod, turn, intValue(depth)), rows, sums), Val: m.value(sl.v)}
+	for i, v := range st.Index {
+		st.Index[i] = s.x.simple(v)
+	}
+	if sl.copy.Def != nil && multiple(sl.size, slotChunk) != sl.size {
+		panic("schedule: stage: a slot of odd size")
+	}
+	if _, most := s.x.rng(s.x.axis(sl.copy)); most >= sl.size {
+		st.Guard = binary(loop.Lt, at, intValue(sl.size))
+	}
+	if s.isCopy(st, sl.part) {
+		st.Async = true
+	}
+	return st
+}
+
+// mover rewrites values for other indices.
+type mover struct {
+	x      *indices
+	to     map[string]*index.Expr // of leaf axes
+	groups []digits
+	done   map[*loop.Value]*loop.Value
+}
+
+// digits are axes whose indices are the digits of a place.
+type digits struct {
+	axes  []*loop.Axis
+	place *index.Expr
+}
+
+// spread lets the digits of place, the last fastest, be the indices of axes.
+func (m *mover) spread(axes []*loop.Axis, place *loop.Value) {
+	d := digits{axes, m.x.of(place)}
+	m.groups = append(m.groups, d)
+	n := 1
+	for i := len(axes) - 1; i >= 0; i-- {
+		e := index.Quo(d.place, index.C(n))
+		if i > 0 {
+			e = index.Rem(e, index.C(axes[i].Max))
+		}
+		m.to[axes[i].Name] = e
+		n *= axes[i].Max
+	}
+}
+
+// index is e at the other indices. Where e adds up all digits of a place, it has the place.
+func (m *mover) index(e *index.Expr) *index.Expr {
+	_, terms := affine(e)
+	for _, d := range m.groups {
+		if len(d.axes) == 0 {
+			continue
+		}
+		step := terms[d.axes[len(d.axes)-1].Name]
+		n, whole := step, step != 0
+		for i := len(d.axes) - 1; i >= 0; i-- {
+			whole = whole && terms[d.axes[i].Name] == n
+			n *= d.axes[i].Max
+		}
+		if !whole {
+			continue
+		}
+		for _, a := range d.axes {
+			e = index.Sub(e, index.Prod(index.V(a.Name), index.C(terms[a.Name])))
+		}
+		return index.Sum(m.index(e), index.Prod(d.place, index.C(step)))
+	}
+	return e.Subst(func(name string) *index.Expr {
+		if to := m.to[name]; to != nil {
+			return to
+		}
+		if v := m.x.vars[name]; v.Op != loop.AxisIndex {
+			return m.x.opaque(m.value(v))
+		}
+		return index.V(name)
+	})
+}
+
+func (m *mover) value(v *loop.Value) *loop.Value {
+	if v == nil {
+		return nil
+	}
+	if n, ok := m.done[v]; ok {
+		return n
+	}
+	if v.Elem == loop.I64 && v.Op != loop.Load && v.Op != loop.Where {
+		n := m.x.value(m.index(m.x.of(v).SimplifyIn(m.x.bound)).SimplifyIn(m.x.bound))
+		m.done[v] = n
+		return n
+	}
+	n := *v
+	n.Name, n.Args = "", nil
+	for _, a := range v.Args {
+		n.Args = append(n.Args, m.value(a))
+	}
+	n.Guard = m.value(v.Guard)
+	m.done[v] = &n
+	return &n
+}
+
+// isCopy reports whether st copies 16 bytes that lie side by side, and on a multiple of 16, for all indices of part.
+func (s *stager) isCopy(st *loop.Store, part *loop.Axis) bool {
+	v := st.Val
+	if v.Op != loop.Load || v.Elem != st.Buf.Elem || v.Elem.Size()*slotChunk != 16 || bytesOf(v.Buf)%16 != 0 {
+		return false
+	}
+	aligned := func(e *index.Expr) bool {
+		first := s.at(e, part, 0)
+		step := index.Sub(s.at(e, part, slotChunk-1), first).SimplifyIn(s.x.bound)
+		return step.IsConst(slotChunk-1) && index.Rem(first, index.C(slotChunk)).SimplifyIn(s.x.bound).IsConst(0)
+	}
+	return aligned(address(s.x, v.Buf, v.Args)) && aligned(address(s.x, st.Buf, st.Index)) && s.even(v.Guard, part, aligned) && s.even(st.Guard, part, aligned)
+}
+
+// at is e at an index of an axis.
+func (s *stager) at(e *index.Expr, a *loop.Axis, i int) *index.Expr {
+	return e.Subst(func(name string) *index.Expr {
+		if name == a.Name {
+			return index.C(i)
+		}
+		return index.V(name)
+	}).SimplifyIn(s.x.bound)
+}
+
+// even reports whether a condition is the same for all indices of part: where it compares an index with a limit, both
+// are multiples of a chunk.
+func (s *stager) even(cond *loop.Value, part *loop.Axis, aligned func(*index.Expr) bool) bool {
+	switch {
+	case cond == nil || !loop.Has(s.deps.value(cond), part):
+		return true
+	case cond.Op == loop.And:
+		return s.even(cond.Args[0], part, aligned) && s.even(cond.Args[1], part, aligned)
+	case cond.Op != loop.Lt && cond.Op != loop.Ge || cond.Args[0].Elem != loop.I64:
+		return false
+	}
+	return aligned(index.Sub(s.x.of(cond.Args[0]), s.x.of(cond.Args[1])).SimplifyIn(s.x.bound))
+}

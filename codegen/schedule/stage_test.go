@@ -1,0 +1,97 @@
+package schedule
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir/loop"
+)
+
+// tensorKernels are the cases for a GPU's tensor cores.
+func tensorKernels(t *testing.T, f func(t *testing.T, file string, k *loop.Kernel)) {
+	files, err := filepath.Glob("../../testdata/tensor/*.kir")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".kir"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			f(t, file, parse(t, string(text)))
+		})
+	}
+}
+
+func TestGoldenTensor(t *testing.T) {
+	tensorKernels(t, func(t *testing.T, file string, k *loop.Kernel) {
+		steps, err := Run(k, SM80)
+		require.NoError(t, err)
+		right(t, k, steps, 7)
+		golden(t, file, steps[:len(steps)-1])
+	})
+}
+
+// Whatever is left out of the waiting, the evaluator objects to, or the result is another.
+func TestSlotsNeedTheirStatements(t *testing.T) {
+	tensorKernels(t, func(t *testing.T, file string, k *loop.Kernel) {
+		steps, err := Run(k, SM80)
+		require.NoError(t, err)
+		last := steps[len(steps)-1].Kernel
+		text := last.String()
+		if !strings.Contains(text, "wait 1") {
+			return
+		}
+		args := inputs(k, 1)
+		want := outputs(t, k, args, loop.EvalOptions{Typed: true, Seed: 1})
+		spoilt := map[string]string{
+			"another turn's slot":          strings.Replace(text, "+ 2) % 3", "+ 1) % 3", 1),
+			"two slots, not three":         strings.ReplaceAll(text, "% 3", "% 2"),
+			"the first slot is not filled": strings.Replace(text, "slot[0,", "slot[1,", 1),
+			"a row too far":                strings.Replace(text, "slot[0,", "slot[0,1 + ", 1),
+		}
+		if strings.Contains(text, "async") {
+			spoilt["no wait"] = strings.Replace(text, "wait 1\n", "\n", 1)
+			spoilt["a copy is not waited for"] = strings.Replace(text, "wait 1\n", "wait 2\n", 1)
+		}
+		for name, s := range spoilt {
+			require.NotEqual(t, text, s, name)
+			ks, err := loop.Parse("spoilt", s)
+			require.NoError(t, err, name)
+			got := map[string]*loop.Data{}
+			for b, d := range args {
+				got[b] = d.Clone()
+			}
+			if err = loop.Eval(ks[0], got, loop.EvalOptions{Typed: true, Seed: 1}); err != nil {
+				continue
+			}
+			same := true
+			for _, b := range k.Bufs {
+				if b.Mode == loop.Out || b.Mode == loop.InOut {
+					for i, x := range want[b.Name].F {
+						same = same && x == got[b.Name].F[i]
+					}
+				}
+			}
+			require.False(t, same, name)
+		}
+	})
+}
+
+// Opts that do not fit say why.
+func TestStageRefuses(t *testing.T) {
+	k := parse(t, `kernel k(in A: f32[64,64], in B: f32[64,64], out Y: f32[64,64]) {
+  axis i: 64, j: 64, k: 64
+  Y[i,j] = dot[k](A[i,k], B[k,j])
+}`)
+	k, err := prepare(k, SM80)
+	require.NoError(t, err)
+	opts, err := Choose(k, SM80)
+	require.NoError(t, err)
+	_, err = Apply(k, append(opts, opt(Stage, "z_a", 3, "")))
+	require.ErrorContains(t, err, "z_a is no operand of a product on tensor cores in a loop")
+	_, err = Apply(k, []loop.Opt{opt(Cut, "i", 32, ""), opt(Bind, "i1", 0, "fragrow")})
+	require.ErrorContains(t, err, "a fragrow has 16 indices, not 32")
+}

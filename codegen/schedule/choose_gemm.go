@@ -19,6 +19,9 @@ func (c *chooser) splitDots(stores []*loop.Store) bool {
 	if last == nil || last.Instr != "" {
 		return false
 	}
+	if c.parts(last) {
+		return true
+	}
 	deps := newDepends()
 	shape := shapeOf(last)
 	var pack *loop.Value
@@ -320,8 +323,11 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	}
 	rowBlocks, colBlocks := c.blocks(p, everywhere, want, points)
 	rowTiles, colTiles := p.tiles()
-	if p.staged() {
-		rowBlocks, colBlocks = rowTiles, colTiles
+	if p.tile.Tensor && everywhere(p.row) { // a point a tile
+		rowBlocks = rowTiles
+	}
+	if p.tile.Tensor && everywhere(p.col) {
+		colBlocks = colTiles
 	}
 	blocks := c.kBlocks(p)
 	for _, a := range c.outside(p, len(blocks) > 0) {

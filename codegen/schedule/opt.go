@@ -12,6 +12,7 @@ const (
 	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns; Pack v window n: with its margin, rows n elements longer
 	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
 	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis
+	Part     = "Part"     // Part k n: blocks of n of axis k, of which an operand of a product has only which one, are an axis
 	Join     = "Join"     // Join i n: axis i is axis n, of the same extent
 	Swap     = "Swap"     // Swap z: rows and columns of a dot exchanged
 	Bind     = "Bind"     // Bind i par
@@ -57,13 +58,16 @@ func valueNamed(k *loop.Kernel, name string) (*loop.Value, error) {
 // applySplit applies an opt of the step split to k in place.
 func applySplit(k *loop.Kernel, o loop.Opt) error {
 	switch o.Kind {
-	case Split, Fuse, Join:
+	case Split, Fuse, Join, Part:
 		a, err := axisNamed(k, o.Axis)
 		if err != nil {
 			return err
 		}
 		if o.Kind == Split {
 			return splitSums(k, a)
+		}
+		if o.Kind == Part {
+			return part(k, a, o.Arg)
 		}
 		b, err := axisNamed(k, o.Word)
 		if err != nil {

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -24,8 +25,9 @@ type runConfig struct {
 // Given is what flags of the command line said that whoever takes the run's weights has to say
 // again.
 type Given struct {
-	Set  map[string]string `json:"set,omitempty"`
-	Data map[string]string `json:"data,omitempty"` // whole paths
+	Set       map[string]string `json:"set,omitempty"`
+	Precision string            `json:"precision,omitempty"`
+	Data      map[string]string `json:"data,omitempty"` // whole paths
 }
 
 // ReadGiven is what the run in a folder was given; nothing where there is none.
@@ -66,6 +68,10 @@ func (r *Runner) compareConfig() {
 	for _, kv := range r.m.program.Settings {
 		compare(before.Settings, kv.Key, kv.Value)
 	}
+	if was, now := before.Given.Precision, r.o.Given.Precision; was != now {
+		const model = "what the model says"
+		r.o.Progress.Line("warning: products are made in %s; the run began with %s", cmp.Or(now, model), cmp.Or(was, model))
+	}
 	for _, s := range r.m.program.Sources {
 		compare(before.Data, s.Name, s.Path)
 	}
@@ -92,11 +98,11 @@ func (r *Runner) otherSettings() (words, flags string) {
 }
 
 // asBefore tells whether an eval would say what it said in the run folder: by the same compiler, with the same
-// model, settings and data.
+// model, settings, precision and data.
 func (r *Runner) asBefore() bool {
 	before, ok := readConfig(r.o.Out)
 	others, _ := r.otherSettings()
-	if !ok || before.Version != r.o.Version || others != "" || r.o.NewData {
+	if !ok || before.Version != r.o.Version || others != "" || before.Given.Precision != r.o.Given.Precision || r.o.NewData {
 		return false
 	}
 	path := r.keptFile()

@@ -12,15 +12,15 @@ import (
 	"mdlc/runtime/program"
 )
 
-// takeFromRun gives this run those --set and --data of the run whose weights it takes that are not
-// given now, and returns what both were given.
+// takeFromRun gives this run those --set, --precision and --data of the run whose weights it takes that
+// are not given now, and returns what both were given.
 func (c *runCommand) takeFromRun(t *terminal, out string) runtime.Given {
 	var past runtime.Given
 	if c.takesWeights(out) {
 		past = runtime.ReadGiven(out)
 	}
 	if filepath.Ext(c.File) != ".mdl" { // a bundle has its settings
-		past.Set = nil
+		past.Set, past.Precision = nil, ""
 	}
 	var taken []string
 	merge := func(flag string, past, now map[string]string) map[string]string {
@@ -43,8 +43,12 @@ func (c *runCommand) takeFromRun(t *terminal, out string) runtime.Given {
 			data[name] = abs
 		}
 	}
-	both := runtime.Given{Set: merge("set", past.Set, c.Set), Data: merge("data", past.Data, data)}
-	c.past, c.pastData = past.Set, past.Data
+	both := runtime.Given{Set: merge("set", past.Set, c.Set), Precision: cmp.Or(string(c.Precision), past.Precision)}
+	if both.Precision != string(c.Precision) {
+		taken = append(taken, "--precision "+both.Precision)
+	}
+	both.Data = merge("data", past.Data, data)
+	c.past, c.pastPrecision, c.pastData = past.Set, precision(past.Precision), past.Data
 	if len(taken) > 0 && !c.Quiet {
 		fmt.Fprintf(t.stderr, "as %s was trained: %s\n", out, strings.Join(taken, " "))
 	}

@@ -98,6 +98,10 @@ func TestUsageErrors(t *testing.T) {
 		{"compile FILE --dump polish", "there is no pass polish: the passes are "},
 		{"compile FILE --dump loops:polish", "there is no step polish: the steps are "},
 		{"compile FILE --emit asm --target z80", "unknown target"},
+		{"compile FILE --emit graph --precision int8", "--precision: products are made in bf16, f16 or f32, not in int8\n"},
+		{"check FILE --precision BF16", "products are made in bf16, f16 or f32, not in BF16\n"},
+		{"run FILE train --precision", "--precision: its value is missing"},
+		{"run FILE train --precision f64", "products are made in bf16, f16 or f32, not in f64\n"},
 	} {
 		stdout, stderr, code := call(strings.Fields(strings.ReplaceAll(c.args, "FILE", file))...)
 		require.Equal(t, exitUsage, code, "%s: %s", c.args, stderr)
@@ -198,8 +202,11 @@ func TestBundleRunsLikeTheModel(t *testing.T) {
 	require.Equal(t, 0, code, stderr)
 	require.Equal(t, a, b)
 	require.Equal(t, 8, strings.Count(a, "\n"))
-	_, stderr, code = call("run", "regression.bundle", "train", "--set", "n=3")
-	require.Equal(t, exitUsage, code, stderr)
+	for _, flag := range []string{"--set n=3", "--precision bf16"} {
+		_, stderr, code = call(append([]string{"run", "regression.bundle", "train"}, strings.Fields(flag)...)...)
+		require.Equal(t, exitUsage, code, stderr)
+		require.Contains(t, stderr, "--set and --precision change a model file; a bundle is compiled already\n")
+	}
 }
 
 // What is compiled into a bundle cannot be changed, and is not ignored either.

@@ -137,7 +137,7 @@ func readModel(t *terminal, file string, m modelFlags, flags []runtime.FlagValue
 		return nil, reported{code: exitCode(diagnostics)}
 	}
 	module.Source = filepath.Base(file)
-	return module, nil
+	return module, m.setCompute(t, module)
 }
 
 // exitCode tells the model's errors from those of the command line, which have no place.

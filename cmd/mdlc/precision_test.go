@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // A Transformer, a gather of experts, a convolution and a recurrence whose products are made of
@@ -42,4 +45,77 @@ train for 3 {
 	for _, c := range cases {
 		t.Run(fmt.Sprint(c), func(t *testing.T) { agrees(t, fmt.Sprintf(src, c[:]...), 3, 1.0/128) })
 	}
+}
+
+// --precision means what `compute` of the file would, and wins over it; -v says so.
+func TestPrecisionFlag(t *testing.T) {
+	_, file := model(t)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	graph := func(compute, flag string) (string, string) {
+		said := string(text)
+		if compute != "" {
+			said += "precision { compute = " + compute + " }\n"
+		}
+		require.NoError(t, os.WriteFile(file, []byte(said), 0o644))
+		stdout, stderr, code := call(append([]string{"compile", file, "-v", "--stop-after", "grad"}, strings.Fields(flag)...)...)
+		require.Equal(t, 0, code, stderr)
+		note, _, _ := strings.Cut(stderr, "\n")
+		return stdout, note
+	}
+	said := map[string]string{}
+	for _, e := range []string{"f32", "bf16", "f16"} {
+		said[e], _ = graph(e, "")
+	}
+	require.Regexp(t, `cast %\d+ bf16`, said["bf16"])
+	require.NotContains(t, said["f32"], "f16")
+	for _, c := range []struct{ compute, flag, file string }{{"", "bf16", "f32"}, {"", "f32", "f32"}, {"f16", "bf16", "f16"}, {"bf16", "f32", "bf16"}, {"bf16", "bf16", "bf16"}} {
+		got, note := graph(c.compute, "--precision "+c.flag)
+		require.Equal(t, said[c.flag], got, c)
+		if c.flag != c.file {
+			require.Equal(t, "products are made in "+c.flag+", as --precision says: the file says "+c.file, note)
+		} else {
+			require.NotContains(t, note, "products", c)
+		}
+	}
+}
+
+// Eval, sample and resume take --precision from the run that trained, unless it is given anew.
+func TestPrecisionOfTheRun(t *testing.T) {
+	dir, file := model(t)
+	run := func(args string) (string, string) {
+		stdout, stderr, code := call(append([]string{"run", file}, strings.Fields(args)...)...)
+		require.Equal(t, 0, code, stderr)
+		return stdout, stderr
+	}
+	const taken = "as runs/regression was trained: --precision bf16\n"
+	trained, _ := run("train --steps 60 --json --precision bf16")
+	exact, _ := run("train --steps 60 --json --out exact")
+	require.NotEqual(t, exact, trained)
+	stdout, stderr := run("eval --json")
+	require.Contains(t, stderr, taken)
+	require.True(t, strings.HasSuffix(trained, stdout), "%s%s", trained, stdout)
+	stdout, stderr = run("eval --json --precision f32")
+	require.NotContains(t, stderr, "was trained")
+	require.False(t, strings.HasSuffix(trained, stdout), "%s%s", trained, stdout)
+	_, stderr = run("sample --precision bf16")
+	require.NotContains(t, stderr, "was trained")
+
+	half, _ := run("train --steps 30 --json --precision bf16 --out half")
+	rest, stderr := run("train --steps 60 --json --resume --out half")
+	require.Contains(t, stderr, "half was trained: --precision bf16\n")
+	last := strings.LastIndex(strings.TrimSuffix(half, "\n"), "\n") + 1 // the eval at its end
+	require.Equal(t, trained, half[:last]+rest)
+	sameFile(t, "weights.safetensors", filepath.Join(dir, "runs/regression"), filepath.Join(dir, "half"))
+
+	said, _ := run("train --steps 60 --json --resume --out half")
+	other, _ := run("train --steps 60 --json --resume --precision f16 --out half")
+	require.Contains(t, other, "eval valid")
+	require.NotEqual(t, said, other, "what the log says is of another precision")
+	_, stderr = run("train --steps 70 --resume --precision f32 --out half")
+	require.Contains(t, stderr, "warning: products are made in f32; the run began with f16\n")
+	_, stderr = run("sample --out half")
+	require.Contains(t, stderr, "half was trained: --precision f32\n", "what a resumed run took is its own")
+	_, stderr = run("train --steps 70 --resume --precision f16 --out exact")
+	require.Contains(t, stderr, "warning: products are made in f16; the run began with what the model says\n")
 }

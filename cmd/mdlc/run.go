@@ -18,11 +18,13 @@ import (
 
 // modelFlags are the flags of every command that compiles a model.
 type modelFlags struct {
-	Set     map[string]string `help:"Change an entry of config." placeholder:"KEY=VALUE" mapsep:"none"`
-	Quiet   bool              `short:"q" help:"Print results and errors only."`
-	Verbose bool              `short:"v" help:"Print more."`
+	Set       map[string]string `help:"Change an entry of config." placeholder:"KEY=VALUE" mapsep:"none"`
+	Precision precision         `help:"What products are made in, whatever the model file says: bf16, f16 or f32. Params, moments and sums stay as they are." placeholder:"TYPE"`
+	Quiet     bool              `short:"q" help:"Print results and errors only."`
+	Verbose   bool              `short:"v" help:"Print more."`
 
-	past map[string]string // --set of the run whose weights this one takes
+	past          map[string]string // --set of the run whose weights this one takes
+	pastPrecision precision         // its --precision
 
 	NoFusion bool `hidden:"" help:"Give each operation a kernel of its own: a switch for tests, for the results are the same bits."`
 }

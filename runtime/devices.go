@@ -22,8 +22,8 @@ type Device struct {
 // Holds tells whether there is memory for p, or for the compiled program whose outline p is at least for that.
 func (d *Device) Holds(p *program.Program, s Setup) error { return d.holds(p, memoryOf(p), s) }
 
-// FindDevice finds the device that a user names: cpu (or nothing), emulator, cuda, cuda:N, or
-// auto, which is a GPU where there is one. why says what made auto choose. An unknown name is a
+// FindDevice finds the device that a user names: cpu (or nothing), emulator, emulator:low, emulator:high, cuda,
+// cuda:N, or auto, which is a GPU where there is one. why says what made auto choose. An unknown name is a
 // FlagError; other errors say why the device cannot be had, and what to do.
 func FindDevice(name string) (d *Device, why string, err error) {
 	switch kind, index, numbered := strings.Cut(name, ":"); {
@@ -31,6 +31,8 @@ func FindDevice(name string) (d *Device, why string, err error) {
 		return onCPU, "", nil
 	case name == "emulator":
 		return emulated, "", nil
+	case kind == "emulator" && emulatedEnds[index] != nil:
+		return emulatedEnds[index], "", nil
 	case name == "auto":
 		if d, err = findCUDA(0); err != nil {
 			return onCPU, "no GPU: " + err.Error(), nil
@@ -44,7 +46,7 @@ func FindDevice(name string) (d *Device, why string, err error) {
 		d, err = findCUDA(n)
 		return d, "", err
 	}
-	return nil, "", flagError("--device %s: there are cpu, emulator, cuda, cuda:N and auto", name)
+	return nil, "", flagError("--device %s: there are cpu, emulator, emulator:low, emulator:high, cuda, cuda:N and auto", name)
 }
 
 // Devices lists what programs can run on here, and why there is no GPU where there is none.

@@ -23,10 +23,18 @@ type gpuEmulator struct {
 // shadow is how many bytes the emulator keeps about each byte of memory that kernels touch.
 const shadow = 13
 
-var emulated = &Device{Name: "emulator", Arch: "sm_80", runs: runsOnGPU,
-	Title: "a GPU emulated on the CPU, which tells of races and wrong addresses; slow",
-	holds: func(_ *program.Program, need int64, _ Setup) error { return checkMemory(need * shadow) },
-	open:  func(p *program.Program, s Setup) (device, error) { return newEmulator(p, s.Threads) }}
+var emulated = newEmulated("emulator", emulator.Nearest)
+
+// emulatedEnds give the least or the greatest of the results that the manual allows where it leaves them open, as in
+// the products of tensor cores: a GPU is somewhere between.
+var emulatedEnds = map[string]*Device{"low": newEmulated("emulator:low", emulator.Low), "high": newEmulated("emulator:high", emulator.High)}
+
+func newEmulated(name string, approx emulator.Approx) *Device {
+	return &Device{Name: name, Arch: "sm_80", runs: runsOnGPU,
+		Title: "a GPU emulated on the CPU, which tells of races and wrong addresses; slow",
+		holds: func(_ *program.Program, need int64, _ Setup) error { return checkMemory(need * shadow) },
+		open:  func(p *program.Program, s Setup) (device, error) { return newEmulator(p, s.Threads, approx) }}
+}
 
 // runsOnGPU refuses programs that are for no GPU.
 func runsOnGPU(t program.Target) error {
@@ -36,9 +44,9 @@ func runsOnGPU(t program.Target) error {
 	return nil
 }
 
-func newEmulator(p *program.Program, threads int) (*gpuEmulator, error) {
+func newEmulator(p *program.Program, threads int, approx emulator.Approx) (*gpuEmulator, error) {
 	d := &gpuEmulator{program: p, threads: Threads(threads)}
-	d.gpu.Workers = d.threads
+	d.gpu.Workers, d.gpu.Approx = d.threads, approx
 	var err error
 	if len(p.Kernels) > 0 {
 		if d.module, err = emulator.Load(string(p.Object)); err != nil {

@@ -15,7 +15,7 @@ func TestDevices(t *testing.T) {
 	dir, file := model(t)
 	_, stderr, code := call("run", file, "train", "--device", "tpu", "--out", dir+"/run")
 	require.Equal(t, exitUsage, code)
-	require.Contains(t, stderr, "--device tpu: there are cpu, emulator, cuda, cuda:N and auto")
+	require.Contains(t, stderr, "--device tpu: there are cpu, emulator, emulator:low, emulator:high, cuda, cuda:N and auto")
 	devices, noGPU := runtime.Devices()
 	if noGPU != nil {
 		_, stderr, code = call("run", file, "train", "--device", "cuda", "--out", dir+"/run")
@@ -53,4 +53,21 @@ func TestEmulatorTrainsWithTheBitsOfTheCPU(t *testing.T) {
 		weights = append(weights, records+sample+string(file))
 	}
 	require.Equal(t, weights[0], weights[1])
+}
+
+// The emulator adds products of tensor cores in the CPU's order, or so that they are at an end of what the manual allows.
+func TestEndsOfTheEmulator(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("product.mdl", []byte("sample s { x ~ normal[32, 64]  y ~ normal[64, 32]  show sum(x @ y) }\n"), 0o644))
+	said := map[string]string{}
+	for _, device := range []string{"cpu", "emulator", "emulator:low", "emulator:high"} {
+		stdout, stderr, code := call("run", "product.mdl", "sample", "s", "-q", "--precision", "bf16", "--device", device)
+		require.Equal(t, 0, code, stderr)
+		said[device] = stdout
+	}
+	require.Equal(t, said["cpu"], said["emulator"])
+	require.NotEqual(t, said["emulator"], said["emulator:low"])
+	require.NotEqual(t, said["emulator"], said["emulator:high"])
+	require.NotEqual(t, said["emulator:low"], said["emulator:high"])
 }

@@ -15,7 +15,7 @@ import (
 
 const goldenPTX = "../testdata/ptx/kernels"
 
-// goldenKernels are kernels of testdata/schedule and testdata/tensor of which the PTX is kept: rows, column sums, products with a
+// goldenKernels are kernels of testdata/schedule and testdata/schedule_gpu of which the PTX is kept: rows, column sums, products with a
 // panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place.
 var goldenKernels = []string{
 	"adam", "argsort", "product", "convolution", "colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
@@ -28,7 +28,7 @@ func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
 	}
 	text, err := os.ReadFile("../testdata/schedule/" + name + ".kir")
 	if err != nil {
-		text, err = os.ReadFile("../testdata/tensor/" + name + ".kir")
+		text, err = os.ReadFile("../testdata/schedule_gpu/" + name + ".kir")
 	}
 	require.NoError(t, err)
 	steps, err := schedule.Run(parseKernel(t, string(text)), target.Machine)

@@ -33,7 +33,7 @@ func checkScheduled(t *testing.T, target *Target) {
 	}
 	sets := []set{{"schedule", "", machine}, {"skew", "", &streaming}}
 	if target.GPU {
-		sets = append(sets, set{"schedule", "cramped_", &cramped})
+		sets = append(sets, set{"schedule", "cramped_", &cramped}, set{"schedule_gpu", "", machine})
 	}
 	for _, c := range sets {
 		files, err := filepath.Glob("../testdata/" + c.dir + "/*.kir")

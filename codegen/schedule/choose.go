@@ -23,6 +23,11 @@ func Choose(k *loop.Kernel, m *Machine) ([]loop.Opt, error) {
 			panic("schedule: Choose: kernel " + k.Name + " splits without end")
 		}
 	}
+	for _, page := range pages(c.k.Body) {
+		if _, ok := equations(page); !ok {
+			c.deals(page)
+		}
+	}
 	if c.err != nil {
 		return nil, c.err
 	}
@@ -53,7 +58,7 @@ func (c *chooser) do(kind, axis string, arg int, word string) {
 		return
 	}
 	switch kind {
-	case Split, Pack, Fuse, Join, Swap, Part:
+	case Split, Pack, Fuse, Join, Swap, Part, Deal:
 		if c.err = applySplit(c.k, o); c.err == nil {
 			finish(c.k)
 		}

@@ -528,6 +528,19 @@ func (c *chooser) scheduled(page []loop.Stmt) {
 	if lane == nil {
 		return
 	}
+	if c.m.Processors > 0 { // points are small there, and what stays open is each point's own
+		if lane.Max > c.m.Lanes {
+			c.do(Cut, lane.Name, c.m.Lanes, "")
+			outer, inner := piecesNamed(c.k, lane)
+			c.do(Bind, outer.Name, 0, "par")
+			lane = inner
+		}
+		for _, a := range free {
+			if a != lane && a.Def == nil && a.Bind == loop.Open {
+				c.do(Bind, a.Name, 0, "par")
+			}
+		}
+	}
 	if lane.Max%c.m.Lanes != 0 {
 		c.do(Cut, lane.Name, (lane.Max+c.m.Lanes-1)/c.m.Lanes*c.m.Lanes, "")
 		_, lane = piecesNamed(c.k, lane)

@@ -12,6 +12,7 @@ const (
 	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns; Pack v window n: with its margin, rows n elements longer
 	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
 	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis
+	Deal     = "Deal"     // Deal Y n: the rows of Y that a scatter adds to belong to n points
 	Part     = "Part"     // Part k n: blocks of n of axis k, of which an operand of a product has only which one, are an axis
 	Join     = "Join"     // Join i n: axis i is axis n, of the same extent
 	Swap     = "Swap"     // Swap z: rows and columns of a dot exchanged
@@ -77,6 +78,9 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 			return join(k, a, b)
 		}
 		return fuse(k, a, b)
+	}
+	if o.Kind == Deal {
+		return deal(k, o.Axis, o.Arg)
 	}
 	v, err := valueNamed(k, o.Axis)
 	if err != nil {

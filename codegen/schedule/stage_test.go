@@ -13,7 +13,7 @@ import (
 
 // tensorKernels are the cases for a GPU's tensor cores.
 func tensorKernels(t *testing.T, f func(t *testing.T, file string, k *loop.Kernel)) {
-	files, err := filepath.Glob("../../testdata/tensor/*.kir")
+	files, err := filepath.Glob("../../testdata/schedule_gpu/*.kir")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {

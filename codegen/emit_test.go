@@ -106,6 +106,22 @@ var emitCases = []struct{ name, text string }{
   G[i; i < 20] = X[(i + k) % 32]
   C[i; i < 20] = k < i + i0
 }`},
+	{"choices between bits and what they are made of", `kernel choices(in A: i32[40], in B: i32[40], in P: bool[40], out R: i32[40], out S: i32[40], out T: i32[40], out U: i32[40], out V: f32[40], out W: f32[40]) guarded {
+  axis i0: 3 par, il: 16 lane, i: 40 = i0*16 + il
+  a = A[i; i < 40]   b = B[i; i < 40]
+  R[i; i < 40] = where(a < b, a / 4 * 4 + b % 4, a)
+  S[i; i < 40] = where(a < b, (a & 7) | (b & -8), a)
+  T[i; i < 40] = where(a < b, b, (a & 6) | (b & -7))
+  U[i; i < 40] = where(P[i; i < 40], a, (a & -6) | (b & 5))
+  V[i; i < 40] = where(a < b, bitcast[f32]((a & -16) | (b & 15)), bitcast[f32](a))
+  W[i; i < 40] = where(P[i; i < 40], bitcast[f32](a), bitcast[f32]((a & -32) | (b & 31)))
+}`},
+	{"choices between wide bits", `kernel wide(in A: i64[40], in B: i64[40], in P: bool[40], out R: i64[40], out S: i64[40], out T: i64[40]) guarded {
+  axis i0: 5 par, il: 8 lane, i: 40 = i0*8 + il
+  R[i] = where(A[i] < B[i], (A[i] & -4) | (B[i] & 3), A[i])
+  S[i] = where(A[i] < B[i], (A[i] & 7) | (B[i] & -8), A[i])
+  T[i] = where(P[i], A[i], (A[i] & -8) | (B[i] & 7))
+}`},
 	{"bytes in a dot", `kernel qdot(in X: i8[4,30], in W: u8[30,8], in V: i8[30,8], out Y: i32[4,8]) guarded {
   axis i: 4 reg, jl: 8 lane, k: 30
   Y[i,jl] = dot[k](X[i,k], V[k,jl]) + i32(W[i,jl])
@@ -237,8 +253,9 @@ func beside(t *testing.T, k *loop.Kernel, m runner, ints int64, look func(b *loo
 	}
 }
 
-func TestKernelsEqualEvaluator(t *testing.T) {
-	target := hostTarget(t)
+func TestKernelsEqualEvaluator(t *testing.T) { eachLevel(t, checkKernels) }
+
+func checkKernels(t *testing.T, target *Target) {
 	var kernels []*loop.Kernel
 	for _, c := range emitCases {
 		kernels = append(kernels, schedule.Expand(parseKernel(t, c.text)))

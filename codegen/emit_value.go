@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/llir/llvm/ir"
+	"github.com/llir/llvm/ir/constant"
 	"github.com/llir/llvm/ir/enum"
 	"github.com/llir/llvm/ir/types"
 	"github.com/llir/llvm/ir/value"
@@ -372,7 +373,34 @@ func (e *emitter) mulHi(v *loop.Value) value.Value {
 
 func (e *emitter) where(v *loop.Value) value.Value {
 	cond, a := e.value(v.Args[0]), e.args(v, v.Args[1], v.Args[2])
+	i := 0
+	if _, ok := a[0].(constant.Constant); ok {
+		i = 1
+	}
+	a[i] = e.fence(a[i])
 	return e.b.Block.NewSelect(cond, a[0], a[1])
+}
+
+// fence hides from LLVM how bits came about, of which a choice is made. LLVM 19 makes bit operations of three operands
+// and a choice between the result and one of them a masked VPTERNLOG, with a wrong truth table
+// where another is in memory (issue 157929). There is a fence of floats only; it costs nothing.
+func (e *emitter) fence(x value.Value) value.Value {
+	_, fixed := x.(constant.Constant)
+	n, like := llir.Lanes(x.Type()), llir.Scalar(x.Type())
+	if !e.t.Ternary || n == 0 || fixed {
+		return x
+	}
+	switch {
+	case like.Equal(types.I32):
+		like = types.Float
+	case like.Equal(types.I64):
+		like = types.Double
+	default:
+		if _, bits := x.(*ir.InstBitCast); !bits || !types.IsFloat(like) {
+			return x // a float, or of a size that has no such operation under a mask
+		}
+	}
+	return e.b.Bitcast(e.b.Math("arithmetic.fence", e.b.Bitcast(x, llir.Vec(n, like))), x.Type())
 }
 
 // at picks a coordinate of an axis: by renaming where it is a register axis.

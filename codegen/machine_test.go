@@ -63,9 +63,17 @@ func leastTarget(t testing.TB) *Target {
 	return target
 }
 
-// eachTarget runs a test for this machine and for a GPU.
+// eachLevel runs a test for every level of x86-64 that this machine has.
+func eachLevel(t *testing.T, f func(t *testing.T, target *Target)) {
+	hostTarget(t)
+	for _, target := range HostTargets() {
+		t.Run(target.Name, func(t *testing.T) { f(t, target) })
+	}
+}
+
+// eachTarget runs a test for every level of this machine and for a GPU.
 func eachTarget(t *testing.T, f func(t *testing.T, target *Target)) {
-	t.Run("host", func(t *testing.T) { f(t, hostTarget(t)) })
+	eachLevel(t, f)
 	t.Run("gpu", func(t *testing.T) { f(t, gpuTarget(t, "sm_80")) })
 }
 
@@ -157,8 +165,9 @@ func gemmText(m, n, k int) string {
 }`, m, n, k, (m+95)/96, (n+15)/16, (k+255)/256, 256)
 }
 
-func TestGemmKernel(t *testing.T) {
-	target := hostTarget(t)
+func TestGemmKernel(t *testing.T) { eachLevel(t, checkGemm) }
+
+func checkGemm(t *testing.T, target *Target) {
 	for _, s := range [][3]int{{96, 16, 256}, {100, 37, 300}, {7, 5, 3}} {
 		m, n, k := s[0], s[1], s[2]
 		mc := load(t, target, parseKernel(t, gemmText(m, n, k)))[0]

@@ -204,8 +204,9 @@ func TestMathFunctions(t *testing.T) {
 }
 
 // TestMathBitsEqualEvaluator: the machine and the typed evaluator agree bit for bit.
-func TestMathBitsEqualEvaluator(t *testing.T) {
-	target := hostTarget(t)
+func TestMathBitsEqualEvaluator(t *testing.T) { eachLevel(t, checkMathBits) }
+
+func checkMathBits(t *testing.T, target *Target) {
 	for _, elem := range []loop.Elem{loop.F32, loop.F64} {
 		var kernels []*loop.Kernel
 		for _, f := range mathFuncs {
@@ -298,8 +299,9 @@ func f64s(b []byte) []float64 {
 
 // TestExtremesOfEdges: min and max of every pair of the edges, zeros of both signs and NaN among
 // them, have the evaluator's bits, as elements and reduced over few registers and many.
-func TestExtremesOfEdges(t *testing.T) {
-	target := hostTarget(t)
+func TestExtremesOfEdges(t *testing.T) { eachLevel(t, checkExtremes) }
+
+func checkExtremes(t *testing.T, target *Target) {
 	for _, op := range []string{"min", "max"} {
 		for _, elem := range []loop.Elem{loop.F32, loop.F64} {
 			pair := parseKernel(t, mathText("pair", elem.String(), op+"(x, z)"))

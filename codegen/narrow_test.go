@@ -155,8 +155,9 @@ func narrowElementwise(b *ir.Builder, op *ir.Op, e loop.Elem) *ir.Node {
 }
 
 // Casts round every float to 16 bits as the typed evaluator does: ties, denormals, overflow, NaN.
-func TestNarrowCastsOfAllFloats(t *testing.T) {
-	target := hostTarget(t)
+func TestNarrowCastsOfAllFloats(t *testing.T) { eachLevel(t, checkNarrowCasts) }
+
+func checkNarrowCasts(t *testing.T, target *Target) {
 	const n = 1 << 17
 	r := rand.New(rand.NewSource(3))
 	x := loop.NewData(loop.F32, n)

@@ -191,8 +191,9 @@ func sameBits(t *testing.T, want, got *loop.Data, what string) {
 
 // Compiled programs against the typed evaluator of their scheduled kernels, bit for
 // bit, and against the pages, which know the exact exp and tanh, closely.
-func TestPrograms(t *testing.T) {
-	target := hostTarget(t)
+func TestPrograms(t *testing.T) { eachLevel(t, checkPrograms) }
+
+func checkPrograms(t *testing.T, target *Target) {
 	m := target.Machine
 	files, err := filepath.Glob("../testdata/lower/*.graph")
 	require.NoError(t, err)

@@ -68,8 +68,9 @@ func checkScheduled(t *testing.T, target *Target) {
 }
 
 // TestSkewedRowsEqualEvaluator: rows of sizes that no block divides, down to one, a row late.
-func TestSkewedRowsEqualEvaluator(t *testing.T) {
-	target := hostTarget(t)
+func TestSkewedRowsEqualEvaluator(t *testing.T) { eachLevel(t, checkSkewedRows) }
+
+func checkSkewedRows(t *testing.T, target *Target) {
 	machine := target.Machine
 	var equations, kernels []*loop.Kernel
 	for _, rows := range []int{1, 2, 17, 70} {

@@ -21,6 +21,7 @@ type Target struct {
 	Attrs   string // features on top, as LLVM's -mattr
 	Vector  int    // bytes of a vector register
 	Narrow  bool   // has masked loads and stores of elements of one and two bytes, and scatters
+	Ternary bool   // has bit operations of three operands
 	GPU     bool   // the lanes of a vector are the threads of a warp, and the code is PTX
 	// Accumulators are how many a micro-kernel has at most: x86_regcallcc hands over sixteen vectors, and where there
 	// are no more registers its operands need some.
@@ -31,7 +32,7 @@ type Target struct {
 // targets are the known levels of x86-64, best first, and GPUs.
 var targets = []*Target{
 	{
-		Name: "avx512", Machine: schedule.AVX512, CPU: "x86-64-v4", Attrs: "-prefer-256-bit", Vector: 64, Narrow: true, Accumulators: 16,
+		Name: "avx512", Machine: schedule.AVX512, CPU: "x86-64-v4", Attrs: "-prefer-256-bit", Vector: 64, Narrow: true, Ternary: true, Accumulators: 16,
 		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512CD, cpuid.AVX512DQ, cpuid.AVX512VL},
 	},
 	{
@@ -89,6 +90,17 @@ func HostTarget() (*Target, error) {
 	}
 	return nil, fmt.Errorf("this CPU (%s) lacks %s, which the target %s needs; use the reference device",
 		cpuid.CPU.BrandName, strings.Join(least.Missing(), ", "), least.Name)
+}
+
+// HostTargets are all targets that this machine's processor runs, best first.
+func HostTargets() []*Target {
+	var out []*Target
+	for _, t := range targets {
+		if !t.GPU && len(t.Missing()) == 0 {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // Missing names the features of the target that this machine lacks.

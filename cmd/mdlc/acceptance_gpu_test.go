@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,52 +54,9 @@ func (m toy) onGPU(t *testing.T, file string) {
 		t.Logf("no sample: it would take too long on the emulator")
 		samples = nil
 	}
-	type result struct {
-		reports []map[string]json.RawMessage
-		weights []byte
-		samples map[string][]byte
-	}
-	results := map[string]result{}
+	var ran []outcome
 	for _, device := range []string{"cpu", "emulator"} {
-		out := filepath.Join(dir, device)
-		args := append([]string{"--device", device, "--out", out, "-q"}, with...)
-		stdout, _ := mdlc(t, append([]string{"run", file, "train", "--seed", "3", "--json", "--steps", strconv.Itoa(steps)}, args...)...)
-		r := result{reports: reportsOf(t, stdout), samples: map[string][]byte{}}
-		var err error
-		r.weights, err = os.ReadFile(filepath.Join(out, "weights.safetensors"))
-		require.NoError(t, err)
-		for _, s := range samples {
-			said, _ := mdlc(t, append(append([]string{"run", file, "sample"}, strings.Fields(s)...), args...)...)
-			r.samples[s] = said
-		}
-		files, err := filepath.Glob(filepath.Join(out, "samples", "*"))
-		require.NoError(t, err)
-		for _, f := range files {
-			r.samples[filepath.Base(f)], err = os.ReadFile(f)
-			require.NoError(t, err)
-		}
-		results[device] = r
+		ran = append(ran, outcomeOf(t, file, filepath.Join(dir, device), steps, samples, append([]string{"--device", device}, with...)))
 	}
-	cpu, gpu := results["cpu"], results["emulator"]
-	require.NotEmpty(t, cpu.reports)
-	require.Equal(t, cpu.reports, gpu.reports)
-	require.True(t, bytes.Equal(cpu.weights, gpu.weights), "the weights differ")
-	require.Equal(t, len(cpu.samples), len(gpu.samples))
-	for name, want := range cpu.samples {
-		require.True(t, bytes.Equal(bytes.ReplaceAll(want, []byte("/cpu/"), []byte("/emulator/")), gpu.samples[name]), "the samples %s differ", name)
-	}
-	t.Logf("%d steps, %d reports, %d bytes of weights, %d samples: equal", steps, len(cpu.reports), len(cpu.weights), len(cpu.samples))
-}
-
-// reportsOf are the lines of a training but for what they tell of time.
-func reportsOf(t *testing.T, stdout []byte) (out []map[string]json.RawMessage) {
-	for line := range bytes.Lines(stdout) {
-		var r map[string]json.RawMessage
-		require.NoError(t, json.Unmarshal(line, &r))
-		for _, name := range []string{"time", "seconds", "steps_per_second", "memory"} {
-			delete(r, name)
-		}
-		out = append(out, r)
-	}
-	return out
+	sameOutcome(t, ran[0], ran[1])
 }

@@ -28,10 +28,13 @@ func TestAcceptanceNewcomers(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, newcomers, len(files), "each model has a row")
 	for _, m := range newcomers {
-		t.Run(m.model, func(t *testing.T) {
-			file, err := filepath.Abs(filepath.Join("../../testdata/newcomers", m.model+".mdl"))
-			require.NoError(t, err)
-			m.check(t, file)
-		})
+		t.Run(m.model, func(t *testing.T) { m.check(t, newcomer(t, m.model)) })
 	}
+}
+
+// newcomer is the path of a newcomer's model.
+func newcomer(t *testing.T, name string) string {
+	path, err := filepath.Abs(filepath.Join("../../testdata/newcomers", name+".mdl"))
+	require.NoError(t, err)
+	return path
 }

@@ -63,7 +63,13 @@ func checkScheduled(t *testing.T, target *Target) {
 		require.Greater(t, evicted, 3)
 	}
 	for i, m := range runners(t, target, kernels...) {
-		t.Run(names[i], func(t *testing.T) { checkAgainst(t, equations[i], m, -5) })
+		t.Run(names[i], func(t *testing.T) {
+			if slices.ContainsFunc(kernels[i].Opts, func(o loop.Opt) bool { return o.Kind == schedule.Chop }) {
+				checkNear(t, equations[i], m) // adds in another order
+				return
+			}
+			checkAgainst(t, equations[i], m, -5)
+		})
 	}
 }
 

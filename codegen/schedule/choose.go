@@ -58,7 +58,7 @@ func (c *chooser) do(kind, axis string, arg int, word string) {
 		return
 	}
 	switch kind {
-	case Split, Pack, Fuse, Join, Swap, Part, Deal:
+	case Split, Pack, Fuse, Join, Swap, Part, Deal, Chop:
 		if c.err = applySplit(c.k, o); c.err == nil {
 			finish(c.k)
 		}

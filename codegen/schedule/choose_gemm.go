@@ -264,7 +264,7 @@ func (c *chooser) packTensor(p *product) bool {
 			return true
 		}
 	}
-	return false
+	return c.chops(p)
 }
 
 // crosses reports whether rows and columns should be exchanged: columns are lanes, and lanes should be where the result

@@ -73,7 +73,7 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	steps := []Step{{"input", k}}
 	n := clone(k)
-	for _, o := range ofKind(opts, Split, Pack, Fuse, Join, Swap, Part, Deal) {
+	for _, o := range ofKind(opts, Split, Pack, Fuse, Join, Swap, Part, Deal, Chop) {
 		if err := applySplit(n, o); err != nil {
 			return steps, illegal(k, "split", o, err)
 		}

@@ -169,8 +169,8 @@ func numberAt(line string, i int, typ string) int {
 	}
 	j := i
 	if strings.HasPrefix(typ, "<") {
-		if strings.HasPrefix(line[i:], "<float ") {
-			j += strings.IndexByte(line[i:], '>') + 1
+		if strings.HasPrefix(line[i:], "splat (") {
+			j += strings.IndexByte(line[i:], ')') + 1
 		}
 		return j
 	}

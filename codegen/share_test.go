@@ -2,7 +2,6 @@ package codegen
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -134,17 +133,17 @@ func TestNumbered(t *testing.T) {
 	%9 = icmp slt <2 x i64> %a, <i64 1, i64 2>
 	%11 = xor i32 %b, 3
 	%12 = xor <8 x i32> %c, <i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8>
-	%13 = fmul <8 x float> %d, <float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0>
-	%15 = fadd <16 x float> %e, <float 2.0, float 2.0, float 2.0, float 2.0, float 2.0, float 2.0, float 2.0, float 2.0, float 2.0, float 2.0, float 2.0, float 2.0, float 2.0, float 2.0, float 2.0, float 2.0>
-	%14 = call <8 x float> @llvm.fma.v8f32(<8 x float> %d, <8 x float> %d, <8 x float> <float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0>)
+	%13 = fmul <8 x float> %d, splat (float 1.0)
+	%15 = fadd <16 x float> %e, splat (float 2.0)
+	%14 = call <8 x float> @llvm.fma.v8f32(<8 x float> %d, <8 x float> %d, <8 x float> splat (float 1.0))
 	%10 = call x86_regcallcc [1 x <8 x float>] @mdlc.dot8.1_f32.4a(i64 3, ptr %6, i64 16, <8 x float> zeroinitializer)
 	store i64 5, ptr %6, align 8
 	ret void
 }
 `})
 	require.Equal(t, []typed{{"i64", "-24"}, {"i64", "7"}, {"i64", "6"}, {"i64", "30"}, {"i32", "3"},
-		{"<8 x float>", "<float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0, float 1.0>"},
-		{"<16 x float>", "<" + strings.Repeat("float 2.0, ", 15) + "float 2.0>"}, {"i64", "3"}, {"i64", "16"}}, n.numbers)
+		{"<8 x float>", "splat (float 1.0)"},
+		{"<16 x float>", "splat (float 2.0)"}, {"i64", "3"}, {"i64", "16"}}, n.numbers)
 	require.Len(t, n.parts, len(n.numbers)+1)
 }
 

@@ -5,6 +5,7 @@ package llir
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -89,19 +90,18 @@ func SplatConst(n int, c *Const) *Const {
 	if n == 0 {
 		return c
 	}
-	return vector(n, c.typ, func(int) string { return c.text })
+	return &Const{Vec(n, c.typ), "splat (" + c.typ.String() + " " + c.text + ")"}
 }
 
 // Ints is the vector of n integers f(0), f(1), ….
 func Ints(n int, t types.Type, f func(int) int64) *Const {
-	return vector(n, t, func(i int) string { return Int(t, f(i)).text })
-}
-
-func vector(n int, t types.Type, f func(int) string) *Const {
 	parts := make([]string, n)
 	elem := t.String() + " "
 	for i := range parts {
-		parts[i] = elem + f(i)
+		parts[i] = elem + Int(t, f(i)).text
+	}
+	if len(slices.Compact(slices.Clone(parts))) == 1 {
+		return SplatConst(n, Int(t, f(0)))
 	}
 	return &Const{Vec(n, t), "<" + strings.Join(parts, ", ") + ">"}
 }

@@ -8,8 +8,13 @@ import (
 	"mdlc/ir/loop"
 )
 
-// dotUnroll is how many k steps one turn of a dot's innermost loop makes.
-const dotUnroll = 4
+// dotUnroll is how many k steps one turn of a dot's innermost loop makes. From dotEnough vectors on one step is
+// work enough for a turn, except in micro-kernels, whose text is there once, and where it is all steps: neighbouring taps of a
+// strided window share loads.
+const (
+	dotUnroll = 4
+	dotEnough = 8
+)
 
 // dot emits all registers of a product: a loop over k (several axes: the last
 // fastest) with one accumulator a register. Its operands are evaluated inside
@@ -54,7 +59,11 @@ func (e *emitter) contract(v *loop.Value, axes []*loop.Axis, acc []value.Value) 
 	if len(axes) > 1 {
 		return e.over(v, axes[:1], 1, acc, func(in []value.Value) []value.Value { return e.contract(v, axes[1:], in) })
 	}
-	return e.over(v, axes, dotUnroll, acc, func(in []value.Value) []value.Value {
+	steps := dotUnroll
+	if n, ok := e.indexOf(axes[0].Extent).Const(); e.lanes(v) > 0 && len(acc) >= dotEnough && !(ok && n == dotUnroll) {
+		steps = 1
+	}
+	return e.over(v, axes, steps, acc, func(in []value.Value) []value.Value {
 		e.push()
 		out := make([]value.Value, 0, len(in))
 		e.each(v.Axes, func() {

@@ -85,17 +85,14 @@ func narrowDot(spec string, i, k, j int) func(*ir.Builder, loop.Elem) *ir.Node {
 // A scatter of them is refused: its argument is cast before.
 var withoutNarrow = map[string]bool{"iota": true, "bits": true, "scatter": true}
 
-// Every op that kernels know gives with 16-bit floats on the machine the bits of the typed
-// evaluator, scheduled and not.
-func TestNarrowFloatsOnTheMachine(t *testing.T) {
-	eachTarget(t, checkNarrowOps)
+// Every op that kernels know gives with floats of 16 bits and of 32, and of integers those of elements, on the machine
+// the bits of the typed evaluator.
+func TestOpsOnTheMachine(t *testing.T) {
+	eachTarget(t, checkOps)
 }
 
-func checkNarrowOps(t *testing.T, target *Target) {
-	elems := sixteen
-	if target.GPU {
-		elems = append(slices.Clone(sixteen), loop.F32)
-	}
+func checkOps(t *testing.T, target *Target) {
+	elems := append(slices.Clone(sixteen), loop.F32, loop.I32, loop.U32)
 	var names []string
 	var equations, kernels []*loop.Kernel
 	for _, op := range ir.Ops() {
@@ -109,13 +106,16 @@ func checkNarrowOps(t *testing.T, target *Target) {
 		}
 		for _, e := range elems {
 			for i, m := range makers {
+				if m != nil && !e.IsFloat() {
+					continue
+				}
 				b := ir.NewBuilder(op.Name)
 				n := narrowElementwise(b, op, e)
 				if m != nil {
 					n = m(b, e)
 				}
 				if n == nil || n.Op == ir.OpParam {
-					continue // of integers and bools, or a cast to what it is
+					continue // of other types, or a cast to what it is
 				}
 				l := &ir.PlanLaunch{Node: n, Scope: b.Scope(), Type: n.Type, InPlace: []int{-1}}
 				k := mustLower(t, l).kernel

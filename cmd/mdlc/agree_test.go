@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"mdlc/codegen"
 	"mdlc/ir"
 	"mdlc/ir/loop"
 	"mdlc/lang"
@@ -205,8 +206,8 @@ func requireReports(t *testing.T, want []reportedAt, folder string, tolerance fl
 	}
 }
 
-// agrees trains a model by machine code, on two threads, one thread and without
-// fusion, which must give the same bits, and by the reference evaluator, which
+// agrees trains a model by machine code, on two threads, one thread, without fusion and for every level of the CPU,
+// which must give the same bits, and by the reference evaluator, which
 // must give about the same numbers.
 func agrees(t *testing.T, src string, steps int, tolerance float64) {
 	t.Helper()
@@ -215,9 +216,15 @@ func agrees(t *testing.T, src string, steps int, tolerance float64) {
 	require.NoError(t, os.WriteFile(file, []byte(src), 0o644))
 	want, reports := reference(t, src, 5, steps)
 	var first string
-	for _, how := range []string{"--threads=2", "--threads=1", "--no-fusion"} {
+	ways := []string{"--threads=2", "--threads=1", "--no-fusion"}
+	for i, level := range codegen.HostTargets() {
+		if i > 0 { // the first is the default
+			ways = append(ways, "--device=cpu --target="+level.Name)
+		}
+	}
+	for _, how := range ways {
 		out := filepath.Join(dir, strings.Trim(how, "-"))
-		_, stderr, code := call("run", file, "train", "--seed", "5", "--steps", strconv.Itoa(steps), "--out", out, how, "-q")
+		_, stderr, code := call(append([]string{"run", file, "train", "--seed", "5", "--steps", strconv.Itoa(steps), "--out", out, "-q"}, strings.Fields(how)...)...)
 		require.Equal(t, 0, code, "%s\n%s", stderr, src)
 		if first == "" {
 			first = out

@@ -9,6 +9,7 @@
 //	edge    loop bounds, guards, main and edge loops             (edge.go)
 //	skew    the last sweep of a row joins one of the next row    (skew.go)
 //	        panels too large for the machine go to memory        (evict.go)
+//	stage   operands of tensor cores in shared slots             (stage.go)
 //	layout  open axes become registers and lanes                 (layout.go)
 //	expand  transcendental functions and Philox to machine ops   (expand.go)
 //
@@ -36,6 +37,9 @@
 //     the row emits their loops, each from 0 to its extent, which may be data
 //     (min(256, K - k0*256)). Its operands are loads (of f32, possibly guarded on rows or
 //     columns) or, where they are cheap, small expressions of loads.
+//   - A dot with Instr "mma" has operands over one FragRow and one FragCol axis, and a FragSum as the last leaf
+//     that it sums over. Where operands wait in slots, what the warps of a point share has Warp axes, and what
+//     all its threads copy a Thread axis.
 //   - For loops have explicit bounds where they are not the whole extent. A loop over
 //     blocks comes as a main loop without guards and an edge loop with them.
 package schedule

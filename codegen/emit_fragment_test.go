@@ -159,6 +159,33 @@ func TestTensorCores(t *testing.T) {
 	}
 }
 
+// Products of f32 whose tiles warps share have the evaluator's bits.
+func TestSharedTilesOfF32(t *testing.T) {
+	target := gpuTarget(t, "sm_80")
+	rng := rand.New(rand.NewPCG(3, 4))
+	var equations, kernels []*loop.Kernel
+	for name := range tensorProducts {
+		for i := range 2 {
+			m, n, k := 64, 8*(8+rng.IntN(9)), 4*(9+rng.IntN(9))
+			if i > 0 {
+				m, n, k = 65+rng.IntN(70), 65+rng.IntN(70), 33+rng.IntN(40)
+			}
+			if strings.HasPrefix(name, "convolution") {
+				m, k = 5+i*rng.IntN(5), k/2
+			}
+			p := tensorProduct(t, name, "f32", m, n, k)
+			steps, err := schedule.Run(p, target.Machine)
+			require.NoError(t, err)
+			last := steps[len(steps)-1].Kernel
+			require.Contains(t, last.String(), "Stage", "%s", p.Name)
+			equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
+		}
+	}
+	for i, m := range runners(t, target, kernels...) {
+		t.Run(kernels[i].Name, func(t *testing.T) { checkAgainst(t, equations[i], m, -5) })
+	}
+}
+
 // checkNear is checkAgainst where sums may be made in another order.
 func checkNear(t *testing.T, k *loop.Kernel, m runner) {
 	beside(t, k, m, -5, func(b *loop.Buffer, want *loop.Data, got []byte) {

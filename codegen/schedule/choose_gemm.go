@@ -3,7 +3,6 @@ package schedule
 import (
 	"slices"
 
-	"mdlc/ir/index"
 	"mdlc/ir/loop"
 )
 
@@ -69,87 +68,13 @@ func (c *chooser) product(stores []*loop.Store, d *loop.Value) *product {
 	if u := unitAxis(stores, d); u != nil && loop.Has(p.shape.cols, u) {
 		p.col = u
 	}
-	if rows := c.m.Tensor; rows != nil && p.narrow() {
-		p.tile = c.tensorTile(p, stores)
-		if p.staged() {
-			return p
-		}
-		p.tile.Rows = min(p.tile.Rows, multiple(p.rows(), fragmentRows))
-		p.tile.Cols = min(p.tile.Cols, multiple(p.cols(), fragmentCols))
+	if c.blockTile(p, stores) {
 		return p
 	}
 	p.tile = best(c.m.Rows, p.rows(), p.cols())
 	p.tile.Rows = min(p.tile.Rows, p.rows())
 	p.tile.Cols = min(p.tile.Cols, multiple(p.cols(), c.m.Lanes))
 	return p
-}
-
-// The fragments of tensor cores are 16 rows by 8 columns by 16 summands.
-var (
-	fragmentRows = loop.FragmentExtent(loop.FragRow)
-	fragmentCols = loop.FragmentExtent(loop.FragCol)
-	fragmentSums = loop.FragmentExtent(loop.FragSum)
-)
-
-const (
-	stageSums = 32 // summands of a slot
-	stages    = 3  // slots of an operand
-)
-
-// staged reports whether the operands wait in memory that warps share.
-func (p *product) staged() bool { return p.tile.Warps[0] > 0 }
-
-// tensorTile is the row of tensor cores that takes the least time. A GPU runs so many blocks, of four warps that share a tile
-// or have one each, at a time, and the last ones of them alone.
-func (c *chooser) tensorTile(p *product, stores []*loop.Store) Row {
-	shareable := p.shareable(stores)
-	others := extents(p.shape, p.row, p.col)
-	var best Row
-	least := 0.0
-	for _, r := range c.m.Tensor {
-		tiles := others * (multiple(p.rows(), r.Rows) / r.Rows) * (multiple(p.cols(), r.Cols) / r.Cols)
-		warps := max(r.Warps[0]*r.Warps[1], 1)
-		if warps > 1 && (!shareable || p.rows() <= r.Rows/2 || p.cols() <= r.Cols/2) {
-			continue
-		}
-		time := float64(multiple(tiles*warps, 4*c.m.Processors)*r.Rows*r.Cols/warps) / r.Speed
-		if least == 0 || time < least {
-			best, least = r, time
-		}
-	}
-	return best
-}
-
-// shareable reports whether the warps of a block can share a tile of p: nothing but the product is summed up, all is stored
-// where only one thread reads it again, and there are turns to wait for.
-func (p *product) shareable(stores []*loop.Store) bool {
-	x := newIndices()
-	ok := everywhere(stores, p.row) && everywhere(stores, p.col) && len(p.shape.over) == 1 && p.shape.over[0].Max >= 2*stageSums
-	for _, s := range stores {
-		at := address(x, s.Buf, s.Index)
-		walk(roots(stores), func(v *loop.Value) {
-			ok = ok && (v.Op != loop.Load || v.Buf != s.Buf || index.Equal(address(x, v.Buf, v.Args), at))
-		})
-	}
-	return ok
-}
-
-// everywhere reports whether all stores have axis a.
-func everywhere(stores []*loop.Store, a *loop.Axis) bool {
-	deps := newDepends()
-	for _, s := range stores {
-		if !loop.Has(deps.store(s), a) {
-			return false
-		}
-	}
-	return true
-}
-
-// narrow reports whether tensor cores multiply the operands and it is worth their while: fragments at least half full.
-func (p *product) narrow() bool {
-	a, b := p.dot.Args[0].Elem, p.dot.Args[1].Elem
-	sums := p.shape.over[len(p.shape.over)-1].Max
-	return a == b && (a == loop.BF16 || a == loop.F16) && p.rows() >= fragmentRows/2 && p.cols() >= fragmentCols/2 && sums >= fragmentSums/2
 }
 
 // multiple is the least multiple of n that is no less than x.
@@ -207,8 +132,8 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		return true
 	}
 	p := c.product(stores, d)
-	if p.tile.Tensor {
-		return c.packTensor(p)
+	if p.tile.Tensor || p.wide(stores, c.m) {
+		return c.packShared(p)
 	}
 	for i, v := range d.Args {
 		if windowOf(v) != nil {
@@ -236,35 +161,6 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	}
 	c.do(Pack, b.Name, p.tile.Cols, "phase")
 	return true
-}
-
-// packTensor makes the summed axes of a product on tensor cores one, which fragments cut, so those of rows and of columns that
-// fill no tile, and packs operands that are dear: they are computed for every tile that reads them.
-func (c *chooser) packTensor(p *product) bool {
-	fuse := func(axes []*loop.Axis) bool {
-		n := len(axes)
-		if n < 2 {
-			return false
-		}
-		for _, a := range axes[n-2:] {
-			if _, ok := a.Extent.IntConst(); !ok || a.Def != nil {
-				return false
-			}
-		}
-		c.do(Fuse, axes[n-2].Name, 0, axes[n-1].Name)
-		return true
-	}
-	const dear, enough = 8, 512
-	if fuse(p.shape.over) || p.rows() < enough && fuse(p.shape.rows) || p.cols() < enough && fuse(p.shape.cols) {
-		return true
-	}
-	for _, v := range p.dot.Args[:2] {
-		if !isSimple(v) && pointCost([]*loop.Value{v}) > dear {
-			c.do(Pack, v.Name, 0, "phase")
-			return true
-		}
-	}
-	return c.chops(p)
 }
 
 // crosses reports whether rows and columns should be exchanged: columns are lanes, and lanes should be where the result
@@ -323,10 +219,10 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	}
 	rowBlocks, colBlocks := c.blocks(p, everywhere, want, points)
 	rowTiles, colTiles := p.tiles()
-	if p.tile.Tensor && everywhere(p.row) { // a point a tile
+	if p.fragments() && everywhere(p.row) { // a point a tile
 		rowBlocks = rowTiles
 	}
-	if p.tile.Tensor && everywhere(p.col) {
+	if p.fragments() && everywhere(p.col) {
 		colBlocks = colTiles
 	}
 	blocks := c.kBlocks(p)
@@ -339,7 +235,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	if p.col != nil {
 		col, loops := c.tiles(p.col, p.tile.Cols, colTiles, colBlocks)
 		colLoops = loops
-		if p.tile.Tensor {
+		if p.fragments() {
 			c.fragment(c.warps(col, p.tile.Cols, p.tile.Warps[1]), fragmentCols, loop.FragCol)
 		} else {
 			c.do(Vec, col.Name, c.m.Lanes, "")
@@ -348,9 +244,11 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	if p.row != nil {
 		row, loops := c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks)
 		rowLoops = loops
-		if p.tile.Tensor {
+		if p.fragments() {
 			c.fragment(c.warps(row, p.tile.Rows, p.tile.Warps[0]), fragmentRows, loop.FragRow)
-			c.fragment(c.slots(p), fragmentSums, loop.FragSum)
+			if k := c.slots(p); p.tile.Tensor {
+				c.fragment(k, fragmentSums, loop.FragSum)
+			}
 		}
 	}
 	if len(blocks) == 0 && updates(stores, p) && contracted*p.cols()*d.Elem.Size() <= c.m.L2/2 {
@@ -410,40 +308,6 @@ func extents(s dotShape, without ...*loop.Axis) int {
 		}
 	}
 	return n
-}
-
-// warps shares a tile of n indices of an axis among warps, and returns what is left of it for each.
-func (c *chooser) warps(a *loop.Axis, n, warps int) *loop.Axis {
-	if warps == 0 {
-		return a
-	}
-	c.do(Cut, a.Name, n/warps, "")
-	outer, inner := piecesNamed(c.k, a)
-	c.do(Bind, outer.Name, 0, loop.Warp.String())
-	return inner
-}
-
-// slots cuts the summed axis of a product whose operands wait in shared memory, and returns what is left of it in a turn.
-func (c *chooser) slots(p *product) *loop.Axis {
-	k := p.shape.over[len(p.shape.over)-1]
-	if !p.staged() {
-		return k
-	}
-	c.do(Cut, k.Name, stageSums, "")
-	outer, inner := piecesNamed(c.k, k)
-	c.do(Bind, outer.Name, 0, "loop")
-	c.do(Stage, p.dot.Args[0].Name, stages, "")
-	c.do(Stage, p.dot.Args[1].Name, stages, "")
-	return inner
-}
-
-// fragment binds the innermost n of an axis to the fragments of tensor cores.
-func (c *chooser) fragment(a *loop.Axis, n int, bind loop.Bind) {
-	if a.Def != nil || a.Max != n {
-		c.do(Cut, a.Name, n, "")
-		_, a = piecesNamed(c.k, a)
-	}
-	c.do(Bind, a.Name, 0, bind.String())
 }
 
 // tiles cuts an axis in parallel blocks of tiles of n and returns what is left of it in a tile, and the loop over tiles.

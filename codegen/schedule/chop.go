@@ -39,7 +39,7 @@ func chop(k *loop.Kernel, d *loop.Value, n int) error {
 
 // chops proposes to share what p sums up among blocks, where its tiles are fewer than half of those that run at a time.
 func (c *chooser) chops(p *product) bool {
-	if len(p.shape.over) != 1 || p.dot.Instr != "" || !p.staged() {
+	if len(p.shape.over) != 1 || p.dot.Instr != "" || !p.staged() || !p.tile.Tensor {
 		return false
 	}
 	k := p.shape.over[0]
@@ -49,6 +49,6 @@ func (c *chooser) chops(p *product) bool {
 	if _, constant := k.Extent.IntConst(); parts < 2 || !constant || k.Def != nil {
 		return false
 	}
-	c.do(Chop, p.dot.Name, multiple((k.Max+parts-1)/parts, stageSums), "")
+	c.do(Chop, p.dot.Name, multiple((k.Max+parts-1)/parts, p.slotSums()), "")
 	return true
 }

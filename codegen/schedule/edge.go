@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"maps"
+	"slices"
 
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -311,7 +312,7 @@ func (e *edger) loop(f *loop.For, p *place) []loop.Stmt {
 	if index.Equal(full, lo) {
 		return []loop.Stmt{e.turns(f, lo, hi, settled, short, p, nil)}
 	}
-	if bodyCost(f) > dearPoint || onTensorCores(f) {
+	if bodyCost(f) > dearPoint || hasFragments(f) {
 		return []loop.Stmt{e.turns(f, lo, hi, settled, nil, p, nil)}
 	}
 	all := map[*loop.Axis]bool{}
@@ -465,11 +466,13 @@ func held(cond, next, in *loop.Value) *loop.Value {
 	return where(cond, next, in)
 }
 
-// onTensorCores reports whether f computes a product whose operands may wait in shared memory, which one loop fills.
-func onTensorCores(f *loop.For) bool {
-	found := false
+// hasFragments reports whether f computes a product whose operands may wait in shared memory, which one loop fills.
+func hasFragments(f *loop.For) bool {
+	found, deps := false, newDepends()
 	eachStmt([]loop.Stmt{f}, func(_ loop.Stmt, vs []*loop.Value) {
-		walk(vs, func(v *loop.Value) { found = found || v.Op == loop.Dot && v.Instr == loop.MMA })
+		walk(vs, func(v *loop.Value) {
+			found = found || v.Op == loop.Dot && slices.ContainsFunc(deps.value(v), func(a *loop.Axis) bool { return a.Bind == loop.FragRow })
+		})
 	})
 	return found
 }

@@ -13,7 +13,8 @@ type Machine struct {
 	Name   string
 	Lanes  int   // f32 elements of a vector
 	Rows   []Row // matrix product rows, the best first
-	Tensor []Row // rows of tensor cores, which multiply bf16 and f16
+	Tiles  []Row // of a GPU: tiles that the warps of a block share
+	Tensor []Row // tiles of one warp on tensor cores, which multiply bf16 and f16
 	Block  int   // contracted indices of one block of a product
 	// StridedBlock is that block where neighbouring contracted indices of the row operand
 	// lie on different cache lines: a line each must stay in L1 beside the column panel.
@@ -42,7 +43,7 @@ type Row struct {
 	Rows, Cols int
 	Speed      float64 // percent of the best row's, for the choice where a block does not fit a shape
 	Tensor     bool    // of tensor cores: multiples of 16 rows and 8 columns
-	Warps      [2]int  // of tensor cores: the warps that share the rows and the columns, whose operands wait in shared memory; 0: one warp, which reads them in place
+	Warps      [2]int  // that share the rows and the columns, whose operands wait in shared memory; 0: one warp, which reads them in place
 }
 
 func (r Row) String() string {
@@ -75,12 +76,13 @@ const unlimited = 1 << 40
 var SM80 = &Machine{
 	Name: "sm_80", Lanes: 32, Block: unlimited, StridedBlock: unlimited, BlockRows: 8, L2: unlimited, Stream: unlimited, PackRows: unlimited, Chunk: 1 << 11, ProductChunk: 1 << 16, Points: 1 << 20, Panel: 12 << 10, Shared: 48 << 10,
 	Rows: rows(false, [][3]int{{8, 64, 100}, {4, 64, 80}, {8, 32, 75}, {4, 32, 60}, {2, 32, 40}, {1, 32, 25}}),
-	Tensor: append([]Row{
-		{Rows: 128, Cols: 128, Speed: 100, Tensor: true, Warps: [2]int{2, 2}},
-		{Rows: 128, Cols: 64, Speed: 80, Tensor: true, Warps: [2]int{2, 2}},
-		{Rows: 64, Cols: 128, Speed: 80, Tensor: true, Warps: [2]int{2, 2}},
-		{Rows: 64, Cols: 64, Speed: 60, Tensor: true, Warps: [2]int{2, 2}},
-	}, rows(true, [][3]int{{32, 64, 20}, {64, 32, 20}, {32, 32, 15}, {16, 64, 15}, {64, 16, 15}, {16, 32, 10}, {32, 16, 10}, {16, 16, 6}, {64, 8, 6}, {16, 8, 3}})...),
+	Tiles: []Row{
+		{Rows: 128, Cols: 128, Speed: 100, Warps: [2]int{2, 2}},
+		{Rows: 128, Cols: 64, Speed: 80, Warps: [2]int{2, 2}},
+		{Rows: 64, Cols: 128, Speed: 80, Warps: [2]int{2, 2}},
+		{Rows: 64, Cols: 64, Speed: 60, Warps: [2]int{2, 2}},
+	},
+	Tensor:     rows(true, [][3]int{{32, 64, 20}, {64, 32, 20}, {32, 32, 15}, {16, 64, 15}, {64, 16, 15}, {16, 32, 10}, {32, 16, 10}, {16, 16, 6}, {64, 8, 6}, {16, 8, 3}}),
 	Processors: 108,
 }
 

@@ -23,10 +23,8 @@ import (
 // The wait of a turn is also where all have read what the copies that follow overwrite. An operand that is no copy of
 // memory, 16 bytes at a time, is computed and stored instead.
 
-const (
-	slotChunk = 8 // elements that a thread copies at once: 16 bytes
-	slotPad   = 8 // elements between the rows of a slot, which lets eight rows lie in different banks
-)
+// chunkBytes are what a thread copies at once, and what lies between the rows of a slot, so that eight rows lie in different banks.
+const chunkBytes = 16
 
 // stage puts the operands that opts name into slots.
 func stage(k *loop.Kernel, opts []loop.Opt) error {
@@ -39,7 +37,7 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 		return err
 	}
 	for name := range s.depth {
-		return fmt.Errorf("%s is no operand of a product on tensor cores in a loop", name)
+		return fmt.Errorf("%s is no operand of a product in a loop", name)
 	}
 	k.Body = body
 	return nil
@@ -83,7 +81,7 @@ func (s *stager) body(body []loop.Stmt, inside bool) ([]loop.Stmt, error) {
 func (s *stager) dotOf(f *loop.For) *loop.Value {
 	var found *loop.Value
 	look := func(v *loop.Value) {
-		if v.Op == loop.Dot && v.Instr == loop.MMA && s.depth[v.Args[0].Name] > 0 && s.depth[v.Args[1].Name] > 0 {
+		if v.Op == loop.Dot && s.depth[v.Args[0].Name] > 0 && s.depth[v.Args[1].Name] > 0 {
 			found = v
 		}
 	}
@@ -191,6 +189,7 @@ type slot struct {
 	rows, sums  *loop.Value // place in the slot
 	rowsInner   bool
 	inner, size int
+	chunk       int        // elements that a thread copies at once
 	copy        *loop.Axis // all elements, as threads copy them
 	part        *loop.Axis // elements of a thread's chunk
 }
@@ -203,7 +202,7 @@ func (sl *slot) at(turn, rows, sums *loop.Value) []*loop.Value {
 }
 
 func (s *stager) slot(v, d *loop.Value, depth, threads int) *slot {
-	sl := &slot{v: v}
+	sl := &slot{v: v, chunk: chunkBytes / v.Elem.Size()}
 	over := s.deps.over(d)
 	for _, a := range inOrder(s.k, s.deps.value(v)) {
 		switch {
@@ -224,18 +223,18 @@ func (s *stager) slot(v, d *loop.Value, depth, threads int) *slot {
 		outer, sl.inner = sums, rows
 	}
 	sl.size = outer * sl.inner
-	sl.buf = &loop.Buffer{Name: freshName(s.k, "slot"), Elem: v.Elem, Mode: loop.Local, Dims: []int{depth, outer, sl.inner + slotPad}}
+	sl.buf = &loop.Buffer{Name: freshName(s.k, "slot"), Elem: v.Elem, Mode: loop.Local, Dims: []int{depth, outer, sl.inner + sl.chunk}}
 	s.k.Bufs = append(s.k.Bufs, sl.buf)
 	axis := func(stem string, n int, bind loop.Bind) *loop.Axis {
 		a := &loop.Axis{Name: freshName(s.k, stem), Extent: intValue(n), Max: n, Bind: bind}
 		s.k.Axes = append(s.k.Axes, a)
 		return a
 	}
-	rounds := axis("step", multiple(sl.size, threads*slotChunk)/(threads*slotChunk), loop.Open)
+	rounds := axis("step", multiple(sl.size, threads*sl.chunk)/(threads*sl.chunk), loop.Open)
 	thread := axis("thread", threads, loop.Thread)
-	sl.part = axis("part", slotChunk, loop.Open)
+	sl.part = axis("part", sl.chunk, loop.Open)
 	sl.copy = axis("copy", sl.size, loop.Open)
-	sl.copy.Def = binary(loop.Add, times(binary(loop.Add, times(axisValue(rounds), threads), axisValue(thread)), slotChunk), axisValue(sl.part))
+	sl.copy.Def = binary(loop.Add, times(binary(loop.Add, times(axisValue(rounds), threads), axisValue(thread)), sl.chunk), axisValue(sl.part))
 	return sl
 }
 
@@ -281,13 +280,10 @@ func (s *stager) fill(sl *slot, a *loop.Axis, turn *loop.Value, depth int) loop.
 	for i, v := range st.Index {
 		st.Index[i] = s.x.simple(v)
 	}
-	if sl.copy.Def != nil && multiple(sl.size, slotChunk) != sl.size {
-		panic("schedule: stage: a slot of odd size")
-	}
 	if _, most := s.x.rng(s.x.axis(sl.copy)); most >= sl.size {
 		st.Guard = binary(loop.Lt, at, intValue(sl.size))
 	}
-	if s.isCopy(st, sl.part) {
+	if s.isCopy(st, sl) {
 		st.Async = true
 	}
 	return st
@@ -376,16 +372,16 @@ func (m *mover) value(v *loop.Value) *loop.Value {
 	return &n
 }
 
-// isCopy reports whether st copies 16 bytes that lie side by side, and on a multiple of 16, for all indices of part.
-func (s *stager) isCopy(st *loop.Store, part *loop.Axis) bool {
-	v := st.Val
-	if v.Op != loop.Load || v.Elem != st.Buf.Elem || v.Elem.Size()*slotChunk != 16 || bytesOf(v.Buf)%16 != 0 {
+// isCopy reports whether st copies 16 bytes that lie side by side, and on a multiple of 16, for all indices of a chunk.
+func (s *stager) isCopy(st *loop.Store, sl *slot) bool {
+	v, part := st.Val, sl.part
+	if v.Op != loop.Load || v.Elem != st.Buf.Elem || bytesOf(v.Buf)%chunkBytes != 0 {
 		return false
 	}
 	aligned := func(e *index.Expr) bool {
 		first := s.at(e, part, 0)
-		step := index.Sub(s.at(e, part, slotChunk-1), first).SimplifyIn(s.x.bound)
-		return step.IsConst(slotChunk-1) && index.Rem(first, index.C(slotChunk)).SimplifyIn(s.x.bound).IsConst(0)
+		step := index.Sub(s.at(e, part, sl.chunk-1), first).SimplifyIn(s.x.bound)
+		return step.IsConst(sl.chunk-1) && index.Rem(first, index.C(sl.chunk)).SimplifyIn(s.x.bound).IsConst(0)
 	}
 	return aligned(address(s.x, v.Buf, v.Args)) && aligned(address(s.x, st.Buf, st.Index)) && s.even(v.Guard, part, aligned) && s.even(st.Guard, part, aligned)
 }

@@ -1,0 +1,188 @@
+package schedule
+
+import (
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// Products of a GPU. Large ones are of tiles that the warps of a block share, whose operands wait in shared memory. Products
+// of bf16 and f16 are made on tensor cores, small ones by a warp that reads the operands in place. Those of f32 are
+// spread over threads as the fragments of tensor cores are, and add in the order of the contract.
+
+// The fragments of tensor cores are 16 rows by 8 columns by 16 summands.
+var (
+	fragmentRows = loop.FragmentExtent(loop.FragRow)
+	fragmentCols = loop.FragmentExtent(loop.FragCol)
+	fragmentSums = loop.FragmentExtent(loop.FragSum)
+)
+
+const (
+	slotBytes  = 64 // of the summands of a row in a slot
+	stages     = 3  // slots of an operand
+	blockWarps = 4  // that run at a time on a processor, where they have the registers of a large tile
+)
+
+// staged reports whether the operands wait in memory that warps share.
+func (p *product) staged() bool { return p.tile.Warps[0] > 0 }
+
+// fragments reports whether rows and columns are spread over threads as fragments are.
+func (p *product) fragments() bool { return p.tile.Tensor || p.staged() }
+
+// slotSums is how many summands a slot has.
+func (p *product) slotSums() int { return slotBytes / p.dot.Args[0].Elem.Size() }
+
+// blockTile finds the tile of p that takes the least time on a GPU, if p is one for shared tiles or tensor cores. A GPU runs so
+// many blocks, of warps that share a tile or have one each, at a time, and the last ones of them alone.
+func (c *chooser) blockTile(p *product, stores []*loop.Store) bool {
+	narrow, shareable := c.m.Tensor != nil && p.narrow(), c.m.Tiles != nil && p.shareable(stores)
+	others := extents(p.shape, p.row, p.col)
+	least := 0.0
+	try := func(r Row, warps int) {
+		tiles := others * (multiple(p.rows(), r.Rows) / r.Rows) * (multiple(p.cols(), r.Cols) / r.Cols)
+		time := float64(multiple(tiles*warps, blockWarps*c.m.Processors)*r.Rows*r.Cols/warps) / r.Speed
+		if least == 0 || time < least {
+			p.tile, least = r, time
+		}
+	}
+	for _, r := range c.m.Tiles {
+		if r.Tensor = narrow; shareable && p.rows() > r.Rows/2 && p.cols() > r.Cols/2 {
+			try(r, r.Warps[0]*r.Warps[1])
+		}
+	}
+	if narrow {
+		for _, r := range c.m.Tensor {
+			try(r, 1)
+		}
+	}
+	if least > 0 && !p.staged() {
+		p.tile.Rows = min(p.tile.Rows, multiple(p.rows(), fragmentRows))
+		p.tile.Cols = min(p.tile.Cols, multiple(p.cols(), fragmentCols))
+	}
+	return least > 0
+}
+
+// narrow reports whether tensor cores multiply the operands and it is worth their while: fragments at least half full.
+func (p *product) narrow() bool {
+	a, b := p.dot.Args[0].Elem, p.dot.Args[1].Elem
+	sums := p.shape.over[len(p.shape.over)-1].Max
+	return a == b && (a == loop.BF16 || a == loop.F16) && p.rows() >= fragmentRows/2 && p.cols() >= fragmentCols/2 && sums >= fragmentSums/2
+}
+
+// isF32 reports whether the operands are f32.
+func (p *product) isF32() bool {
+	return p.dot.Args[0].Elem == loop.F32 && p.dot.Args[1].Elem == loop.F32
+}
+
+// shareable reports whether the warps of a block can share a tile of p: nothing but the product is summed up, all is stored
+// where only one thread reads it again, and there are turns to wait for.
+func (p *product) shareable(stores []*loop.Store) bool {
+	x := newIndices()
+	ok := everywhere(stores, p.row) && everywhere(stores, p.col) && len(p.shape.over) == 1 && p.shape.over[0].Max >= 2*p.slotSums()
+	for _, s := range stores {
+		at := address(x, s.Buf, s.Index)
+		walk(roots(stores), func(v *loop.Value) {
+			ok = ok && (v.Op != loop.Load || v.Buf != s.Buf || index.Equal(address(x, v.Buf, v.Args), at))
+		})
+	}
+	return ok && (p.narrow() || p.isF32())
+}
+
+// wide reports whether p, of f32, could be shared once its rows, columns and summed axes are one each.
+func (p *product) wide(stores []*loop.Store, m *Machine) bool {
+	if m.Tiles == nil || !p.isF32() {
+		return false
+	}
+	least := m.Tiles[len(m.Tiles)-1]
+	for _, side := range []struct {
+		axes  []*loop.Axis
+		least int
+		all   bool
+	}{{p.shape.rows, least.Rows, true}, {p.shape.cols, least.Cols, true}, {p.shape.over, 2 * p.slotSums(), false}} {
+		n := 1
+		for _, a := range side.axes {
+			_, constant := a.Extent.IntConst()
+			if !constant || a.Def != nil || side.all && !everywhere(stores, a) {
+				return false
+			}
+			n *= a.Max
+		}
+		if n < side.least {
+			return false
+		}
+	}
+	return true
+}
+
+// everywhere reports whether all stores have axis a.
+func everywhere(stores []*loop.Store, a *loop.Axis) bool {
+	deps := newDepends()
+	for _, s := range stores {
+		if !loop.Has(deps.store(s), a) {
+			return false
+		}
+	}
+	return true
+}
+
+// packShared makes the summed axes of a product one, which slots and fragments cut, so those of rows and of columns that
+// fill no tile, and packs operands that are dear: they are computed for every tile that reads them.
+func (c *chooser) packShared(p *product) bool {
+	fuse := func(axes []*loop.Axis) bool {
+		n := len(axes)
+		if n < 2 {
+			return false
+		}
+		for _, a := range axes[n-2:] {
+			if _, ok := a.Extent.IntConst(); !ok || a.Def != nil {
+				return false
+			}
+		}
+		c.do(Fuse, axes[n-2].Name, 0, axes[n-1].Name)
+		return true
+	}
+	const dear, enough = 8, 512
+	if fuse(p.shape.over) || p.rows() < enough && fuse(p.shape.rows) || p.cols() < enough && fuse(p.shape.cols) {
+		return true
+	}
+	for _, v := range p.dot.Args[:2] {
+		if !isSimple(v) && pointCost([]*loop.Value{v}) > dear {
+			c.do(Pack, v.Name, 0, "phase")
+			return true
+		}
+	}
+	return c.chops(p)
+}
+
+// warps shares a tile of n indices of an axis among warps, and returns what is left of it for each.
+func (c *chooser) warps(a *loop.Axis, n, warps int) *loop.Axis {
+	if warps == 0 {
+		return a
+	}
+	c.do(Cut, a.Name, n/warps, "")
+	outer, inner := piecesNamed(c.k, a)
+	c.do(Bind, outer.Name, 0, loop.Warp.String())
+	return inner
+}
+
+// slots cuts the summed axis of a product whose operands wait in shared memory, and returns what is left of it in a turn.
+func (c *chooser) slots(p *product) *loop.Axis {
+	k := p.shape.over[len(p.shape.over)-1]
+	if !p.staged() {
+		return k
+	}
+	c.do(Cut, k.Name, p.slotSums(), "")
+	outer, inner := piecesNamed(c.k, k)
+	c.do(Bind, outer.Name, 0, "loop")
+	c.do(Stage, p.dot.Args[0].Name, stages, "")
+	c.do(Stage, p.dot.Args[1].Name, stages, "")
+	return inner
+}
+
+// fragment binds the innermost n of an axis to the fragments of tensor cores.
+func (c *chooser) fragment(a *loop.Axis, n int, bind loop.Bind) {
+	if a.Def != nil || a.Max != n {
+		c.do(Cut, a.Name, n, "")
+		_, a = piecesNamed(c.k, a)
+	}
+	c.do(Bind, a.Name, 0, bind.String())
+}

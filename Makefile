@@ -4,7 +4,7 @@ GO ?= go
 SOURCES := $(shell find . -name '*.go' -not -path './.git/*') $(shell find stdlib -name '*.mdl')
 GOFILES := $(shell git ls-files '*.go' 2>/dev/null)
 
-.PHONY: demo build cuda test check bench lint llvm peers ptxas clean
+.PHONY: demo build cuda gpu-check test check bench lint llvm peers ptxas clean
 
 build: mdlc
 
@@ -14,6 +14,10 @@ mdlc: go.mod go.sum $(SOURCES)
 # The same binary with --device cuda. It starts without a driver, too.
 cuda:
 	@sh scripts/cuda.sh build -o mdlc ./cmd/mdlc
+
+# A folder that checks and measures mdlc on a machine with a GPU and a driver, without Go and LLVM: `sh check.sh` there.
+gpu-check: llvm
+	@sh scripts/gpu-check.sh
 
 # LLVM 19, the one thing beside Go that mdlc needs.
 llvm:

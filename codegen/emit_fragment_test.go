@@ -111,7 +111,7 @@ func onTensorCores(t testing.TB, k *loop.Kernel, machine *schedule.Machine) *loo
 // The products of tensor cores are those of the evaluator: to the bit where the emulator adds in its order, and
 // near it where it adds in another that the manual allows.
 func TestTensorCores(t *testing.T) {
-	target := gpuTarget(t, "sm_80")
+	target := gpuTarget(t, gpuArch())
 	rng := rand.New(rand.NewPCG(1, 2))
 	var equations, kernels []*loop.Kernel
 	add := func(name, elem string, m, n, k int) {

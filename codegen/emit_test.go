@@ -240,6 +240,9 @@ func beside(t *testing.T, k *loop.Kernel, m runner, ints int64, look func(b *loo
 		bufs = append(bufs, mem)
 	}
 	require.NoError(t, loop.Eval(k, args, loop.EvalOptions{Typed: true, Seed: 1}))
+	if e, ok := m.(*emulated); ok {
+		e.keep(t, bufs, args)
+	}
 	m.run(bufs)
 	i := 0
 	for _, b := range m.kernel().Bufs {

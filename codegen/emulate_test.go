@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"cmp"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,7 +24,11 @@ type emulated struct {
 	e      *Emitted
 	module *emulator.Module
 	device *emulator.Device
+	kept   *recording // nil: none
 }
+
+// gpuArch is the GPU of tests that any will do for.
+func gpuArch() string { return cmp.Or(os.Getenv("MDLC_RECORD_TARGET"), "sm_80") }
 
 // gpuTarget is a GPU that kernels are compiled for; the emulator runs them.
 func gpuTarget(t testing.TB, name string) *Target {
@@ -48,8 +54,9 @@ func emulate(t testing.TB, target *Target, ks ...*loop.Kernel) []*emulated {
 	require.NoError(t, err)
 	module, err := emulator.Load(string(text))
 	require.NoError(t, err)
+	kept := record(t, target, text)
 	for _, m := range out {
-		m.module = module
+		m.module, m.kept = module, kept
 	}
 	return out
 }

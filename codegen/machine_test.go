@@ -74,7 +74,7 @@ func eachLevel(t *testing.T, f func(t *testing.T, target *Target)) {
 // eachTarget runs a test for every level of this machine and for a GPU.
 func eachTarget(t *testing.T, f func(t *testing.T, target *Target)) {
 	eachLevel(t, f)
-	t.Run("gpu", func(t *testing.T) { f(t, gpuTarget(t, "sm_80")) })
+	t.Run("gpu", func(t *testing.T) { f(t, gpuTarget(t, gpuArch())) })
 }
 
 // load compiles kernels in one object.

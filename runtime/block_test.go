@@ -144,6 +144,9 @@ func TestForeignTargetIsRefused(t *testing.T) {
 	p.Kernels[0].Phases[0].Symbol = "absent"
 	_, err = Load(p, Setup{Threads: 1})
 	require.ErrorContains(t, err, "lacks absent")
+	p.Object = []byte("what is this")
+	_, err = Load(p, Setup{Threads: 1})
+	require.Error(t, err, "a device that does not open has nothing to close")
 }
 
 func TestMemoryIsCheckedFirst(t *testing.T) {

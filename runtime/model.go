@@ -76,6 +76,7 @@ func Load(p *program.Program, s Setup) (*Model, error) {
 func (m *Model) load(d *Device, need int64, s Setup) (err error) {
 	p := m.program
 	if m.device, err = d.open(p, s); err != nil {
+		m.device = nil // and not a nil of its type, which Close would close
 		return err
 	}
 	if m.memory, err = newRegion(int(need)); err != nil {

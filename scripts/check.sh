@@ -11,7 +11,8 @@ sh scripts/install-peers.sh
 # The way to a GPU, over a driver that is faked on the emulator.
 if command -v "${CC:-gcc}" >/dev/null; then
 	sh scripts/cuda.sh vet ./...
-	sh scripts/cuda.sh test -count 1 -timeout 10m ./runtime/... ./cmd/mdlc -run 'CUDA|GPU|Device|Module|Fault'
+	sh scripts/cuda.sh test -count 1 -timeout 10m ./runtime/... ./cmd/mdlc -run 'CUDA|GPU|Device|Module|Fault|Recorded'
+	sh scripts/prove-gpu-check.sh
 else
 	echo "skipped: the tests of CUDA need a C compiler, and there is no ${CC:-gcc}"
 fi

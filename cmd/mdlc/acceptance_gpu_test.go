@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,14 +31,7 @@ func TestAcceptanceGPU(t *testing.T) {
 func (m toy) onGPU(t *testing.T, file string) {
 	dir := t.TempDir()
 	with, _ := m.with(t)
-	for i, flag := range with {
-		if path, ok := strings.CutPrefix(flag, "corpus="); ok { // little to evaluate
-			text, err := os.ReadFile(path)
-			require.NoError(t, err)
-			with[i] = "corpus=" + filepath.Join(dir, "text")
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "text"), text[:3000], 0o644))
-		}
-	}
+	shortText(t, with)
 	steps := 2
 	if n, ok := longOnGPU[m.model]; ok {
 		steps = n

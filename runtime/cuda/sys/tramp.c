@@ -26,7 +26,7 @@ static struct slot { const char *name, *symbol; void **at; } slots[] = {
 #undef F
 };
 
-__attribute__((constructor)) static void start(void) {
+__attribute__((constructor(101))) static void start(void) { // before those of a fake
 	mdlc_slot_cuInit = (void *)no_init;
 	mdlc_slot_cuDeviceGetCount = (void *)no_devices;
 }

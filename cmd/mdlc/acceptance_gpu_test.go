@@ -32,16 +32,7 @@ func (m toy) onGPU(t *testing.T, file string) {
 	dir := t.TempDir()
 	with, _ := m.with(t)
 	shortText(t, with)
-	steps := 2
-	if n, ok := longOnGPU[m.model]; ok {
-		steps = n
-	}
-	if text := os.Getenv("MDLC_CHECK_STEPS"); text != "" {
-		n, err := strconv.Atoi(text)
-		require.NoError(t, err)
-		steps = n
-	}
-	samples := m.sampled(t)
+	steps, samples := m.stepsOnGPU(t), m.sampled(t)
 	if slices.Contains(sampleOnCPU, m.model) {
 		t.Logf("no sample: it would take too long on the emulator")
 		samples = nil
@@ -51,4 +42,17 @@ func (m toy) onGPU(t *testing.T, file string) {
 		ran = append(ran, outcomeOf(t, file, filepath.Join(dir, device), steps, samples, append([]string{"--device", device}, with...)))
 	}
 	sameOutcome(t, ran[0], ran[1])
+}
+
+// stepsOnGPU is how many steps m makes on the emulator.
+func (m toy) stepsOnGPU(t *testing.T) int {
+	if text := os.Getenv("MDLC_CHECK_STEPS"); text != "" {
+		n, err := strconv.Atoi(text)
+		require.NoError(t, err)
+		return n
+	}
+	if n, ok := longOnGPU[m.model]; ok {
+		return n
+	}
+	return 2
 }

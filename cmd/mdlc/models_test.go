@@ -135,10 +135,18 @@ func (m toy) compared() int {
 	return comparedSteps
 }
 
-// with are the flags that give m its settings and data, and the settings.
-func (m toy) with(t *testing.T) (flags []string, settings []ir.Setting) {
+// set are the flags that give m its settings.
+func (m toy) set() (flags []string) {
 	for _, s := range strings.Fields(m.settings) {
 		flags = append(flags, "--set", s)
+	}
+	return flags
+}
+
+// with are the flags that give m its settings and data, and the settings.
+func (m toy) with(t *testing.T) (flags []string, settings []ir.Setting) {
+	flags = m.set()
+	for _, s := range strings.Fields(m.settings) {
 		key, value, _ := strings.Cut(s, "=")
 		settings = append(settings, ir.Setting{Name: key, Value: value})
 	}

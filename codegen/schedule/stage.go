@@ -103,21 +103,22 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool) ([]loop.Stmt, err
 		}
 	}
 	depth := s.depth[d.Args[0].Name]
+	many := min(depth, f.Axis.Max) // slots: no more than turns
 	var slots []*slot
 	for i, v := range d.Args[:2] {
 		if err := s.copyable(v); err != nil {
 			return nil, err
 		}
 		delete(s.depth, v.Name)
-		sl := s.slot(v, d, depth, threads)
+		sl := s.slot(v, d, many, threads)
 		slots = append(slots, sl)
-		d.Args[i] = load(sl.buf, sl.at(binary(loop.Mod, axisValue(f.Axis), intValue(depth)), sl.rows, sl.sums), nil)
+		d.Args[i] = load(sl.buf, sl.at(binary(loop.Mod, axisValue(f.Axis), intValue(many)), sl.rows, sl.sums), nil)
 		d.Args[i].Name = v.Name
 	}
 	fill := func(turn *loop.Value) []loop.Stmt {
 		var out []loop.Stmt
 		for _, sl := range slots {
-			out = append(out, s.fill(sl, f.Axis, turn, depth))
+			out = append(out, s.fill(sl, f.Axis, turn, many))
 		}
 		return out
 	}
@@ -135,15 +136,15 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool) ([]loop.Stmt, err
 	}
 	ahead := func(turn *loop.Value) []loop.Stmt {
 		turn = s.x.simple(turn)
-		n, known := turn.IntConst()
+		least, most := s.x.rng(s.x.of(turn))
 		last, fixed := end.IntConst()
 		switch {
-		case !known || !fixed:
-			return []loop.Stmt{&loop.If{Cond: binary(loop.Lt, turn, end), Body: fill(turn)}, &loop.Commit{}}
-		case n < last:
+		case fixed && least >= int(last):
+			return []loop.Stmt{&loop.Commit{}}
+		case fixed && most < int(last):
 			return append(fill(turn), &loop.Commit{})
 		}
-		return []loop.Stmt{&loop.Commit{}}
+		return []loop.Stmt{&loop.If{Cond: binary(loop.Lt, turn, end), Body: fill(turn)}, &loop.Commit{}}
 	}
 	for n := range depth - 1 {
 		before = append(before, ahead(binary(loop.Add, start, intValue(n)))...)

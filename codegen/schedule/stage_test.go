@@ -65,10 +65,12 @@ func TestSlotsNeedTheirStatements(t *testing.T) {
 		args := inputs(k, 1)
 		want := outputs(t, k, args, loop.EvalOptions{Typed: true, Seed: 1})
 		spoilt := map[string]string{
-			"another turn's slot":          strings.Replace(text, "+ 2) % 3", "+ 1) % 3", 1),
-			"two slots, not three":         strings.ReplaceAll(text, "% 3", "% 2"),
 			"the first slot is not filled": strings.Replace(text, "slot[0,", "slot[1,", 1),
 			"a row too far":                strings.Replace(text, "slot[0,", "slot[0,1 + ", 1),
+		}
+		if strings.Contains(text, " + 2 <") { // more turns than slots are filled before the first
+			spoilt["another turn's slot"] = strings.Replace(text, "+ 2) % 3", "+ 1) % 3", 1)
+			spoilt["two slots, not three"] = strings.ReplaceAll(text, "% 3", "% 2")
 		}
 		if strings.Contains(text, "async") {
 			spoilt["no wait"] = strings.Replace(text, "wait 1\n", "\n", 1)

@@ -16,9 +16,10 @@ import (
 const goldenPTX = "../testdata/ptx/kernels"
 
 // goldenKernels are kernels of testdata/schedule and testdata/schedule_gpu of which the PTX is kept: rows, column sums, products with a
-// panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place.
+// panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place, attention on tensor cores.
 var goldenKernels = []string{
-	"adam", "argsort", "product", "convolution", "colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
+	"adam", "argsort", "product", "convolution", "scores64", "scores128", "values64", "values128",
+	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 
 // scheduledFor is a kernel of testdata/schedule, scheduled for a GPU, or one that stands beside the PTX as it is run.

@@ -103,10 +103,10 @@ func params(k *loop.Kernel) []*loop.Buffer {
 
 // Emit writes every scheduled kernel as LLVM text and fills in its phases.
 func (b *Built) Emit(t *Target) error {
-	var micros parallel.Memo[microFunction]
+	var made parallel.Memo[sharedFunction]
 	err := b.each(func(k *BuiltKernel) error {
 		var err error
-		k.Emitted, err = emit(k.Scheduled, t, &micros)
+		k.Emitted, err = emit(k.Scheduled, t, &made)
 		return err
 	})
 	if err != nil {

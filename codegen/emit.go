@@ -72,11 +72,11 @@ func (e *emitter) bug(v *loop.Value, format string, args ...any) {
 
 // Emit writes a kernel that went through the steps layout and expand as LLVM text.
 func Emit(k *loop.Kernel, t *Target) (*Emitted, error) {
-	return emit(k, t, &parallel.Memo[microFunction]{})
+	return emit(k, t, &parallel.Memo[sharedFunction]{})
 }
 
-// emit is Emit with the micro-kernels that kernels for t have made already, by name.
-func emit(k *loop.Kernel, t *Target, micros *parallel.Memo[microFunction]) (out *Emitted, err error) {
+// emit is Emit with the functions that kernels for t share, as far as they are made, by name.
+func emit(k *loop.Kernel, t *Target, made *parallel.Memo[sharedFunction]) (out *Emitted, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			ee, ok := r.(emitError)
@@ -89,7 +89,10 @@ func emit(k *loop.Kernel, t *Target, micros *parallel.Memo[microFunction]) (out 
 	if !k.Guarded {
 		return nil, fmt.Errorf("kernel %s is not guarded: step edge has not run", k.Name)
 	}
-	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, made: micros, micro: map[string]*ir.Func{}}
+	if t.GPU {
+		k = schedule.Expand(k) // what is a call elsewhere
+	}
+	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, made: made, callees: map[string]*ir.Func{}}
 	e.streamed = streamedBuffers(k)
 	out = &Emitted{Name: k.Name}
 	offsets := map[*loop.Buffer]int{}
@@ -112,8 +115,8 @@ func emit(k *loop.Kernel, t *Target, micros *parallel.Memo[microFunction]) (out 
 			code.tier = tierStreaming
 		}
 		code.phase = true
-		out.funcs = append(append(out.funcs, e.micros...), code)
-		e.micros = nil
+		out.funcs = append(append(out.funcs, e.written...), code)
+		e.written = nil
 		caller := e.function(e.entryFunc(name, inner, bufs, offsets))
 		caller.tier = tierEntry
 		out.funcs = append(out.funcs, caller)
@@ -182,9 +185,9 @@ type emitter struct {
 	places   map[*loop.Buffer]value.Value // of buffers that are no parameters
 	streamed map[*loop.Buffer]bool        // written past the caches
 	ahead    map[*loop.For][]ahead        // fetched in a loop for the next row
-	made     *parallel.Memo[microFunction]
-	micro    map[string]*ir.Func // micro-kernels that it calls, by name
-	micros   []function          // that no phase before has
+	made     *parallel.Memo[sharedFunction]
+	callees  map[string]*ir.Func // shared functions that it calls, by name
+	written  []function          // those that no phase before has
 	bind     map[*loop.Axis]binding
 	fixed    map[*loop.Axis]bool    // Reg axes that a group binds
 	opaque   map[string]*loop.Value // variables of index expressions that are not axes

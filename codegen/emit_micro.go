@@ -287,13 +287,7 @@ func (m *micro) name() string {
 // call multiplies in all turns and adds to acc.
 func (e *emitter) call(m *micro, acc []value.Value) []value.Value {
 	name := m.name()
-	f := e.micro[name]
-	if f == nil {
-		made := e.made.Get(name, func() microFunction { return e.microFunc(m, name) })
-		f = made.f
-		e.micro[name] = f
-		e.micros = append(e.micros, made.code)
-	}
+	f := e.callee(name, func() sharedFunction { return e.microFunc(m, name) })
 	var args []value.Value
 	for i, n := range m.turns {
 		if _, ok := m.few(); !ok || i < len(m.turns)-1 {
@@ -318,14 +312,8 @@ func (e *emitter) call(m *micro, acc []value.Value) []value.Value {
 	return out
 }
 
-// microFunction is a micro-kernel that is finished: kernels share it.
-type microFunction struct {
-	f    *ir.Func
-	code function
-}
-
 // microFunc writes m.
-func (e *emitter) microFunc(m *micro, name string) microFunction {
+func (e *emitter) microFunc(m *micro, name string) sharedFunction {
 	in := &emitter{k: e.k, t: e.t, b: llir.NewBuilder()}
 	in.push()
 	var params []*ir.Param
@@ -365,9 +353,7 @@ func (e *emitter) microFunc(m *micro, name string) microFunction {
 	}
 	result := types.NewArray(uint64(len(acc)), t)
 	f := in.b.Start(name, params...)
-	f.Sig.RetType = result
-	f.Visibility, f.CallingConv = enum.VisibilityHidden, enum.CallingConvX86RegCall
-	f.FuncAttrs = append(f.FuncAttrs, enum.FuncAttrNoInline, enum.FuncAttrReadOnly, enum.FuncAttrArgMemOnly)
+	hidden(f, result, enum.FuncAttrReadOnly, enum.FuncAttrArgMemOnly)
 	at := [2]value.Value{walks[0].begin(in), walks[1].begin(in)}
 	acc = in.nest(m, walks, turns, at, acc)
 	var sums value.Value = constant.NewUndef(result)
@@ -375,7 +361,7 @@ func (e *emitter) microFunc(m *micro, name string) microFunction {
 		sums = in.b.Block.NewInsertValue(sums, acc[i], uint64(i))
 	}
 	in.b.Block.NewRet(sums)
-	return microFunction{f, in.function(f)}
+	return sharedFunction{f, in.function(f)}
 }
 
 // nest emits the loops of m over turns, from where the sides are at.

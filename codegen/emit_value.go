@@ -472,6 +472,11 @@ func init() {
 		loop.Where:     (*emitter).where,
 		loop.At:        (*emitter).at,
 
+		loop.Philox: (*emitter).callOf,
+		loop.Pow:    (*emitter).callOf,
+		loop.Sin:    (*emitter).callOf,
+		loop.Cos:    (*emitter).callOf,
+
 		loop.ReduceSum:    (*emitter).reduce64,
 		loop.ReduceProd:   (*emitter).reduce64,
 		loop.ReduceSeq:    (*emitter).reduceSeq,

@@ -167,11 +167,11 @@ func (r *execution) launch(l *program.Launch) error {
 
 // kernel is k after the machine's step. Only what comes after the last is there still; the others are made again.
 func (m *Machine) kernel(k *BuiltKernel) *loop.Kernel {
-	switch m.Step {
-	case "":
+	if m.Step == "" {
 		return k.Page
-	case "expand":
-		return k.Scheduled
+	}
+	if m.after[k] == nil && m.Step == "expand" {
+		m.after[k] = schedule.Expand(k.Scheduled) // calls too
 	}
 	if m.after[k] == nil {
 		steps, err := schedule.Run(k.Page, m.Built.machine)

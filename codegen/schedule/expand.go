@@ -4,10 +4,13 @@ import "mdlc/ir/loop"
 
 // Expand rewrites transcendental functions and Philox to operations that every
 // machine has. The polynomials are our own; math_f32.go states their bounds.
-func Expand(k *loop.Kernel) *loop.Kernel {
+func Expand(k *loop.Kernel) *loop.Kernel { return expand(k, func(*loop.Value) bool { return false }) }
+
+// expand is Expand that leaves some values as they are.
+func expand(k *loop.Kernel, leave func(v *loop.Value) bool) *loop.Kernel {
 	k = clone(k)
 	k.Refresh()
-	x := &expander{b: loop.Extend(k), done: map[*loop.Value]*loop.Value{}}
+	x := &expander{b: loop.Extend(k), leave: leave, done: map[*loop.Value]*loop.Value{}}
 	for _, a := range k.Axes {
 		a.Extent, a.Def = x.value(a.Extent), x.value(a.Def)
 	}
@@ -17,8 +20,21 @@ func Expand(k *loop.Kernel) *loop.Kernel {
 }
 
 type expander struct {
-	b    *loop.Builder
-	done map[*loop.Value]*loop.Value
+	b     *loop.Builder
+	leave func(v *loop.Value) bool
+	done  map[*loop.Value]*loop.Value
+}
+
+// IsCall reports whether a CPU calls a function for v, which all kernels share: its expansion is long, and it stands where a
+// call's time is none, in draws and in schedules of an optimiser. Losses and activations are full of the others.
+func IsCall(v *loop.Value) bool {
+	switch v.Op {
+	case loop.Philox:
+		return true
+	case loop.Pow, loop.Sin, loop.Cos:
+		return v.Elem == loop.F32
+	}
+	return false
 }
 
 // value is v with everything below it expanded.
@@ -34,7 +50,7 @@ func (x *expander) value(v *loop.Value) *loop.Value {
 	}
 	v.Guard = x.value(v.Guard)
 	r := v
-	if f := expansions[v.Op]; f != nil {
+	if f := expansions[v.Op]; f != nil && !x.leave(v) {
 		r = f(x.b, v)
 	}
 	x.done[v] = r

@@ -66,7 +66,7 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	}
 	n.Opts = opts
 	steps = put(steps, "layout", n)
-	return put(steps, "expand", Expand(n)), nil
+	return put(steps, "expand", expand(n, IsCall)), nil
 }
 
 // loops are the steps that make the loops of k, "input" to "edge".

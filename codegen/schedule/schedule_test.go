@@ -123,7 +123,7 @@ func right(t require.TestingT, k *loop.Kernel, steps []Step, seed uint64) {
 	n := len(steps)
 	require.Equal(t, "expand", steps[n-1].Name)
 	same(t, k, steps[n-2].Kernel, inputs(k, seed))
-	same(t, Expand(k), steps[n-1].Kernel, inputs(k, seed))
+	same(t, Expand(k), Expand(steps[n-1].Kernel), inputs(k, seed))
 	finished(t, steps[n-1].Kernel)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"os"
@@ -37,8 +38,8 @@ func TestRecordModels(t *testing.T) {
 	require.True(t, made > 0 && (len(chosen) == 0 || made == len(chosen)), "no such models: %v", chosen)
 }
 
-// onTensorCores are models with products of all kinds: heads and experts, and convolutions.
-var onTensorCores = []string{"gpt2", "deepseek_v3", "dcgan"}
+// onTensorCores are models whose products are large enough for them at these sizes: of heads, experts and gates.
+var onTensorCores = []string{"gpt2", "deepseek_v3", "lstm"}
 
 func (m toy) record(t *testing.T, dir, precision string) {
 	require.NoError(t, os.MkdirAll(dir, 0o755))
@@ -52,6 +53,11 @@ func (m toy) record(t *testing.T, dir, precision string) {
 			args = append(args, "--target", target)
 		}
 		mdlc(t, args...)
+		if precision != "f32" && target != "host" {
+			made, err := os.ReadFile(filepath.Join(dir, target+".bundle"))
+			require.NoError(t, err)
+			require.True(t, bytes.Contains(made, []byte("mma.sync")), "%s has no use for tensor cores", m.model)
+		}
 	}
 	carry := func(flag string) string {
 		name, path, _ := strings.Cut(flag, "=")

@@ -94,7 +94,7 @@ same() {
 			if (NF != split(want[FNR], w)) bad = 1
 			for (i = 1; i <= NF; i++) {
 				number = $i ~ /^-?[0-9]/ && w[i] ~ /^-?[0-9]/
-				far = $i - w[i]; room = 0.02 * (1 + (w[i] < 0 ? -w[i] : w[i]))
+				far = $i - w[i]; room = 0.002 * (1 + (w[i] < 0 ? -w[i] : w[i]))
 				if ($i != w[i] && !(number && far <= room && -far <= room)) bad = 1
 			}
 		}

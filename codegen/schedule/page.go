@@ -324,12 +324,14 @@ func PointAxes(k *loop.Kernel, page []loop.Stmt) []*loop.Axis {
 			walk([]*loop.Value{a.Extent}, look)
 		}
 	}
+	var all []*loop.Value // walked at once: statements share most of what they read
 	eachStmt(page, func(s loop.Stmt, vs []*loop.Value) {
+		all = append(all, vs...)
 		if f, ok := s.(*loop.For); ok && f.Hi == nil {
-			vs = append(vs, f.Axis.Extent)
+			all = append(all, f.Axis.Extent)
 		}
-		walk(vs, look)
 	})
+	walk(all, look)
 	var out []*loop.Axis
 	for _, a := range k.Axes {
 		if a.Bind == loop.Par && found[a] {

@@ -48,7 +48,10 @@ row() {
 
 # bad TEXT: something is wrong; the rest goes on.
 bad() {
-	failed="$failed $now"
+	case "$failed " in
+	*" $now "*) ;;
+	*) failed="$failed $now" ;;
+	esac
 	echo "$now: FAILED: $1" >&2
 }
 

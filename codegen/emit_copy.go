@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"slices"
+
 	"github.com/llir/llvm/ir/types"
 	"github.com/llir/llvm/ir/value"
 
@@ -41,11 +43,11 @@ func (e *emitter) copyAsync(s *loop.Store) {
 	delete(e.bind, axes[last])
 }
 
-// alignment is of an access: that of an element, or where threads have neighbouring columns, of as many of these as lie
+// alignment is of an access: that of an element, or where a thread has neighbours, of as many of these as lie
 // on a multiple of their size, which LLVM makes one access.
 func (e *emitter) alignment(axes []*loop.Axis, buf *loop.Buffer, at []*loop.Value) int {
 	size := buf.Elem.Size()
-	if _, _, pair := threadsOf(axes); !pair {
+	if !slices.ContainsFunc(axes, func(a *loop.Axis) bool { return a.Bind == loop.FragCol || a.Bind == loop.Thread }) {
 		return size
 	}
 	offset := e.offset(buf, at)

@@ -37,23 +37,10 @@ type block struct {
 func (e *emitter) blockOf(body []loop.Stmt) *block {
 	b := &block{warps: blockWarps, points: blockWarps, panels: map[*loop.Buffer]int{}}
 	var values []*loop.Value
-	place := func(buf *loop.Buffer) {
-		if _, ok := b.panels[buf]; buf.Mode == loop.Local && !ok {
-			b.panels[buf] = b.scratch
-			b.scratch += (bufferBytes(buf) + 63) / 64 * 64
-		}
-	}
 	loop.Walk(body, func(s loop.Stmt) {
-		if st, ok := s.(*loop.Store); ok {
-			place(st.Buf)
-		}
 		loop.Values(s, func(v *loop.Value) { values = append(values, v) })
 	})
-	eachValue(body, func(v *loop.Value) {
-		if v.Op == loop.Load {
-			place(v.Buf)
-		}
-	})
+	b.place(body)
 	warps := 1
 	for _, a := range e.k.LeafAxes(values...) {
 		switch a.Bind {
@@ -75,6 +62,50 @@ func (e *emitter) blockOf(body []loop.Stmt) *block {
 	}
 	return b
 }
+
+// place finds room for the panels of a point. Those that no statement uses after another's first has begun share memory.
+func (b *block) place(body []loop.Stmt) {
+	type life struct {
+		buf         *loop.Buffer
+		first, last int
+	}
+	var lives []*life
+	of := map[*loop.Buffer]*life{}
+	for i, s := range body {
+		use := func(buf *loop.Buffer) {
+			if buf.Mode != loop.Local {
+				return
+			}
+			if of[buf] == nil {
+				of[buf] = &life{buf: buf, first: i}
+				lives = append(lives, of[buf])
+			}
+			of[buf].last = i
+		}
+		loop.Walk([]loop.Stmt{s}, func(s loop.Stmt) {
+			if st, ok := s.(*loop.Store); ok {
+				use(st.Buf)
+			}
+		})
+		eachValue([]loop.Stmt{s}, func(v *loop.Value) {
+			if v.Op == loop.Load {
+				use(v.Buf)
+			}
+		})
+	}
+	for n, l := range lives {
+		at := 0
+		for _, o := range lives[:n] { // the first place beyond all that live at the same time
+			if o.last >= l.first {
+				at = max(at, b.panels[o.buf]+panelBytes(o.buf))
+			}
+		}
+		b.panels[l.buf] = at
+		b.scratch = max(b.scratch, at+panelBytes(l.buf))
+	}
+}
+
+func panelBytes(buf *loop.Buffer) int { return (bufferBytes(buf) + 63) / 64 * 64 }
 
 // warpPhase emits a phase as a kernel of a GPU whose parameters are the addresses of all buffers and the number of points.
 func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*loop.Axis) {

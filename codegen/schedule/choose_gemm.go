@@ -246,7 +246,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		rowLoops = loops
 		if p.fragments() {
 			c.fragment(c.warps(row, p.tile.Rows, p.tile.Warps[0]), fragmentRows, loop.FragRow)
-			if k := c.slots(p); p.tile.Tensor {
+			if k := c.slots(p, stores); p.tile.Tensor {
 				c.fragment(k, fragmentSums, loop.FragSum)
 			}
 		}

@@ -165,7 +165,7 @@ func (c *chooser) warps(a *loop.Axis, n, warps int) *loop.Axis {
 }
 
 // slots cuts the summed axis of a product whose operands wait in shared memory, and returns what is left of it in a turn.
-func (c *chooser) slots(p *product) *loop.Axis {
+func (c *chooser) slots(p *product, stores []*loop.Store) *loop.Axis {
 	k := p.shape.over[len(p.shape.over)-1]
 	if !p.staged() {
 		return k
@@ -175,6 +175,9 @@ func (c *chooser) slots(p *product) *loop.Axis {
 	c.do(Bind, outer.Name, 0, "loop")
 	c.do(Stage, p.dot.Args[0].Name, stages, "")
 	c.do(Stage, p.dot.Args[1].Name, stages, "")
+	if afterCost(stores, p.dot) > viaCost {
+		c.do(Via, p.dot.Name, 0, "")
+	}
 	return inner
 }
 

@@ -24,6 +24,7 @@ const (
 	Evict    = "Evict"    // Evict E: panel E is scratch memory with a place for each point
 	Skew     = "Skew"     // Skew i: the last sweep in the loop over i runs within the dearest one of the next i
 	Stage    = "Stage"    // Stage v n: operand v of a product on tensor cores waits in n slots that the warps of a point share
+	Via      = "Via"      // Via z: the results of product z wait in shared memory for what is computed of them
 	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches
 	Prefetch = "Prefetch" // Prefetch X i: the dearest sweep in the loop over i fetches X where the next i reads it
 	Mma      = "Mma"      // Mma z: the instruction row of a dot

@@ -28,9 +28,12 @@ const chunkBytes = 16
 
 // stage puts the operands that opts name into slots.
 func stage(k *loop.Kernel, opts []loop.Opt) error {
-	s := &stager{k: k, depth: map[string]int{}, x: newIndices(), deps: newDepends()}
-	for _, o := range opts {
+	s := &stager{k: k, depth: map[string]int{}, through: map[string]bool{}, x: newIndices(), deps: newDepends()}
+	for _, o := range ofKind(opts, Stage) {
 		s.depth[o.Axis] = o.Arg
+	}
+	for _, o := range ofKind(opts, Via) {
+		s.through[o.Axis] = true
 	}
 	body, err := s.body(k.Body, false)
 	if err != nil {
@@ -39,33 +42,36 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 	for name := range s.depth {
 		return fmt.Errorf("%s is no operand of a product in a loop", name)
 	}
+	for name := range s.through {
+		return fmt.Errorf("%s is no product whose operands are staged", name)
+	}
 	k.Body = body
 	return nil
 }
 
 type stager struct {
-	k     *loop.Kernel
-	depth map[string]int // of the slots of operands that have none yet
-	x     *indices
-	deps  *depends
+	k       *loop.Kernel
+	depth   map[string]int  // of the slots of operands that have none yet
+	through map[string]bool // products whose results are to wait in shared memory
+	x       *indices
+	deps    *depends
 }
 
 // body stages the products of a list of statements, which are inside a loop or not.
 func (s *stager) body(body []loop.Stmt, inside bool) ([]loop.Stmt, error) {
 	var out []loop.Stmt
-	for _, st := range body {
+	for i, st := range body {
 		f, ok := st.(*loop.For)
 		if !ok {
 			out = append(out, st)
 			continue
 		}
 		if d := s.dotOf(f); d != nil {
-			before, err := s.loop(f, d, inside)
+			before, after, err := s.loop(f, d, inside, body[i+1:])
 			if err != nil {
 				return nil, err
 			}
-			out = append(append(out, before...), f)
-			continue
+			return append(append(append(out, before...), f), after...), nil
 		}
 		inner, err := s.body(f.Body, true)
 		if err != nil {
@@ -94,8 +100,8 @@ func (s *stager) dotOf(f *loop.For) *loop.Value {
 	return found
 }
 
-// loop stages the operands of d in f and returns what comes before f.
-func (s *stager) loop(f *loop.For, d *loop.Value, inside bool) ([]loop.Stmt, error) {
+// loop stages the operands of d in f and returns what comes before f, and what after it in place of the statements there.
+func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.Stmt) (before, after []loop.Stmt, err error) {
 	threads := WarpThreads
 	for _, a := range s.deps.value(d) {
 		if a.Bind == loop.Warp {
@@ -107,7 +113,7 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool) ([]loop.Stmt, err
 	var slots []*slot
 	for i, v := range d.Args[:2] {
 		if err := s.copyable(v); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		delete(s.depth, v.Name)
 		sl := s.slot(v, d, many, threads)
@@ -126,7 +132,6 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool) ([]loop.Stmt, err
 	if end == nil {
 		end = f.Axis.Extent
 	}
-	var before []loop.Stmt
 	if inside {
 		before = append(before, &loop.Wait{})
 	}
@@ -151,7 +156,12 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool) ([]loop.Stmt, err
 	}
 	turn := append([]loop.Stmt{&loop.Wait{Young: depth - 2}}, ahead(binary(loop.Add, axisValue(f.Axis), intValue(depth-1)))...)
 	f.Body = append(turn, f.Body...)
-	return before, nil
+	if s.through[d.Name] {
+		after, err = s.via(f, d, slots, threads, follows)
+	} else {
+		after, err = s.body(follows, inside)
+	}
+	return before, after, err
 }
 
 // copyable reports whether v can be computed elsewhere and earlier: it is made of what a kernel reads only.
@@ -226,17 +236,18 @@ func (s *stager) slot(v, d *loop.Value, depth, threads int) *slot {
 	sl.size = outer * sl.inner
 	sl.buf = &loop.Buffer{Name: freshName(s.k, "slot"), Elem: v.Elem, Mode: loop.Local, Dims: []int{depth, outer, sl.inner + sl.chunk}}
 	s.k.Bufs = append(s.k.Bufs, sl.buf)
-	axis := func(stem string, n int, bind loop.Bind) *loop.Axis {
-		a := &loop.Axis{Name: freshName(s.k, stem), Extent: intValue(n), Max: n, Bind: bind}
-		s.k.Axes = append(s.k.Axes, a)
-		return a
-	}
-	rounds := axis("step", multiple(sl.size, threads*sl.chunk)/(threads*sl.chunk), loop.Open)
-	thread := axis("thread", threads, loop.Thread)
-	sl.part = axis("part", sl.chunk, loop.Open)
-	sl.copy = axis("copy", sl.size, loop.Open)
+	rounds := s.newAxis("step", multiple(sl.size, threads*sl.chunk)/(threads*sl.chunk), loop.Open)
+	thread := s.newAxis("thread", threads, loop.Thread)
+	sl.part = s.newAxis("part", sl.chunk, loop.Open)
+	sl.copy = s.newAxis("copy", sl.size, loop.Open)
 	sl.copy.Def = binary(loop.Add, times(binary(loop.Add, times(axisValue(rounds), threads), axisValue(thread)), sl.chunk), axisValue(sl.part))
 	return sl
+}
+
+func (s *stager) newAxis(stem string, n int, bind loop.Bind) *loop.Axis {
+	a := &loop.Axis{Name: freshName(s.k, stem), Extent: intValue(n), Max: n, Bind: bind}
+	s.k.Axes = append(s.k.Axes, a)
+	return a
 }
 
 // position is the place that leaf axes, the last fastest, come to, and how many there are.
@@ -308,6 +319,9 @@ type digits struct {
 func (m *mover) spread(axes []*loop.Axis, place *loop.Value) {
 	d := digits{axes, m.x.of(place)}
 	m.groups = append(m.groups, d)
+	if m.to == nil {
+		m.to = map[string]*index.Expr{}
+	}
 	n := 1
 	for i := len(axes) - 1; i >= 0; i-- {
 		e := index.Quo(d.place, index.C(n))

@@ -61,11 +61,21 @@ func (c *chooser) blockTile(p *product, stores []*loop.Store) bool {
 	return least > 0
 }
 
-// narrow reports whether tensor cores multiply the operands and it is worth their while: fragments at least half full.
+// narrow reports whether tensor cores multiply the operands and it is worth their while: fragments at least half full, once
+// rows, columns and summed axes are one each.
 func (p *product) narrow() bool {
 	a, b := p.dot.Args[0].Elem, p.dot.Args[1].Elem
-	sums := p.shape.over[len(p.shape.over)-1].Max
-	return a == b && (a == loop.BF16 || a == loop.F16) && p.rows() >= fragmentRows/2 && p.cols() >= fragmentCols/2 && sums >= fragmentSums/2
+	return a == b && (a == loop.BF16 || a == loop.F16) &&
+		sizeOf(p.shape.rows) >= fragmentRows/2 && sizeOf(p.shape.cols) >= fragmentCols/2 && sizeOf(p.shape.over) >= fragmentSums/2
+}
+
+// sizeOf is how many points axes have.
+func sizeOf(axes []*loop.Axis) int {
+	n := 1
+	for _, a := range axes {
+		n *= a.Max
+	}
+	return n
 }
 
 // isF32 reports whether the operands are f32.

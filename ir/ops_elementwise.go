@@ -346,8 +346,41 @@ func defineTranscendental() {
 		func(b *Builder, x, y *Node) *Node {
 			return b.Mul(b.Like(x, 2/math.Sqrt(math.Pi)), b.Op("exp", b.Neg(b.Mul(x, x))))
 		})
+	defineFunction(function{name: "atan", arity: 1, doc: "the arc tangent", in: floats, cost: 40,
+		scalar: atan, float: unary(math.Atan),
+		grad: func(b *Builder, n, dy *Node) []*Node {
+			x := n.Args[0]
+			return []*Node{b.Div(dy, b.Add(one(b, x), b.Mul(x, x)))}
+		}})
 	smooth("sin", "the sine", 16, loop.Sin, math.Sin,
 		func(b *Builder, x, y *Node) *Node { return b.Op("cos", x) })
 	smooth("cos", "the cosine", 16, loop.Cos, math.Cos,
 		func(b *Builder, x, y *Node) *Node { return b.Neg(b.Op("sin", x)) })
+}
+
+// atan is that of fdlibm: |x| is turned towards 0, 1/2, 1, 3/2 or infinity, whose arc tangents are known, and what is left is
+// below 7/16, where the arc tangent is a polynomial (the coefficients are fdlibm's, s_atan.c).
+func atan(c *LowerCtx, n *Node, x []*loop.Value) *loop.Value {
+	b, e := c.B, n.Type.Elem
+	num := func(f float64) *loop.Value { return number(c, e, f) }
+	one, size := num(1), b.Op(loop.Abs, x[0])
+	top, bottom, known := size, one, num(0)
+	for _, r := range []struct{ from, near float64 }{{7. / 16, .5}, {11. / 16, 1}, {19. / 16, 1.5}} {
+		beyond, near := b.Op(loop.Ge, size, num(r.from)), num(r.near)
+		top = b.Where(beyond, b.Op(loop.Sub, size, near), top)
+		bottom = b.Where(beyond, b.Op(loop.Add, one, b.Op(loop.Mul, near, size)), bottom)
+		known = b.Where(beyond, num(math.Atan(r.near)), known)
+	}
+	far := b.Op(loop.Ge, size, num(39./16))
+	top, bottom, known = b.Where(far, num(-1), top), b.Where(far, size, bottom), b.Where(far, num(math.Pi/2), known)
+	t := b.Op(loop.Div, top, bottom)
+	t2 := b.Op(loop.Mul, t, t)
+	sum := num(1.62858201153657823623e-02)
+	for _, k := range []float64{-3.65315727442169155270e-02, 4.97687799461593236017e-02, -5.83357013379057348645e-02, 6.66107313738753120669e-02, -7.69187620504482999495e-02,
+		9.09088713343650656196e-02, -1.11111104054623557880e-01, 1.42857142725034663711e-01, -1.99999999998764832476e-01, 3.33333333333329318027e-01} {
+		sum = b.Op(loop.Add, b.Op(loop.Mul, sum, t2), num(k))
+	}
+	y := b.Op(loop.Add, known, b.Op(loop.Sub, t, b.Op(loop.Mul, t, b.Op(loop.Mul, t2, sum))))
+	y = b.Where(b.Op(loop.Lt, x[0], num(0)), b.Op(loop.Neg, y), y)
+	return b.Where(b.Op(loop.Eq, x[0], num(0)), x[0], y) // keeps the sign of a zero
 }

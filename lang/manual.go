@@ -24,6 +24,7 @@ var Builtins = []struct {
 		{"sin", "sin(x)", "the sine"},
 		{"sqrt", "sqrt(x)", "the square root"},
 		{"tanh", "tanh(x)", "the hyperbolic tangent"},
+		{"atan", "atan(x)", "the arc tangent"},
 		{"f32", "f32(x)", "converts to f32; so do bf16, f16, i32, u32 and u8"},
 		{"bf16", "bf16(x)", "converts to bf16"},
 		{"f16", "f16(x)", "converts to f16"},

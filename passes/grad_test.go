@@ -192,7 +192,7 @@ func gradCases() []gradCase {
 		function2("add", 0, 0), function2("sub", 0, 0), function2("mul", 0, 0), function2("div", 0.5, 2),
 		function2("pow", 0.3, 2), function2("max", 0, 0), function2("min", 0, 0),
 		function("neg", 0, 0), function("abs", 0.1, 2), function("sqrt", 0.2, 3), function("rsqrt", 0.3, 3), function("exp", 0, 0),
-		function("log", 0.3, 3), function("log1p", -0.5, 2), function("expm1", 0, 0), function("tanh", 0, 0), function("sigmoid", 0, 0),
+		function("log", 0.3, 3), function("log1p", -0.5, 2), function("expm1", 0, 0), function("tanh", 0, 0), function("atan", 0, 0), function("sigmoid", 0, 0),
 		function("erf", 0, 0), function("sin", 0, 0), function("cos", 0, 0),
 		{op: "where", types: []ir.Type{f32(7), f32(7)}, build: func(b *ir.Builder, x []*ir.Node) *ir.Node {
 			return b.Where(b.Op("gt", x[0], b.Like(x[0], 0.2)), b.Mul(x[0], x[1]), x[1])

@@ -2,7 +2,7 @@
 # The checks that take minutes: tokens of the library spoilt, whole trainings, killed ones too, and the same losses from PyTorch.
 # MDLC_DATA names a folder of real data other than ../shared/data; what needs it is skipped without.
 # Figures are printed; times are not asserted. Arguments go to go test: scripts/check.sh -run Depth
-# gan2d and copying train with seed 1; others: MDLC_CHECK_SEEDS="1 2 3" scripts/check.sh -run 'GAN2D|Copying'
+# Whole trainings take seed 1; others: MDLC_CHECK_SEEDS="1 2 3" scripts/check.sh -run 'GAN2D|Copying|Quality'
 # Models on the emulated GPU make 2 to 20 steps; all make 20: MDLC_CHECK_STEPS=20 scripts/check.sh -run GPU
 set -eu
 cd "$(dirname "$0")/.."

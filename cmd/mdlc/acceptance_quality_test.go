@@ -11,7 +11,7 @@ import (
 func TestAcceptanceQualityOfMADE(t *testing.T) {
 	acceptance(t)
 	data := needData(t, "binarized_mnist")
-	for _, seed := range []string{"1", "2", "3"} {
+	for _, seed := range seeds() {
 		out, took := mdlc(t, "run", library(t, "made.mdl"), "train", "--data", "digits="+data, "--seed", seed,
 			"--out", filepath.Join(t.TempDir(), "run"), "--json", "-q")
 		nats := lastRecord(t, out, "eval test").One
@@ -25,7 +25,7 @@ func TestAcceptanceQualityOfMADE(t *testing.T) {
 func TestAcceptanceQualityOfGPT2(t *testing.T) {
 	acceptance(t)
 	data := needData(t, "text/tinyshakespeare_input.txt")
-	for _, seed := range []string{"1", "2", "3"} {
+	for _, seed := range seeds() {
 		out, took := mdlc(t, "run", library(t, "gpt2.mdl"), "train", "--data", "corpus="+data, "--seed", seed,
 			"--set", "layers=4", "--set", "heads=4", "--set", "dim=128", "--set", "ctx=64", "--set", "batch=12", "--set", "steps=2000",
 			"--out", filepath.Join(t.TempDir(), "run"), "--json", "-q")

@@ -151,3 +151,6 @@ func (b *builder) unknown(name string, at Span) {
 	}
 	b.failHelp(at, help, "the name `%s` is not known here", name)
 }
+
+// Instead says what mdl has in the place of a name of another framework, or which of the names that there are is nearest.
+func Instead(name string, have []string) string { return instead(name, foreignLayers, have) }

@@ -27,12 +27,14 @@ type runConfig struct {
 type Given struct {
 	Set       map[string]string `json:"set,omitempty"`
 	Precision string            `json:"precision,omitempty"`
+	Steps     int               `json:"-"`              // it has an entry of its own
 	Data      map[string]string `json:"data,omitempty"` // whole paths
 }
 
 // ReadGiven is what the run in a folder was given; nothing where there is none.
 func ReadGiven(folder string) Given {
 	c, _ := readConfig(folder)
+	c.Given.Steps = c.Steps
 	return c.Given
 }
 

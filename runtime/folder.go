@@ -78,9 +78,12 @@ func (r *Runner) moveAside() error {
 	return err
 }
 
-// resumeFolder makes the opened run folder ready to go on from the checkpoint at.
-func (r *Runner) resumeFolder(at progress) error {
-	r.compareConfig()
+// resumeFolder makes the opened run folder ready to go on from the checkpoint at. Where nothing is left to train, it stays
+// what the run was that made its weights.
+func (r *Runner) resumeFolder(at progress, left bool) error {
+	if left {
+		r.compareConfig()
+	}
 	if r.asBefore() {
 		log, err := os.ReadFile(r.log.Name())
 		if err != nil {
@@ -88,8 +91,10 @@ func (r *Runner) resumeFolder(at progress) error {
 		}
 		r.ended = parseRecords(log[min(at.log, len(log)):])
 	}
-	if err := errors.Join(r.writeConfig(), r.keepFile()); err != nil {
-		return err
+	if left {
+		if err := errors.Join(r.writeConfig(), r.keepFile()); err != nil {
+			return err
+		}
 	}
 	if err := r.cutLog(at.log); err != nil {
 		return err

@@ -102,7 +102,11 @@ func (r *Runner) begin(stages []*entry) (at progress, err error) {
 			}
 			r.seed, r.kept = at.seed, fmt.Sprintf("%s holds step %d", r.weights(), at.step)
 			r.o.Progress.Line("%s goes on after step %d", stages[at.stage].title(), at.step)
-			return at, r.resumeFolder(at)
+			count, err := r.count(stages[at.stage].Count)
+			if err != nil {
+				return at, err
+			}
+			return at, r.resumeFolder(at, at.step < count || at.stage+1 < len(stages))
 		}
 	}
 	at = progress{seed: r.seed}

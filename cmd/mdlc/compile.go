@@ -31,6 +31,11 @@ type compileCommand struct {
 }
 
 func (c *compileCommand) Run(t *terminal) error {
+	if c.Target != "" {
+		if _, err := codegen.TargetNamed(c.Target); err != nil {
+			return &usageError{err.Error()}
+		}
+	}
 	if c.Out == "" && c.Emit == "" && c.Dump == "" && c.StopAfter == "" {
 		return &usageError{"nothing to do: -o FILE, --emit STAGE, --dump PASS or --stop-after PASS"}
 	}
@@ -176,7 +181,7 @@ func (c *compileCommand) kernels(t *terminal, x *compilation) error {
 // checkOut refuses a place for the bundle that cannot take it, before anything is done.
 func (c *compileCommand) checkOut() error {
 	if filepath.Ext(c.Out) == ".mdl" {
-		return &usageError{fmt.Sprintf("-o %s: a bundle needs another ending than .mdl, which is for models", c.Out)}
+		return &usageError{fmt.Sprintf("-o %s: what is written needs another ending than .mdl, which is for models", c.Out)}
 	}
 	info, err := os.Stat(c.Out)
 	switch {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -48,7 +49,7 @@ func (c *docCommand) write(t *terminal, p *page) error {
 	case name == "" && anywhere(p, what):
 		return nil
 	}
-	help := lang.DidYouMean(what, names())
+	help := lang.Instead(cmp.Or(name, what), names())
 	if help == "" {
 		help = "`mdlc doc` lists what there is, `mdlc doc FILE.mdl` describes a model"
 	}

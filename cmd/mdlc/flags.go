@@ -65,11 +65,13 @@ func flagsOf(parser *kong.Kong, command string) map[string]*kong.Flag {
 	return known
 }
 
-// helpFlag lets `mdlc` and `mdlc help [COMMAND]` print the help, as --help does.
+// helpFlag lets `mdlc` and `mdlc help [COMMAND]` print the help, as --help does; --version is a command, too.
 func helpFlag(args []string) []string {
 	switch {
 	case len(args) == 0:
 		return []string{"--help"}
+	case args[0] == "--version":
+		return append([]string{"version"}, args[1:]...)
 	case args[0] == "help":
 		return append(slices.Clone(args[1:]), "--help")
 	}

@@ -12,7 +12,7 @@ import (
 	"mdlc/runtime/program"
 )
 
-// takeFromRun gives this run those --set, --precision and --data of the run whose weights it takes that
+// takeFromRun gives this run those --set, --precision, --data and, to go on, --steps of the run whose weights it takes that
 // are not given now, and returns what both were given.
 func (c *runCommand) takeFromRun(t *terminal, out string) runtime.Given {
 	var past runtime.Given
@@ -48,6 +48,10 @@ func (c *runCommand) takeFromRun(t *terminal, out string) runtime.Given {
 		taken = append(taken, "--precision "+both.Precision)
 	}
 	both.Data = merge("data", past.Data, data)
+	if c.Resume && c.Steps == nil && past.Steps > 0 {
+		both.Steps = past.Steps
+		taken = append(taken, fmt.Sprintf("--steps %d", past.Steps))
+	}
 	c.past, c.pastPrecision, c.pastData = past.Set, precision(past.Precision), past.Data
 	if len(taken) > 0 && !c.Quiet {
 		fmt.Fprintf(t.stderr, "as %s was trained: %s\n", out, strings.Join(taken, " "))

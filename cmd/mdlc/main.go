@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
@@ -67,6 +68,9 @@ func main() {
 	os.Exit(execute(os.Args[1:], t))
 }
 
+// repeated is how soon after a first interrupt another is the same one.
+const repeated = 200 * time.Millisecond
+
 // watchInterrupts lets a first Ctrl-C, a kill or the end of the terminal end a run in good
 // order; a second one, or one where nothing needs saving, quits at once.
 func (t *terminal) watchInterrupts() {
@@ -76,7 +80,12 @@ func (t *terminal) watchInterrupts() {
 			signal.Notify(signals, s)
 		}
 	}
+	var first time.Time
 	for range signals {
+		if t.stop.Load() && time.Since(first) < repeated {
+			continue // some senders signal a process and its group
+		}
+		first = time.Now()
 		if t.stop.Swap(true) || !t.stoppable.Load() {
 			fmt.Fprintln(t.stderr)
 			os.Exit(exitFailure)

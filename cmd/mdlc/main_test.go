@@ -88,6 +88,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run FILE train --data pints=x", "--data pints: regression.mdl has points"},
 		{"run FILE sample predict --ta 3", "sample predict has no flag --ta; it has --at"},
 		{"compile FILE", "nothing to do: -o FILE, --emit STAGE"},
+		{"compile FILE --target sm_70", "unknown target \"sm_70\"; there are avx512, avx2, sm_80, sm_90a\n"},
 		{"compile FILE --emit pictures", "there is no stage pictures: the stages are graph, loops, llvm, asm, ptx, plan\n"},
 		{"compile FILE -emit graph", "unknown flag -emit: did you mean `--emit`?"},
 		{"run FILE train -resum", "unknown flag -resum: did you mean `--resume`?"},
@@ -322,7 +323,7 @@ func TestBundlesAreWrittenWholly(t *testing.T) {
 	for out, want := range map[string]string{
 		"folder": "/folder: a folder is there; name a file", "pipe": "/pipe: a pipe or a device is there; name a file",
 		"/dev/null": "-o /dev/null: a pipe or a device is there; name a file", "link": "/link: that is the model itself",
-		"x.mdl": "/x.mdl: a bundle needs another ending than .mdl, which is for models",
+		"x.mdl": "/x.mdl: what is written needs another ending than .mdl, which is for models",
 	} {
 		_, stderr, code := call("compile", file, "-o", out)
 		require.Equal(t, exitUsage, code, stderr)

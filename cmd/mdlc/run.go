@@ -36,8 +36,8 @@ type runCommand struct {
 	modelFlags
 	Data      map[string]string `help:"Take data NAME from PATH." placeholder:"NAME=PATH" mapsep:"none"`
 	Seed      *uint64           `help:"The number that all random numbers follow from (0)."`
-	Device    string            `help:"Where to run: cpu, emulator (of a GPU), cuda, cuda:N, or auto: a GPU if there is one." default:"cpu" placeholder:"NAME"`
-	Target    string            `help:"What to compile for, if not what the device has: sm_90a for the emulator." placeholder:"TARGET"`
+	Device    string            `help:"Where to run: cpu, emulator (of a GPU; emulator:low and emulator:high are the ends of what its sums may be), cuda, cuda:N, or auto: a GPU if there is one." default:"cpu" placeholder:"NAME"`
+	Target    string            `help:"What to compile for, if not what the device has, which is sm_80 for the emulator." placeholder:"TARGET"`
 	Threads   int               `help:"Threads that work at once (as many as this process may use)."`
 	Steps     *int              `help:"Train for this many steps, whatever the model file says."`
 	Out       string            `help:"The run folder (runs/MODEL)." type:"path"`
@@ -74,6 +74,7 @@ func (c *runCommand) Run(t *terminal) error {
 		c.NoFusion = true
 	}
 	o.Given = c.takeFromRun(t, o.Out)
+	o.Steps = max(o.Steps, o.Given.Steps)
 	outline, compile, err := c.read(t, o.Out)
 	if err != nil {
 		return err
@@ -105,7 +106,11 @@ func (c *runCommand) Run(t *terminal) error {
 	}
 	defer m.Close()
 	defer m.WriteProfile(t.stderr)
-	o.Progress.Line("%s, memory: %.1f MiB", m.Title(), float64(m.Memory())/(1<<20))
+	made := ""
+	if o.Given.Precision != "" {
+		made = ", products in " + o.Given.Precision
+	}
+	o.Progress.Line("%s, memory: %.1f MiB%s", m.Title(), float64(m.Memory())/(1<<20), made)
 	r.Use(m)
 	return c.carryOut(t, r, tasks)
 }

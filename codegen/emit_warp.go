@@ -19,7 +19,7 @@ import (
 
 const (
 	warpThreads  = schedule.WarpThreads
-	blockWarps   = 4 // points that share a block where their memory allows: enough to fill a processor with the blocks it takes
+	blockPoints  = 4 // points that share a block where their memory allows: enough to fill a processor with the blocks it takes
 	sharedSymbol = "mdlc_shared"
 )
 
@@ -35,7 +35,7 @@ type block struct {
 
 // blockOf decides on the blocks of a phase.
 func (e *emitter) blockOf(body []loop.Stmt) *block {
-	b := &block{warps: blockWarps, points: blockWarps, panels: map[*loop.Buffer]int{}}
+	b := &block{warps: blockPoints, points: blockPoints, panels: map[*loop.Buffer]int{}}
 	var values []*loop.Value
 	loop.Walk(body, func(s loop.Stmt) {
 		loop.Values(s, func(v *loop.Value) { values = append(values, v) })
@@ -57,7 +57,7 @@ func (e *emitter) blockOf(body []loop.Stmt) *block {
 	case b.scratch > most:
 		e.fail("a warp needs %d bytes of shared memory, of which there are %d", b.scratch, most)
 	case b.scratch > 0:
-		b.points = min(blockWarps, most/b.scratch)
+		b.points = min(blockPoints, most/b.scratch)
 		b.warps = b.points
 	}
 	return b

@@ -56,3 +56,17 @@ func (m toy) stepsOnGPU(t *testing.T) int {
 	}
 	return 2
 }
+
+// Every model of the library has a schedule for a GPU at the sizes that it comes with, in f32 and on tensor cores.
+func TestAcceptanceModelsForGPU(t *testing.T) {
+	acceptance(t)
+	files, err := filepath.Glob("../../stdlib/models/*.mdl")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		for _, precision := range []string{"f32", "bf16"} {
+			kernels, _ := mdlc(t, "compile", file, "--target", "sm_80", "--precision", precision, "--dump", "loops:expand")
+			require.Contains(t, string(kernels), "kernel ", file)
+		}
+	}
+}

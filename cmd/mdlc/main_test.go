@@ -278,6 +278,16 @@ func TestStagesPrint(t *testing.T) {
 	}
 }
 
+// A Transformer of its own sizes is compiled for a GPU, in f32 and on tensor cores.
+func TestTransformersCompileForGPUs(t *testing.T) {
+	for _, precision := range []string{"f32", "bf16"} {
+		ptx, stderr, code := call("compile", "../../stdlib/models/gpt.mdl", "--target", "sm_80", "--precision", precision, "--emit", "ptx")
+		require.Equal(t, 0, code, stderr)
+		require.Equal(t, precision == "bf16", strings.Contains(ptx, "mma.sync"))
+		require.Contains(t, ptx, "cp.async")
+	}
+}
+
 func TestDoctorAndVersion(t *testing.T) {
 	model(t)
 	stdout, stderr, code := call("doctor")

@@ -233,7 +233,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	outer = append(outer, blocks...)
 	var colLoops, rowLoops []string
 	if p.col != nil {
-		col, loops := c.tiles(p.col, p.tile.Cols, colTiles, colBlocks)
+		col, loops := c.tiles(p.col, p.tile.Cols, colTiles, colBlocks, p.fragments() && everywhere(p.col))
 		colLoops = loops
 		if p.fragments() {
 			c.fragment(c.warps(col, p.tile.Cols, p.tile.Warps[1]), fragmentCols, loop.FragCol)
@@ -242,7 +242,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		}
 	}
 	if p.row != nil {
-		row, loops := c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks)
+		row, loops := c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks, p.fragments() && everywhere(p.row))
 		rowLoops = loops
 		if p.fragments() {
 			c.fragment(c.warps(row, p.tile.Rows, p.tile.Warps[0]), fragmentRows, loop.FragRow)
@@ -310,8 +310,9 @@ func extents(s dotShape, without ...*loop.Axis) int {
 	return n
 }
 
-// tiles cuts an axis in parallel blocks of tiles of n and returns what is left of it in a tile, and the loop over tiles.
-func (c *chooser) tiles(a *loop.Axis, n, tiles, blocks int) (inner *loop.Axis, loops []string) {
+// tiles cuts an axis in parallel blocks of tiles of n and returns what is left of it in a tile, and the loop over tiles, which
+// apart are points of their own.
+func (c *chooser) tiles(a *loop.Axis, n, tiles, blocks int, apart bool) (inner *loop.Axis, loops []string) {
 	if blocks > 1 {
 		c.do(Cut, a.Name, (tiles+blocks-1)/blocks*n, "")
 		outer, inner := piecesNamed(c.k, a)
@@ -324,7 +325,11 @@ func (c *chooser) tiles(a *loop.Axis, n, tiles, blocks int) (inner *loop.Axis, l
 	if !constant || a.Max != n {
 		c.do(Cut, a.Name, n, "")
 		outer, inner := piecesNamed(c.k, a)
-		if outer != inner {
+		switch {
+		case outer == inner:
+		case apart:
+			c.do(Bind, outer.Name, 0, "par")
+		default:
 			c.do(Bind, outer.Name, 0, "loop")
 			loops = append(loops, outer.Name)
 		}

@@ -108,15 +108,13 @@ func (p *product) wide(stores []*loop.Store, m *Machine) bool {
 		least int
 		all   bool
 	}{{p.shape.rows, least.Rows, true}, {p.shape.cols, least.Cols, true}, {p.shape.over, 2 * p.slotSums(), false}} {
-		n := 1
 		for _, a := range side.axes {
 			_, constant := a.Extent.IntConst()
 			if !constant || a.Def != nil || side.all && !everywhere(stores, a) {
 				return false
 			}
-			n *= a.Max
 		}
-		if n < side.least {
+		if sizeOf(side.axes) < side.least {
 			return false
 		}
 	}
@@ -193,9 +191,33 @@ func (c *chooser) slots(p *product, stores []*loop.Store) *loop.Axis {
 
 // fragment binds the innermost n of an axis to the fragments of tensor cores.
 func (c *chooser) fragment(a *loop.Axis, n int, bind loop.Bind) {
-	if a.Def != nil || a.Max != n {
+	if _, constant := a.Extent.IntConst(); !constant || a.Def != nil || a.Max != n {
 		c.do(Cut, a.Name, n, "")
 		_, a = piecesNamed(c.k, a)
 	}
 	c.do(Bind, a.Name, 0, bind.String())
+}
+
+// afterCost is what a point of a page costs once its product is there.
+func afterCost(stores []*loop.Store, d *loop.Value) float64 {
+	total := 0.0
+	seen := map[*loop.Value]bool{d: true}
+	var visit func(v *loop.Value)
+	visit = func(v *loop.Value) {
+		if v == nil || seen[v] {
+			return
+		}
+		seen[v] = true
+		if v.Elem != loop.I64 && v.Op != loop.Load {
+			total += v.Op.Info().Cost
+		}
+		for _, a := range v.Args {
+			visit(a)
+		}
+		visit(v.Guard)
+	}
+	for _, v := range roots(stores) {
+		visit(v)
+	}
+	return total
 }

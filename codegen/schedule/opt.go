@@ -6,7 +6,7 @@ import (
 	"mdlc/ir/loop"
 )
 
-// The kinds of opts that a CPU has. Axis names an axis, a value or a buffer.
+// The kinds of opts. Axis names an axis, a value or a buffer.
 const (
 	Split    = "Split"    // Split p: the sums over p have partials and a second phase
 	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns; Pack v window n: with its margin, rows n elements longer
@@ -23,7 +23,7 @@ const (
 	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again; word apart: its sums are such a sweep
 	Evict    = "Evict"    // Evict E: panel E is scratch memory with a place for each point
 	Skew     = "Skew"     // Skew i: the last sweep in the loop over i runs within the dearest one of the next i
-	Stage    = "Stage"    // Stage v n: operand v of a product on tensor cores waits in n slots that the warps of a point share
+	Stage    = "Stage"    // Stage v n: operand v of a product waits in n slots that the warps of a point share
 	Via      = "Via"      // Via z: the results of product z wait in shared memory for what is computed of them
 	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches
 	Prefetch = "Prefetch" // Prefetch X i: the dearest sweep in the loop over i fetches X where the next i reads it

@@ -29,7 +29,7 @@ func part(k *loop.Kernel, a *loop.Axis, n int) error {
 // parts proposes to part an axis that both operands of a page's product have, one of them only its quotient.
 func (c *chooser) parts(d *loop.Value) bool {
 	for _, a := range shapeOf(d).batch {
-		if a.Def != nil || a.Bind != loop.Open || a.Max == 0 {
+		if _, constant := a.Extent.IntConst(); !constant || a.Def != nil || a.Bind != loop.Open || a.Max == 0 {
 			continue
 		}
 		x, y := blocksOf(d.Args[0], a), blocksOf(d.Args[1], a)

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -87,7 +88,7 @@ func (s *stager) body(body []loop.Stmt, inside bool) ([]loop.Stmt, error) {
 func (s *stager) dotOf(f *loop.For) *loop.Value {
 	var found *loop.Value
 	look := func(v *loop.Value) {
-		if v.Op == loop.Dot && s.depth[v.Args[0].Name] > 0 && s.depth[v.Args[1].Name] > 0 {
+		if v.Op == loop.Dot && loop.Has(s.deps.value(v.Args[0]), f.Axis) && loop.Has(s.deps.value(v.Args[1]), f.Axis) && s.depth[v.Args[0].Name] > 0 && s.depth[v.Args[1].Name] > 0 {
 			found = v
 		}
 	}
@@ -156,12 +157,20 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 	}
 	turn := append([]loop.Stmt{&loop.Wait{Young: depth - 2}}, ahead(binary(loop.Add, axisValue(f.Axis), intValue(depth-1)))...)
 	f.Body = append(turn, f.Body...)
-	if s.through[d.Name] {
-		after, err = s.via(f, d, slots, threads, follows)
-	} else {
-		after, err = s.body(follows, inside)
+	page := slices.IndexFunc(follows, func(st loop.Stmt) bool { _, ok := st.(*loop.Phase); return ok })
+	if page < 0 {
+		page = len(follows)
 	}
-	return before, after, err
+	if s.through[d.Name] {
+		after, err = s.via(f, d, slots, threads, follows[:page])
+	} else {
+		after, err = s.body(follows[:page], inside)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	rest, err := s.body(follows[page:], inside)
+	return before, append(after, rest...), err
 }
 
 // copyable reports whether v can be computed elsewhere and earlier: it is made of what a kernel reads only.
@@ -301,92 +310,6 @@ func (s *stager) fill(sl *slot, a *loop.Axis, turn *loop.Value, depth int) loop.
 	return st
 }
 
-// mover rewrites values for other indices.
-type mover struct {
-	x      *indices
-	to     map[string]*index.Expr // of leaf axes
-	groups []digits
-	done   map[*loop.Value]*loop.Value
-}
-
-// digits are axes whose indices are the digits of a place.
-type digits struct {
-	axes  []*loop.Axis
-	place *index.Expr
-}
-
-// spread lets the digits of place, the last fastest, be the indices of axes.
-func (m *mover) spread(axes []*loop.Axis, place *loop.Value) {
-	d := digits{axes, m.x.of(place)}
-	m.groups = append(m.groups, d)
-	if m.to == nil {
-		m.to = map[string]*index.Expr{}
-	}
-	n := 1
-	for i := len(axes) - 1; i >= 0; i-- {
-		e := index.Quo(d.place, index.C(n))
-		if i > 0 {
-			e = index.Rem(e, index.C(axes[i].Max))
-		}
-		m.to[axes[i].Name] = e
-		n *= axes[i].Max
-	}
-}
-
-// index is e at the other indices. Where e adds up all digits of a place, it has the place.
-func (m *mover) index(e *index.Expr) *index.Expr {
-	_, terms := affine(e)
-	for _, d := range m.groups {
-		if len(d.axes) == 0 {
-			continue
-		}
-		step := terms[d.axes[len(d.axes)-1].Name]
-		n, whole := step, step != 0
-		for i := len(d.axes) - 1; i >= 0; i-- {
-			whole = whole && terms[d.axes[i].Name] == n
-			n *= d.axes[i].Max
-		}
-		if !whole {
-			continue
-		}
-		for _, a := range d.axes {
-			e = index.Sub(e, index.Prod(index.V(a.Name), index.C(terms[a.Name])))
-		}
-		return index.Sum(m.index(e), index.Prod(d.place, index.C(step)))
-	}
-	return e.Subst(func(name string) *index.Expr {
-		if to := m.to[name]; to != nil {
-			return to
-		}
-		if v := m.x.vars[name]; v.Op != loop.AxisIndex {
-			return m.x.opaque(m.value(v))
-		}
-		return index.V(name)
-	})
-}
-
-func (m *mover) value(v *loop.Value) *loop.Value {
-	if v == nil {
-		return nil
-	}
-	if n, ok := m.done[v]; ok {
-		return n
-	}
-	if v.Elem == loop.I64 && v.Op != loop.Load && v.Op != loop.Where {
-		n := m.x.value(m.index(m.x.of(v).SimplifyIn(m.x.bound)).SimplifyIn(m.x.bound))
-		m.done[v] = n
-		return n
-	}
-	n := *v
-	n.Name, n.Args = "", nil
-	for _, a := range v.Args {
-		n.Args = append(n.Args, m.value(a))
-	}
-	n.Guard = m.value(v.Guard)
-	m.done[v] = &n
-	return &n
-}
-
 // isCopy reports whether st copies 16 bytes that lie side by side, and on a multiple of 16, for all indices of a chunk.
 func (s *stager) isCopy(st *loop.Store, sl *slot) bool {
 	v, part := st.Val, sl.part
@@ -394,9 +317,15 @@ func (s *stager) isCopy(st *loop.Store, sl *slot) bool {
 		return false
 	}
 	aligned := func(e *index.Expr) bool {
-		first := s.at(e, part, 0)
-		step := index.Sub(s.at(e, part, sl.chunk-1), first).SimplifyIn(s.x.bound)
-		return step.IsConst(sl.chunk-1) && index.Rem(first, index.C(sl.chunk)).SimplifyIn(s.x.bound).IsConst(0)
+		first, ok := s.at(e, part, 0), true
+		e.Vars(func(name string) {
+			v := s.x.vars[name]
+			ok = ok && (v.Op == loop.AxisIndex || !loop.Has(newDepends().value(v), part))
+		})
+		for i := range sl.chunk {
+			ok = ok && index.Sub(s.at(e, part, i), first).SimplifyIn(s.x.bound).IsConst(i)
+		}
+		return ok && index.Rem(first, index.C(sl.chunk)).SimplifyIn(s.x.bound).IsConst(0)
 	}
 	return aligned(address(s.x, v.Buf, v.Args)) && aligned(address(s.x, st.Buf, st.Index)) && s.even(v.Guard, part, aligned) && s.even(st.Guard, part, aligned)
 }
@@ -415,7 +344,7 @@ func (s *stager) at(e *index.Expr, a *loop.Axis, i int) *index.Expr {
 // are multiples of a chunk.
 func (s *stager) even(cond *loop.Value, part *loop.Axis, aligned func(*index.Expr) bool) bool {
 	switch {
-	case cond == nil || !loop.Has(s.deps.value(cond), part):
+	case cond == nil || !loop.Has(newDepends().value(cond), part):
 		return true
 	case cond.Op == loop.And:
 		return s.even(cond.Args[0], part, aligned) && s.even(cond.Args[1], part, aligned)

@@ -61,27 +61,3 @@ func (s *stager) via(f *loop.For, d *loop.Value, slots []*slot, threads int, aft
 	}
 	return append(out, turns), nil
 }
-
-// afterCost is what a point of a page costs once its product is there.
-func afterCost(stores []*loop.Store, d *loop.Value) float64 {
-	total := 0.0
-	seen := map[*loop.Value]bool{d: true}
-	var visit func(v *loop.Value)
-	visit = func(v *loop.Value) {
-		if v == nil || seen[v] {
-			return
-		}
-		seen[v] = true
-		if v.Elem != loop.I64 {
-			total += v.Op.Info().Cost
-		}
-		for _, a := range v.Args {
-			visit(a)
-		}
-		visit(v.Guard)
-	}
-	for _, v := range roots(stores) {
-		visit(v)
-	}
-	return total
-}

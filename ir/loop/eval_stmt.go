@@ -146,7 +146,7 @@ func (m *machine) store(s *Store) {
 		if s.Async { // nobody sees it before it lands
 			mem.writer[e] = nobody
 			last := len(m.groups) - 1
-			m.groups[last] = append(m.groups[last], copied{mem, e, m.point})
+			m.groups[last] = append(m.groups[last], copied{mem, e, m.point, m.stamp})
 		}
 		if val.f != nil {
 			mem.F[e] = val.f[o]
@@ -158,9 +158,9 @@ func (m *machine) store(s *Store) {
 
 // copied is an element of a Local buffer that an asynchronous store has on its way.
 type copied struct {
-	mem   *memory
-	at    int
-	point int32
+	mem          *memory
+	at           int
+	point, stamp int32
 }
 
 const nobody = -1
@@ -169,7 +169,9 @@ const nobody = -1
 func (m *machine) land(young int) {
 	for len(m.groups)-1 > young {
 		for _, c := range m.groups[0] {
-			c.mem.writer[c.at] = c.point
+			if c.mem.stamp[c.at] == c.stamp { // none has been stored over it
+				c.mem.writer[c.at] = c.point
+			}
 		}
 		m.groups = m.groups[1:]
 	}

@@ -47,6 +47,10 @@ var tensorProducts = map[string]string{
   Z[i,j] = e(z)
   C[i,j] = z * (0.5 + 0.5 * tanh(z)) + R[i,j]
 }`,
+	"second_computed": `kernel p(in A: e[m,k], in B: e[k,n], in S: f32[k], out C: f32[m,n]) {
+  axis i: m, j: n, l: k
+  C[i,j] = dot[l](A[i,l], e(f32(B[l,j]) * (S[l] / S[l])))
+}`,
 	"update": `kernel p(in A: e[k,m], in B: e[k,n], inout W: f32[m,n], inout V: f32[m,n]) {
   axis i: m, j: n, l: k
   g = dot[l](A[l,i], B[l,j])

@@ -63,7 +63,8 @@ func (e *emitter) blockOf(body []loop.Stmt) *block {
 	return b
 }
 
-// place finds room for the panels of a point. Those that no statement uses after another's first has begun share memory.
+// place finds room for the panels of a point. Two share memory where all threads meet between the last statement that uses
+// one and the first that uses the other.
 func (b *block) place(body []loop.Stmt) {
 	type life struct {
 		buf         *loop.Buffer
@@ -71,7 +72,14 @@ func (b *block) place(body []loop.Stmt) {
 	}
 	var lives []*life
 	of := map[*loop.Buffer]*life{}
+	met := make([]int, len(body)) // before a statement: how often
 	for i, s := range body {
+		if _, wait := s.(*loop.Wait); i > 0 {
+			met[i] = met[i-1]
+			if wait {
+				met[i]++
+			}
+		}
 		use := func(buf *loop.Buffer) {
 			if buf.Mode != loop.Local {
 				return
@@ -95,8 +103,8 @@ func (b *block) place(body []loop.Stmt) {
 	}
 	for n, l := range lives {
 		at := 0
-		for _, o := range lives[:n] { // the first place beyond all that live at the same time
-			if o.last >= l.first {
+		for _, o := range lives[:n] { // the first place beyond all that may still be read
+			if o.last >= l.first || met[o.last] == met[l.first] {
 				at = max(at, b.panels[o.buf]+panelBytes(o.buf))
 			}
 		}

@@ -133,7 +133,7 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	}
 	p := c.product(stores, d)
 	if p.tile.Tensor || p.wide(stores, c.m) { // of narrow operands, or f32 that could be shared
-		return c.packShared(p)
+		return c.packShared(p, stores)
 	}
 	for i, v := range d.Args {
 		if windowOf(v) != nil {

@@ -133,19 +133,23 @@ func everywhere(stores []*loop.Store, a *loop.Axis) bool {
 }
 
 // packShared makes the summed axes of a product one, which slots and fragments cut, so those of rows and of columns that
-// fill no tile, and packs operands that are dear: they are computed for every tile that reads them.
-func (c *chooser) packShared(p *product) bool {
+// fill no tile, and packs operands that are dear, or sums themselves: they are computed for every tile that reads them.
+func (c *chooser) packShared(p *product, stores []*loop.Store) bool {
+	overs, deps := overLists(stores), newDepends()
 	fuse := func(axes []*loop.Axis) bool {
-		n := len(axes)
-		if n < 2 {
+		if len(axes) < 2 {
 			return false
 		}
-		for _, a := range axes[n-2:] {
-			if _, ok := a.Extent.IntConst(); !ok || a.Def != nil {
+		a, b := axes[len(axes)-2], axes[len(axes)-1]
+		if _, constant := a.Extent.IntConst(); !constant || !mayFuse(a, b, overs) {
+			return false
+		}
+		for _, s := range stores { // one that has only one of them would be made again and again
+			if at := deps.store(s); loop.Has(at, a) != loop.Has(at, b) {
 				return false
 			}
 		}
-		c.do(Fuse, axes[n-2].Name, 0, axes[n-1].Name)
+		c.do(Fuse, a.Name, 0, b.Name)
 		return true
 	}
 	const dear, enough = 8, 512
@@ -153,12 +157,19 @@ func (c *chooser) packShared(p *product) bool {
 		return true
 	}
 	for _, v := range p.dot.Args[:2] {
-		if !isSimple(v) && pointCost([]*loop.Value{v}) > dear {
+		if !isSimple(v) && (pointCost([]*loop.Value{v}) > dear || reduces(v)) {
 			c.do(Pack, v.Name, 0, "phase")
 			return true
 		}
 	}
 	return c.chops(p)
+}
+
+// reduces reports whether v is made of a sum or another reduction.
+func reduces(v *loop.Value) bool {
+	found := false
+	loop.Visit(v, func(x *loop.Value) { found = found || isReduction(x) })
+	return found
 }
 
 // warps shares a tile of n indices of an axis among warps, and returns what is left of it for each.

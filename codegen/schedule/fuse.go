@@ -34,9 +34,9 @@ func fusablePair(k *loop.Kernel, stores []*loop.Store) (a, b *loop.Axis) {
 	return nil, nil
 }
 
-func canFuse(k *loop.Kernel, a, b *loop.Axis, uses []*index.Expr, overs [][]*loop.Axis) bool {
-	n, constant := b.Extent.IntConst()
-	if a.Def != nil || b.Def != nil || a.Bind != loop.Open || b.Bind != loop.Open || !constant || definesOthers(k, a) || definesOthers(k, b) {
+// mayFuse reports whether a and b can be one axis: every sum over one is over both, b next to a.
+func mayFuse(a, b *loop.Axis, overs [][]*loop.Axis) bool {
+	if _, constant := b.Extent.IntConst(); a.Def != nil || b.Def != nil || a.Bind != loop.Open || b.Bind != loop.Open || !constant {
 		return false
 	}
 	for _, over := range overs {
@@ -45,6 +45,14 @@ func canFuse(k *loop.Kernel, a, b *loop.Axis, uses []*index.Expr, overs [][]*loo
 			return false
 		}
 	}
+	return true
+}
+
+func canFuse(k *loop.Kernel, a, b *loop.Axis, uses []*index.Expr, overs [][]*loop.Axis) bool {
+	if !mayFuse(a, b, overs) || definesOthers(k, a) || definesOthers(k, b) {
+		return false
+	}
+	n, _ := b.Extent.IntConst()
 	seen := false
 	for _, e := range uses {
 		if gain, ok := carry(e, a.Name, b.Name, int(n)); gain != 0 || !ok {

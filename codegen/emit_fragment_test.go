@@ -47,9 +47,9 @@ var tensorProducts = map[string]string{
   Z[i,j] = e(z)
   C[i,j] = z * (0.5 + 0.5 * tanh(z)) + R[i,j]
 }`,
-	"second_computed": `kernel p(in A: e[m,k], in B: e[k,n], in S: f32[k], out C: f32[m,n]) {
+	"second_computed": `kernel p(in A: e[m,k], in B: f32[k,n], in S: f32[k], out C: f32[m,n]) {
   axis i: m, j: n, l: k
-  C[i,j] = dot[l](A[i,l], e(f32(B[l,j]) * (S[l] / S[l])))
+  C[i,j] = dot[l](A[i,l], e(B[l,j] / S[l]))
 }`,
 	"update": `kernel p(in A: e[k,m], in B: e[k,n], inout W: f32[m,n], inout V: f32[m,n]) {
   axis i: m, j: n, l: k
@@ -184,6 +184,27 @@ func TestSharedTilesOfF32(t *testing.T) {
 			require.Contains(t, last.String(), "Stage", "%s", p.Name)
 			equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
 		}
+	}
+	for i, m := range runners(t, target, kernels...) {
+		t.Run(kernels[i].Name, func(t *testing.T) { checkAgainst(t, equations[i], m, -5) })
+	}
+}
+
+// A product inside a loop fills its slots again: not before all warps have read what they held.
+func TestSharedTilesInALoop(t *testing.T) {
+	target := gpuTarget(t, "sm_80")
+	var equations, kernels []*loop.Kernel
+	for _, elem := range []string{"bf16", "f32"} {
+		p := tensorProduct(t, "batched", elem, 64, 64, 96)
+		steps, err := schedule.Run(p, target.Machine)
+		require.NoError(t, err)
+		opts := slices.Clone(steps[len(steps)-1].Kernel.Opts)
+		b := slices.Index(opts, loop.Opt{Kind: schedule.Bind, Axis: "b", Word: "par"})
+		require.GreaterOrEqual(t, b, 0)
+		opts[b].Word = "loop"
+		steps, err = schedule.Apply(steps[0].Kernel, append(opts, loop.Opt{Kind: schedule.Order, Axis: "b"}, loop.Opt{Kind: schedule.Order, Axis: "l0", Arg: 1}))
+		require.NoError(t, err)
+		equations, kernels = append(equations, schedule.Expand(p)), append(kernels, steps[len(steps)-1].Kernel)
 	}
 	for i, m := range runners(t, target, kernels...) {
 		t.Run(kernels[i].Name, func(t *testing.T) { checkAgainst(t, equations[i], m, -5) })

@@ -70,7 +70,9 @@ func (m *emulated) try(bufs [][]byte) error {
 	var args []any
 	var memory []*emulator.Buffer
 	for i, b := range params(m.k) {
-		x := m.device.Alloc(b.Name, len(bufs[i]))
+		// The second slice of a stack of two: it lies where its size says, on a multiple of an element at least.
+		x, err := m.device.Part(m.device.Alloc(b.Name, 2*len(bufs[i])), b.Name, len(bufs[i]), len(bufs[i]))
+		require.NoError(m.t, err)
 		if b.Mode == loop.In || b.Mode == loop.InOut {
 			require.NoError(m.t, x.Write(0, bufs[i]))
 		}

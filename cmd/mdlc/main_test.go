@@ -422,6 +422,7 @@ func TestInterruptSavesAndResumes(t *testing.T) {
 			require.NoError(t, records.Close())
 		} else {
 			require.NoError(t, cmd.Process.Signal(s))
+			_ = cmd.Process.Signal(syscall.SIGTERM) // some senders signal twice
 			_, err := io.Copy(io.Discard, records)
 			require.NoError(t, err)
 		}

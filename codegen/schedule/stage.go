@@ -93,7 +93,9 @@ func (s *stager) dotOf(f *loop.For) *loop.Value {
 		}
 	}
 	for _, st := range f.Body {
-		loop.Values(st, func(v *loop.Value) { loop.Visit(v, look) })
+		if _, inner := st.(*loop.For); !inner { // what a loop inside computes is its own
+			loop.Values(st, func(v *loop.Value) { loop.Visit(v, look) })
+		}
 	}
 	for _, c := range f.Carry {
 		loop.Visit(c.Next, look)

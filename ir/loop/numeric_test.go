@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -94,6 +95,31 @@ func TestPoison(t *testing.T) {
 	}
 	k := one(t, "kernel k(work W: f32[2], out Y: f32[2]) { axis i: 2 W[0] = 1.0 Y[i] = W[i] }")
 	require.ErrorContains(t, Eval(k, buffers{}, EvalOptions{}), "poison is stored in Y[1] at i=1")
+}
+
+// What an asynchronous store copies is poison until a wait for its group, and so is what a younger one is to overwrite.
+func TestAsynchronousStores(t *testing.T) {
+	const text = `kernel k(in X: f32[2,4], out Y: f32[4]) guarded {
+  axis t: 4 thread
+  local S: f32[4] in panel
+  S[t] = X[0,t] async
+  commit
+  %s
+  Y[t] = S[t]
+}`
+	args := buffers{"X": newSource(1).floats(F32, 2, 4)}
+	for body, want := range map[string]string{
+		"wait 0": "", "commit wait 1": "", "": "poison", "wait 1": "poison",
+		"S[t] = X[1,t] async commit wait 0": "", "S[t] = X[1,t] async commit wait 1": "poison",
+	} {
+		out := cloneAll(args)
+		err := Eval(one(t, fmt.Sprintf(text, body)), out, EvalOptions{Seed: 1})
+		if want == "" {
+			require.NoError(t, err, body)
+		} else {
+			require.ErrorContains(t, err, want, body)
+		}
+	}
 }
 
 func TestPhasesInALoop(t *testing.T) {

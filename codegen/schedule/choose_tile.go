@@ -1,9 +1,6 @@
 package schedule
 
-import (
-	"mdlc/ir/index"
-	"mdlc/ir/loop"
-)
+import "mdlc/ir/loop"
 
 // Products of a GPU. Large ones are of tiles that the warps of a block share, whose operands wait in shared memory. Products
 // of bf16 and f16 are made on tensor cores, small ones by a warp that reads the operands in place. Those of f32 are
@@ -83,18 +80,9 @@ func (p *product) isF32() bool {
 	return p.dot.Args[0].Elem == loop.F32 && p.dot.Args[1].Elem == loop.F32
 }
 
-// shareable reports whether the warps of a block can share a tile of p: nothing but the product is summed up, all is stored
-// where only one thread reads it again, and there are turns to wait for.
+// shareable reports whether the warps of a block can share a tile of p: all stores are of it, and there are turns to wait for.
 func (p *product) shareable(stores []*loop.Store) bool {
-	x := newIndices()
-	ok := everywhere(stores, p.row) && everywhere(stores, p.col) && len(p.shape.over) == 1 && p.shape.over[0].Max >= 2*p.slotSums()
-	for _, s := range stores {
-		at := address(x, s.Buf, s.Index)
-		walk(roots(stores), func(v *loop.Value) {
-			ok = ok && (v.Op != loop.Load || v.Buf != s.Buf || index.Equal(address(x, v.Buf, v.Args), at))
-		})
-	}
-	return ok && (p.narrow() || p.isF32())
+	return everywhere(stores, p.row) && everywhere(stores, p.col) && len(p.shape.over) == 1 && p.shape.over[0].Max >= 2*p.slotSums() && (p.narrow() || p.isF32())
 }
 
 // wide reports whether p, of f32, could be shared once its rows, columns and summed axes are one each.

@@ -232,12 +232,23 @@ func equalsEvaluator(t *testing.T, k *loop.Kernel, c *compiled) {
 		}
 	}
 	require.NoError(t, loop.Eval(k, args, loop.EvalOptions{Typed: true}))
-	c.run(func(v *loop.Value) int {
+	var extent func(v *loop.Value) int
+	extent = func(v *loop.Value) int {
 		if n, ok := v.IntConst(); ok {
 			return int(n)
 		}
-		return int(args["len"].I[0])
-	})
+		switch v.Op {
+		case loop.Load:
+			index, ok := v.Args[0].IntConst()
+			require.True(t, ok)
+			return int(args[v.Buf.Name].I[index])
+		case loop.Mul:
+			return extent(v.Args[0]) * extent(v.Args[1])
+		}
+		require.Fail(t, "an extent of another form", "%s", v.Op)
+		return 0
+	}
+	c.run(extent)
 	for _, b := range k.Bufs {
 		d := args[b.Name]
 		for i := range d.Len() {

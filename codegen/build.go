@@ -122,7 +122,6 @@ func (b *builder) kernel(p *page) int {
 		p.scheduled.Name = name
 	}
 	b.Kernels = append(b.Kernels, &BuiltKernel{Page: p.kernel, Scheduled: p.scheduled, args: p.args})
-	products, bytes := workOf(p.kernel)
-	b.Program.Kernels = append(b.Program.Kernels, program.Kernel{Name: name, Pos: p.kernel.Pos, Args: len(p.args), Products: products, Bytes: bytes})
+	b.Program.Kernels = append(b.Program.Kernels, program.Kernel{Name: name, Pos: p.kernel.Pos, Args: len(p.args)})
 	return k
 }

@@ -109,6 +109,8 @@ type lowering struct {
 	scope  *ir.Scope
 	b      *loop.Builder
 	axes   *axisClasses
+	owners map[*ir.Node]bool
+	owner  map[*loop.Axis]*ir.Node // of axes that one product sums over alone
 	isSym  func(arg int) bool
 	bufs   map[*loop.Buffer]pageArg
 	params map[*ir.Node]*loop.Buffer
@@ -121,7 +123,7 @@ type lowering struct {
 
 func newLowering(l *ir.PlanLaunch, region *ir.Graph, isSym func(int) bool) *lowering {
 	w := &lowering{launch: l, region: region, scope: &ir.Scope{Outer: l.Scope, Syms: region.Syms}, b: loop.NewBuilder(l.Title()),
-		axes: classify(region), isSym: isSym, bufs: map[*loop.Buffer]pageArg{}, params: map[*ir.Node]*loop.Buffer{},
+		axes: classify(region), owners: owners(region), owner: map[*loop.Axis]*ir.Node{}, isSym: isSym, bufs: map[*loop.Buffer]pageArg{}, params: map[*ir.Node]*loop.Buffer{},
 		syms: map[string]*loop.Value{}, tables: map[string][]*loop.Value{}, memo: map[string]*loop.Value{}, names: map[*loop.Value]string{}, ids: map[any]uint32{}}
 	used := map[*ir.Node]bool{}
 	for _, n := range w.needed().Nodes() {
@@ -295,7 +297,11 @@ func (w *lowering) apply(n *ir.Node, idx []*loop.Value, guard *loop.Value) *loop
 		}
 	}
 	c.Axis = func(arg, dim int) *loop.Axis {
-		a := w.axis(n.Args[arg], dim, taken)
+		var owner *ir.Node
+		if w.owners[n] {
+			owner = n
+		}
+		a := w.axisOf(owner, n.Args[arg], dim, taken)
 		taken = append(taken, a)
 		return a
 	}

@@ -114,9 +114,14 @@ const letters = "ijklmnopqrst"
 // axis gives an axis for dimension d of n that is not among taken: the class's
 // first that is free.
 func (w *lowering) axis(n *ir.Node, d int, taken []*loop.Axis) *loop.Axis {
+	return w.axisOf(nil, n, d, taken)
+}
+
+// axisOf is axis of what owner sums over, if it keeps its axes for itself.
+func (w *lowering) axisOf(owner, n *ir.Node, d int, taken []*loop.Axis) *loop.Axis {
 	class := w.axes.find(dimension{n, d})
 	for _, a := range w.axes.axes[class] {
-		if !loop.Has(taken, a) {
+		if !loop.Has(taken, a) && w.owner[a] == owner {
 			return a
 		}
 	}
@@ -129,7 +134,31 @@ func (w *lowering) axis(n *ir.Node, d int, taken []*loop.Axis) *loop.Axis {
 		a = w.b.AxisLen(name, w.expr(dim.Len), dim.Size)
 	}
 	w.axes.axes[class] = append(w.axes.axes[class], a)
+	if owner != nil {
+		w.owner[a] = owner
+	}
 	return a
+}
+
+// owners finds the products that keep what they sum over for themselves: among several, those of which another takes
+// the results. Keys may be values, too, and what is summed in one product is then an axis of another's result.
+func owners(region *ir.Graph) map[*ir.Node]bool {
+	out := map[*ir.Node]bool{}
+	behind := map[*ir.Node]bool{}
+	several := 0
+	for _, n := range region.Nodes() {
+		for _, a := range n.Args {
+			behind[n] = behind[n] || behind[a] || a.Op == ir.OpDot
+		}
+		if n.Op == ir.OpDot {
+			several++
+			out[n] = !behind[n]
+		}
+	}
+	if several < 2 {
+		return nil
+	}
+	return out
 }
 
 // expr is an expression over symbols as a value.

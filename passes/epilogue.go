@@ -25,7 +25,7 @@ func (f *fusion) epilogues() {
 			grown = false
 			for _, c := range f.candidates(k) {
 				t := f.towards(k, c)
-				if t != nil && f.pays(k, t, i) && f.dotKernel(t) && f.convex(t) {
+				if t != nil && f.pays(k, t, i) && f.legal(t) && f.convex(t) {
 					f.join(t)
 					grown = true
 				}

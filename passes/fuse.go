@@ -19,11 +19,14 @@ import (
 //
 // Kinds: nest (no dot: element-wise ops, row reductions and the rest of their
 // rows, column reductions), dot (one dot, cheap prologues, an epilogue at the
-// place of the result), scatter (one scatter and what feeds it).
+// place of the result), score (dots that make values over pairs, row reductions of these and
+// dots that sum them up), scatter (one scatter and what feeds it).
 //
 // Movement and splat constants belong to no cluster: each reader rewrites its indices.
 // The steps, a file each:
 //
+//	score.go      dots with large results of few summands take what sums these up (score_space.go: what
+//	              such a kernel may be)
 //	epilogue.go   dots absorb what is computed at their results' places
 //	merge.go      nests that hand a value on merge, largest saving first; then nests that read the
 //	              same value at the same place, and small ones of one shape (nest.go: what a nest may be)
@@ -63,6 +66,7 @@ func fuseWith(g *ir.Graph, merge bool) (*ir.Graph, error) {
 func fuseGraph(b *ir.Builder, g *ir.Graph, merge bool) (*ir.Graph, error) {
 	f := newFusion(g)
 	if merge {
+		f.scores()
 		f.epilogues()
 		f.vertical()
 		f.horizontal()
@@ -283,17 +287,26 @@ func (f *fusion) rank(i int) int      { return f.nodes[i].Type.Rank() }
 
 // kind of a set of nodes.
 func (f *fusion) kind(set []int) string {
+	dots, reductions := 0, 0
 	for _, i := range set {
 		switch {
 		case f.role[i] == inMemory:
 			return ""
-		case f.isClass(i, ir.ClassDot):
-			return "dot"
 		case f.nodes[i].Op == ir.OpScatter:
 			return "scatter"
+		case f.isClass(i, ir.ClassDot):
+			dots++
+		case f.isClass(i, ir.ClassReduce):
+			reductions++
 		}
 	}
-	return "nest"
+	switch {
+	case dots == 0:
+		return "nest"
+	case dots+reductions > 1:
+		return "score"
+	}
+	return "dot"
 }
 
 // trial is some groups taken together: what a merge would make.

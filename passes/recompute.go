@@ -46,7 +46,7 @@ func (f *fusion) plan(i int) *recomputation {
 	part, edge, large := f.source(home, i)
 	p := &recomputation{home: home, part: part, into: f.readingGroups(i)}
 	whole := len(part) == len(home.members)
-	if large > rematMaxReads && !(whole && len(p.into) == 1 && f.kind(p.into[0].members) != "dot") {
+	if large > rematMaxReads && !(whole && len(p.into) == 1 && f.kind(p.into[0].members) == "nest") {
 		return nil
 	}
 	p.saved = f.bytes(i)
@@ -188,6 +188,8 @@ func (f *fusion) legal(t *trial) bool {
 		return f.nest(t)
 	case "dot":
 		return f.dotKernel(t)
+	case "score":
+		return f.score(t)
 	case "scatter":
 		for _, i := range t.set {
 			if f.isScatter(i) {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"mdlc/ir/index"
 	"mdlc/runtime/program"
@@ -28,10 +29,11 @@ type block struct {
 	inputs  []piece // what the driver fills before a run
 	outputs []piece // what it reads after one
 
-	lengths  bool         // some axes have lengths that only a run knows
-	alike    bool         // every run launches the same: no length and no loop depends on what is not in the program
-	launches int          // of a run, so far
-	replay   func() error // does what a run does; nil: nothing is recorded
+	lengths  bool // some axes have lengths that only a run knows
+	alike    bool // every run launches the same: no length and no loop depends on what is not in the program
+	launches int  // of the last run
+	kept     kept // what a run asks for; nil: nothing is kept
+	keeping  bool // what is asked for now is kept as one
 
 	profile *profile      // nil: none
 	numbers *numberSearch // nil: none
@@ -75,6 +77,15 @@ type turns struct {
 	out   []piece // i64 buffers that hold the turn, as a symbol
 	defs  []lengthDef
 	steps []step
+	again repeated
+}
+
+// repeated is what is known of a loop's turns as something to keep.
+type repeated struct {
+	never bool // the host looks at the device in the midst of a turn, or turns differ too much
+	turns int  // asked for launch by launch, up to now
+	tries int  // to keep one, in vain
+	kept  kept // the last turn; nil: none
 }
 
 // condition is a bool in memory that the executor looks at before each turn.
@@ -299,5 +310,11 @@ func (x *binder) loop(src *program.Loop) (*turns, error) {
 		t.ended = x.holders(src.Made)
 	}
 	t.steps, err = x.steps(src.Code)
+	t.again.never = slices.ContainsFunc(t.steps, looks)
 	return t, err
+}
+
+// looks reports whether the host looks at what the device has, to know how s goes on.
+func looks(s step) bool {
+	return s.loop != nil && (s.loop.while.exists() || slices.ContainsFunc(s.loop.steps, looks))
 }

@@ -114,10 +114,10 @@ type cudaDevice struct {
 
 	functions []cu.Function
 	pieces    []cu.DevicePtr
-	graphs    []*sys.Graph
+	graphs    []*cudaGraph
 	args      []uint64
-	launched  []int // kernels since the last wait, at most two
-	recording bool
+	launched  []int      // kernels since the last wait, at most two
+	noting    *cudaSteps // what is asked for is noted there, and not done; nil: it is done
 }
 
 // mailBytes is room for the reports of a step.
@@ -227,11 +227,12 @@ func (d *cudaDevice) launch(l *launch, ph *phase, points int) error {
 		d.args = append(d.args, uint64(l.args[i]))
 	}
 	d.args = append(d.args, uint64(points))
+	if d.noting != nil {
+		d.noting.kernel(d.functions[ph.fn], blocks, ph.src, d.args)
+		return nil
+	}
 	if err := sys.Launch(d.functions[ph.fn], blocks, ph.src.Threads, ph.src.Shared, d.stream, d.args); err != nil {
 		return kernelError(&d.program.Kernels[l.kernel], err)
-	}
-	if d.recording {
-		return nil
 	}
 	if len(d.launched) < 2 {
 		d.launched = append(d.launched, l.kernel)
@@ -264,17 +265,26 @@ func (d *cudaDevice) push(p piece) error {
 	}
 	if n := len(p.host); n == 4 || n == 8 {
 		for i := 0; i < n; i += 4 {
-			if err := cu.MemsetD32Async(cu.DevicePtr(p.at+uintptr(i)), uint(little.Uint32(p.host[i:])), 1, d.stream); err != nil {
+			at, word := cu.DevicePtr(p.at+uintptr(i)), little.Uint32(p.host[i:])
+			if d.noting != nil {
+				d.noting.word(at, word)
+			} else if err := cu.MemsetD32Async(at, uint(word), 1, d.stream); err != nil {
 				return sys.Explain(err)
 			}
 		}
 		return nil
+	}
+	if d.noting != nil {
+		return errors.New("internal error: a copy from the host cannot be repeated")
 	}
 	return sys.Explain(cu.MemcpyHtoDAsync(cu.DevicePtr(p.at), unsafe.Pointer(unsafe.SliceData(p.host)), int64(len(p.host)), d.stream))
 }
 
 // pull waits once for all pieces. Small ones come in pinned memory.
 func (d *cudaDevice) pull(pieces ...piece) error {
+	if d.noting != nil {
+		return errors.New("internal error: what the device has cannot be read in what is to be repeated")
+	}
 	used := 0
 	for _, p := range pieces {
 		to := p.host
@@ -321,18 +331,6 @@ func (d *cudaDevice) measure(run func() error) (time.Duration, error) {
 	return time.Duration(ms * float64(time.Millisecond)), sys.Explain(err)
 }
 
-// record makes one launch of all that run launches.
-func (d *cudaDevice) record(run func() error) (func() error, error) {
-	d.recording = true
-	g, err := sys.Record(d.stream, run)
-	d.recording = false
-	if err != nil {
-		return nil, err
-	}
-	d.graphs = append(d.graphs, g)
-	return func() error { return g.Launch(d.stream) }, nil
-}
-
 func (d *cudaDevice) workers() int  { return 1 }
 func (d *cudaDevice) memory() int64 { return 0 }
 
@@ -343,7 +341,7 @@ func (d *cudaDevice) close() {
 	}
 	_ = d.stream.Synchronize()
 	for _, g := range d.graphs {
-		_ = g.Destroy()
+		_ = g.graph.Destroy()
 	}
 	for _, p := range d.pieces {
 		_ = cu.MemFree(p)

@@ -52,10 +52,50 @@ func TestCUDARecordsBlocks(t *testing.T) {
 	require.Equal(t, 3, driver.Graphs)
 }
 
+// Of a loop that is long a turn is kept; the next ones tell the driver what they have that is different, and none waits.
+func TestCUDAKeepsTurns(t *testing.T) {
+	driver, d := pretend(t)
+	m := loadOn(t, d, manyTurns(t, 16))
+	require.NoError(t, m.pushStates())
+	b := m.entries[0].block
+	b.alike = false // as though it depended on a length of the run
+	require.NoError(t, b.run(nil))
+	waits, asked := driver.Waits, driver.Asked
+	require.Equal(t, 40-warmTurns, driver.Graphs)
+	require.Equal(t, 2*(40-warmTurns-1), driver.Changed, "the turn and what lies where it says")
+	require.Equal(t, 160, driver.Launched)
+	require.NoError(t, b.run(nil))
+	require.Equal(t, 80-warmTurns, driver.Graphs, "the second run goes on with the turn of the first")
+	require.Equal(t, 1, driver.Waits-waits, "for the results")
+	require.Equal(t, 40+2, driver.Asked-asked, "turns, an input and the results")
+}
+
+// Turns that have little in common are asked for launch by launch, after a few tries.
+func TestCUDAGivesUpTurns(t *testing.T) {
+	driver, d := pretend(t)
+	for name, p := range map[string]*program.Program{"other launches": unlikeTurns(t), "most differ": inState(incrementer(t, 40))} {
+		driver.Graphs = 0
+		m := loadOn(t, d, p)
+		require.NoError(t, m.pushStates())
+		b := m.entries[0].block
+		b.alike = false
+		turns := b.steps[0].loop
+		for range 2 {
+			require.NoError(t, b.run(nil))
+			require.True(t, turns.again.never, name)
+			require.Nil(t, turns.again.kept)
+			if name == "most differ" {
+				require.Equal(t, maxTries, driver.Graphs)
+			}
+		}
+		require.Zero(t, driver.Changed)
+	}
+}
+
 // The code is assembled once for a GPU and a driver.
 func TestCUDAKeepsCode(t *testing.T) {
 	driver, d := pretend(t)
-	cache := kept{}
+	cache := codeCache{}
 	for range 2 {
 		m, err := Load(onGPU(t, inState(incrementer(t, 1))), Setup{Device: d, Cache: cache})
 		require.NoError(t, err)
@@ -77,10 +117,10 @@ func TestCUDAKeepsCode(t *testing.T) {
 	require.Equal(t, 1, driver.Loaded)
 }
 
-type kept map[string][]byte
+type codeCache map[string][]byte
 
-func (k kept) Get(key ...string) []byte       { return k[strings.Join(key, "\x00")] }
-func (k kept) Put(data []byte, key ...string) { k[strings.Join(key, "\x00")] = data }
+func (k codeCache) Get(key ...string) []byte       { return k[strings.Join(key, "\x00")] }
+func (k codeCache) Put(data []byte, key ...string) { k[strings.Join(key, "\x00")] = data }
 
 // A kernel that goes wrong has a name, and what the driver says is told.
 func TestCUDAFaultsHaveNames(t *testing.T) {

@@ -35,10 +35,18 @@ type device interface {
 	close()
 }
 
-// recorder is a device that can repeat what a block asks of it without being asked one by one.
-type recorder interface {
-	// record notes what run launches and pushes, without doing it; replay does it.
-	record(run func() error) (replay func() error, err error)
+// keeper is a device that can keep what it is asked for, launches and pushes, so as to be asked for all of it at once.
+type keeper interface {
+	// keep notes what run asks for, without doing it.
+	keep(run func() error) (kept, error)
+}
+
+// kept is what a device was asked for.
+type kept interface {
+	launch() error
+	// change makes it what run asks for now. false: they are too different for that, and it has not changed.
+	change(run func() error) (bool, error)
+	drop()
 }
 
 // piece is memory that the driver and kernels share: the host's bytes, and where kernels find them.

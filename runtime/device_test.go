@@ -37,7 +37,7 @@ func loadOn(t testing.TB, d *Device, p *program.Program) *Model {
 // testDevice runs on d what the CPU runs too.
 func testDevice(t *testing.T, d *Device) {
 	for name, test := range map[string]func(*testing.T, *Device){
-		"training is the CPU's": testTrainingOn, "loops": testLoopsOn, "turns": testTurnsOn, "numbers of turns": testTurnNumbersOn, "lengths": testLengthsOn, "conditions": testConditionsOn,
+		"training is the CPU's": testTrainingOn, "loops": testLoopsOn, "turns": testTurnsOn, "numbers of turns": testTurnNumbersOn, "many turns": testManyTurnsOn, "turns unlike each other": testUnlikeTurnsOn, "lengths": testLengthsOn, "conditions": testConditionsOn,
 		"numbers": testNumbersOn, "profile": testProfileOn, "constants": testConstantsOn, "offsets": testOffsetsOn,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d) })
@@ -140,6 +140,53 @@ func testTurnsOn(t *testing.T, d *Device) {
 		for i, want := range []float64{3, 2, 1} {
 			require.Equal(t, want, readElem(loop.F32, b.bufs[0].host, i))
 		}
+	}
+}
+
+// manyTurns is a loop: turn i adds 1 to the first 16 numbers of x, three times, and to those from 16·i on, i·most/40 + 1 of them.
+func manyTurns(t testing.TB, most int) *program.Program {
+	p := inState(incrementer(t, 40))
+	p.Kernels = append(p.Kernels, kernel("increment", 1, index.V("n0")))
+	n := index.Sum(index.Quo(index.Prod(index.V("i"), index.C(most)), index.C(40)), index.C(1))
+	moving := p.Entries[0].Block.Code[0].Loop.Code[0]
+	moving.Launch.Kernel, moving.Launch.Lens = 1, []*index.Expr{n}
+	p.Entries[0].Block.Code[0].Loop.Code = []program.Instr{launchOf(0, nil, 0), moving, launchOf(0, nil, 0), launchOf(0, nil, 0)}
+	return p
+}
+
+func testManyTurnsOn(t *testing.T, d *Device) {
+	m := loadOn(t, d, manyTurns(t, 16))
+	require.NoError(t, m.pushStates())
+	for run := range 3 {
+		require.NoError(t, m.entries[0].block.run(nil))
+		x := m.states[0].host
+		for i := range 64 * 16 {
+			want := 0.0
+			if turn := i / 16; turn < 40 && i%16 < turn*16/40+1 {
+				want = float64(run + 1)
+			}
+			if i < 16 {
+				want += 120 * float64(run+1)
+			}
+			require.Equal(t, want, readElem(loop.F32, x, i), "run %d, x[%d]", run, i)
+		}
+	}
+}
+
+// unlikeTurns is a loop that adds 1 as often as its turn's number says.
+func unlikeTurns(t testing.TB) *program.Program {
+	p := inState(incrementer(t, 40))
+	outer := p.Entries[0].Block.Code[0].Loop
+	outer.Code = []program.Instr{{Loop: &program.Loop{Turn: "j", Count: index.V("i"), Turns: -1, Code: []program.Instr{launchOf(0, nil, 0)}}}}
+	return p
+}
+
+func testUnlikeTurnsOn(t *testing.T, d *Device) {
+	m := loadOn(t, d, unlikeTurns(t))
+	require.NoError(t, m.pushStates())
+	for run := range 3 {
+		require.NoError(t, m.entries[0].block.run(nil))
+		require.Equal(t, float64(40*39/2*(run+1)), readElem(loop.F32, m.states[0].host, 5))
 	}
 }
 

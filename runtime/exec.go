@@ -23,27 +23,37 @@ func (b *block) run(stop *atomic.Bool) error {
 	return err
 }
 
-// maxRecorded bounds what is recorded of a block: a record takes memory for each launch.
-const maxRecorded = 1 << 14
+// maxKept bounds what is kept of a block: it takes memory for each launch.
+const maxKept = 1 << 14
 
-// work does what the block says. From the second run on a device that can replays the record of it.
+// work does what the block says. Where every run asks for the same, a device that can keeps it from the second run on.
 func (b *block) work(stop *atomic.Bool) error {
-	r, can := b.device.(recorder)
-	if !can || !b.alike || b.profile != nil || b.numbers != nil {
+	k := b.keeper()
+	if k == nil || !b.alike || b.launches == 0 || b.launches > maxKept {
+		b.launches = 0
 		return b.all(stop)
 	}
-	if b.replay != nil {
-		if stop != nil && stop.Load() {
-			return ErrStopped
+	if stop != nil && stop.Load() {
+		return ErrStopped
+	}
+	if b.kept == nil {
+		b.keeping = true
+		var err error
+		b.kept, err = k.keep(func() error { return b.all(nil) })
+		b.keeping = false
+		if err != nil {
+			return err
 		}
-		return b.replay()
 	}
-	b.launches = 0
-	err := b.all(stop)
-	if err == nil && b.launches <= maxRecorded {
-		b.replay, err = r.record(func() error { return b.all(nil) })
+	return b.kept.launch()
+}
+
+// keeper is the device, if it can keep what it is asked for and nobody wants to see each launch.
+func (b *block) keeper() keeper {
+	if k, can := b.device.(keeper); can && b.profile == nil && b.numbers == nil {
+		return k
 	}
-	return err
+	return nil
 }
 
 func (b *block) all(stop *atomic.Bool) error {
@@ -109,10 +119,7 @@ func (b *block) loop(t *turns, stop *atomic.Bool) error {
 			}
 		}
 		made++
-		if err := b.turn(t, turn); err != nil {
-			return err
-		}
-		if err := b.exec(t.steps, stop); err != nil {
+		if err := b.turn(t, turn, stop); err != nil {
 			return err
 		}
 	}
@@ -122,8 +129,60 @@ func (b *block) loop(t *turns, stop *atomic.Bool) error {
 	return nil
 }
 
-// turn tells kernels which turn it is, and the lengths that follow from it.
-func (b *block) turn(t *turns, turn int) error {
+// warmTurns is how many turns of a loop are asked for launch by launch, until it is worth its while to keep one.
+const warmTurns = 16
+
+// maxTries bounds how often a turn is kept that proves to be unlike the next.
+const maxTries = 3
+
+func (b *block) turn(t *turns, turn int, stop *atomic.Bool) error {
+	if b.keeping {
+		return b.turnByLaunch(t, turn, nil)
+	}
+	if k := b.keeper(); k != nil && t.again.turns >= warmTurns && !t.again.never {
+		return b.turnAtOnce(k, t, turn, stop)
+	}
+	t.again.turns++
+	return b.turnByLaunch(t, turn, stop)
+}
+
+func (b *block) turnByLaunch(t *turns, turn int, stop *atomic.Bool) error {
+	if err := b.begin(t, turn); err != nil {
+		return err
+	}
+	return b.exec(t.steps, stop)
+}
+
+// turnAtOnce keeps a turn, or makes the one that is kept this one by what they differ in.
+func (b *block) turnAtOnce(k keeper, t *turns, turn int, stop *atomic.Bool) (err error) {
+	if stop != nil && stop.Load() {
+		return ErrStopped
+	}
+	again := &t.again
+	b.keeping = true
+	defer func() { b.keeping = false }()
+	alike, run := true, func() error { return b.turnByLaunch(t, turn, nil) }
+	if again.kept == nil {
+		again.kept, err = k.keep(run)
+	} else {
+		alike, err = again.kept.change(run)
+	}
+	if err != nil {
+		return err
+	}
+	if alike {
+		return again.kept.launch()
+	}
+	again.kept.drop()
+	again.kept = nil
+	again.tries++
+	again.never = again.tries == maxTries
+	b.keeping = false
+	return b.turnByLaunch(t, turn, stop)
+}
+
+// begin tells kernels which turn it is, and the lengths that follow from it.
+func (b *block) begin(t *turns, turn int) error {
 	if t.turn.host != nil {
 		binary.LittleEndian.PutUint32(t.turn.host, uint32(turn))
 		if err := b.device.push(t.turn); err != nil {

@@ -221,7 +221,7 @@ func TestGPUBench(t *testing.T) {
 	d, _, err := FindDevice("cuda")
 	require.NoError(t, err)
 	p := bundle(t, file)
-	cache := kept{}
+	cache := codeCache{}
 	load := func(what string) *Model {
 		began := time.Now()
 		m, err := Load(p, Setup{Device: d, Cache: cache})

@@ -49,6 +49,42 @@ func TestCUDATrainsWithTheBitsOfTheCPU(t *testing.T) {
 	require.Contains(t, stdout, "cuda:1: Fake GPU, compute capability 9.0, 1.0 GiB")
 }
 
+// What is generated on a GPU is what the CPU generates, and the host waits for it once, however long it is. Of a long one
+// most turns are asked for at once, where they are alike.
+func TestCUDAGeneratesWithoutWaiting(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text.txt")
+	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("what is generated on a GPU ", 200)), 0o644))
+	for model, settings := range map[string]string{"gpt2": "ctx=16 dim=16 heads=2 layers=2 batch=2", "lstm": "dim=8 hidden=16 batch=2 chunk=8"} {
+		args := []string{"run", "../../stdlib/models/" + model + ".mdl", "--data", "corpus=" + text, "--out", filepath.Join(dir, model), "-q"}
+		for _, s := range strings.Fields(settings) {
+			args = append(args, "--set", s)
+		}
+		_, stderr, code := call(append(args, "train", "--steps", "1")...)
+		require.Equal(t, 0, code, stderr)
+		generate := func(device string, n string) string {
+			said, stderr, code := call(append(args, "sample", "text", "--prompt", "on", "--n", n, "--device", device)...)
+			require.Equal(t, 0, code, stderr)
+			return said
+		}
+		var drivers []*fake.Driver
+		for _, n := range []string{"10", "50"} {
+			driver := &fake.Driver{Major: 9, Minor: 0, Memory: 1 << 30, GPUs: 1}
+			driver.Install()
+			require.Equal(t, generate("cpu", n), generate("cuda", n), model)
+			drivers = append(drivers, driver)
+		}
+		short, long := drivers[0], drivers[1]
+		require.Equal(t, short.Waits, long.Waits, model)
+		require.Equal(t, short.Copies, long.Copies, model)
+		require.Greater(t, long.Launched-short.Launched, 40*30, model)
+		if model == "gpt2" {
+			require.Less(t, long.Asked+long.Changed-short.Asked, 40*10)
+		}
+	}
+}
+
 // The same with the GPU of this machine, in a process that has no fake.
 func TestGPUTrainsWithTheBitsOfTheCPU(t *testing.T) {
 	if os.Getenv("MDLC_TEST_GPU") != "" {

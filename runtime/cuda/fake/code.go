@@ -172,19 +172,33 @@ func fake_cuFuncSetAttribute(h C.CUfunction, a C.CUfunction_attribute, value C.i
 func fake_cuLaunchKernel(h C.CUfunction, gx, gy, gz, bx, by, bz, shared C.uint, s C.CUstream, params *unsafe.Pointer, extra *unsafe.Pointer) C.CUresult {
 	d, r := enter(true)
 	defer d.mu.Unlock()
-	f, ok := get[*function](d, uintptr(unsafe.Pointer(h)))
-	if r != 0 || !ok || extra != nil || int(shared) > f.shared || gx*gy*gz == 0 || bx*by*bz == 0 || bx*by*bz > 1024 {
-		return max(r, C.CUDA_ERROR_INVALID_VALUE)
+	if r != 0 {
+		return r
 	}
-	var args []any // a launch takes their values now
+	work, r := d.launch(h, [3]C.uint{gx, gy, gz}, [3]C.uint{bx, by, bz}, shared, params, extra)
+	if r != 0 {
+		return r
+	}
+	return d.put(s, work)
+}
+
+// launch is the work of a launch, which takes the values of the kernel's parameters now.
+func (d *Driver) launch(h C.CUfunction, grid, block [3]C.uint, shared C.uint, params, extra *unsafe.Pointer) (work func(), r C.CUresult) {
+	f, ok := get[*function](d, uintptr(unsafe.Pointer(h)))
+	threads := block[0] * block[1] * block[2]
+	if !ok || extra != nil || int(shared) > f.shared || grid[0]*grid[1]*grid[2] == 0 || threads == 0 || threads > 1024 {
+		return nil, C.CUDA_ERROR_INVALID_VALUE
+	}
+	var args []any
 	for i, size := range f.kernel.Params() {
 		at := unsafe.Slice(params, i+1)[i]
 		args = append(args, append([]byte(nil), bytesAt(at, C.size_t(size))...))
 	}
-	return d.put(s, func() {
+	ints := func(x [3]C.uint) [3]int { return [3]int{int(x[0]), int(x[1]), int(x[2])} }
+	return func() {
 		d.Launched++
-		if _, err := d.gpu.Launch(f.kernel, [3]int{int(gx), int(gy), int(gz)}, [3]int{int(bx), int(by), int(bz)}, int(shared), args...); err != nil {
+		if _, err := d.gpu.Launch(f.kernel, ints(grid), ints(block), int(shared), args...); err != nil {
 			d.Fault, d.broken = err, C.CUDA_ERROR_LAUNCH_FAILED
 		}
-	})
+	}, 0
 }

@@ -97,6 +97,18 @@ func fake_cuCtxSetCurrent(context C.CUcontext) C.CUresult {
 	return r
 }
 
+//export fake_cuCtxGetCurrent
+func fake_cuCtxGetCurrent(context *C.CUcontext) C.CUresult {
+	d, r := enter(true)
+	defer d.mu.Unlock()
+	for h, x := range d.handles {
+		if x == any("context") {
+			*context = C.CUcontext(pointer(h))
+		}
+	}
+	return r
+}
+
 // names are C's for as long as the process lives.
 var names = map[C.CUresult]*C.char{}
 

@@ -23,6 +23,7 @@ void mdlc_fake_install(void) {
 	mdlc_use("cuDeviceGetAttribute", (void *)fake_cuDeviceGetAttribute);
 	mdlc_use("cuDevicePrimaryCtxRetain", (void *)fake_cuDevicePrimaryCtxRetain);
 	mdlc_use("cuDevicePrimaryCtxRelease", (void *)fake_cuDevicePrimaryCtxRelease);
+	mdlc_use("cuCtxGetCurrent", (void *)fake_cuCtxGetCurrent);
 	mdlc_use("cuCtxSetCurrent", (void *)fake_cuCtxSetCurrent);
 	mdlc_use("cuGetErrorName", (void *)fake_cuGetErrorName);
 	mdlc_use("cuGetErrorString", (void *)fake_cuGetErrorString);
@@ -38,8 +39,11 @@ void mdlc_fake_install(void) {
 	mdlc_use("cuStreamCreate", (void *)fake_cuStreamCreate);
 	mdlc_use("cuStreamDestroy", (void *)fake_cuStreamDestroy);
 	mdlc_use("cuStreamSynchronize", (void *)fake_cuStreamSynchronize);
-	mdlc_use("cuStreamBeginCapture", (void *)fake_cuStreamBeginCapture);
-	mdlc_use("cuStreamEndCapture", (void *)fake_cuStreamEndCapture);
+	mdlc_use("cuGraphCreate", (void *)fake_cuGraphCreate);
+	mdlc_use("cuGraphAddKernelNode", (void *)fake_cuGraphAddKernelNode);
+	mdlc_use("cuGraphAddMemsetNode", (void *)fake_cuGraphAddMemsetNode);
+	mdlc_use("cuGraphExecKernelNodeSetParams", (void *)fake_cuGraphExecKernelNodeSetParams);
+	mdlc_use("cuGraphExecMemsetNodeSetParams", (void *)fake_cuGraphExecMemsetNodeSetParams);
 	mdlc_use("cuGraphInstantiate", (void *)fake_cuGraphInstantiate);
 	mdlc_use("cuGraphDestroy", (void *)fake_cuGraphDestroy);
 	mdlc_use("cuGraphExecDestroy", (void *)fake_cuGraphExecDestroy);

@@ -5,7 +5,7 @@
 //
 // It is unfriendly where a real driver may be. What is put on a stream is done when somebody
 // waits for the stream, and not before: a copy from pinned memory takes what is there then. What does not
-// wait for the stream sees what was before. New memory holds NaN. After a kernel has gone wrong everything fails.
+// wait for the stream sees what was before. Nodes of a graph that do not wait for each other are done backwards. New memory holds NaN. After a kernel has gone wrong everything fails.
 package fake
 
 /*
@@ -35,6 +35,10 @@ type Driver struct {
 	Loaded       int   // PTX texts, by the loader
 	Launched     int   // kernels, those of graphs too
 	Graphs       int   // launches of graphs
+	Waits        int   // of the host for the device
+	Copies       int   // between host and device
+	Asked        int   // what was put on a stream; a graph is one
+	Changed      int   // nodes of graphs
 
 	mu      sync.Mutex
 	gpu     emulator.Device
@@ -67,16 +71,9 @@ type (
 		kernel *emulator.Kernel
 		shared int // dynamic shared memory that is allowed
 	}
-	stream struct {
-		waiting   []func()
-		recording *graph // nil: nothing is recorded
-	}
-	event struct{ at time.Time }
-	graph struct {
-		work    []func()
-		invalid bool
-	}
-	link struct {
+	stream struct{ waiting []func() }
+	event  struct{ at time.Time }
+	link   struct {
 		log   errorLog
 		cubin unsafe.Pointer
 		size  int
@@ -108,28 +105,14 @@ func enter(context bool) (*Driver, C.CUresult) {
 	return d, C.CUDA_SUCCESS
 }
 
-// capturing reports whether a stream is recorded: then nothing may wait or allocate.
-func (d *Driver) capturing() bool {
-	for _, h := range d.handles {
-		if s, ok := h.(*stream); ok && s.recording != nil {
-			s.recording.invalid = true
-			return true
-		}
-	}
-	return false
-}
-
-// put puts work on a stream, or into the graph that is recorded of it.
-func (d *Driver) put(h C.CUstream, work func()) C.CUresult {
+// put puts work on a stream.
+func (d *Driver) put(h C.CUstream, work ...func()) C.CUresult {
 	s, ok := get[*stream](d, uintptr(unsafe.Pointer(h)))
-	switch {
-	case !ok:
+	if !ok {
 		return C.CUDA_ERROR_INVALID_HANDLE
-	case s.recording != nil:
-		s.recording.work = append(s.recording.work, work)
-	default:
-		s.waiting = append(s.waiting, work)
 	}
+	d.Asked++
+	s.waiting = append(s.waiting, work...)
 	return C.CUDA_SUCCESS
 }
 

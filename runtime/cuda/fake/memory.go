@@ -28,8 +28,6 @@ func fake_cuMemAlloc(at *C.CUdeviceptr, n C.size_t) C.CUresult {
 	switch {
 	case r != 0:
 		return r
-	case d.capturing():
-		return C.CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
 	case n == 0:
 		return C.CUDA_ERROR_INVALID_VALUE
 	case d.used+int(n) > d.Memory:
@@ -112,11 +110,9 @@ func fake_cuMemcpyHtoDAsync(to C.CUdeviceptr, from unsafe.Pointer, n C.size_t, s
 	}
 	host := bytesAt(from, n)
 	if !d.isPinned(from) {
-		if d.capturing() {
-			return C.CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
-		}
 		host = bytes.Clone(host) // the driver takes it at once
 	}
+	d.Copies++
 	return d.put(s, func() { d.write(to, host) })
 }
 
@@ -127,6 +123,7 @@ func fake_cuMemcpyDtoHAsync(to unsafe.Pointer, from C.CUdeviceptr, n C.size_t, s
 	if r != 0 {
 		return r
 	}
+	d.Copies++
 	return d.put(s, func() { d.read(bytesAt(to, n), from) })
 }
 
@@ -135,6 +132,7 @@ func fake_cuMemcpyDtoH(to unsafe.Pointer, from C.CUdeviceptr, n C.size_t) C.CUre
 	d, r := enter(true)
 	defer d.mu.Unlock()
 	if r == 0 {
+		d.Copies, d.Waits = d.Copies+1, d.Waits+1
 		d.read(bytesAt(to, n), from)
 		r = d.broken
 	}
@@ -151,6 +149,11 @@ func fake_cuMemsetD32Async(to C.CUdeviceptr, value C.uint, count C.size_t, s C.C
 	case to%4 != 0:
 		return C.CUDA_ERROR_INVALID_VALUE
 	}
+	return d.put(s, d.fill(to, value, count))
+}
+
+// fill is the work of setting words.
+func (d *Driver) fill(to C.CUdeviceptr, value C.uint, count C.size_t) func() {
 	words := bytes.Repeat(binary.LittleEndian.AppendUint32(nil, uint32(value)), int(count))
-	return d.put(s, func() { d.write(to, words) })
+	return func() { d.write(to, words) }
 }

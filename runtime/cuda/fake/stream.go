@@ -38,82 +38,9 @@ func fake_cuStreamSynchronize(h C.CUstream) C.CUresult {
 		return r
 	case !ok:
 		return C.CUDA_ERROR_INVALID_HANDLE
-	case d.capturing():
-		return C.CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
 	}
+	d.Waits++
 	return d.drain(s)
-}
-
-//export fake_cuStreamBeginCapture
-func fake_cuStreamBeginCapture(h C.CUstream, _ C.CUstreamCaptureMode) C.CUresult {
-	d, r := enter(true)
-	defer d.mu.Unlock()
-	s, ok := get[*stream](d, uintptr(unsafe.Pointer(h)))
-	if r != 0 || !ok || s.recording != nil {
-		return max(r, C.CUDA_ERROR_ILLEGAL_STATE)
-	}
-	s.recording = &graph{}
-	return 0
-}
-
-//export fake_cuStreamEndCapture
-func fake_cuStreamEndCapture(h C.CUstream, g *C.CUgraph) C.CUresult {
-	d, r := enter(true)
-	defer d.mu.Unlock()
-	s, ok := get[*stream](d, uintptr(unsafe.Pointer(h)))
-	if r != 0 || !ok || s.recording == nil {
-		return max(r, C.CUDA_ERROR_ILLEGAL_STATE)
-	}
-	made := s.recording
-	s.recording = nil
-	if made.invalid {
-		*g = nil
-		return C.CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
-	}
-	*g = C.CUgraph(pointer(d.handle(made)))
-	return 0
-}
-
-//export fake_cuGraphInstantiate
-func fake_cuGraphInstantiate(e *C.CUgraphExec, h C.CUgraph, _ C.ulonglong) C.CUresult {
-	d, r := enter(true)
-	defer d.mu.Unlock()
-	g, ok := get[*graph](d, uintptr(unsafe.Pointer(h)))
-	if r != 0 || !ok {
-		return max(r, C.CUDA_ERROR_INVALID_HANDLE)
-	}
-	*e = C.CUgraphExec(pointer(d.handle(&graph{work: g.work})))
-	return 0
-}
-
-//export fake_cuGraphDestroy
-func fake_cuGraphDestroy(g C.CUgraph) C.CUresult {
-	d, _ := enter(true)
-	defer d.mu.Unlock()
-	delete(d.handles, uintptr(unsafe.Pointer(g)))
-	return d.broken
-}
-
-//export fake_cuGraphExecDestroy
-func fake_cuGraphExecDestroy(g C.CUgraphExec) C.CUresult {
-	return fake_cuGraphDestroy(C.CUgraph(unsafe.Pointer(g)))
-}
-
-//export fake_cuGraphLaunch
-func fake_cuGraphLaunch(h C.CUgraphExec, s C.CUstream) C.CUresult {
-	d, r := enter(true)
-	defer d.mu.Unlock()
-	g, ok := get[*graph](d, uintptr(unsafe.Pointer(h)))
-	if r != 0 || !ok {
-		return max(r, C.CUDA_ERROR_INVALID_HANDLE)
-	}
-	d.Graphs++
-	for _, work := range g.work {
-		if r := d.put(s, work); r != 0 {
-			return r
-		}
-	}
-	return 0
 }
 
 //export fake_cuEventCreate

@@ -12,6 +12,44 @@ CUresult mdlc_launch(CUfunction function, unsigned blocks, unsigned threads, uns
 	return cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, shared, stream, params, NULL);
 }
 
+static CUDA_KERNEL_NODE_PARAMS kernel_node(struct mdlc_step *step, void **params, uint64_t *args, int count) {
+	for (int i = 0; i < count; i++)
+		params[i] = &args[i];
+	return (CUDA_KERNEL_NODE_PARAMS){step->function, step->blocks, 1, 1, step->threads, 1, 1, step->shared, params, NULL};
+}
+
+static CUDA_MEMSET_NODE_PARAMS word_node(struct mdlc_step *step) {
+	return (CUDA_MEMSET_NODE_PARAMS){.dst = step->at, .value = step->word, .elementSize = 4, .width = 1, .height = 1};
+}
+
+// mdlc_add_step adds a step to a graph, after the node that was the last, if there is one, and makes it the last.
+CUresult mdlc_add_step(CUgraph graph, CUgraphNode *last, struct mdlc_step step, uint64_t *args, int count) {
+	CUgraphNode after = *last;
+	size_t waits = after != NULL;
+	if (step.function != NULL) {
+		void *params[count + 1];
+		CUDA_KERNEL_NODE_PARAMS node = kernel_node(&step, params, args, count);
+		return cuGraphAddKernelNode(last, graph, &after, waits, &node);
+	}
+	CUDA_MEMSET_NODE_PARAMS node = word_node(&step);
+	CUcontext context;
+	CUresult result = cuCtxGetCurrent(&context);
+	return result != CUDA_SUCCESS ? result : cuGraphAddMemsetNode(last, graph, &after, waits, &node, context);
+}
+
+// mdlc_set_step makes a node of later launches of exec another step of its kind.
+CUresult mdlc_set_step(CUgraphExec exec, CUgraphNode node, struct mdlc_step step, uint64_t *args, int count) {
+	if (step.function != NULL) {
+		void *params[count + 1];
+		CUDA_KERNEL_NODE_PARAMS kernel = kernel_node(&step, params, args, count);
+		return cuGraphExecKernelNodeSetParams(exec, node, &kernel);
+	}
+	CUDA_MEMSET_NODE_PARAMS word = word_node(&step);
+	CUcontext context;
+	CUresult result = cuCtxGetCurrent(&context);
+	return result != CUDA_SUCCESS ? result : cuGraphExecMemsetNodeSetParams(exec, node, &word, context);
+}
+
 // mdlc_assemble makes a cubin for the current context's device, in memory that is the caller's.
 // The driver keeps log and options until the link is destroyed, so they are no memory of Go's.
 CUresult mdlc_assemble(const char *ptx, size_t size, char *log, size_t room, void **cubin, size_t *bytes) {

@@ -16,7 +16,6 @@ package sys
 import "C"
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"sync"
@@ -97,7 +96,8 @@ func stream(s cu.Stream) C.CUstream       { return *(*C.CUstream)(unsafe.Pointer
 
 // Launch launches blocks of threads (both in x alone). All parameters of the kernel have 8 bytes.
 func Launch(f cu.Function, blocks, threads, shared int, s cu.Stream, args []uint64) error {
-	return check(C.mdlc_launch(function(f), C.uint(blocks), C.uint(threads), C.uint(shared), stream(s), (*C.uint64_t)(unsafe.SliceData(args)), C.int(len(args))))
+	values, n := arguments(args)
+	return check(C.mdlc_launch(function(f), C.uint(blocks), C.uint(threads), C.uint(shared), stream(s), values, n))
 }
 
 // AllowShared lets blocks of a kernel have that many bytes of dynamic shared memory; without it 48 KiB are the most.
@@ -136,30 +136,3 @@ func Pinned(n int) ([]byte, error) {
 	err := check(C.cuMemAllocHost(&p, C.size_t(n)))
 	return unsafe.Slice((*byte)(p), n), err
 }
-
-// Graph is work that can be launched again and again.
-type Graph struct{ exec C.CUgraphExec }
-
-// Record makes a graph of what run launches on s, none of which is done now.
-func Record(s cu.Stream, run func() error) (*Graph, error) {
-	if err := check(C.cuStreamBeginCapture(stream(s), C.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)); err != nil {
-		return nil, err
-	}
-	ran := run()
-	var graph C.CUgraph
-	err := errors.Join(ran, check(C.cuStreamEndCapture(stream(s), &graph)))
-	if graph != nil {
-		defer C.cuGraphDestroy(graph)
-	}
-	if err != nil {
-		return nil, err
-	}
-	g := &Graph{}
-	return g, check(C.cuGraphInstantiate(&g.exec, graph, 0))
-}
-
-// Launch launches all that was recorded.
-func (g *Graph) Launch(s cu.Stream) error { return check(C.cuGraphLaunch(g.exec, stream(s))) }
-
-// Destroy frees the graph.
-func (g *Graph) Destroy() error { return check(C.cuGraphExecDestroy(g.exec)) }

@@ -153,6 +153,8 @@ F(cuGraphAddChildGraphNode, cuGraphAddChildGraphNode, (CUgraphNode *node, CUgrap
 F(cuGraphInstantiate, cuGraphInstantiateWithFlags, (CUgraphExec *exec, CUgraph graph, unsigned long long flags))
 F(cuGraphLaunch, cuGraphLaunch, (CUgraphExec exec, CUstream stream))
 F(cuGraphExecDestroy, cuGraphExecDestroy, (CUgraphExec exec))
+F(cuGraphExecKernelNodeSetParams, cuGraphExecKernelNodeSetParams, (CUgraphExec exec, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS *params))
+F(cuGraphExecMemsetNodeSetParams, cuGraphExecMemsetNodeSetParams, (CUgraphExec exec, CUgraphNode node, const CUDA_MEMSET_NODE_PARAMS *params, CUcontext context))
 
 // Arrays, textures and surfaces, which only gorgonia.org/cu knows.
 F(cuArrayCreate, cuArrayCreate_v2, (CUarray *array, const CUDA_ARRAY_DESCRIPTOR *descriptor))

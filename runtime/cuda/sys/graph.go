@@ -1,0 +1,86 @@
+//go:build cuda
+
+package sys
+
+// #include "sys.h"
+import "C"
+
+import (
+	"unsafe"
+
+	"gorgonia.org/cu"
+)
+
+// Step is a launch of a kernel all of whose parameters have 8 bytes, or, where Threads is 0, a word of memory that is set.
+type Step struct {
+	Kernel                  cu.Function
+	Blocks, Threads, Shared int
+	Args                    []uint64
+
+	At   cu.DevicePtr
+	Word uint32
+}
+
+// c is s for C, but for its arguments.
+func (s *Step) c() C.struct_mdlc_step {
+	if s.Threads == 0 {
+		return C.struct_mdlc_step{at: C.CUdeviceptr(s.At), word: C.uint(s.Word)}
+	}
+	return C.struct_mdlc_step{function: function(s.Kernel), blocks: C.uint(s.Blocks), threads: C.uint(s.Threads), shared: C.uint(s.Shared)}
+}
+
+func arguments(args []uint64) (*C.uint64_t, C.int) {
+	return (*C.uint64_t)(unsafe.SliceData(args)), C.int(len(args))
+}
+
+// Graph is steps one after another, which are launched as one.
+type Graph struct {
+	graph C.CUgraph // its nodes are the names of those of exec
+	exec  C.CUgraphExec
+	nodes []C.CUgraphNode
+}
+
+// NewGraph makes a graph of steps.
+func NewGraph(steps []Step) (_ *Graph, err error) {
+	g := &Graph{}
+	defer func() {
+		if err != nil {
+			_ = g.Destroy()
+		}
+	}()
+	if err := check(C.cuGraphCreate(&g.graph, 0)); err != nil {
+		return nil, err
+	}
+	var last C.CUgraphNode
+	for i := range steps {
+		args, n := arguments(steps[i].Args)
+		if err := check(C.mdlc_add_step(g.graph, &last, steps[i].c(), args, n)); err != nil {
+			return nil, err
+		}
+		g.nodes = append(g.nodes, last)
+	}
+	return g, check(C.cuGraphInstantiate(&g.exec, g.graph, 0))
+}
+
+// Set makes step i another, of the same kernel if it is one, for launches from now on. Those asked for before stay as they were.
+func (g *Graph) Set(i int, s Step) error {
+	args, n := arguments(s.Args)
+	return check(C.mdlc_set_step(g.exec, g.nodes[i], s.c(), args, n))
+}
+
+// Launch launches all steps.
+func (g *Graph) Launch(s cu.Stream) error { return check(C.cuGraphLaunch(g.exec, stream(s))) }
+
+// Destroy frees the graph.
+func (g *Graph) Destroy() error {
+	var err error
+	if g.exec != nil {
+		err = check(C.cuGraphExecDestroy(g.exec))
+	}
+	if g.graph != nil {
+		if e := check(C.cuGraphDestroy(g.graph)); err == nil {
+			err = e
+		}
+	}
+	return err
+}

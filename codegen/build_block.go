@@ -194,7 +194,7 @@ func (x *blockBuilder) code(in []ir.PlanInstr) []program.Instr {
 		l := &program.Loop{Turn: i.Loop.Turn, Count: i.Loop.Count, Turns: -1, Made: i.Loop.Made}
 		if i.Loop.While != nil {
 			while := ref(*i.Loop.While)
-			l.While = &while
+			l.While, l.Over = &while, i.Loop.Over
 		}
 		for _, y := range i.Loop.Syms {
 			l.Lens = append(l.Lens, program.Len{Name: y.Name, Max: y.Max, Def: y.Def})

@@ -81,6 +81,7 @@ type PlanLoop struct {
 	Count    *index.Expr
 	While    *PlanRef // a bool, looked at before each turn; nil: all turns are made
 	Made     string   // While: the symbol that the turns made are, once the loop ends
+	Over     []int    // While: the buffers in which a turn writes over what the one before it left
 	Syms     []Sym    // defined anew each turn: the turn as the region sees it, and what the region defines
 	Code     []PlanInstr
 }
@@ -117,6 +118,9 @@ func (p *Plan) printCode(s *strings.Builder, code []PlanInstr, indent string) {
 			fmt.Fprintf(s, "%s%d for %s in 0..%s", indent, l.Pos, l.Turn, l.Count)
 			if l.While != nil {
 				fmt.Fprintf(s, " while %s, made %s", p.ref(*l.While), l.Made)
+				for _, b := range l.Over {
+					fmt.Fprintf(s, ", over %%%d", b)
+				}
 			}
 			for _, y := range l.Syms {
 				fmt.Fprintf(s, ", %s = %s", y.Name, y.Def)

@@ -177,6 +177,11 @@ func (lv *level) placeLoop(n *ir.Node) {
 	if a.While {
 		in.loop.While = &ir.PlanRef{}
 		*in.loop.While = b.carries[0].at(b.turn)
+		for i, c := range b.carries {
+			if c.slots == 1 && valueOf(region.Results[i].Value) != (value{region.Params[1+i], 0}) {
+				in.loop.Over = append(in.loop.Over, c.buf)
+			}
+		}
 	}
 	in.place()
 	for i, c := range b.carries {

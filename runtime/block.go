@@ -69,6 +69,8 @@ type phase struct {
 
 type turns struct {
 	while condition
+	over  []piece // while: where a turn writes over what the one before it left
+	saved []piece // what it was, on a device that makes turns ahead; nil: not yet
 	made  int     // while: the slot of the turns made
 	ended []piece // while: i64 buffers that hold the turns made
 	count code
@@ -77,12 +79,13 @@ type turns struct {
 	out   []piece // i64 buffers that hold the turn, as a symbol
 	defs  []lengthDef
 	steps []step
+	looks bool // the host looks at what the device has in the midst of a turn
 	again repeated
 }
 
 // repeated is what is known of a loop's turns as something to keep.
 type repeated struct {
-	never bool // the host looks at the device in the midst of a turn, or turns differ too much
+	never bool // turns differ too much
 	turns int  // asked for launch by launch, up to now
 	tries int  // to keep one, in vain
 	kept  kept // the last turn; nil: none
@@ -97,8 +100,10 @@ type condition struct {
 
 func (c *condition) exists() bool { return c.mem.host != nil }
 
+func (c *condition) at(slots []int) piece { return c.mem.byteAt(c.offset.eval(slots)) }
+
 func (c *condition) holds(d device, slots []int) (bool, error) {
-	c.flag[0] = c.mem.byteAt(c.offset.eval(slots))
+	c.flag[0] = c.at(slots)
 	err := d.pull(c.flag[:]...)
 	return c.flag[0].host[0] != 0, err
 }
@@ -306,11 +311,14 @@ func (x *binder) loop(src *program.Loop) (*turns, error) {
 		if t.while.offset, err = x.expr(src.While.Offset); err != nil {
 			return nil, err
 		}
+		for _, i := range src.Over {
+			t.over = append(t.over, x.b.bufs[i])
+		}
 		t.made = x.newSlot(src.Made)
 		t.ended = x.holders(src.Made)
 	}
 	t.steps, err = x.steps(src.Code)
-	t.again.never = slices.ContainsFunc(t.steps, looks)
+	t.looks = slices.ContainsFunc(t.steps, looks)
 	return t, err
 }
 

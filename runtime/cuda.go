@@ -109,7 +109,8 @@ type cudaDevice struct {
 	stream  cu.Stream
 	module  cu.Module
 	events  [2]cu.Event // around what is measured
-	mail    []byte      // pinned: where small pieces that come back wait
+	looked  cu.Event    // after what was looked at came back
+	mail    []byte      // pinned: where small pieces that come back wait, and behind them what was looked at
 	shared  int         // bytes of shared memory that a block can have
 
 	functions []cu.Function
@@ -145,7 +146,10 @@ func openCUDA(g *gpu, p *program.Program, s Setup) (_ *cudaDevice, err error) {
 			return nil, err
 		}
 	}
-	if d.mail, err = sys.Pinned(mailBytes); err != nil {
+	if d.looked, err = cu.MakeEvent(cu.DisableTiming); err != nil {
+		return nil, err
+	}
+	if d.mail, err = sys.Pinned(mailBytes + 1); err != nil {
 		return nil, err
 	}
 	if d.shared, err = sys.MaxShared(g.device); err != nil {
@@ -246,9 +250,15 @@ func (d *cudaDevice) launch(l *launch, ph *phase, points int) error {
 
 // wait waits for all that was asked for. An error is of the kernel that was launched, if it was one.
 func (d *cudaDevice) wait() error {
-	err := sys.Explain(d.stream.Synchronize())
-	launched := d.launched
+	err := d.failed(d.stream.Synchronize())
 	d.launched = d.launched[:0]
+	return err
+}
+
+// failed explains what the driver says of what it was asked for before.
+func (d *cudaDevice) failed(err error) error {
+	err = sys.Explain(err)
+	launched := d.launched
 	switch {
 	case err == nil:
 		return nil
@@ -288,7 +298,7 @@ func (d *cudaDevice) pull(pieces ...piece) error {
 	used := 0
 	for _, p := range pieces {
 		to := p.host
-		if used+len(to) <= len(d.mail) {
+		if used+len(to) <= mailBytes {
 			to = d.mail[used:][:len(to)]
 			used += len(to)
 		}
@@ -304,11 +314,36 @@ func (d *cudaDevice) pull(pieces ...piece) error {
 	}
 	used = 0
 	for _, p := range pieces {
-		if used+len(p.host) <= len(d.mail) {
+		if used+len(p.host) <= mailBytes {
 			used += copy(p.host, d.mail[used:])
 		}
 	}
 	return nil
+}
+
+func (d *cudaDevice) spare(n int) (piece, error) {
+	p, err := cu.MemAlloc(int64(n))
+	if err != nil {
+		return piece{}, sys.Explain(err)
+	}
+	d.pieces = append(d.pieces, p)
+	return piece{at: uintptr(p)}, nil
+}
+
+func (d *cudaDevice) copy(to, from piece, n int) error {
+	return sys.Explain(cu.MemcpyDtoDAsync(cu.DevicePtr(to.at), cu.DevicePtr(from.at), int64(n), d.stream))
+}
+
+func (d *cudaDevice) look(p piece) error {
+	if err := cu.MemcpyDtoHAsync(unsafe.Pointer(&d.mail[mailBytes]), cu.DevicePtr(p.at), 1, d.stream); err != nil {
+		return sys.Explain(err)
+	}
+	return sys.Explain(d.looked.Record(d.stream))
+}
+
+func (d *cudaDevice) seen() (byte, error) {
+	err := d.failed(d.looked.Synchronize())
+	return d.mail[mailBytes], err
 }
 
 func (d *cudaDevice) forget(piece, bool) {}
@@ -352,9 +387,9 @@ func (d *cudaDevice) close() {
 	if d.module != (cu.Module{}) {
 		_ = d.module.Unload()
 	}
-	for i := range d.events {
-		if d.events[i] != (cu.Event{}) {
-			_ = cu.DestroyEvent(&d.events[i])
+	for _, e := range []*cu.Event{&d.events[0], &d.events[1], &d.looked} {
+		if *e != (cu.Event{}) {
+			_ = cu.DestroyEvent(e)
 		}
 	}
 	if d.stream != (cu.Stream{}) {

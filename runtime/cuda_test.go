@@ -37,7 +37,7 @@ func TestCUDA(t *testing.T) {
 	require.Greater(t, driver.Graphs, 5, "blocks that depend on nothing of the host are recorded")
 }
 
-// A block is recorded once it ran; what depends on lengths or conditions of a run is not.
+// A block is recorded once it ran; what depends on lengths of a run is not.
 func TestCUDARecordsBlocks(t *testing.T) {
 	driver, d := pretend(t)
 	m := loadOn(t, d, inState(incrementer(t, 3)))
@@ -48,7 +48,6 @@ func TestCUDARecordsBlocks(t *testing.T) {
 		require.Equal(t, 3*(n+1), driver.Launched)
 	}
 	testLengthsOn(t, d)
-	testConditionsOn(t, d)
 	require.Equal(t, 3, driver.Graphs)
 }
 
@@ -90,6 +89,37 @@ func TestCUDAGivesUpTurns(t *testing.T) {
 		}
 		require.Zero(t, driver.Changed)
 	}
+}
+
+// The host does not wait for a device before it has asked for the next turn, also where that is not to be made.
+func TestCUDAForeseesTurns(t *testing.T) {
+	driver, d := pretend(t)
+	var waits []int
+	for _, from := range []float64{-20, -50} {
+		m := loadOn(t, d, untilThree(t, 100))
+		writeElem(loop.F32, m.states[0].host, 0, from)
+		require.NoError(t, m.pushStates())
+		driver.Waits, driver.Looks, driver.Launched = 0, 0, 0
+		require.NoError(t, m.entries[0].block.run(nil))
+		made := 3 - int(from)
+		require.Equal(t, made-warmTurns+1, driver.Looks)
+		require.Equal(t, 2*made+2+2, driver.Launched, "a turn is in vain")
+		waits = append(waits, driver.Waits)
+	}
+	require.Equal(t, waits[0], waits[1])
+}
+
+// What is long to copy is waited for.
+func TestCUDAWaitsRatherThanCopyMuch(t *testing.T) {
+	driver, d := pretend(t)
+	p := untilThree(t, 100)
+	p.States[0].Dims[0], p.Entries[0].Block.Bufs[0].Dims[0] = maxSaved/4+1, maxSaved/4+1
+	m := loadOn(t, d, p)
+	writeElem(loop.F32, m.states[0].host, 0, -30)
+	require.NoError(t, m.pushStates())
+	require.NoError(t, m.entries[0].block.run(nil))
+	require.Zero(t, driver.Looks)
+	require.Equal(t, 3.0, readElem(loop.F32, m.states[0].host, 0))
 }
 
 // The code is assembled once for a GPU and a driver.

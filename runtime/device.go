@@ -49,6 +49,18 @@ type kept interface {
 	drop()
 }
 
+// foreseer is a device that the host can ask for more before it knows a condition that the device computes.
+type foreseer interface {
+	// spare is n bytes of the device alone.
+	spare(n int) (piece, error)
+	// copy makes n bytes of to what from has.
+	copy(to, from piece, n int) error
+	// look asks for what p, one byte, is when all is done that was asked for before. seen waits for that, but for nothing
+	// that was asked for later.
+	look(p piece) error
+	seen() (byte, error)
+}
+
 // piece is memory that the driver and kernels share: the host's bytes, and where kernels find them.
 type piece struct {
 	host []byte

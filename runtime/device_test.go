@@ -215,29 +215,43 @@ func testLengthsOn(t *testing.T, d *Device) {
 	}
 }
 
-// A loop ends when a kernel says so, and kernels after it know the number of its turns.
-func testConditionsOn(t *testing.T, d *Device) {
+// untilThree is a loop of at most so many turns that adds 1 to x, and ends when x[0] is 3 or more: x is in place, and so is
+// the condition. Then y is what the first numbers of x are, as many as the loop had turns, backwards.
+func untilThree(t testing.TB, most int) *program.Program {
 	p := inState(incrementer(t, 0))
 	p.Kernels = append(p.Kernels, kernel("below", 2, index.C(1)), kernel("reverse", 3, index.V("n0")))
 	block := &p.Entries[0].Block
-	block.Bufs = append(block.Bufs, program.Buffer{Name: "go", Elem: loop.Bool, Dims: []int{2}}, program.Buffer{Name: "made", Elem: loop.I64, Home: program.HomeLen, State: -1}, program.Buffer{Name: "y", Elem: loop.F32, Dims: []int{16}, Offset: 64})
+	block.Bufs = append(block.Bufs, program.Buffer{Name: "go", Elem: loop.Bool, Dims: []int{2}}, program.Buffer{Name: "made", Elem: loop.I64, Home: program.HomeLen, State: -1}, program.Buffer{Name: "y", Elem: loop.F32, Dims: []int{64}, Offset: 64})
 	block.Outputs = append(block.Outputs, program.Output{Kind: program.OutputShow, Buf: 4})
 	flag := program.Ref{Buf: 2, Offset: index.C(1)}
 	test := program.Instr{Launch: &program.Launch{Kernel: 1, Args: []program.Ref{flag, {Buf: 0}}}}
 	block.Code = []program.Instr{test,
-		{Loop: &program.Loop{Turn: "i", Count: index.C(9), While: &flag, Made: "made", Turns: -1, Code: []program.Instr{launchOf(0, nil, 0), test}}},
+		{Loop: &program.Loop{Turn: "i", Count: index.C(most), While: &flag, Made: "made", Over: []int{0, 2}, Turns: -1, Code: []program.Instr{launchOf(0, nil, 0), test}}},
 		launchOf(2, []*index.Expr{index.V("made")}, 4, 0, 3),
 	}
-	m := loadOn(t, d, p)
-	writeElem(loop.F32, m.states[0].host, 0, 0.5)
-	require.NoError(t, m.pushStates())
-	b := m.entries[0].block
-	require.NoError(t, b.run(nil))
-	require.Equal(t, 3.5, readElem(loop.F32, b.bufs[0].host, 0))
-	require.Equal(t, 3.0, readElem(loop.F32, b.bufs[4].host, 0))
-	require.Equal(t, 3.5, readElem(loop.F32, b.bufs[4].host, 2))
-	require.NoError(t, b.run(nil))
-	require.Equal(t, 3.5, readElem(loop.F32, b.bufs[0].host, 0), "no turn is made")
+	return p
+}
+
+// A loop ends when a kernel says so, and kernels after it know the number of its turns.
+func testConditionsOn(t *testing.T, d *Device) {
+	for _, c := range []struct {
+		most       int
+		from, last float64
+	}{{9, 0.5, 3.5}, {60, -30.5, 3.5}, {60, 3 - warmTurns, 3}, {60, 2 - warmTurns, 3}, {20, -30.5, -10.5}, {warmTurns, -30.5, warmTurns - 30.5}} {
+		m := loadOn(t, d, untilThree(t, c.most))
+		writeElem(loop.F32, m.states[0].host, 0, c.from)
+		require.NoError(t, m.pushStates())
+		b := m.entries[0].block
+		require.NoError(t, b.run(nil))
+		made := int(c.last - c.from)
+		require.Equal(t, c.last, readElem(loop.F32, b.bufs[0].host, 0))
+		require.Equal(t, float64(made), readElem(loop.F32, b.bufs[0].host, 1))
+		require.Equal(t, c.last, readElem(loop.F32, b.bufs[4].host, made-1))
+		if c.last >= 3 {
+			require.NoError(t, b.run(nil))
+			require.Equal(t, c.last, readElem(loop.F32, b.bufs[0].host, 0), "no turn is made")
+		}
+	}
 }
 
 func testNumbersOn(t *testing.T, d *Device) {

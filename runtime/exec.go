@@ -48,13 +48,16 @@ func (b *block) work(stop *atomic.Bool) error {
 	return b.kept.launch()
 }
 
-// keeper is the device, if it can keep what it is asked for and nobody wants to see each launch.
+// keeper is the device, if it can keep what it is asked for.
 func (b *block) keeper() keeper {
-	if k, can := b.device.(keeper); can && b.profile == nil && b.numbers == nil {
+	if k, can := b.device.(keeper); can && !b.watched() {
 		return k
 	}
 	return nil
 }
+
+// watched reports whether somebody wants to see each launch.
+func (b *block) watched() bool { return b.profile != nil || b.numbers != nil }
 
 func (b *block) all(stop *atomic.Bool) error {
 	if err := b.define(b.defs); err != nil {
@@ -107,29 +110,18 @@ func (b *block) exec(steps []step, stop *atomic.Bool) error {
 
 func (b *block) loop(t *turns, stop *atomic.Bool) error {
 	n := t.count.eval(b.slots)
-	made := 0
+	if t.while.exists() {
+		return b.until(t, n, stop)
+	}
 	for turn := range n {
-		b.slots[t.slot] = turn
-		if t.while.exists() {
-			if on, err := t.while.holds(b.device, b.slots); err != nil || !on {
-				if err != nil {
-					return err
-				}
-				break
-			}
-		}
-		made++
 		if err := b.turn(t, turn, stop); err != nil {
 			return err
 		}
 	}
-	if t.while.exists() {
-		return b.end(t, made)
-	}
 	return nil
 }
 
-// warmTurns is how many turns of a loop are asked for launch by launch, until it is worth its while to keep one.
+// warmTurns is how many turns a loop has made when it is worth its while to keep one, or to make one ahead, which may be in vain.
 const warmTurns = 16
 
 // maxTries bounds how often a turn is kept that proves to be unlike the next.
@@ -139,7 +131,7 @@ func (b *block) turn(t *turns, turn int, stop *atomic.Bool) error {
 	if b.keeping {
 		return b.turnByLaunch(t, turn, nil)
 	}
-	if k := b.keeper(); k != nil && t.again.turns >= warmTurns && !t.again.never {
+	if k := b.keeper(); k != nil && t.again.turns >= warmTurns && !t.again.never && !t.looks {
 		return b.turnAtOnce(k, t, turn, stop)
 	}
 	t.again.turns++
@@ -183,6 +175,7 @@ func (b *block) turnAtOnce(k keeper, t *turns, turn int, stop *atomic.Bool) (err
 
 // begin tells kernels which turn it is, and the lengths that follow from it.
 func (b *block) begin(t *turns, turn int) error {
+	b.slots[t.slot] = turn
 	if t.turn.host != nil {
 		binary.LittleEndian.PutUint32(t.turn.host, uint32(turn))
 		if err := b.device.push(t.turn); err != nil {
@@ -193,15 +186,6 @@ func (b *block) begin(t *turns, turn int) error {
 		return err
 	}
 	return b.define(t.defs)
-}
-
-// end sets the symbol that is the number of turns of a loop with a condition, and what is computed from it.
-func (b *block) end(t *turns, made int) error {
-	b.slots[t.made] = made
-	if err := b.tell(t.ended, made); err != nil {
-		return err
-	}
-	return b.define(b.defs)
 }
 
 func (b *block) launch(l *launch) error {

@@ -85,6 +85,43 @@ func TestCUDAGeneratesWithoutWaiting(t *testing.T) {
 	}
 }
 
+// A turn that is made on a GPU before it is known whether it is to be made leaves nothing behind.
+func TestCUDAGeneratesUntil(t *testing.T) {
+	driver := &fake.Driver{Major: 9, Minor: 0, Memory: 1 << 30, GPUs: 1}
+	driver.Install()
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("until.mdl", []byte(`sample text(prompt: text = "a", stop: i32 = 10) {
+  generate tok: i32[1, T] from prompt for 60 until tok[0, -1] == stop {
+    tok[:, T] = (tok[:, -1] * 7 + 3) % 128
+  }
+  show tok
+  generate more: i32[1, T] from tok for 60 until more[0, -2] % 64 == stop {
+    more[:, T] = more[:, -1] + 1
+  }
+  show more
+  x: f32[3] = 1
+  n = 0
+  while x[2] < f32(stop) { x = x * 1.0625 + x[0] * 0.03125  n = n + 1 }
+  show x  show n
+}
+`), 0o644))
+	said := map[string]bool{}
+	for _, prompt := range []string{"a", "long"} {
+		for _, stop := range []string{"10", "26", "61", "1000"} {
+			flags := []string{"run", "until.mdl", "sample", "--prompt", prompt, "--stop", stop, "-q", "--device"}
+			want, stderr, code := call(append(flags, "cpu")...)
+			require.Equal(t, 0, code, stderr)
+			got, stderr, code := call(append(flags, "cuda")...)
+			require.Equal(t, 0, code, stderr)
+			require.Equal(t, want, got, "%s %s", prompt, stop)
+			said[want] = true
+		}
+	}
+	require.Len(t, said, 8)
+	require.Greater(t, driver.Looks, 200)
+}
+
 // The same with the GPU of this machine, in a process that has no fake.
 func TestGPUTrainsWithTheBitsOfTheCPU(t *testing.T) {
 	if os.Getenv("MDLC_TEST_GPU") != "" {

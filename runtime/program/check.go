@@ -322,5 +322,10 @@ func (p *Program) checkLoop(b *Block, l *Loop, scope map[string]int) error {
 		}
 		scope[l.Made] = max(hi, 0)
 	}
+	for _, over := range l.Over {
+		if over < 0 || over >= len(b.Bufs) {
+			return fmt.Errorf("a turn writes over buffer %d, which there is not", over)
+		}
+	}
 	return p.checkCode(b, l.Code, inner)
 }

@@ -262,12 +262,15 @@ type Ref struct {
 
 // Loop runs Code Count times, with symbol Turn = 0, 1, …. Lens are
 // recomputed each turn. Where While is set, a turn is made only as long as the bool that it
-// refers to is true, and symbol Made is the number of turns made once the loop has ended.
+// refers to is true, and symbol Made is the number of turns made once the loop has ended. A turn that was not
+// to be made is undone where the buffers Over hold again what they did before it: all else that it writes it
+// writes where no turn before it left anything that is read.
 type Loop struct {
 	Turn  string
 	Count *index.Expr
 	While *Ref   `json:",omitempty"`
 	Made  string `json:",omitempty"`
+	Over  []int  `json:",omitempty"`
 	Turns int    // buffer (i32[]) that the executor sets to the turn before each pass, -1: none
 	Lens  []Len
 	Code  []Instr

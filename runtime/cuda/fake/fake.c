@@ -34,6 +34,7 @@ void mdlc_fake_install(void) {
 	mdlc_use("cuMemFreeHost", (void *)fake_cuMemFreeHost);
 	mdlc_use("cuMemcpyHtoDAsync", (void *)fake_cuMemcpyHtoDAsync);
 	mdlc_use("cuMemcpyDtoHAsync", (void *)fake_cuMemcpyDtoHAsync);
+	mdlc_use("cuMemcpyDtoDAsync", (void *)fake_cuMemcpyDtoDAsync);
 	mdlc_use("cuMemcpyDtoH", (void *)fake_cuMemcpyDtoH);
 	mdlc_use("cuMemsetD32Async", (void *)fake_cuMemsetD32Async);
 	mdlc_use("cuStreamCreate", (void *)fake_cuStreamCreate);
@@ -51,5 +52,6 @@ void mdlc_fake_install(void) {
 	mdlc_use("cuEventCreate", (void *)fake_cuEventCreate);
 	mdlc_use("cuEventDestroy", (void *)fake_cuEventDestroy);
 	mdlc_use("cuEventRecord", (void *)fake_cuEventRecord);
+	mdlc_use("cuEventSynchronize", (void *)fake_cuEventSynchronize);
 	mdlc_use("cuEventElapsedTime", (void *)fake_cuEventElapsedTime);
 }

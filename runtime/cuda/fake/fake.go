@@ -35,7 +35,8 @@ type Driver struct {
 	Loaded       int   // PTX texts, by the loader
 	Launched     int   // kernels, those of graphs too
 	Graphs       int   // launches of graphs
-	Waits        int   // of the host for the device
+	Waits        int   // of the host, until all is done
+	Looks        int   // of the host, for what is done up to an event
 	Copies       int   // between host and device
 	Asked        int   // what was put on a stream; a graph is one
 	Changed      int   // nodes of graphs
@@ -72,8 +73,11 @@ type (
 		shared int // dynamic shared memory that is allowed
 	}
 	stream struct{ waiting []func() }
-	event  struct{ at time.Time }
-	link   struct {
+	event  struct {
+		at      time.Time
+		pending bool // it is recorded, and has not come yet
+	}
+	link struct {
 		log   errorLog
 		cubin unsafe.Pointer
 		size  int
@@ -116,14 +120,14 @@ func (d *Driver) put(h C.CUstream, work ...func()) C.CUresult {
 	return C.CUDA_SUCCESS
 }
 
-// drain does what waits on a stream.
-func (d *Driver) drain(s *stream) C.CUresult {
-	for _, work := range s.waiting {
-		if d.broken == 0 {
+// drain does what waits on a stream, as long as more holds.
+func (d *Driver) drain(s *stream, more func() bool) C.CUresult {
+	for len(s.waiting) > 0 && more() {
+		work := s.waiting[0]
+		if s.waiting = s.waiting[1:]; d.broken == 0 {
 			work()
 		}
 	}
-	s.waiting = nil
 	return d.broken
 }
 

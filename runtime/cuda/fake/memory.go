@@ -139,6 +139,20 @@ func fake_cuMemcpyDtoH(to unsafe.Pointer, from C.CUdeviceptr, n C.size_t) C.CUre
 	return r
 }
 
+//export fake_cuMemcpyDtoDAsync
+func fake_cuMemcpyDtoDAsync(to, from C.CUdeviceptr, n C.size_t, s C.CUstream) C.CUresult {
+	d, r := enter(true)
+	defer d.mu.Unlock()
+	if r != 0 {
+		return r
+	}
+	return d.put(s, func() {
+		b := make([]byte, int(n))
+		d.read(b, from)
+		d.write(to, b)
+	})
+}
+
 //export fake_cuMemsetD32Async
 func fake_cuMemsetD32Async(to C.CUdeviceptr, value C.uint, count C.size_t, s C.CUstream) C.CUresult {
 	d, r := enter(true)

@@ -40,7 +40,7 @@ func fake_cuStreamSynchronize(h C.CUstream) C.CUresult {
 		return C.CUDA_ERROR_INVALID_HANDLE
 	}
 	d.Waits++
-	return d.drain(s)
+	return d.drain(s, func() bool { return true })
 }
 
 //export fake_cuEventCreate
@@ -67,7 +67,25 @@ func fake_cuEventRecord(h C.CUevent, s C.CUstream) C.CUresult {
 	if r != 0 || !ok {
 		return max(r, C.CUDA_ERROR_INVALID_HANDLE)
 	}
-	return d.put(s, func() { e.at = time.Now() })
+	e.pending = true
+	return d.put(s, func() { e.at, e.pending = time.Now(), false })
+}
+
+//export fake_cuEventSynchronize
+func fake_cuEventSynchronize(h C.CUevent) C.CUresult {
+	d, r := enter(true)
+	defer d.mu.Unlock()
+	e, ok := get[*event](d, uintptr(unsafe.Pointer(h)))
+	if r != 0 || !ok {
+		return max(r, C.CUDA_ERROR_INVALID_HANDLE)
+	}
+	d.Looks++
+	for _, h := range d.handles {
+		if s, ok := h.(*stream); ok {
+			d.drain(s, func() bool { return e.pending })
+		}
+	}
+	return d.broken
 }
 
 //export fake_cuEventElapsedTime

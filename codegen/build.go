@@ -122,6 +122,7 @@ func (b *builder) kernel(p *page) int {
 		p.scheduled.Name = name
 	}
 	b.Kernels = append(b.Kernels, &BuiltKernel{Page: p.kernel, Scheduled: p.scheduled, args: p.args})
-	b.Program.Kernels = append(b.Program.Kernels, program.Kernel{Name: name, Pos: p.kernel.Pos, Args: len(p.args)})
+	products, bytes := workOf(p.kernel)
+	b.Program.Kernels = append(b.Program.Kernels, program.Kernel{Name: name, Pos: p.kernel.Pos, Args: len(p.args), Products: products, Bytes: bytes})
 	return k
 }

@@ -158,6 +158,9 @@ func (m *Model) Close() {
 // Title names the device for people.
 func (m *Model) Title() string { return m.device.title() }
 
+// Kernels is how many kernels the program has.
+func (m *Model) Kernels() int { return len(m.program.Kernels) }
+
 // Workers is the number of threads that run kernels.
 func (m *Model) Workers() int { return m.device.workers() }
 

@@ -12,14 +12,14 @@ import (
 	"mdlc/runtime"
 )
 
-// splitSampleFlags takes those flags of `mdlc run` that mdlc does not know out
+// splitSampleFlags takes those flags of `mdlc run` and `mdlc bench` that mdlc does not know out
 // of args: they are the parameters of a sample, which only the model file knows.
 func splitSampleFlags(parser *kong.Kong, args []string) (rest []string, flags []runtime.FlagValue) {
 	at := slices.IndexFunc(args, func(a string) bool { return !strings.HasPrefix(a, "-") })
-	if at < 0 || args[at] != "run" {
+	if at < 0 || args[at] != "run" && args[at] != "bench" {
 		return args, nil
 	}
-	known := flagsOf(parser, "run")
+	known := flagsOf(parser, args[at])
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		name, value, given := strings.Cut(a, "=")

@@ -32,6 +32,7 @@ type commands struct {
 	Init    initCommand    `cmd:"" help:"Write a small model file that runs at once, to start from."`
 	Run     runCommand     `cmd:"" help:"Train, evaluate or sample a model; without a word after the file: train if there are no weights yet, then the first sample."`
 	Compile compileCommand `cmd:"" help:"Compile a model to a bundle, or print one stage of the compilation."`
+	Bench   benchCommand   `cmd:"" help:"Measure a step of training, or an eval or a sample: time, rates, shares of what this machine can do, compile time, memory."`
 	Check   checkCommand   `cmd:"" help:"Report mistakes and doubtful places of a model file."`
 	Fmt     fmtCommand     `cmd:"" help:"Write model files in the one layout, in place."`
 	Doc     docCommand     `cmd:"" help:"Describe the library, a model file, or a declaration; alone: list what there is."`
@@ -121,7 +122,9 @@ func execute(args []string, t *terminal) int {
 	if err != nil {
 		err = withRemedy(parser, args, err)
 	} else {
-		c.Run.args, c.Run.flags, c.Run.known = args, flags, slices.Sorted(maps.Keys(flagsOf(parser, "run")))
+		given := given{args: args, flags: flags}
+		c.Run.given, c.Bench.given = given, given
+		c.Run.known, c.Bench.known = slices.Sorted(maps.Keys(flagsOf(parser, "run"))), slices.Sorted(maps.Keys(flagsOf(parser, "bench")))
 		err = ctx.Run(t)
 	}
 	if err == nil && out.err != nil {

@@ -14,6 +14,7 @@ import (
 	"mdlc/codegen"
 	"mdlc/lang"
 	"mdlc/runtime"
+	"mdlc/runtime/program"
 )
 
 // modelFlags are the flags of every command that compiles a model.
@@ -30,32 +31,46 @@ type modelFlags struct {
 }
 
 type runCommand struct {
-	File  string   `arg:"" help:"The model, or a bundle made by compile."`
-	Words []string `arg:"" optional:"" name:"what" help:"train, eval [NAME] or sample [NAME] [--FLAG VALUE …]."`
-
+	modelWords
 	modelFlags
-	Data      map[string]string `help:"Take data NAME from PATH." placeholder:"NAME=PATH" mapsep:"none"`
-	Seed      *uint64           `help:"The number that all random numbers follow from (0)."`
-	Device    string            `help:"Where to run: cpu, emulator (of a GPU; emulator:low and emulator:high are the ends of what its sums may be), cuda, cuda:N, or auto: a GPU if there is one." default:"cpu" placeholder:"NAME"`
-	Target    string            `help:"What to compile for, if not what the device has, which is sm_80 for the emulator." placeholder:"TARGET"`
-	Threads   int               `help:"Threads that work at once (as many as this process may use)."`
-	Steps     *int              `help:"Train for this many steps, whatever the model file says."`
-	Out       string            `help:"The run folder (runs/MODEL)." type:"path"`
-	Resume    bool              `help:"Go on from the run folder's last checkpoint."`
-	NewData   bool              `help:"Resume even though the data are not what the run began with."`
-	SaveEvery string            `help:"Steps (500) or time (30s) between checkpoints." default:"30s" placeholder:"N|TIME"`
-	JSON      bool              `name:"json" help:"Print a JSON object for every report and eval on stdout."`
-	Export    string            `help:"Write the first weights and all training batches into DIR, for other tools." placeholder:"DIR" type:"path"`
+	runFlags
+	Steps     *int   `help:"Train for this many steps, whatever the model file says."`
+	Out       string `help:"The run folder (runs/MODEL)." type:"path"`
+	Resume    bool   `help:"Go on from the run folder's last checkpoint."`
+	NewData   bool   `help:"Resume even though the data are not what the run began with."`
+	SaveEvery string `help:"Steps (500) or time (30s) between checkpoints." default:"30s" placeholder:"N|TIME"`
+	JSON      bool   `name:"json" help:"Print a JSON object for every report and eval on stdout."`
+	Export    string `help:"Write the first weights and all training batches into DIR, for other tools." placeholder:"DIR" type:"path"`
 
 	Profile bool `help:"Tell on stderr which kernels took the time."`
 
 	CheckNumbers bool `help:"When something becomes infinite or NaN, repeat the step and tell the line that made it. Slow."`
 
+	given
 	device   *runtime.Device
-	args     []string            // the command line
-	flags    []runtime.FlagValue // of the sample
-	known    []string            // the names of the flags above
-	pastData map[string]string   // --data of the run whose weights this one takes
+	pastData map[string]string // --data of the run whose weights this one takes
+}
+
+// modelWords are a model and what to do with it.
+type modelWords struct {
+	File  string   `arg:"" help:"The model, or a bundle made by compile."`
+	Words []string `arg:"" optional:"" name:"what" help:"train, eval [NAME] or sample [NAME] [--FLAG VALUE …]."`
+}
+
+// runFlags are the flags of every command that runs a model.
+type runFlags struct {
+	Data    map[string]string `help:"Take data NAME from PATH." placeholder:"NAME=PATH" mapsep:"none"`
+	Seed    *uint64           `help:"The number that all random numbers follow from (0)."`
+	Device  string            `help:"Where to run: cpu, emulator (of a GPU; emulator:low and emulator:high are the ends of what its sums may be), cuda, cuda:N, or auto: a GPU if there is one." default:"cpu" placeholder:"NAME"`
+	Target  string            `help:"What to compile for, if not what the device has, which is sm_80 for the emulator." placeholder:"TARGET"`
+	Threads int               `help:"Threads that work at once (as many as this process may use)."`
+}
+
+// given is the command line of a command that runs a model.
+type given struct {
+	args  []string            // all of it
+	flags []runtime.FlagValue // of the sample
+	known []string            // the names of the command's own flags
 }
 
 func (c *runCommand) Run(t *terminal) error {
@@ -86,21 +101,7 @@ func (c *runCommand) Run(t *terminal) error {
 	if err := c.check(r, tasks); err != nil {
 		return err
 	}
-	setup := runtime.Setup{Device: c.device, Threads: c.Threads, Times: c.Profile}
-	if cache, err := codegen.OpenCache(""); err == nil {
-		setup.Cache = cache
-	}
-	if err := c.device.Holds(outline, setup); err != nil {
-		return err
-	}
-	p, err := compile()
-	if err != nil {
-		return err
-	}
-	if err := c.replaceData(p); err != nil {
-		return err
-	}
-	m, err := runtime.Load(p, setup)
+	m, err := c.load(outline, compile)
 	if err != nil {
 		return err
 	}
@@ -113,6 +114,25 @@ func (c *runCommand) Run(t *terminal) error {
 	o.Progress.Line("%s, memory: %.1f MiB%s", m.Title(), float64(m.Memory())/(1<<20), made)
 	r.Use(m)
 	return c.carryOut(t, r, tasks)
+}
+
+// load compiles a program and brings it onto the device, if that will hold it.
+func (c *runCommand) load(outline *program.Program, compile func() (*program.Program, error)) (*runtime.Model, error) {
+	setup := runtime.Setup{Device: c.device, Threads: c.Threads, Times: c.Profile}
+	if cache, err := codegen.OpenCache(""); err == nil {
+		setup.Cache = cache
+	}
+	if err := c.device.Holds(outline, setup); err != nil {
+		return nil, err
+	}
+	p, err := compile()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.replaceData(p); err != nil {
+		return nil, err
+	}
+	return runtime.Load(p, setup)
 }
 
 // findDevice finds the device, before anything is read or compiled for it.

@@ -64,14 +64,10 @@ func (c *runCommand) read(t *terminal, out string) (outline *program.Program, co
 		return p, func() (*program.Program, error) { return p, nil }, err
 	}
 	began := time.Now()
-	x, err := newCompilation(t, c.File, c.modelFlags, c.flags)
+	x, err := c.compilation(t, out)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := c.compileFor(x); err != nil {
-		return nil, nil, err
-	}
-	x.keep(c.needs(out))
 	if outline, err = codegen.Outline(x.module); err != nil {
 		return nil, nil, err
 	}
@@ -85,6 +81,19 @@ func (c *runCommand) read(t *terminal, out string) (outline *program.Program, co
 		}
 		return p, err
 	}, nil
+}
+
+// compilation is that of what this run needs of the model file.
+func (c *runCommand) compilation(t *terminal, out string) (*compilation, error) {
+	x, err := newCompilation(t, c.File, c.modelFlags, c.flags)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.compileFor(x); err != nil {
+		return nil, err
+	}
+	x.keep(c.needs(out))
+	return x, nil
 }
 
 func (c *runCommand) readBundle() (*program.Program, error) {

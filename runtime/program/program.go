@@ -51,6 +51,9 @@ type Kernel struct {
 	Phases []Phase
 	Args   int   // number of buffer arguments
 	Local  int64 // bytes of per-worker scratch; none on a GPU
+
+	Products float64 `json:",omitempty"` // floating-point operations of its products in a launch, two for each multiplication
+	Bytes    float64 `json:",omitempty"` // that a launch must at least move: each of its buffers once; lengths count as their capacity
 }
 
 // Phase is a function that runs points of its flattened par axes (in order of declaration, last

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"mdlc/codegen"
+	"mdlc/runtime"
+)
+
+type benchCommand struct {
+	modelWords
+	modelFlags
+	runFlags
+	Rounds int  `help:"Runs that count." default:"15"`
+	JSON   bool `name:"json" help:"Print one JSON object instead of a table."`
+
+	given
+}
+
+// figures is what bench finds out.
+type figures struct {
+	Model    string
+	What     string
+	Device   string
+	Threads  int
+	Rounds   int
+	Kernels  int     // different ones
+	Launches int     // in a run
+	Median   float64 // seconds of a run, and its quartiles
+	Lower    float64
+	Upper    float64
+	Rows     int `json:",omitempty"` // of data in a run
+
+	GFLOP float64 // of the products of a run
+	GB    float64 // that the kernels of a run must at least move
+	Peak  struct {
+		GFLOPS float64 // multiply-adds of f32 in registers, a second
+		GBS    float64 // a copy, bytes read and written, a second
+	}
+
+	Compile struct{ Cold, Warm float64 } // seconds, from the model file; not of a bundle
+	Memory  int64                        // bytes of all buffers
+	MaxRSS  int64                        // bytes of the process at most
+}
+
+func (c *benchCommand) Run(t *terminal) error {
+	if c.Rounds < 1 {
+		return &usageError{"--rounds is a positive number"}
+	}
+	out, err := os.MkdirTemp("", "mdlc-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(out)
+	r := &runCommand{modelWords: c.modelWords, modelFlags: c.modelFlags, runFlags: c.runFlags, SaveEvery: "30s", Out: out, given: c.given}
+	f := &figures{Model: c.File, Rounds: c.Rounds}
+	if err := c.measure(t, r, f); err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(t.stdout).Encode(f)
+	}
+	return f.print(t.stdout)
+}
+
+// measure fills in the figures.
+func (c *benchCommand) measure(t *terminal, r *runCommand, f *figures) error {
+	if err := r.checkWords(); err != nil {
+		return err
+	}
+	if len(r.Words) == 0 {
+		r.Words = []string{"train"}
+	}
+	o, err := r.options(t)
+	if err != nil {
+		return err
+	}
+	if err := r.findDevice(o.Progress); err != nil {
+		return err
+	}
+	outline, compile, err := r.read(t, r.Out)
+	if err != nil {
+		return err
+	}
+	if err := r.replaceData(outline); err != nil {
+		return err
+	}
+	runner := runtime.NewRunner(runtime.Outline(outline), o)
+	word, name := r.verb()
+	if err := r.nearFlag(runner.CheckMeasure(word, name, r.flags)); err != nil {
+		return err
+	}
+	if err := c.compileTimes(t, r, f); err != nil {
+		return err
+	}
+	m, err := r.load(outline, compile)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	runner.Use(m)
+	got, err := runner.Measure(word, name, r.flags, c.Rounds)
+	if err != nil {
+		return err
+	}
+	f.take(got, m)
+	return c.ceilings(r, f)
+}
+
+func (f *figures) take(got *runtime.Measurement, m *runtime.Model) {
+	f.What, f.Device, f.Threads = got.Title, m.Title(), m.Workers()
+	f.Kernels, f.Launches, f.Rows = m.Kernels(), got.Launches, got.Rows
+	f.Median, f.Lower, f.Upper = got.Quantile(0.5).Seconds(), got.Quantile(0.25).Seconds(), got.Quantile(0.75).Seconds()
+	f.GFLOP, f.GB = got.Products/1e9, got.Bytes/1e9
+	f.Memory, f.MaxRSS = m.Memory(), maxRSS()
+}
+
+// compileTimes compiles the model with an empty cache, and then with what is in it.
+func (c *benchCommand) compileTimes(t *terminal, r *runCommand, f *figures) error {
+	if strings.HasSuffix(c.File, ".mdl") {
+		dir, err := os.MkdirTemp("", "mdlc-cache-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		quiet := &terminal{stdout: t.stdout, stderr: io.Discard}
+		for _, into := range []*float64{&f.Compile.Cold, &f.Compile.Warm} {
+			began := time.Now()
+			x, err := r.compilation(quiet, r.Out)
+			if err != nil {
+				return err
+			}
+			if x.codegen.Cache, err = codegen.OpenCache(dir); err != nil {
+				return err
+			}
+			if _, err := x.program(); err != nil {
+				return err
+			}
+			*into = time.Since(began).Seconds()
+		}
+	}
+	return nil
+}
+
+// ceilings measures what the CPU can do at most, with as many threads.
+func (c *benchCommand) ceilings(r *runCommand, f *figures) error {
+	if r.device.Arch != "" {
+		return nil
+	}
+	target, err := codegen.HostTarget()
+	if err != nil {
+		return err
+	}
+	options := codegen.Options{Target: target}
+	if options.Cache, err = codegen.OpenCache(""); err != nil {
+		return err
+	}
+	p, err := codegen.Ceilings(options)
+	if err != nil {
+		return err
+	}
+	m, err := runtime.Load(p, runtime.Setup{Device: r.device, Threads: c.Threads})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	flops, bandwidth, err := m.MeasureCeilings(c.Rounds)
+	f.Peak.GFLOPS, f.Peak.GBS = flops/1e9, bandwidth/1e9
+	return err
+}
+
+// maxRSS is the most memory that this process has held, in bytes; 0: unknown.
+func maxRSS() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
+			return kib << 10
+		}
+	}
+	return 0
+}
+
+// seconds is a time with four digits.
+func seconds(s float64) string {
+	d, unit := time.Duration(s*float64(time.Second)), time.Duration(1)
+	for d/unit >= 10000 {
+		unit *= 10
+	}
+	return d.Round(unit).String()
+}
+
+// print writes the figures as a table.
+func (f *figures) print(w io.Writer) error {
+	var lines []string
+	width := max(len(f.What), len("products"))
+	add := func(name, format string, args ...any) {
+		lines = append(lines, fmt.Sprintf("%-*s  %s", width, name, fmt.Sprintf(format, args...)))
+	}
+	add(f.What, "%s: %d launches of %d kernels a run, %s", f.Model, f.Launches, f.Kernels, f.Device)
+	rates := fmt.Sprintf("%.4g runs/s", 1/f.Median)
+	if f.Rows > 0 {
+		rates += fmt.Sprintf(", %.4g rows of data/s", float64(f.Rows)/f.Median)
+	}
+	add("time", "%s a run, median of %d; quartiles %s and %s; %s", seconds(f.Median), f.Rounds, seconds(f.Lower), seconds(f.Upper), rates)
+	share := func(rate, peak float64, of string) string {
+		if peak == 0 {
+			return ""
+		}
+		return fmt.Sprintf(", %.0f%% of the %.4g that %s reach", 100*rate/peak, peak, of)
+	}
+	if f.GFLOP > 0 {
+		add("products", "%.4g GFLOP a run, %.4g GFLOP/s%s", f.GFLOP, f.GFLOP/f.Median, share(f.GFLOP/f.Median, f.Peak.GFLOPS, "multiply-adds in registers"))
+	}
+	add("memory", "%.4g GB a run, each buffer of a kernel once, %.4g GB/s%s", f.GB, f.GB/f.Median, share(f.GB/f.Median, f.Peak.GBS, "copies"))
+	if f.Compile.Cold > 0 {
+		add("compile", "%.2f s with an empty cache, %.2f s again", f.Compile.Cold, f.Compile.Warm)
+	}
+	add("held", "%.1f MiB in buffers, %.1f MiB of the process at most", float64(f.Memory)/(1<<20), float64(f.MaxRSS)/(1<<20))
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
+	return err
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// benchModel has one product of a size that can be counted by hand: 2·6·40·40.
+const benchModel = `use nn, optim
+net = nn.Linear(40, 40)
+data points = npy("points.npy")
+train for 5 {
+  each x: f32[6, 40] from points.train
+  loss = mean(net(x)^2)
+  minimize loss over net with optim.sgd(lr: 0.1)
+}
+sample once(n: int = 3) {
+  x: f32[6, 40] = 1
+  for i in n { x = x + net(x) }
+  show x
+}
+`
+
+func TestBench(t *testing.T) {
+	dir, file := model(t)
+	stdout, stderr, code := call("bench", file, "--json", "--rounds", "5", "--threads", "1")
+	require.Zero(t, code, stderr)
+	var f figures
+	require.NoError(t, json.Unmarshal([]byte(stdout), &f))
+	require.Equal(t, "train", f.What)
+	require.Equal(t, 1, f.Threads)
+	require.Positive(t, f.Lower)
+	require.LessOrEqual(t, f.Lower, f.Median)
+	require.LessOrEqual(t, f.Median, f.Upper)
+	require.Positive(t, f.Rows)
+	require.Positive(t, f.GFLOP)
+	require.Positive(t, f.GB)
+	require.Less(t, f.GFLOP/f.Median, f.Peak.GFLOPS*1.5, "faster than multiply-adds in registers")
+	require.Positive(t, f.Peak.GBS)
+	require.Greater(t, f.Compile.Cold, f.Compile.Warm)
+	require.Positive(t, f.Memory)
+	require.Greater(t, f.MaxRSS, f.Memory)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 2, "bench leaves nothing behind")
+
+	stdout, stderr, code = call("bench", file, "eval", "valid", "--rounds", "1")
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "eval valid")
+	require.Regexp(t, `products +\S+ GFLOP a run, \S+ GFLOP/s, \d+% of the \S+ that multiply-adds in registers reach`, stdout)
+	require.Regexp(t, `memory +\S+ GB a run, each buffer of a kernel once, \S+ GB/s, \d+% of the \S+ that copies reach`, stdout)
+	require.Regexp(t, `compile +\S+ s with an empty cache, \S+ s again`, stdout)
+
+	for args, want := range map[string]string{
+		"--rounds=0":    "--rounds is a positive number",
+		"--rond=0":      "--rond",
+		"--data=nope=x": "nope",
+	} {
+		_, stderr, code := call("bench", file, args)
+		require.NotZero(t, code, args)
+		require.Contains(t, stderr, want)
+	}
+	_, stderr, code = call("bench", file, "sample", "nope")
+	require.NotZero(t, code)
+	require.Contains(t, stderr, "nope")
+	_, stderr, code = call("bench", filepath.Join(dir, "none.mdl"))
+	require.NotZero(t, code)
+	require.Contains(t, stderr, "none.mdl")
+}
+
+// A sample's work is that of all its turns, and its flags are flags of bench.
+func TestBenchCountsTurns(t *testing.T) {
+	dir, _ := model(t)
+	file := filepath.Join(dir, "turns.mdl")
+	require.NoError(t, os.WriteFile(file, []byte(benchModel), 0o644))
+	for n, flag := range map[float64]string{3: "--n=3", 7: "--n=7"} {
+		stdout, stderr, code := call("bench", file, "sample", "once", flag, "--json", "--rounds=1")
+		require.Zero(t, code, stderr)
+		var f figures
+		require.NoError(t, json.Unmarshal([]byte(stdout), &f))
+		require.InDelta(t, n*2*6*40*40/1e9, f.GFLOP, 1e-12)
+		require.Zero(t, f.Rows)
+	}
+}

@@ -1,0 +1,83 @@
+package codegen
+
+import (
+	"fmt"
+
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+	"mdlc/runtime/program"
+)
+
+// What the ceilings of a machine are measured with: multiply-adds in registers, in chains enough to hide
+// their latency, and a copy of more than the caches hold.
+const (
+	ceilingPoints = 64
+	ceilingChains = 12
+	ceilingTurns  = 1 << 14
+	ceilingCopy   = 64 << 20
+)
+
+// Ceilings is a program of two samples that show what a machine can do at most: `multiply` and `copy`.
+func Ceilings(o Options) (*program.Program, error) {
+	multiply, err := oneKernel(fmt.Sprintf(`kernel multiply(in X: f32[%[2]d], out Y: f32[%[4]d,%[1]d,%[2]d]) guarded {
+  axis p: %[4]d par, i: %[1]d reg, j: %[2]d lane, t: %[3]d loop
+  x = X[j]
+  y = for t carry a = f32(i) * x { yield fma(a, x, x) }
+  Y[p,i,j] = y
+}`, ceilingChains, o.Target.Machine.Lanes, ceilingTurns, ceilingPoints))
+	if err != nil {
+		return nil, err
+	}
+	multiply.Scheduled = multiply.Page
+	duplicate, err := oneKernel(fmt.Sprintf(`kernel copy(in X: f32[%[1]d], out Y: f32[%[1]d]) {
+  axis i: %[1]d
+  Y[i] = X[i]
+}`, ceilingCopy/4))
+	if err != nil {
+		return nil, err
+	}
+	b := &Built{Program: &program.Program{Source: "ceilings"}, Kernels: []*BuiltKernel{multiply, duplicate}}
+	for i, k := range b.Kernels {
+		work := program.Kernel{Name: k.Page.Name}
+		work.Products, work.Bytes = workOf(k.Page)
+		if i == 0 {
+			work.Products = 2 * ceilingPoints * ceilingChains * ceilingTurns * float64(o.Target.Machine.Lanes)
+		}
+		b.Program.Kernels = append(b.Program.Kernels, work)
+		b.Program.Entries = append(b.Program.Entries, program.Entry{Kind: "sample", Name: k.Page.Name, Block: b.launchOf(i)})
+	}
+	if err := b.Schedule(o.Target.Machine); err != nil {
+		return nil, err
+	}
+	if err := b.Emit(o.Target); err != nil {
+		return nil, err
+	}
+	if b.Program.Object, err = Compile(b.Emitted(), o); err != nil {
+		return nil, err
+	}
+	return b.Program, b.Program.Check()
+}
+
+// oneKernel is a kernel written in the kernel IR, whose buffers are arguments.
+func oneKernel(text string) (*BuiltKernel, error) {
+	ks, err := loop.Parse("ceilings", text)
+	if err != nil {
+		return nil, err
+	}
+	return &BuiltKernel{Page: ks[0], args: make([]pageArg, len(ks[0].Bufs))}, nil
+}
+
+// launchOf is a block that launches kernel i once, with its buffers side by side in the arena.
+func (b *Built) launchOf(i int) program.Block {
+	k := b.Kernels[i]
+	block, launch := program.Block{Name: "sample " + k.Page.Name}, &program.Launch{Kernel: i}
+	at := 0
+	for n, buf := range k.Page.Bufs {
+		block.Bufs = append(block.Bufs, program.Buffer{Name: buf.Name, Elem: buf.Elem, Dims: buf.Dims, Home: program.HomeArena, Offset: int64(at)})
+		launch.Args = append(launch.Args, program.Ref{Buf: n, Offset: index.C(0)})
+		at += (bufferBytes(buf) + 63) / 64 * 64
+	}
+	b.Program.Arena = max(b.Program.Arena, int64(at))
+	block.Code = []program.Instr{{Launch: launch}}
+	return block
+}

@@ -1,0 +1,29 @@
+package codegen
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWorkOfKernels(t *testing.T) {
+	for text, want := range map[string][2]float64{
+		`kernel gemm(in X: f32[3,5], in W: bf16[2,5,7], out Y: f32[2,3,7]) {
+  axis b: 2, i: 3, j: 7, k: 5
+  z = dot[k](X[i,k], f32(W[b,k,j]))
+  Y[b,i,j] = z * z
+}`: {2 * 2 * 3 * 7 * 5, 4*3*5 + 2*2*5*7 + 4*2*3*7},
+		`kernel twice(in X: f32[4,6], inout Y: f32[4,4], out Z: f32[4]) {
+  axis i: 4, j: 4, k: 6
+  Y[i,j] = Y[i,j] + dot[k](X[i,k], X[j,k])
+  Z[i] = dot[k](X[i,k], X[0,k])
+}`: {2*4*4*6 + 2*4*6, 4*4*6 + 2*4*4*4 + 4*4},
+		`kernel map(in X: f32[4], out Y: f32[4]) {
+  axis i: 4
+  Y[i] = X[i] + 1.0
+}`: {0, 32},
+	} {
+		products, bytes := workOf(parseKernel(t, text))
+		require.Equal(t, want, [2]float64{products, bytes}, text)
+	}
+}

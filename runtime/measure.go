@@ -1,0 +1,111 @@
+package runtime
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Measurement is what runs of one entry took.
+type Measurement struct {
+	Title    string          // of the entry
+	Times    []time.Duration // of the runs, ascending
+	Rows     int             // of data that a run reads; 0: none
+	Launches int             // of kernels in a run
+
+	// Floating-point operations of the products of a run, and the bytes that its kernels must at least move.
+	Products, Bytes float64
+}
+
+// Quantile is the time that a share q of the runs did not take longer than.
+func (m *Measurement) Quantile(q float64) time.Duration {
+	return m.Times[int(q*float64(len(m.Times)-1)+0.5)]
+}
+
+// warmUps are runs before those that count: the first touch memory, and a GPU's are recorded.
+const warmUps = 3
+
+// Measure runs an entry some times, from the model's first values and on its data, and writes nothing.
+// What a run changes the next goes on with, as in training.
+func (r *Runner) Measure(kind, name string, flags []FlagValue, rounds int) (*Measurement, error) {
+	e, in, err := r.measured(kind, name, flags)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.init(); err != nil {
+		return nil, err
+	}
+	feed := startPrefetch(in, 0, rounds+warmUps)
+	defer feed.stop()
+	m := &Measurement{Title: e.title()}
+	for n := range rounds + warmUps {
+		began := time.Now()
+		feed.next()
+		in.setStep(n)
+		if err := r.run(e.block, n+1, r.o.Stop); err != nil {
+			return nil, err
+		}
+		if n >= warmUps {
+			m.Times = append(m.Times, time.Since(began))
+		}
+	}
+	slices.Sort(m.Times)
+	for _, f := range in.feeds {
+		m.Rows = max(m.Rows, f.batch)
+	}
+	m.count(r.m, e.block, e.block.steps, 1)
+	return m, nil
+}
+
+// CheckMeasure tells whether Measure will find the entry, its flags and its data. It needs no weights: how fast
+// a model is does not depend on them.
+func (r *Runner) CheckMeasure(kind, name string, flags []FlagValue) error {
+	_, _, err := r.measured(kind, name, flags)
+	return err
+}
+
+func (r *Runner) measured(kind, name string, flags []FlagValue) (*entry, *inputs, error) {
+	e, err := r.m.find(kind, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.checkFlags(e, flags); err != nil {
+		return nil, nil, err
+	}
+	in, err := r.sampleInputs(e, flags)
+	return e, in, err
+}
+
+// count adds up what steps, each made n times, do.
+func (m *Measurement) count(of *Model, b *block, steps []step, n int) {
+	for i := range steps {
+		if t := steps[i].loop; t != nil {
+			turns := t.count.eval(b.slots)
+			if t.while.exists() {
+				turns = b.slots[t.made]
+			}
+			m.count(of, b, t.steps, n*turns)
+			continue
+		}
+		k := &of.program.Kernels[steps[i].launch.kernel]
+		m.Launches += n
+		m.Products += float64(n) * k.Products
+		m.Bytes += float64(n) * k.Bytes
+	}
+}
+
+// MeasureCeilings runs the samples of codegen.Ceilings and gives operations and bytes a second.
+func (m *Model) MeasureCeilings(rounds int) (flops, bandwidth float64, err error) {
+	r := NewRunner(m, Options{})
+	rate := func(name string, work func(*Measurement) float64) float64 {
+		got, e := r.Measure("sample", name, nil, rounds)
+		if e != nil {
+			err = fmt.Errorf("what this machine can do at most: %w", e)
+			return 0
+		}
+		return work(got) / got.Quantile(0.25).Seconds()
+	}
+	flops = rate("multiply", func(m *Measurement) float64 { return m.Products })
+	bandwidth = rate("copy", func(m *Measurement) float64 { return m.Bytes })
+	return flops, bandwidth, err
+}

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -28,6 +29,38 @@ const warmUps = 3
 // Measure runs an entry some times, from the model's first values and on its data, and writes nothing.
 // What a run changes the next goes on with, as in training.
 func (r *Runner) Measure(kind, name string, flags []FlagValue, rounds int) (*Measurement, error) {
+	w, err := r.Stopwatch(kind, name, flags)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Stop()
+	m := &Measurement{Title: w.e.title()}
+	for range rounds {
+		took, err := w.Run()
+		if err != nil {
+			return nil, err
+		}
+		m.Times = append(m.Times, took)
+	}
+	slices.Sort(m.Times)
+	for _, f := range w.in.feeds {
+		m.Rows = max(m.Rows, f.batch)
+	}
+	m.count(r.m, w.e.block, w.e.block.steps, 1)
+	return m, nil
+}
+
+// Stopwatch runs an entry again and again, and tells what each run took.
+type Stopwatch struct {
+	r    *Runner
+	e    *entry
+	in   *inputs
+	feed *prefetch
+	runs int
+}
+
+// Stopwatch starts with the model's first values, and with runs that do not count.
+func (r *Runner) Stopwatch(kind, name string, flags []FlagValue) (*Stopwatch, error) {
 	e, in, err := r.measured(kind, name, flags)
 	if err != nil {
 		return nil, err
@@ -35,27 +68,28 @@ func (r *Runner) Measure(kind, name string, flags []FlagValue, rounds int) (*Mea
 	if err := r.init(); err != nil {
 		return nil, err
 	}
-	feed := startPrefetch(in, 0, rounds+warmUps)
-	defer feed.stop()
-	m := &Measurement{Title: e.title()}
-	for n := range rounds + warmUps {
-		began := time.Now()
-		feed.next()
-		in.setStep(n)
-		if err := r.run(e.block, n+1, r.o.Stop); err != nil {
+	w := &Stopwatch{r: r, e: e, in: in, feed: startPrefetch(in, 0, math.MaxInt)}
+	for range warmUps {
+		if _, err := w.Run(); err != nil {
+			w.Stop()
 			return nil, err
 		}
-		if n >= warmUps {
-			m.Times = append(m.Times, time.Since(began))
-		}
 	}
-	slices.Sort(m.Times)
-	for _, f := range in.feeds {
-		m.Rows = max(m.Rows, f.batch)
-	}
-	m.count(r.m, e.block, e.block.steps, 1)
-	return m, nil
+	return w, nil
 }
+
+// Run runs the entry once, on the next batch of its data.
+func (w *Stopwatch) Run() (time.Duration, error) {
+	began := time.Now()
+	w.feed.next()
+	w.in.setStep(w.runs)
+	w.runs++
+	err := w.r.run(w.e.block, w.runs, w.r.o.Stop)
+	return time.Since(began), err
+}
+
+// Stop ends what prepares further batches.
+func (w *Stopwatch) Stop() { w.feed.stop() }
 
 // CheckMeasure tells whether Measure will find the entry, its flags and its data. It needs no weights: how fast
 // a model is does not depend on them.

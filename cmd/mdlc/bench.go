@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"mdlc/codegen"
 	"mdlc/runtime"
+	"mdlc/runtime/program"
 )
 
 type benchCommand struct {
@@ -18,6 +20,7 @@ type benchCommand struct {
 	runFlags
 	Rounds int  `help:"Runs that count." default:"15"`
 	JSON   bool `name:"json" help:"Print one JSON object instead of a table."`
+	Turns  bool `help:"Run once for each line of standard input and print its seconds, so that others can be measured in turn."`
 
 	given
 }
@@ -59,7 +62,7 @@ func (c *benchCommand) Run(t *terminal) error {
 	defer os.RemoveAll(out)
 	r := &runCommand{modelWords: c.modelWords, modelFlags: c.modelFlags, runFlags: c.runFlags, SaveEvery: "30s", Out: out, given: c.given}
 	f := &figures{Model: c.File, Rounds: c.Rounds}
-	if err := c.measure(t, r, f); err != nil {
+	if err := c.measure(t, r, f); err != nil || c.Turns {
 		return err
 	}
 	if c.JSON {
@@ -95,6 +98,9 @@ func (c *benchCommand) measure(t *terminal, r *runCommand, f *figures) error {
 	if err := r.nearFlag(runner.CheckMeasure(word, name, r.flags)); err != nil {
 		return err
 	}
+	if c.Turns {
+		return c.turns(t, r, runner, outline, compile)
+	}
 	if err := c.compileTimes(t, r, f); err != nil {
 		return err
 	}
@@ -110,6 +116,33 @@ func (c *benchCommand) measure(t *terminal, r *runCommand, f *figures) error {
 	}
 	f.take(got, m)
 	return c.ceilings(r, f)
+}
+
+// turns answers each line of standard input with the seconds of one run.
+func (c *benchCommand) turns(t *terminal, r *runCommand, runner *runtime.Runner, outline *program.Program, compile func() (*program.Program, error)) error {
+	m, err := r.load(outline, compile)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	runner.Use(m)
+	word, name := r.verb()
+	w, err := runner.Stopwatch(word, name, r.flags)
+	if err != nil {
+		return err
+	}
+	defer w.Stop()
+	lines := bufio.NewScanner(t.stdin)
+	for lines.Scan() {
+		took, err := w.Run()
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(t.stdout, took.Seconds()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }
 
 func (f *figures) take(got *runtime.Measurement, m *runtime.Model) {

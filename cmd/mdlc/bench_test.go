@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,6 +73,21 @@ func TestBench(t *testing.T) {
 	_, stderr, code = call("bench", filepath.Join(dir, "none.mdl"))
 	require.NotZero(t, code)
 	require.Contains(t, stderr, "none.mdl")
+}
+
+// Others are measured in turn with runs that wait for a line.
+func TestBenchTurns(t *testing.T) {
+	_, file := model(t)
+	var out, err bytes.Buffer
+	code := execute([]string{"bench", file, "--turns"}, &terminal{stdin: strings.NewReader("\n\n\n"), stdout: &out, stderr: &err})
+	require.Zero(t, code, err.String())
+	lines := strings.Fields(out.String())
+	require.Len(t, lines, 3)
+	for _, line := range lines {
+		s, err := strconv.ParseFloat(line, 64)
+		require.NoError(t, err)
+		require.Positive(t, s)
+	}
 }
 
 // A sample's work is that of all its turns, and its flags are flags of bench.

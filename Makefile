@@ -4,7 +4,7 @@ GO ?= go
 SOURCES := $(shell find . -name '*.go' -not -path './.git/*') $(shell find stdlib -name '*.mdl')
 GOFILES := $(shell git ls-files '*.go' 2>/dev/null)
 
-.PHONY: demo build cuda gpu-check test check bench lint llvm peers ptxas clean
+.PHONY: demo build cuda gpu-check test check bench bench-peers lint llvm peers ptxas clean
 
 build: mdlc
 
@@ -46,6 +46,10 @@ check: test
 
 bench: mdlc peers
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./codegen/...
+
+# mdlc beside PyTorch (eager, compiled) and JAX, in turn, on this CPU: `make bench-peers WHAT="W2 W7 --rounds 31"`.
+bench-peers: mdlc llvm
+	@sh scripts/bench-peers.sh $(WHAT)
 
 lint:
 	@test -z "$$(gofmt -l $(GOFILES))" || { echo "gofmt would change:"; gofmt -l $(GOFILES); exit 1; }

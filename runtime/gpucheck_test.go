@@ -212,7 +212,12 @@ func (s *stepper) first() (time.Duration, error) {
 	return s.b.profile.times[s.b.steps[0].launch.kernel].total, nil
 }
 
-// For each line of stdin, `step` or `kernel`, a line of JSON with seconds: peers.py measures its own in turn with it.
+// all makes a step and tells how long the device needed for its launches.
+func (s *stepper) all() (time.Duration, error) {
+	return s.m.device.measure(func() error { return s.b.work(nil) })
+}
+
+// For each line of stdin, `step`, `kernel` or `launches`, a line of JSON with seconds: peers.py measures its own in turn with it.
 func TestGPUBench(t *testing.T) {
 	file := os.Getenv("MDLC_GPU_BENCH")
 	if file == "" {
@@ -242,8 +247,10 @@ func TestGPUBench(t *testing.T) {
 			took, err = s.step()
 		case "kernel":
 			took, err = s.first()
+		case "launches":
+			took, err = s.all()
 		default:
-			err = fmt.Errorf("stdin: %q is neither step nor kernel", what)
+			err = fmt.Errorf("stdin: %q is none of step, kernel and launches", what)
 		}
 		require.NoError(t, err)
 		say(what, took)

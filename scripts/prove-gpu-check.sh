@@ -35,7 +35,7 @@ says() {
 check "$tmp/driver" >"$tmp/said"
 says 'status 0' ' runs have the evaluator' '2 have the CPU' '1 that use tensor cores near ones' 'there is no compute-sanitizer' 'TFLOP/s' 'GB/s' 'tokens/s' 'peers not measured: ' 'loading '
 cp "$tmp/away/folder/RESULTS.md" "$tmp/said"
-says '| bf16 product 96³ | – | ' ' Fake GPU, driver unknown; `sh check.sh bench-product` |' '| compute-sanitizer over kernels and a training | clean | not measured |'
+says '| bf16 product 96³ | – | ' '| attention d = 64, S = 16, forward | – | ' '| attention d = 128, S = 128, forward and backward | – | ' ' Fake GPU, driver unknown; `sh check.sh bench-product` |' '| compute-sanitizer over kernels and a training | clean | not measured |'
 [ "$(grep -c '^| kernels of every' "$tmp/said")" = 1 ]
 
 check "$tmp/none" kernels >"$tmp/said"

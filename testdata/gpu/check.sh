@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks mdlc on this machine's NVIDIA GPU and measures it: sh check.sh [PART …], all parts if none is named.
 # The folder is self-contained (`make gpu-check` makes it): a driver is enough, and Python with PyTorch for the peers.
-# Everything ends within 8 minutes; a part that has run out of time says so and fails. What was found becomes
+# Everything ends within 10 minutes; a part that has run out of time says so and fails. What was found becomes
 # rows of RESULTS.md here, which belongs to testdata/gpu. 0: what ran is right. Logs are in logs.
 #
 #   kernels            recorded runs of kernels, and what the driver is asked for, against the evaluator's bits
@@ -9,12 +9,13 @@
 #   sanitizer          compute-sanitizer over both, where it is present
 #   bench-product      bf16 products beside cuBLAS
 #   bench-elementwise  element-wise, norm and matrix-vector kernels beside a copy and PyTorch
+#   bench-attention    causal attention, forward and with its gradients, beside PyTorch, eager and compiled
 #   bench-gpt2         a training of GPT-2 124M beside PyTorch, eager and compiled
 set -u
 cd "$(dirname "$0")" || exit 1
 here=$PWD
 began=$(date +%s)
-seconds=470 # of all parts
+seconds=580 # of all parts
 export CUDA_CACHE_DISABLE=1 MDLC_CACHE="$here/logs/cache" TMPDIR="$here/logs"
 mdlc=$here/mdlc tests=$here/tests/runtime.test
 PATH=$PATH:/usr/local/cuda/bin # compute-sanitizer is often there alone
@@ -201,13 +202,14 @@ gpu=$("$mdlc" doctor | sed -n 's/.*cuda:0: \(.*\), compute capability.*/\1/p')
 driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -1)
 driver=${driver:-unknown}
 echo "$gpu ($arch), driver $driver"
-[ $# -gt 0 ] || set -- kernels models sanitizer bench-product bench-elementwise bench-gpt2
+[ $# -gt 0 ] || set -- kernels models sanitizer bench-product bench-elementwise bench-attention bench-gpt2
 for now; do
 	case $now in
 	kernels | models | sanitizer) $now ;;
 	bench-product) bench 40 product8192 product4096 ;;
-	bench-elementwise) bench 75 elementwise layernorm matvec ;;
-	bench-gpt2) bench 150 gpt2 ;;
+	bench-elementwise) bench 60 elementwise layernorm matvec ;;
+	bench-attention) bench 155 $(cd bench && ls attention-*.settings | sed 's/[.]settings$//' | sort -t- -k4,4 -k2,2n -k3,3n) ;;
+	bench-gpt2) bench 120 gpt2 ;;
 	*)
 		echo "there is no part $now: see the head of check.sh" >&2
 		exit 2

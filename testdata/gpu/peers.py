@@ -2,8 +2,8 @@
 
 NAME is a bundle of bench for ARCH, whose settings are in bench/NAME.settings. For each it prints lines "row<tab>what was
 measured": the median, and from the least to the most, of samples that were taken in turn. mdlc's come from
-tests/runtime.test, a process that answers "kernel" (seconds of the device for the first launch of a step) or
-"step" (seconds until the host has a step's results). Where PyTorch is absent or sees no GPU, its part says so.
+tests/runtime.test, a process that answers "kernel" (seconds of the device for the first launch of a step), "launches" (for
+all of them) or "step" (seconds until the host has a step's results). Where PyTorch is absent or sees no GPU, its part says so.
 """
 import json
 import os
@@ -111,10 +111,10 @@ def randn(*dims):
     return torch.randn(*dims, device="cuda", dtype=torch.float32).bfloat16()
 
 
-def kernel(name, until, amount, unit, title, peers, share=None):
-    """Measures the kernel of a bundle beside what peers() makes."""
+def kernel(name, until, amount, unit, title, peers, share=None, what="kernel"):
+    """Measures the kernel of a bundle, or all its launches, beside what peers() makes."""
     ours = Ours(name)
-    samplers = {"mdlc": lambda: ours.ask("kernel")}
+    samplers = {"mdlc": lambda: ours.ask(what)}
     if not no_torch:
         samplers |= peers()
         if share:
@@ -134,6 +134,7 @@ def product(name, s, until):
 
 def both(f, *args):
     """f eager and compiled."""
+    torch._dynamo.reset()  # it bounds how many sizes one function has been compiled for
     compiled = torch.compile(f)
     return {"eager": events(lambda: f(*args)), "compiled": events(lambda: compiled(*args))}
 
@@ -148,6 +149,26 @@ def layernorm(name, s, until):
     rows, dim = s["rows"], s["dim"]
     kernel(name, until, 4e-9 * rows * dim, "GB/s", f"layer norm of {rows} bf16 rows of {dim}",
            lambda: both(lambda x, w, b: F.layer_norm(x, (dim,), w, b), randn(rows, dim), randn(dim), randn(dim)), "copy")
+
+
+def attention(name, s, until):
+    """Attention as in the papers: half of the products count, since what comes later is hidden; backward is 2.5 times forward."""
+    dims = s["batch"], s["seq"], s["heads"], s["dim"]
+    products = 2e-12 * s["batch"] * s["heads"] * s["seq"] ** 2 * s["dim"]
+
+    def forward(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+    def peers():
+        q, k, v, w = (randn(*dims).transpose(1, 2) for _ in range(4))
+        if not s["backward"]:
+            return both(forward, q, k, v)
+        inputs = [x.requires_grad_() for x in (q, k, v)]
+        torch._dynamo.reset()
+        compiled = torch.compile(forward)
+        return {peer: events(lambda f=f: torch.autograd.grad(f(*inputs), inputs, w)) for peer, f in {"eager": forward, "compiled": compiled}.items()}
+    kernel(name, until, products * (3.5 if s["backward"] else 1), "TFLOP/s",
+           f"attention d = {s['dim']}, S = {s['seq']}, forward{' and backward' if s['backward'] else ''}", peers, what="launches")
 
 
 def matvec(name, s, until):
@@ -233,10 +254,10 @@ def torch_gpt2(s):
 
 def settings(name):
     with open(f"{here}/bench/{name}.settings") as f:
-        return {k: int(v) for k, v in (line.split("=") for line in f.read().split())}
+        return {k: int(v) if v.isdigit() else v == "true" for k, v in (line.split("=") for line in f.read().split())}
 
 
 for i, name in enumerate(names):
-    measure = {"product8192": product, "product4096": product, "elementwise": elementwise, "layernorm": layernorm, "matvec": matvec, "gpt2": gpt2}[name]
+    measure = {"product8192": product, "product4096": product, "elementwise": elementwise, "layernorm": layernorm, "matvec": matvec, "attention": attention, "gpt2": gpt2}[name.split("-")[0]]
     now = time.monotonic()
     measure(name, settings(name), now + (ends - now) / (len(names) - i))

@@ -85,10 +85,11 @@ type turns struct {
 
 // repeated is what is known of a loop's turns as something to keep.
 type repeated struct {
-	never bool // turns differ too much
-	turns int  // asked for launch by launch, up to now
-	tries int  // to keep one, in vain
-	kept  kept // the last turn; nil: none
+	never    bool // turns differ too much
+	turns    int  // asked for launch by launch, up to now
+	launches int  // of the last of them
+	tries    int  // to keep one, in vain
+	kept     kept // the last turn; nil: none
 }
 
 // condition is a bool in memory that the executor looks at before each turn.

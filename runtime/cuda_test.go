@@ -69,6 +69,21 @@ func TestCUDAKeepsTurns(t *testing.T) {
 	require.Equal(t, 40+2, driver.Asked-asked, "turns, an input and the results")
 }
 
+// Blocks and turns with too many launches are not kept.
+func TestCUDAKeepsNothingHuge(t *testing.T) {
+	driver, d := pretend(t)
+	defer func(n int) { maxKept = n }(maxKept)
+	for most, graphs := range map[int]int{3: 0, 4: 3*40 - warmTurns, 160: 40 - warmTurns + 2} {
+		maxKept, driver.Graphs = most, 0
+		m := loadOn(t, d, manyTurns(t, 16))
+		require.NoError(t, m.pushStates())
+		for range 3 {
+			require.NoError(t, m.entries[0].block.run(nil))
+		}
+		require.Equal(t, graphs, driver.Graphs, "at most %d launches", most)
+	}
+}
+
 // Turns that have little in common are asked for launch by launch, after a few tries.
 func TestCUDAGivesUpTurns(t *testing.T) {
 	driver, d := pretend(t)

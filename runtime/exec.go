@@ -23,8 +23,8 @@ func (b *block) run(stop *atomic.Bool) error {
 	return err
 }
 
-// maxKept bounds what is kept of a block: it takes memory for each launch.
-const maxKept = 1 << 14
+// maxKept bounds what is kept of a block or a turn, in launches: each takes memory. Tests make it less.
+var maxKept = 1 << 14
 
 // work does what the block says. Where every run asks for the same, a device that can keeps it from the second run on.
 func (b *block) work(stop *atomic.Bool) error {
@@ -37,7 +37,7 @@ func (b *block) work(stop *atomic.Bool) error {
 		return ErrStopped
 	}
 	if b.kept == nil {
-		b.keeping = true
+		b.launches, b.keeping = 0, true
 		var err error
 		b.kept, err = k.keep(func() error { return b.all(nil) })
 		b.keeping = false
@@ -131,11 +131,14 @@ func (b *block) turn(t *turns, turn int, stop *atomic.Bool) error {
 	if b.keeping {
 		return b.turnByLaunch(t, turn, nil)
 	}
-	if k := b.keeper(); k != nil && t.again.turns >= warmTurns && !t.again.never && !t.looks {
+	again, before := &t.again, b.launches
+	if k := b.keeper(); k != nil && again.turns >= warmTurns && again.launches <= maxKept && !again.never && !t.looks {
 		return b.turnAtOnce(k, t, turn, stop)
 	}
-	t.again.turns++
-	return b.turnByLaunch(t, turn, stop)
+	err := b.turnByLaunch(t, turn, stop)
+	again.turns++
+	again.launches = b.launches - before
+	return err
 }
 
 func (b *block) turnByLaunch(t *turns, turn int, stop *atomic.Bool) error {

@@ -53,7 +53,7 @@ if $full; then
 	bench elementwise testdata/gpu/bench/elementwise.mdl n=16384
 	bench layernorm testdata/gpu/bench/layernorm.mdl rows=131072 dim=2048
 	bench matvec testdata/gpu/bench/matvec.mdl n=16384
-	attention=1
+	lengths="1024 2048 4096 8192" attention=1
 	gpt2="vocab=50257 ctx=1024 dim=768 heads=12 layers=12 batch=8"
 else
 	bench product8192 testdata/gpu/bench/product.mdl n=96
@@ -61,12 +61,12 @@ else
 	bench elementwise testdata/gpu/bench/elementwise.mdl n=64
 	bench layernorm testdata/gpu/bench/layernorm.mdl rows=64 dim=48
 	bench matvec testdata/gpu/bench/matvec.mdl n=64
-	attention=64 # times less of it
+	lengths="1024 8192" attention=64 # times less of it
 	gpt2="vocab=256 ctx=8 dim=16 heads=2 layers=1 batch=2"
 fi
 # As many tokens at each length, and as wide.
 for dim in 64 128; do
-	for seq in 1024 2048 4096 8192; do
+	for seq in $lengths; do
 		for backward in false true; do
 			bench attention-$dim-$seq-$backward testdata/gpu/bench/attention.mdl batch=$((8192 / seq)) seq=$((seq / attention)) heads=$((2048 / dim / attention + (attention > 1))) dim=$dim backward=$backward
 		done

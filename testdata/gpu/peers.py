@@ -111,7 +111,7 @@ def randn(*dims):
     return torch.randn(*dims, device="cuda", dtype=torch.float32).bfloat16()
 
 
-def kernel(name, until, amount, unit, title, peers, share=None, what="kernel"):
+def kernel(name, until, amount, unit, title, peers, share=None, what="kernel", rounds=20):
     """Measures the kernel of a bundle, or all its launches, beside what peers() makes."""
     ours = Ours(name)
     samplers = {"mdlc": lambda: ours.ask(what)}
@@ -119,7 +119,7 @@ def kernel(name, until, amount, unit, title, peers, share=None, what="kernel"):
         samplers |= peers()
         if share:
             samplers[share] = copy()
-    row(title, in_turn(samplers, until), amount, unit, share)
+    row(title, in_turn(samplers, until, rounds), amount, unit, share)
     ours.close()
 
 
@@ -168,7 +168,7 @@ def attention(name, s, until):
         compiled = torch.compile(forward)
         return {peer: events(lambda f=f: torch.autograd.grad(f(*inputs), inputs, w)) for peer, f in {"eager": forward, "compiled": compiled}.items()}
     kernel(name, until, products * (3.5 if s["backward"] else 1), "TFLOP/s",
-           f"attention d = {s['dim']}, S = {s['seq']}, forward{' and backward' if s['backward'] else ''}", peers, what="launches")
+           f"attention d = {s['dim']}, S = {s['seq']}, forward{' and backward' if s['backward'] else ''}", peers, what="launches", rounds=8)
 
 
 def matvec(name, s, until):

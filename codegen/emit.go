@@ -32,6 +32,7 @@ type function struct {
 	tier       tier
 	phase      bool // the loops of a phase, which an entry point calls
 	threads    int  // of a block, of a kernel of a GPU
+	resident   int  // blocks of it that a processor is to hold at least; 0: any number
 }
 
 // EmittedPhase is a function `void Symbol(ptr args, i64 lo, i64 hi, ptr scratch)`
@@ -198,6 +199,7 @@ type emitter struct {
 	parts    []*loop.Axis          // of the phase: axes that the warps of a point share
 	threads  map[string]threadPart // variables of index expressions that differ between threads
 	shared   map[*loop.Buffer]bool // of the phase: buffers through which threads of a warp exchange values
+	eager    bool                  // in steps of a product that registers hold: loads do not branch, and are of neighbours at once
 	turn     int                   // counts statements: what reads stored memory is remembered within one only
 	bounds   map[*loop.Value][2]int
 }

@@ -47,11 +47,11 @@ func (e *emitter) copyAsync(s *loop.Store) {
 // on a multiple of their size, which LLVM makes one access.
 func (e *emitter) alignment(axes []*loop.Axis, buf *loop.Buffer, at []*loop.Value) int {
 	size := buf.Elem.Size()
-	if !slices.ContainsFunc(axes, func(a *loop.Axis) bool { return a.Bind == loop.FragCol || a.Bind == loop.Thread }) {
+	if !slices.ContainsFunc(axes, func(a *loop.Axis) bool { return a.Bind == loop.FragCol || a.Bind == loop.Thread }) && e.sideBySide(axes, buf, at) == nil {
 		return size
 	}
 	offset := e.offset(buf, at)
-	for n := 16 / size; n > 1; n /= 2 {
+	for n := wideBytes / size; n > 1; n /= 2 {
 		if bufferBytes(buf)%(n*size) == 0 && index.Rem(offset, index.C(n)).SimplifyIn(e.boundOf).IsConst(0) {
 			return n * size
 		}

@@ -63,14 +63,28 @@ func (e *emitter) contract(v *loop.Value, axes []*loop.Axis, acc []value.Value) 
 	if n, ok := e.indexOf(axes[0].Extent).Const(); e.lanes(v) > 0 && len(acc) >= dotEnough && !(ok && n == dotUnroll) {
 		steps = 1
 	}
-	return e.over(v, axes, steps, acc, func(in []value.Value) []value.Value {
-		e.push()
+	step := func(in []value.Value) []value.Value {
 		out := make([]value.Value, 0, len(in))
 		e.each(v.Axes, func() {
 			out = append(out, e.step(v, e.lanes(v), in[len(out)]))
 		})
-		e.pop()
 		return out
+	}
+	if hasRegisters(axes[0]) { // no loop: what steps find side by side is read at once
+		e.push()
+		defer e.pop()
+		defer func(old bool) { e.eager = old }(e.eager)
+		e.eager = true
+		e.over(v, axes, steps, nil, func([]value.Value) []value.Value { // all loads are on their way before the first is waited for
+			e.each(v.Axes, func() { e.value(v.Args[0]); e.value(v.Args[1]) })
+			return nil
+		})
+		return e.over(v, axes, steps, acc, step)
+	}
+	return e.over(v, axes, steps, acc, func(in []value.Value) []value.Value {
+		e.push()
+		defer e.pop()
+		return step(in)
 	})
 }
 

@@ -150,6 +150,11 @@ func isAll(c *llir.Const, bit int64) bool {
 }
 
 func (e *emitter) load(v *loop.Value) value.Value {
+	if e.eager {
+		if x := e.loadWide(v); x != nil {
+			return x
+		}
+	}
 	p := e.place(v.Buf, v.Args)
 	cond, perLane := e.guard(v.Guard)
 	t, align, n := e.memType(v.Elem), v.Elem.Size(), e.lanes(v)

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/llir/llvm/ir"
 	"github.com/llir/llvm/ir/enum"
@@ -18,8 +19,11 @@ import (
 // All threads compute what has no lane axis, and one stores it.
 
 const (
-	warpThreads  = schedule.WarpThreads
-	blockPoints  = 4 // points that share a block where their memory allows: enough to fill a processor with the blocks it takes
+	warpThreads = schedule.WarpThreads
+	blockPoints = 4 // points that share a block where their memory allows: enough to fill a processor with the blocks it takes
+	// warps of a product of few rows that a processor is to hold at least: ptxas gives each thread registers for so many, and
+	// without a number so few that it waits for one load after the other
+	gemvResident = 16
 	sharedSymbol = "mdlc_shared"
 )
 
@@ -31,11 +35,12 @@ type block struct {
 	panels   map[*loop.Buffer]int
 	scratch  int // bytes of the panels of a point
 	threaded []*loop.Axis
+	resident int // blocks that a processor is to hold at least; 0: ptxas decides
 }
 
 // blockOf decides on the blocks of a phase.
-func (e *emitter) blockOf(body []loop.Stmt) *block {
-	b := &block{warps: blockPoints, points: blockPoints, panels: map[*loop.Buffer]int{}}
+func (e *emitter) blockOf(body []loop.Stmt, par []*loop.Axis) *block {
+	b := &block{points: blockPoints, panels: map[*loop.Buffer]int{}}
 	var values []*loop.Value
 	loop.Walk(body, func(s loop.Stmt) {
 		loop.Values(s, func(v *loop.Value) { values = append(values, v) })
@@ -51,16 +56,45 @@ func (e *emitter) blockOf(body []loop.Stmt) *block {
 			b.threaded = append(b.threaded, a)
 		}
 	}
+	gemv := readsAhead(values)
+	if gemv { // few points are to be on as many processors
+		b.points = min(blockPoints, max(pointsOf(par)/e.t.Machine.Processors, 1))
+	}
 	switch most := e.t.Machine.Shared; {
 	case b.parts != nil:
-		b.warps, b.points = warps, 1
+		b.points = 1
 	case b.scratch > most:
 		e.fail("a warp needs %d bytes of shared memory, of which there are %d", b.scratch, most)
 	case b.scratch > 0:
-		b.points = min(blockPoints, most/b.scratch)
-		b.warps = b.points
+		b.points = min(b.points, most/b.scratch)
+	}
+	if b.warps = b.points; b.parts != nil {
+		b.warps = warps
+	}
+	if gemv {
+		b.resident = gemvResident / b.warps
 	}
 	return b
+}
+
+// pointsOf is how many points par axes have at most.
+func pointsOf(par []*loop.Axis) int {
+	n := 1
+	for _, a := range par {
+		n *= a.Max
+	}
+	return n
+}
+
+// readsAhead reports whether there is a product that reads the operands of many steps at once.
+func readsAhead(values []*loop.Value) bool {
+	found := false
+	for _, v := range values {
+		loop.Visit(v, func(v *loop.Value) {
+			found = found || v.Op == loop.Dot && v.Instr != loop.MMA && slices.ContainsFunc(v.Over, hasRegisters)
+		})
+	}
+	return found
 }
 
 // place finds room for the panels of a point. Two share memory where all threads meet between the last statement that uses
@@ -125,7 +159,7 @@ func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*
 		e.buffer(b)
 	}
 	points := ir.NewParam("", types.I64)
-	block := e.blockOf(body)
+	block := e.blockOf(body, par)
 	e.parts = block.parts
 	e.shared = exchanged(body)
 	thread := e.special("tid.x")
@@ -171,7 +205,7 @@ func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*
 	}
 	f.Params = append(f.Params, points)
 	code := e.function(f)
-	code.threads = block.warps * warpThreads
+	code.threads, code.resident = block.warps*warpThreads, block.resident
 	out.funcs = append(out.funcs, code)
 	out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par, Threads: code.threads, PerBlock: block.points, Shared: block.points * block.scratch})
 }
@@ -314,8 +348,11 @@ func (e *emitter) owned(cond value.Value, axes []*loop.Axis) value.Value {
 
 // loadIf reads a t at p where cond holds, and is 0 elsewhere.
 func (e *emitter) loadIf(cond value.Value, t types.Type, p value.Value, align int) value.Value {
-	if cond == nil {
+	switch {
+	case cond == nil:
 		return e.b.Load(t, p, align)
+	case e.eager && p.Type().Equal(llir.GlobalPtr):
+		return e.b.Load(t, e.b.Block.NewSelect(cond, p, llir.GlobalIn(llir.GlobalPtr, ptxZeros)), align)
 	}
 	from := e.b.Block
 	var x value.Value
@@ -379,12 +416,16 @@ func (e *emitter) shuffle(mode string, x, at value.Value) value.Value {
 	return blk.NewTrunc(word(blk.NewZExt(x, types.I32)), t)
 }
 
-// kernelFooter tells LLVM how many threads the blocks of kernels have.
+// kernelFooter tells LLVM how many threads the blocks of kernels have, and how many blocks a processor.
 func kernelFooter(funcs []function) string {
 	var lines, names []string
 	for _, f := range funcs {
 		if f.threads > 0 {
-			lines = append(lines, fmt.Sprintf("!%d = !{ptr @%s, !\"reqntidx\", i32 %d}", len(lines), f.name, f.threads))
+			resident := ""
+			if f.resident > 0 {
+				resident = fmt.Sprintf(", !\"minctasm\", i32 %d", f.resident)
+			}
+			lines = append(lines, fmt.Sprintf("!%d = !{ptr @%s, !\"reqntidx\", i32 %d%s}", len(lines), f.name, f.threads, resident))
 			names = append(names, fmt.Sprintf("!%d", len(names)))
 		}
 	}

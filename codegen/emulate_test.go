@@ -3,6 +3,7 @@ package codegen
 import (
 	"cmp"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,7 +25,8 @@ type emulated struct {
 	e      *Emitted
 	module *emulator.Module
 	device *emulator.Device
-	kept   *recording // nil: none
+	kept   *recording       // nil: none
+	stats  []emulator.Stats // of the phases, as they were run last
 }
 
 // gpuArch is the GPU of tests that any will do for.
@@ -79,10 +81,11 @@ func (m *emulated) try(bufs [][]byte) error {
 		memory = append(memory, x)
 		args = append(args, x)
 	}
+	m.stats = nil
 	for _, ph := range m.e.Phases {
 		points := 1
-		for _, a := range ph.Par {
-			points *= a.Max
+		for _, v := range ph.Points() {
+			points *= m.extent(v, bufs)
 		}
 		if points == 0 {
 			continue
@@ -92,9 +95,11 @@ func (m *emulated) try(bufs [][]byte) error {
 			return err
 		}
 		blocks := (points + ph.PerBlock - 1) / ph.PerBlock
-		if _, err := m.device.Launch(k, [3]int{blocks, 1, 1}, [3]int{ph.Threads, 1, 1}, ph.Shared, append(args[:len(args):len(args)], points)...); err != nil {
+		s, err := m.device.Launch(k, [3]int{blocks, 1, 1}, [3]int{ph.Threads, 1, 1}, ph.Shared, append(args[:len(args):len(args)], points)...)
+		if err != nil {
 			return err
 		}
+		m.stats = append(m.stats, s)
 	}
 	for i, b := range params(m.k) {
 		if b.Mode != loop.In {
@@ -104,4 +109,32 @@ func (m *emulated) try(bufs [][]byte) error {
 		}
 	}
 	return nil
+}
+
+// extent is that of an axis, which may be data.
+func (m *emulated) extent(v *loop.Value, bufs [][]byte) int {
+	if n, ok := v.IntConst(); ok {
+		return int(n)
+	}
+	args := make([]int, len(v.Args))
+	for i, a := range v.Args {
+		args[i] = m.extent(a, bufs)
+	}
+	switch v.Op {
+	case loop.Load:
+		at := slices.IndexFunc(params(m.k), func(b *loop.Buffer) bool { return b.Name == v.Buf.Name })
+		return int(int64(bitsAt(v.Elem, bufs[at], args[0])))
+	case loop.Add:
+		return args[0] + args[1]
+	case loop.Sub:
+		return args[0] - args[1]
+	case loop.Mul:
+		return args[0] * args[1]
+	case loop.Div:
+		return args[0] / args[1]
+	case loop.Min:
+		return min(args[0], args[1])
+	}
+	require.Fail(m.t, "an extent of another form", "%s", v.Op)
+	return 0
 }

@@ -175,7 +175,7 @@ func Compile(kernels []*Emitted, o Options) ([]byte, error) {
 func sortedTexts(funcs []function) []string {
 	var out []string
 	for _, f := range funcs {
-		out = append(out, f.text)
+		out = append(out, f.text+kernelFooter([]function{f}))
 	}
 	sort.Strings(out)
 	return out

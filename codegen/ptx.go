@@ -13,12 +13,16 @@ import (
 
 const hostTriple = "x86_64-unknown-linux-gnu"
 
-// ptxPreamble begins the modules of a GPU. The memory that the warps of a block keep panels in is as large as the launch says.
+// ptxPreamble begins the modules of a GPU. The memory that the warps of a block keep panels in is as large as the launch says. The
+// zeros are what loads that do not branch read where their guard is false.
 const ptxPreamble = `target datalayout = "e-i64:64-i128:128-v16:16-v32:32-n16:32:64"
 
 @` + sharedSymbol + ` = external addrspace(3) global [0 x i8], align 64
+@` + ptxZeros + ` = internal unnamed_addr addrspace(1) constant [4 x i32] zeroinitializer, align 16
 
 `
+
+const ptxZeros = "mdlc_zeros"
 
 func (t *Target) triple() string {
 	if t.GPU {
@@ -70,12 +74,17 @@ func joinPTX(texts []string) string {
 	var out strings.Builder
 	declared := map[string]bool{}
 	for i, text := range texts {
+		zeros := strings.Count(text, ptxZeros) > 1
 		for line := range strings.Lines(text) {
 			header := strings.HasPrefix(line, ".version") || strings.HasPrefix(line, ".target") || strings.HasPrefix(line, ".address_size")
 			if i > 0 && (header || strings.HasPrefix(line, "//")) {
 				continue
 			}
-			if strings.HasPrefix(line, ".extern") {
+			defines := strings.Contains(line, ptxZeros+"[16]")
+			if defines && !zeros {
+				continue
+			}
+			if strings.HasPrefix(line, ".extern") || defines {
 				if declared[line] {
 					continue
 				}

@@ -17,9 +17,9 @@ import (
 const goldenPTX = "../testdata/ptx/kernels"
 
 // goldenKernels are kernels of testdata/schedule and testdata/schedule_gpu of which the PTX is kept: rows, column sums, products with a
-// panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place, attention on tensor cores.
+// panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place, attention on tensor cores, vectors times matrices.
 var goldenKernels = []string{
-	"adam", "argsort", "product", "convolution", "scores64", "scores128", "values64", "values128", "activation",
+	"adam", "argsort", "product", "convolution", "scores64", "scores128", "values64", "values128", "activation", "gemv", "gemv_turned", "gemv_f32",
 	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 

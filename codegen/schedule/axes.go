@@ -143,7 +143,7 @@ func fuse(k *loop.Kernel, a, b *loop.Axis) error {
 // bindAxis says who enumerates leaf a.
 func bindAxis(a *loop.Axis, word string) error {
 	var bind loop.Bind
-	for _, b := range []loop.Bind{loop.Par, loop.Loop, loop.Unroll, loop.Warp, loop.FragRow, loop.FragCol, loop.FragSum} {
+	for _, b := range []loop.Bind{loop.Par, loop.Loop, loop.Unroll, loop.Reg, loop.Warp, loop.FragRow, loop.FragCol, loop.FragSum} {
 		if b.String() == word {
 			bind = b
 		}
@@ -151,7 +151,7 @@ func bindAxis(a *loop.Axis, word string) error {
 	n := loop.FragmentExtent(bind)
 	switch {
 	case bind == loop.Open:
-		return fmt.Errorf("no binding %q: there are par, loop, unroll, warp and those of fragments", word)
+		return fmt.Errorf("no binding %q: there are par, loop, unroll, reg, warp and those of fragments", word)
 	case n > 0 && a.Max != n:
 		return fmt.Errorf("a %s has %d indices, not %d", bind, n, a.Max)
 	case a.Def != nil:

@@ -29,6 +29,7 @@ func (c *chooser) splitDots(stores []*loop.Store) bool {
 		case pack != nil || v == last:
 		case v.Op == loop.Dot:
 			pack = v
+		case v == laneSum(stores, last):
 		case isReduction(v) && overlaps(deps.over(v), slices.Concat(shape.rows, shape.cols, shape.batch)):
 			pack = last
 		}
@@ -135,6 +136,9 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	if p.tile.Tensor || p.wide(stores, c.m) { // of narrow operands, or f32 that could be shared
 		return c.packShared(p, stores)
 	}
+	if c.isGemv(p, stores) {
+		return c.splitGemv(p, stores)
+	}
 	for i, v := range d.Args {
 		if windowOf(v) != nil {
 			_, tiles := p.tiles()
@@ -197,6 +201,10 @@ func isPacked(v *loop.Value) bool { return v.Op == loop.Load && v.Buf.Mode == lo
 // gemm cuts and binds the axes of a page with one dot.
 func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	p := c.product(stores, d)
+	if c.isGemv(p, stores) {
+		c.gemv(p, stores)
+		return
+	}
 	everywhere := func(a *loop.Axis) bool { return everywhere(stores, a) }
 	contracted := 1
 	for _, a := range p.shape.over {

@@ -61,8 +61,7 @@ func (c *chooser) blockTile(p *product, stores []*loop.Store) bool {
 // narrow reports whether tensor cores multiply the operands and it is worth their while: fragments at least half full, once
 // rows, columns and summed axes are one each.
 func (p *product) narrow() bool {
-	a, b := p.dot.Args[0].Elem, p.dot.Args[1].Elem
-	return a == b && (a == loop.BF16 || a == loop.F16) &&
+	return p.reorders() &&
 		sizeOf(p.shape.rows) >= fragmentRows/2 && sizeOf(p.shape.cols) >= fragmentCols/2 && sizeOf(p.shape.over) >= fragmentSums/2
 }
 
@@ -123,23 +122,7 @@ func everywhere(stores []*loop.Store, a *loop.Axis) bool {
 // packShared makes the summed axes of a product one, which slots and fragments cut, so those of rows and of columns that
 // fill no tile, and packs operands that are dear, or sums themselves: they are computed for every tile that reads them.
 func (c *chooser) packShared(p *product, stores []*loop.Store) bool {
-	overs, deps := overLists(stores), newDepends()
-	fuse := func(axes []*loop.Axis) bool {
-		if len(axes) < 2 {
-			return false
-		}
-		a, b := axes[len(axes)-2], axes[len(axes)-1]
-		if _, constant := a.Extent.IntConst(); !constant || !mayFuse(a, b, overs) {
-			return false
-		}
-		for _, s := range stores { // one that has only one of them would be made again and again
-			if at := deps.store(s); loop.Has(at, a) != loop.Has(at, b) {
-				return false
-			}
-		}
-		c.do(Fuse, a.Name, 0, b.Name)
-		return true
-	}
+	fuse := func(axes []*loop.Axis) bool { return c.fuseInner(axes, stores) }
 	const dear, enough = 8, 512
 	if fuse(p.shape.over) || p.rows() < enough && fuse(p.shape.rows) || p.cols() < enough && fuse(p.shape.cols) {
 		return true
@@ -151,6 +134,25 @@ func (c *chooser) packShared(p *product, stores []*loop.Store) bool {
 		}
 	}
 	return c.chops(p)
+}
+
+// fuseInner proposes to make the last two axes of a product's rows, columns or summands one.
+func (c *chooser) fuseInner(axes []*loop.Axis, stores []*loop.Store) bool {
+	if len(axes) < 2 {
+		return false
+	}
+	a, b := axes[len(axes)-2], axes[len(axes)-1]
+	if _, constant := a.Extent.IntConst(); !constant || !mayFuse(a, b, overLists(stores)) {
+		return false
+	}
+	deps := newDepends()
+	for _, s := range stores { // one that has only one of them would be made again and again
+		if at := deps.store(s); loop.Has(at, a) != loop.Has(at, b) {
+			return false
+		}
+	}
+	c.do(Fuse, a.Name, 0, b.Name)
+	return true
 }
 
 // reduces reports whether v is made of a sum or another reduction.

@@ -15,14 +15,22 @@ import (
 //
 //	z = seqsum[k0](dot[k1](A[k,i], B[k,j])), k = k0*1024 + k1
 //
-// It adds in another order than the product, so it is for tensor cores only, whose order is not known anyway.
+// or, where the second operand lies along k, after Chop z 8 lanes, each lane of a warp adding up neighbours that it reads at once:
+//
+//	z = sum[l](dot[k0,k1](A[k,i], B[k,j])), k = k0*256 + l*8 + k1
+//
+// Both add in another order than the product. So they are for operands that tensor cores multiply, whose order is not known anyway: a
+// product of bf16 or f16 has no order of the contract on a GPU, however many rows it has. That of f32 has, and is never chopped.
 
 const chopLeast = 1024 // summands of a part at least
 
 // chop makes product d a sum over parts of n summands.
-func chop(k *loop.Kernel, d *loop.Value, n int) error {
+func chop(k *loop.Kernel, d *loop.Value, n int, word string) error {
 	if d.Op != loop.Dot || len(d.Over) != 1 || d.Over[0].Def != nil || n < 1 {
 		return fmt.Errorf("%s is no product over one axis", d.Name)
+	}
+	if word == lanesWord {
+		return chopLanes(k, d, n)
 	}
 	a := d.Over[0]
 	if err := cut(k, a, n, false); err != nil {
@@ -35,6 +43,45 @@ func chop(k *loop.Kernel, d *loop.Value, n int) error {
 	part.Over = []*loop.Axis{inner}
 	*d = loop.Value{Op: loop.ReduceSeq, Elem: d.Elem, Over: []*loop.Axis{outer}, Args: []*loop.Value{&part}, Name: freshValue(k, d.Name+"_sum"), Pos: d.Pos}
 	return nil
+}
+
+const lanesWord = "lanes"
+
+// chopLanes makes product d a sum over lanes, each of which adds up every 32nd of blocks of n summands.
+func chopLanes(k *loop.Kernel, d *loop.Value, n int) error {
+	a := d.Over[0]
+	blocks := a
+	var over []*loop.Axis
+	if n > 1 {
+		if err := cut(k, a, n, false); err != nil {
+			return err
+		}
+		outer, inner := piecesNamed(k, a)
+		if outer == inner {
+			return fmt.Errorf("%s has no two blocks of %d", a.Name, n)
+		}
+		blocks, over = outer, append(over, inner)
+	}
+	if err := cut(k, blocks, WarpThreads, false); err != nil {
+		return err
+	}
+	outer, lane := piecesNamed(k, blocks)
+	if outer != lane {
+		over = append([]*loop.Axis{outer}, over...)
+	}
+	if over == nil {
+		return fmt.Errorf("a lane has one summand of %s", d.Name)
+	}
+	part := *d
+	part.Over = over
+	*d = loop.Value{Op: loop.ReduceSum, Elem: d.Elem, Over: []*loop.Axis{lane}, Args: []*loop.Value{&part}, Name: freshValue(k, d.Name+"_sum"), Pos: d.Pos}
+	return nil
+}
+
+// reorders reports whether the contract leaves the order of additions of p open on a GPU.
+func (p *product) reorders() bool {
+	a, b := p.dot.Args[0].Elem, p.dot.Args[1].Elem
+	return a == b && (a == loop.BF16 || a == loop.F16)
 }
 
 // chops proposes to share what p sums up among blocks, where its tiles are fewer than half of those that run at a time.

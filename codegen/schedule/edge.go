@@ -107,9 +107,35 @@ func (e *edger) findLimits(k *loop.Kernel) {
 		if n, ok := l.extent.Const(); ok && hi < n {
 			continue
 		}
-		l.holds = binary(loop.Lt, axisValue(a), a.Extent)
+		if l.holds = e.whole(l.def, l.extent); l.holds == nil {
+			l.holds = binary(loop.Lt, axisValue(a), a.Extent)
+		}
 		e.limits = append(e.limits, l)
 	}
+}
+
+// whole is at < extent where that is so for all registers of a block or for none, without these; else nil:
+//
+//	j0*256 + j1*8 + j2 < 1000   is   j0*256 + j1*8 < 1000   for j2: 8
+//
+// So neighbours that a thread reads have one guard.
+func (e *edger) whole(at, extent *index.Expr) *loop.Value {
+	n, ok := extent.Const()
+	c, terms := affine(at)
+	for name, k := range terms {
+		v := e.x.vars[name]
+		if !ok || k != 1 || v == nil || v.Op != loop.AxisIndex || v.Axis.Bind != loop.Reg {
+			continue
+		}
+		fits := c%v.Axis.Max == 0 && n%v.Axis.Max == 0
+		for other, k := range terms {
+			fits = fits && (other == name || k%v.Axis.Max == 0)
+		}
+		if fits {
+			return binary(loop.Lt, e.x.value(index.Sub(at, index.V(name))), intValue(n))
+		}
+	}
+	return nil
 }
 
 // isFusedPart reports whether a is a quotient or remainder of one axis, and so inside where that is.
@@ -412,6 +438,9 @@ func (e *edger) short(l *limit, a *loop.Axis, rest *index.Expr, s int, inner spr
 		return nil
 	}
 	inside := index.Sub(l.def, index.Sum(rest, index.Prod(index.V(a.Name), index.C(s))))
+	if whole := e.whole(inside, index.C(n%s)); whole != nil {
+		return whole
+	}
 	return binary(loop.Lt, e.x.value(inside), intValue(n%s))
 }
 

@@ -12,7 +12,7 @@ const (
 	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns; Pack v window n: with its margin, rows n elements longer
 	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
 	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis
-	Chop     = "Chop"     // Chop z n: product z is the sum of products over n summands
+	Chop     = "Chop"     // Chop z n: product z is the sum of products over n summands; word lanes: each lane adds up blocks of n
 	Deal     = "Deal"     // Deal Y n: the rows of Y that a scatter adds to belong to n points
 	Part     = "Part"     // Part k n: blocks of n of axis k, of which an operand of a product has only which one, are an axis
 	Join     = "Join"     // Join i n: axis i is axis n, of the same extent
@@ -90,7 +90,7 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 	}
 	switch {
 	case o.Kind == Chop:
-		return chop(k, v, o.Arg)
+		return chop(k, v, o.Arg, o.Word)
 	case o.Kind == Swap && v.Op != loop.Dot:
 		return fmt.Errorf("%s is no dot", o.Axis)
 	case o.Kind == Swap:

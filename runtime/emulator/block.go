@@ -24,6 +24,7 @@ type block struct {
 	idle       int // turns since a phase was completed in which all that could run polled
 	rnd        random
 	steps      int
+	reads      Stats // of all blocks that it was
 	laneSteps  int
 	fault      *Fault
 	ready      []*split

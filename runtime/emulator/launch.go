@@ -27,7 +27,13 @@ type launch struct {
 // Stats says what a launch did.
 type Stats struct {
 	Instructions int64 // instructions of threads
+	Loads        int64 // of global memory, by warps
+	LoadBytes    int64 // that their threads read
+	Sectors      int64 // of sectorBytes that the loads asked for, where threads beside one another share them
 }
+
+// sectorBytes are what memory gives at least.
+const sectorBytes = 32
 
 // Launch runs a kernel: grid blocks of block threads with sharedBytes of dynamic
 // shared memory. A parameter is a *Buffer, an integer, a float or, for a
@@ -158,7 +164,8 @@ func (l *launch) run() (Stats, error) {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	workers = min(workers, blocks)
-	var next, steps atomic.Int64
+	var next atomic.Int64
+	var s Stats
 	var first *Fault
 	at := blocks
 	var mu sync.Mutex
@@ -186,11 +193,15 @@ func (l *launch) run() (Stats, error) {
 					mu.Unlock()
 				}
 			}
-			steps.Add(int64(b.laneSteps))
+			mu.Lock()
+			s.Instructions += int64(b.laneSteps)
+			s.Loads += b.reads.Loads
+			s.LoadBytes += b.reads.LoadBytes
+			s.Sectors += b.reads.Sectors
+			mu.Unlock()
 		})
 	}
 	wg.Wait()
-	s := Stats{Instructions: steps.Load()}
 	if first != nil {
 		return s, first
 	}

@@ -49,6 +49,9 @@ func loadLanes(w *warp, in *inst, m uint32) {
 	}
 	base, n, size := &w.regs[x.addr], x.bytes(), x.elem.bytes()
 	known := m
+	if x.space == spaceGlobal {
+		w.blk.count(base, x.offset, n, m)
+	}
 	for rest := m; rest != 0; rest &= rest - 1 {
 		l := bits.TrailingZeros32(rest) & (lanes - 1)
 		p := w.read(in, l, x.space, base[l]+x.offset, n, x.constant)
@@ -70,6 +73,24 @@ func loadLanes(w *warp, in *inst, m uint32) {
 		r := x.rows[i]
 		w.def[r] = w.def[r]&^m | known
 	}
+}
+
+// count notes a load of n bytes by each thread of a warp.
+func (b *block) count(base *row, offset uint64, n int, m uint32) {
+	last := ^uint64(0)
+	for rest := m; rest != 0; rest &= rest - 1 {
+		addr := base[bits.TrailingZeros32(rest)&(lanes-1)] + offset
+		from, to := addr/sectorBytes, (addr+uint64(n)-1)/sectorBytes
+		if from == last {
+			from++
+		}
+		if from <= to {
+			b.reads.Sectors += int64(to - from + 1)
+			last = to
+		}
+	}
+	b.reads.Loads++
+	b.reads.LoadBytes += int64(n * bits.OnesCount32(m))
 }
 
 func storeLanes(w *warp, in *inst, m uint32) {

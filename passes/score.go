@@ -45,9 +45,9 @@ const (
 )
 
 // scoreProduct reports whether a product is cheaper to compute again than to store: its result is
-// large, far larger than what it is computed of.
+// large, far larger than what it is computed of. Lengths are known: one of run time may be short.
 func scoreProduct(n *ir.Node) bool {
-	if n.Op != ir.OpDot {
+	if n.Op != ir.OpDot || n.Type.IsDynamic() {
 		return false
 	}
 	bytes := n.Type.Bytes()

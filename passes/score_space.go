@@ -15,7 +15,7 @@ const (
 	wide              // a value over the pairs
 	row               // a reduction of a wide value, and what is computed of such
 	sum               // a product that adds up a wide value
-	after             // computed of a sum at its place
+	after             // computed of a sum at its place, and of no row
 )
 
 // scoreSpace is a trial as a score kernel. The axes of its nodes (of a reduction: of its operand; of a
@@ -93,7 +93,7 @@ func (s *scoreSpace) partOf(at, i int) (part, bool) {
 	case !f.pointwise(i):
 		return 0, false
 	case s.of[at] >= 0:
-		return after, has[wide] == 0
+		return after, has[wide]+has[row] == 0
 	case has[wide]+has[row] == 0:
 		return feed, true
 	case size == s.size():
@@ -265,8 +265,9 @@ func (s *scoreSpace) rows() bool {
 	return false
 }
 
-// products reports whether each product makes rows, or sums up a row.
+// products reports whether each product makes rows, or is the one that sums up a row.
 func (s *scoreSpace) products() bool {
+	sums := 0
 	for at, i := range s.t.set {
 		d, ok := s.f.nodes[i].Attr.(ir.DotAttr)
 		if !ok {
@@ -279,8 +280,10 @@ func (s *scoreSpace) products() bool {
 			if !slices.Equal(a, s.along) && !slices.Equal(b, s.along) {
 				return false
 			}
-		case !slices.Equal(over, s.along):
+		case sums > 0 || !slices.Equal(over, s.along):
 			return false
+		default:
+			sums++
 		}
 	}
 	return true
@@ -314,7 +317,7 @@ func (s *scoreSpace) fits() bool {
 				return false
 			}
 		case row:
-			if labels == nil || !within(labels, s.all) || common(labels, s.along) {
+			if stored || labels == nil || !within(labels, s.all) || common(labels, s.along) {
 				return false
 			}
 			if s.f.isClass(i, ir.ClassReduce) {

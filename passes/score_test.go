@@ -23,4 +23,8 @@ func TestScoreProducts(t *testing.T) {
 	require.False(t, product(loop.F32, 512, 512, 65), "not four times the operands")
 	require.True(t, product(loop.BF16, 512, 512, 128), "operands of half the size")
 	require.False(t, product(loop.F32, 1<<20, 64, 32), "rows that are short")
+
+	b := ir.NewBuilder("g")
+	x := b.Param(ir.ParamValue, "x", ir.OfDims(loop.F32, []ir.Dim{ir.DynDim(b.Sym("T", 1024, nil), 1024), {Size: 8}}))
+	require.False(t, scoreProduct(b.Make(ir.OpDot, ir.DotAttr{A: "ac", B: "bc", Out: "ab"}, x, x)), "lengths of run time")
 }

@@ -49,7 +49,7 @@ func (w *sweeper) accumulate(a *loop.Axis, rest []*loop.Axis, t *task, n *acc, f
 		w.target(n, p)
 	}
 	n.passed = append(slices.Clone(n.passed), a)
-	for _, x := range n.passed {
+	for _, x := range append(common(n.over, rest), n.passed...) {
 		if _, ok := x.Extent.IntConst(); !ok { // there may be no first turn
 			if len(n.passed) == 1 {
 				zero := &loop.Store{Buf: n.mem, Index: n.idx, Val: start(n.red)}

@@ -17,12 +17,25 @@ const (
 
 // Choose decides the schedule of k on m. It is a function of the kernel's text and the machine only.
 func Choose(k *loop.Kernel, m *Machine) ([]loop.Opt, error) {
+	if opts, ok := chooseBlocks(k, m); ok {
+		return opts, nil
+	}
 	c := &chooser{k: clone(k), m: m}
+	return c.finish(k)
+}
+
+// splits makes the pages.
+func (c *chooser) splits() {
 	for n := 0; c.split(); n++ {
 		if n > 1000 {
-			panic("schedule: Choose: kernel " + k.Name + " splits without end")
+			panic("schedule: Choose: kernel " + c.k.Name + " splits without end")
 		}
 	}
+}
+
+// finish decides all that is not decided yet: k is the kernel that is chosen for.
+func (c *chooser) finish(k *loop.Kernel) ([]loop.Opt, error) {
+	c.splits()
 	for _, page := range pages(c.k.Body) {
 		if _, ok := equations(page); !ok {
 			c.deals(page)
@@ -32,7 +45,10 @@ func Choose(k *loop.Kernel, m *Machine) ([]loop.Opt, error) {
 		return nil, c.err
 	}
 	for _, page := range pages(c.k.Body) {
-		if stores, ok := equations(page); ok && len(stores) > 0 {
+		stores, ok := equations(page)
+		if m := c.group.member(stores); m != nil {
+			c.rowBlock(m)
+		} else if ok && len(stores) > 0 {
 			c.page(stores)
 		} else {
 			c.scheduled(page)
@@ -45,10 +61,13 @@ func Choose(k *loop.Kernel, m *Machine) ([]loop.Opt, error) {
 
 // chooser collects opts, applying those of the steps split and axes to its copy as it goes.
 type chooser struct {
-	k    *loop.Kernel
-	m    *Machine
-	opts []loop.Opt
-	err  error
+	k       *loop.Kernel
+	m       *Machine
+	opts    []loop.Opt
+	err     error
+	apart   bool       // pages keep their axes apart, so that they can be compared
+	group   *rowBlocks // what goes through blocks of rows; nil: nothing
+	inBlock *loop.Axis // the rows of a block, while a page of these is scheduled
 }
 
 func (c *chooser) do(kind, axis string, arg int, word string) {
@@ -74,10 +93,10 @@ func (c *chooser) split() bool {
 	}
 	for _, page := range pages(c.k.Body) {
 		stores, ok := equations(page)
-		if !ok {
+		if !ok || c.group.member(stores) != nil {
 			continue
 		}
-		if c.fuse(stores) || c.join(stores) || c.splitDots(stores) || c.splitSums(stores) || c.splitRows(stores) {
+		if !c.apart && c.fuse(stores) || c.join(stores) || c.splitDots(stores) || c.splitSums(stores) || c.splitRows(stores) {
 			return c.err == nil
 		}
 	}
@@ -343,6 +362,9 @@ func (c *chooser) chunks(n *nest) {
 	want := min(int(costOf(n.stores)/float64(c.m.Chunk)), c.m.Points)
 	if want > 1 { // few workers should have equal shares
 		want = (want + evenChunks - 1) / evenChunks * evenChunks
+	}
+	if c.inBlock != nil {
+		want = 0
 	}
 	block := c.laneBlock(n)
 	points := 1

@@ -34,14 +34,39 @@ func (c *chooser) splitDots(stores []*loop.Store) bool {
 			pack = last
 		}
 	})
-	if pack != nil {
-		if pack == last && isOnlyStored(stores, last) {
-			return false
+	walkUnknown(roots(stores), map[*loop.Value]bool{last: true}, func(v *loop.Value) {
+		ofLast := false
+		walk(v.Args, func(x *loop.Value) { ofLast = ofLast || x == last })
+		if pack == nil && isRowSum(v) && v.Elem.IsFloat() && !ofLast { // which wants the lanes for itself
+			pack = last
 		}
-		c.do(Pack, pack.Name, 0, "phase")
-		return true
+	})
+	if pack == nil || pack == last && isOnlyStored(stores, last) {
+		return c.packOperands(stores, last)
 	}
-	return c.packOperands(stores, last)
+	if v := c.sharedOperand(stores, pack); v != nil {
+		pack = v
+	}
+	c.do(Pack, pack.Name, 0, "phase")
+	return true
+}
+
+// sharedOperand is an operand of d that a page is to compute anyway and that others need too, or what it sums up, so that it is there before
+// them: else each page would compute its own.
+func (c *chooser) sharedOperand(stores []*loop.Store, d *loop.Value) *loop.Value {
+	others := map[*loop.Value]bool{}
+	walkUnknown(roots(stores), map[*loop.Value]bool{d: true}, func(v *loop.Value) { others[v] = true })
+	for _, v := range d.Args[:2] {
+		if isSimple(v) || pointCost([]*loop.Value{v}) < spillCost && !reduces(v) {
+			continue
+		}
+		shared := others[v]
+		walk([]*loop.Value{v}, func(x *loop.Value) { shared = shared || others[x] && isReduction(x) })
+		if shared {
+			return v
+		}
+	}
+	return nil
 }
 
 // product is what the schedule of a dot rests on.
@@ -63,7 +88,7 @@ func maxOf(a *loop.Axis) int {
 }
 
 func (c *chooser) product(stores []*loop.Store, d *loop.Value) *product {
-	p := &product{dot: d, shape: shapeOf(d)}
+	p := &product{dot: d, shape: shapeOf(d).open()}
 	p.row = widest(p.shape.rows)
 	p.col = widest(p.shape.cols)
 	if u := unitAxis(stores, d); u != nil && loop.Has(p.shape.cols, u) {
@@ -72,7 +97,11 @@ func (c *chooser) product(stores []*loop.Store, d *loop.Value) *product {
 	if c.blockTile(p, stores) {
 		return p
 	}
-	p.tile = best(c.m.Rows, p.rows(), p.cols())
+	rows := c.m.Rows
+	if p.row != nil && p.row == c.inBlock { // the next block has rows of its own
+		rows = slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return p.row.Max%r.Rows != 0 })
+	}
+	p.tile = best(rows, p.rows(), p.cols())
 	p.tile.Rows = min(p.tile.Rows, p.rows())
 	p.tile.Cols = min(p.tile.Cols, multiple(p.cols(), c.m.Lanes))
 	return p
@@ -151,7 +180,14 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		c.do(Pack, a.Name, 0, "phase")
 		return true
 	}
-	if isPacked(b) || p.col == nil || p.rows() <= p.tile.Rows {
+	if p.col == nil || p.rows() <= p.tile.Rows || len(p.shape.cols) > 1 {
+		if reduces(b) {
+			c.do(Pack, b.Name, 0, "phase")
+			return true
+		}
+		return false
+	}
+	if isPacked(b) {
 		return false
 	}
 	x := newIndices()
@@ -160,7 +196,7 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		_, terms := affine(address(x, b.Buf, b.Args))
 		contiguous = terms[p.col.Name] == 1
 	}
-	if contiguous && p.rows() < c.m.PackRows || len(p.shape.cols) > 1 {
+	if contiguous && p.rows() < c.m.PackRows {
 		return false
 	}
 	c.do(Pack, b.Name, p.tile.Cols, "phase")
@@ -211,13 +247,17 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		contracted *= a.Max
 	}
 	want := min(2*contracted*p.rows()*p.cols()*extents(p.shape, p.row, p.col)/c.m.ProductChunk, c.m.Points)
+	least := 2
+	if c.inBlock != nil {
+		want, least = 0, 0
+	}
 	var outer []string
 	points := 1
 	for _, a := range slices.Concat(p.shape.batch, p.shape.rows, p.shape.cols) {
 		if a == p.row || a == p.col || a.Bind != loop.Open {
 			continue
 		}
-		if everywhere(a) && points < max(want, 2) {
+		if everywhere(a) && points < max(want, least) {
 			c.do(Bind, a.Name, 0, "par")
 			points *= a.Max
 			continue

@@ -6,6 +6,7 @@
 //	split   equations: fused and joined axes, second phases      (split.go, window.go, fuse.go, join.go)
 //	axes    cuts and bindings                                    (axes.go)
 //	sweep   equations to loops; carries; memory accumulators     (sweep.go, accumulate.go)
+//	block   pages over the same blocks of rows become one        (block.go)
 //	edge    loop bounds, guards, main and edge loops             (edge.go)
 //	skew    the last sweep of a row joins one of the next row    (skew.go)
 //	        panels too large for the machine go to memory        (evict.go)
@@ -16,6 +17,11 @@
 // Partials and packs come first because they are equations too: after split a
 // kernel is several pages of equations with Phases between them, no axis
 // shared by two pages, and the later steps look at one page at a time.
+//
+// Block makes one page of some: where several products follow each other, as in attention, a block of rows
+// goes through all of them (choose_block.go), so that what passes from one to the next is a panel. The
+// order of additions is that of the pages: rows are summed in ascending order, in a loop around all
+// of the group, with the sums in panels beside it.
 //
 // # The finished kernel
 //

@@ -61,6 +61,7 @@ type edger struct {
 	axes   []*loop.Axis
 	limits []*limit
 	ands   map[[2]*loop.Value]*loop.Value // conjunctions: equal ones are one value
+	passed map[*loop.Buffer]bool
 }
 
 // both is a & b; nil is true.
@@ -80,7 +81,7 @@ func edge(k *loop.Kernel) *loop.Kernel {
 		return k
 	}
 	k = clone(k)
-	e := &edger{x: newIndices(), deps: newDepends(), axes: k.Axes, ands: map[[2]*loop.Value]*loop.Value{}}
+	e := &edger{x: newIndices(), deps: newDepends(), axes: k.Axes, ands: map[[2]*loop.Value]*loop.Value{}, passed: passedPanels(k)}
 	e.findLimits(k)
 	var out [][]loop.Stmt
 	for _, page := range pages(k.Body) {
@@ -245,7 +246,9 @@ func (e *edger) value(v *loop.Value, p *place) *loop.Value {
 	switch {
 	case v.Op == loop.Load:
 		var need []*loop.Axis
-		if !e.inside(v.Buf, v.Args, &need) {
+		if e.passed[v.Buf] {
+			n.Guard = e.both(e.live(e.deps.value(v), p, nil), n.Guard)
+		} else if !e.inside(v.Buf, v.Args, &need) {
 			n.Guard = e.both(e.live(e.deps.value(v), p, need), n.Guard)
 		}
 	case v.Op.Info().Class == loop.ClassReduce:

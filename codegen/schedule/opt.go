@@ -19,6 +19,7 @@ const (
 	Swap     = "Swap"     // Swap z: rows and columns of a dot exchanged
 	Bind     = "Bind"     // Bind i par
 	Order    = "Order"    // Order i n: the loop over i is the n-th of its page, outermost first
+	Block    = "Block"    // Block i n: the page of outer axis i is part of that of n, which is the same axis
 	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes
 	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again; word apart: its sums are such a sweep
 	Evict    = "Evict"    // Evict E: panel E is scratch memory with a place for each point
@@ -88,6 +89,9 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 	if err != nil {
 		return err
 	}
+	if o.Kind == Pack {
+		defer nameApart(k) // pages may have copies of one value now
+	}
 	switch {
 	case o.Kind == Chop:
 		return chop(k, v, o.Arg, o.Word)
@@ -143,6 +147,11 @@ func dotOf(k *loop.Kernel, v *loop.Value) *loop.Value {
 
 // dotShape sorts the axes of a product.
 type dotShape struct{ batch, rows, cols, over []*loop.Axis }
+
+// open is the shape without axes that are bound.
+func (s dotShape) open() dotShape {
+	return dotShape{openAxes(s.batch), openAxes(s.rows), openAxes(s.cols), openAxes(s.over)}
+}
 
 func shapeOf(d *loop.Value) dotShape {
 	deps := newDepends()

@@ -102,6 +102,27 @@ var shapes = map[string]func(a, b, c int) string{
   Y[i,j] = z - sum[j](z)
 }`, a, b, c)
 	},
+	"attention": func(a, b, c int) string {
+		return fmt.Sprintf(`kernel k(in Q: f32[%[1]d,2,%[2]d], in K: f32[%[3]d,2,%[2]d], in V: f32[%[3]d,2,%[2]d], out O: f32[%[1]d,2,%[2]d], out L: f32[2,%[1]d]) {
+  axis h: 2, t: %[1]d, s: %[3]d, d: %[2]d, e: %[2]d
+  x = where(s <= t, dot[d](Q[t,h,d], K[s,h,d]), -1.0)
+  m = max[s](x)
+  l = sum[s](exp(x - m))
+  O[t,h,e] = dot[s](exp(x - m) / l, V[s,h,e])
+  L[h,t] = m + log(l)
+}`, min(a, 40), b%9+1, c)
+	},
+	"gradient of attention": func(a, b, c int) string {
+		return fmt.Sprintf(`kernel k(in Q: f32[%[1]d,4,%[2]d], in K: f32[%[3]d,4,%[2]d], in V: f32[%[3]d,4,%[2]d], in L: f32[4,%[1]d], in DO: f32[%[1]d,4,%[2]d], out DQ: f32[%[1]d,4,%[2]d], out DK: f32[%[3]d,4,%[2]d], out DV: f32[%[3]d,4,%[2]d]) {
+  axis h: 4, t: %[1]d, s: %[3]d, d: %[2]d, e: %[2]d, f: %[2]d, g: %[2]d, i: %[2]d
+  p = exp(dot[d](Q[t,h,d], K[s,h,d]) - L[h,t])
+  dp = dot[e](DO[t,h,e], V[s,h,e])
+  ds = p * (dp - sum[s](p * dp))
+  DQ[t,h,f] = dot[s](ds, K[s,h,f])
+  DK[s,h,i] = dot[t](ds, Q[t,h,i])
+  DV[s,h,g] = dot[t](p, DO[t,h,g])
+}`, min(a, 40), b%9+1, min(c, 40))
+	},
 	"vector products": func(a, b, c int) string {
 		return fmt.Sprintf(`kernel k(in X: f32[%[3]d], in W: f32[%[3]d,%[2]d], in V: f32[%[2]d], out Y: f32[%[2]d], out Z: f32[]) {
   axis j: %[2]d, k: %[3]d, l: %[2]d

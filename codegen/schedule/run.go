@@ -103,6 +103,14 @@ func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 		return steps, err
 	}
 	steps = put(steps, "sweep", n)
+	if blocks := ofKind(opts, Block); len(blocks) > 0 {
+		n = clone(n)
+		if err := block(n, blocks); err != nil {
+			return steps, err
+		}
+		finish(n)
+	}
+	steps = put(steps, "block", n)
 	return put(steps, "edge", edge(n)), nil
 }
 

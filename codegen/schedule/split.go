@@ -59,7 +59,8 @@ func splitSums(k *loop.Kernel, a *loop.Axis) error {
 	})
 }
 
-// packValue gives value v to a work buffer in a page of its own, before the page that uses it.
+// packValue gives value v to a work buffer in a page of its own, before the page that uses it. Where one store needs it
+// and little else, that is the page.
 func packValue(k *loop.Kernel, v *loop.Value) error {
 	return inPage(k, func(page []loop.Stmt) ([][]loop.Stmt, error) {
 		stores, ok := equations(page)
@@ -68,9 +69,60 @@ func packValue(k *loop.Kernel, v *loop.Value) error {
 		}
 		first := freshAxes(k)
 		same := newCloner()
+		if at := onlyUser(stores, v); at >= 0 && len(stores) > 1 {
+			return [][]loop.Stmt{{first.store(stores[at])}, same.body(stmts(without(stores, at)))}, nil
+		}
 		store := materialise(k, v, newDepends(), same, nil, "pack")
-		return [][]loop.Stmt{{first.store(store)}, same.body(stmts(stores))}, nil
+		page, rest := []loop.Stmt{first.store(store)}, []*loop.Store{}
+		for i, s := range stores {
+			if sharesSums(s, v) && mayGoFirst(stores, i) {
+				page = append(page, first.store(s))
+			} else {
+				rest = append(rest, s)
+			}
+		}
+		return [][]loop.Stmt{page, same.body(stmts(rest))}, nil
 	})
+}
+
+// onlyUser is the place of the store that alone needs v, computes little beside it, and may run before the others; -1 where there is none.
+func onlyUser(stores []*loop.Store, v *loop.Value) int {
+	at := slices.IndexFunc(stores, func(s *loop.Store) bool { return uses([]*loop.Store{s}, v) })
+	if uses(without(stores, at), v) || !mayGoFirst(stores, at) {
+		return -1
+	}
+	cost, sums := 0.0, false
+	walkUnknown(operands(stores[at]), map[*loop.Value]bool{v: true}, func(x *loop.Value) {
+		sums = sums || isReduction(x)
+		cost += x.Op.Info().Cost
+	})
+	if sums || cost >= spillCost {
+		return -1
+	}
+	return at
+}
+
+// sharesSums reports whether s needs what v sums up, not v itself, and no product.
+func sharesSums(s *loop.Store, v *loop.Value) bool {
+	mine := map[*loop.Value]bool{}
+	walk([]*loop.Value{v}, func(x *loop.Value) { mine[x] = isReduction(x) })
+	shared, other := false, false
+	walk(operands(s), func(x *loop.Value) {
+		shared = shared || mine[x]
+		other = other || x == v || x.Op == loop.Dot
+	})
+	return shared && !other
+}
+
+// mayGoFirst reports whether the store at may run before the others: none of them accesses its buffer.
+func mayGoFirst(stores []*loop.Store, at int) bool {
+	rest := without(stores, at)
+	reads, written := buffersOf(stmts(rest))
+	return !written[stores[at].Buf] && !reads[stores[at].Buf]
+}
+
+func without(stores []*loop.Store, at int) []*loop.Store {
+	return slices.Delete(slices.Clone(stores), at, at+1)
 }
 
 // packPanels gives the column operand v of a product to a work buffer in panels of width
@@ -207,15 +259,24 @@ func materialise(k *loop.Kernel, v *loop.Value, deps *depends, user *cloner, lea
 	return &loop.Store{Buf: buf, Index: put, Val: v}
 }
 
-// unitAxisOf is the axis along which most loads of v are contiguous, the last of equals;
+// unitAxisOf is the axis along which most loads of v are contiguous, of those with the most axes, the last of equals;
 // nil where there is none or v reduces something.
 func unitAxisOf(v *loop.Value, axes []*loop.Axis) *loop.Axis {
 	x := newIndices()
 	count := map[*loop.Axis]int{}
 	reduces := false
+	deps, most := newDepends(), 0
 	walk([]*loop.Value{v}, func(v *loop.Value) {
 		reduces = reduces || isReduction(v)
 		if v.Op == loop.Load {
+			n := len(common(axes, deps.value(v)))
+			if n < most {
+				return
+			}
+			if n > most { // what is read along fewer axes is less
+				most = n
+				clear(count)
+			}
 			_, terms := affine(address(x, v.Buf, v.Args))
 			for _, a := range axes {
 				if terms[a.Name] == 1 {

@@ -109,7 +109,6 @@ type lowering struct {
 	scope  *ir.Scope
 	b      *loop.Builder
 	axes   *axisClasses
-	owners map[*ir.Node]bool
 	owner  map[*loop.Axis]*ir.Node // of axes that one product sums over alone
 	isSym  func(arg int) bool
 	bufs   map[*loop.Buffer]pageArg
@@ -123,7 +122,7 @@ type lowering struct {
 
 func newLowering(l *ir.PlanLaunch, region *ir.Graph, isSym func(int) bool) *lowering {
 	w := &lowering{launch: l, region: region, scope: &ir.Scope{Outer: l.Scope, Syms: region.Syms}, b: loop.NewBuilder(l.Title()),
-		axes: classify(region), owners: owners(region), owner: map[*loop.Axis]*ir.Node{}, isSym: isSym, bufs: map[*loop.Buffer]pageArg{}, params: map[*ir.Node]*loop.Buffer{},
+		axes: classify(region), owner: map[*loop.Axis]*ir.Node{}, isSym: isSym, bufs: map[*loop.Buffer]pageArg{}, params: map[*ir.Node]*loop.Buffer{},
 		syms: map[string]*loop.Value{}, tables: map[string][]*loop.Value{}, memo: map[string]*loop.Value{}, names: map[*loop.Value]string{}, ids: map[any]uint32{}}
 	used := map[*ir.Node]bool{}
 	for _, n := range w.needed().Nodes() {
@@ -198,6 +197,9 @@ func (w *lowering) equations() {
 	}
 	var stores []store
 	var all []*loop.Value
+	if n := w.axes.first; n != nil {
+		w.open(n)
+	}
 	for k, r := range w.region.Results {
 		if w.needs(k) {
 			idx := w.open(r.Value)
@@ -297,11 +299,7 @@ func (w *lowering) apply(n *ir.Node, idx []*loop.Value, guard *loop.Value) *loop
 		}
 	}
 	c.Axis = func(arg, dim int) *loop.Axis {
-		var owner *ir.Node
-		if w.owners[n] {
-			owner = n
-		}
-		a := w.axisOf(owner, n.Args[arg], dim, taken)
+		a := w.summed(n, arg, dim, taken)
 		taken = append(taken, a)
 		return a
 	}

@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"strings"
+
 	"mdlc/ir"
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -9,9 +11,14 @@ import (
 // axisClasses says which dimensions of a region's values are the same axis of
 // its kernel: those that element-wise ops, kept dimensions, labels and plain
 // variables of index maps equate. A miss costs speed, never meaning.
+//
+// Where products feed others, what they read equates nothing: one value may be queries, keys and values, and
+// its rows then are any of the axes.
 type axisClasses struct {
 	parent map[dimension]dimension
 	axes   map[dimension][]*loop.Axis // of each class: several where one value has the class twice
+	behind map[*ir.Node]bool          // products and what depends on them, where one depends on another; else nil
+	first  *ir.Node                   // of them; its axes come first
 }
 
 type dimension struct {
@@ -31,7 +38,7 @@ func (c *axisClasses) find(x dimension) dimension {
 
 // equate joins two dimensions of equal length.
 func (c *axisClasses) equate(x, y dimension) {
-	if !x.node.Type.Dims[x.d].Equal(y.node.Type.Dims[y.d]) {
+	if !x.node.Type.Dims[x.d].Equal(y.node.Type.Dims[y.d]) || c.isRead(x.node) || c.isRead(y.node) {
 		return
 	}
 	if a, b := c.find(x), c.find(y); a != b {
@@ -40,7 +47,8 @@ func (c *axisClasses) equate(x, y dimension) {
 }
 
 func classify(region *ir.Graph) *axisClasses {
-	c := &axisClasses{map[dimension]dimension{}, map[dimension][]*loop.Axis{}}
+	c := &axisClasses{parent: map[dimension]dimension{}, axes: map[dimension][]*loop.Axis{}}
+	c.findProducts(region)
 	for _, n := range region.Nodes() {
 		switch a := n.Attr.(type) {
 		case ir.ReduceAttr:
@@ -76,6 +84,9 @@ func (c *axisClasses) labels(n *ir.Node, a ir.DotAttr) {
 		labels string
 		node   *ir.Node
 	}{{a.A, n.Args[0]}, {a.B, n.Args[1]}, {a.Out, n}} {
+		if c.isRead(side.node) {
+			continue
+		}
 		for d := range len(side.labels) {
 			x := dimension{side.node, d}
 			if y, ok := first[side.labels[d]]; ok {
@@ -140,25 +151,43 @@ func (w *lowering) axisOf(owner, n *ir.Node, d int, taken []*loop.Axis) *loop.Ax
 	return a
 }
 
-// owners finds the products that keep what they sum over for themselves: among several, those of which another takes
-// the results. Keys may be values, too, and what is summed in one product is then an axis of another's result.
-func owners(region *ir.Graph) map[*ir.Node]bool {
-	out := map[*ir.Node]bool{}
-	behind := map[*ir.Node]bool{}
-	several := 0
+// summed gives an axis for dimension d of argument arg of n, over which n sums. A product of what others are
+// summed from keeps it for itself: keys may be values, too, and it is then an axis of the result.
+func (w *lowering) summed(n *ir.Node, arg, d int, taken []*loop.Axis) *loop.Axis {
+	x := n.Args[arg]
+	a, ok := n.Attr.(ir.DotAttr)
+	if !ok || !w.axes.isRead(x) {
+		return w.axis(x, d, taken)
+	}
+	labels := []string{a.A, a.B}
+	if y := n.Args[1-arg]; !w.axes.isRead(y) {
+		return w.axis(y, strings.IndexByte(labels[1-arg], labels[arg][d]), taken)
+	}
+	return w.axisOf(n, x, d, taken)
+}
+
+// isRead reports whether n depends on no product of a region in which products depend on others.
+func (c *axisClasses) isRead(n *ir.Node) bool { return c.behind != nil && !c.behind[n] }
+
+// findProducts finds the products of a region and what depends on them, if one depends on another.
+func (c *axisClasses) findProducts(region *ir.Graph) {
+	var first *ir.Node
+	behind, chain := map[*ir.Node]bool{}, false
 	for _, n := range region.Nodes() {
 		for _, a := range n.Args {
-			behind[n] = behind[n] || behind[a] || a.Op == ir.OpDot
+			behind[n] = behind[n] || behind[a]
 		}
 		if n.Op == ir.OpDot {
-			several++
-			out[n] = !behind[n]
+			if first == nil {
+				first = n
+			}
+			chain = chain || behind[n]
+			behind[n] = true
 		}
 	}
-	if several < 2 {
-		return nil
+	if chain {
+		c.behind, c.first = behind, first
 	}
-	return out
 }
 
 // expr is an expression over symbols as a value.

@@ -19,6 +19,7 @@ import (
 //
 // Of the values that the gradient of the body reads, cheap ones are computed again where what they
 // need is at hand (saved, a stacked input or an invariant), or is smaller than they are; the others are saved.
+// Products that make much of little (score.go) count as cheap.
 
 // loopGrad is the gradient of one loop being made.
 type loopGrad struct {
@@ -278,7 +279,7 @@ func cheapToRepeat(n *ir.Node) bool {
 	case ir.ClassElementwise, ir.ClassMovement, ir.ClassLeaf:
 		return true
 	}
-	return n.Op == ir.OpBits
+	return n.Op == ir.OpBits || scoreProduct(n)
 }
 
 func (l *loopGrad) isCarry(p *ir.Node) bool {

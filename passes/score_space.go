@@ -15,7 +15,7 @@ const (
 	wide              // a value over the pairs
 	row               // a reduction of a wide value, and what is computed of such
 	sum               // a product that adds up a wide value
-	after             // computed of a sum at its place, and of no row
+	after             // computed of a sum at its place
 )
 
 // scoreSpace is a trial as a score kernel. The axes of its nodes (of a reduction: of its operand; of a
@@ -25,7 +25,7 @@ type scoreSpace struct {
 	t      *trial
 	root   int // place of the first product
 	part   []part
-	of     []int // the sum that an `after` is computed of
+	of     []int // the sum that a node is, or is computed of after it; -1: none
 	first  []int // of a node's labels
 	parent []int
 	all    []int // labels of the pairs
@@ -67,11 +67,7 @@ func (s *scoreSpace) partOf(at, i int) (part, bool) {
 			continue
 		}
 		has[s.part[from]]++
-		product := s.of[from]
-		if s.part[from] == sum {
-			product = from
-		}
-		if product >= 0 {
+		if product := s.of[from]; product >= 0 {
 			if s.of[at] >= 0 && s.of[at] != product {
 				return 0, false
 			}
@@ -87,13 +83,14 @@ func (s *scoreSpace) partOf(at, i int) (part, bool) {
 		if has[wide] == 0 {
 			return wide, s.root >= 0 && has[row]+has[sum]+has[after] == 0 && size == s.size() && scoreProduct(f.nodes[i])
 		}
+		s.of[at] = at
 		return sum, has[wide] == 1 && has[row]+has[sum]+has[after] == 0
 	case f.isClass(i, ir.ClassReduce):
 		return row, has[wide] == 1 && f.row(i)
 	case !f.pointwise(i):
 		return 0, false
 	case s.of[at] >= 0:
-		return after, has[wide]+has[row] == 0
+		return after, has[wide] == 0
 	case has[wide]+has[row] == 0:
 		return feed, true
 	case size == s.size():
@@ -265,9 +262,8 @@ func (s *scoreSpace) rows() bool {
 	return false
 }
 
-// products reports whether each product makes rows, or is the one that sums up a row.
+// products reports whether each product makes rows, or sums up a row or other axes of the pairs.
 func (s *scoreSpace) products() bool {
-	sums := 0
 	for at, i := range s.t.set {
 		d, ok := s.f.nodes[i].Attr.(ir.DotAttr)
 		if !ok {
@@ -280,10 +276,9 @@ func (s *scoreSpace) products() bool {
 			if !slices.Equal(a, s.along) && !slices.Equal(b, s.along) {
 				return false
 			}
-		case sums > 0 || !slices.Equal(over, s.along):
+		case slices.Equal(over, s.along):
+		case len(over) == 0 || !within(over, s.all) || common(over, s.along):
 			return false
-		default:
-			sums++
 		}
 	}
 	return true
@@ -294,9 +289,10 @@ func common(a, b []int) bool {
 	return slices.ContainsFunc(a, func(l int) bool { return slices.Contains(b, l) })
 }
 
-// fits checks that each value has the axes of its part, and what is stored.
+// fits checks that each value has the axes of its part, and what is stored: nothing wide, and of a sum one value.
 func (s *scoreSpace) fits() bool {
 	limit := s.f.bytes(s.t.set[s.root]) / scoreRatio
+	left := make([]bool, len(s.t.set))
 	sweeps := make([]int, len(s.t.set))
 	for at, i := range s.t.set {
 		for _, r := range s.f.reads[i] {
@@ -317,7 +313,7 @@ func (s *scoreSpace) fits() bool {
 				return false
 			}
 		case row:
-			if stored || labels == nil || !within(labels, s.all) || common(labels, s.along) {
+			if labels == nil || !within(labels, s.all) || common(labels, s.along) {
 				return false
 			}
 			if s.f.isClass(i, ir.ClassReduce) {
@@ -327,6 +323,12 @@ func (s *scoreSpace) fits() bool {
 			if labels == nil || !slices.Equal(labels, s.set(s.of[at], s.value(s.of[at]))) {
 				return false
 			}
+		}
+		if product := s.of[at]; stored && product >= 0 {
+			if left[product] {
+				return false
+			}
+			left[product] = true
 		}
 		if sweeps[at] > maxSweeps || stored && s.f.bytes(i) > limit {
 			return false

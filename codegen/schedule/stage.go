@@ -29,7 +29,7 @@ const chunkBytes = 16
 
 // stage puts the operands that opts name into slots.
 func stage(k *loop.Kernel, opts []loop.Opt) error {
-	s := &stager{k: k, depth: map[string]int{}, through: map[string]bool{}, x: newIndices(), deps: newDepends()}
+	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, x: newIndices(), deps: newDepends()}
 	for _, o := range ofKind(opts, Stage) {
 		s.depth[o.Axis] = o.Arg
 	}
@@ -41,7 +41,9 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 		return err
 	}
 	for name := range s.depth {
-		return fmt.Errorf("%s is no operand of a product in a loop", name)
+		if !s.staged[name] {
+			return fmt.Errorf("%s is no operand of a product in a loop", name)
+		}
 	}
 	for name := range s.through {
 		return fmt.Errorf("%s is no product whose operands are staged", name)
@@ -52,7 +54,8 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 
 type stager struct {
 	k       *loop.Kernel
-	depth   map[string]int  // of the slots of operands that have none yet
+	depth   map[string]int  // of the slots of operands; products of several pages may have one operand
+	staged  map[string]bool // those that have them
 	through map[string]bool // products whose results are to wait in shared memory
 	x       *indices
 	deps    *depends
@@ -118,7 +121,7 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 		if err := s.copyable(v); err != nil {
 			return nil, nil, err
 		}
-		delete(s.depth, v.Name)
+		s.staged[v.Name] = true
 		sl := s.slot(v, d, many, threads)
 		slots = append(slots, sl)
 		d.Args[i] = load(sl.buf, sl.at(binary(loop.Mod, axisValue(f.Axis), intValue(many)), sl.rows, sl.sums), nil)

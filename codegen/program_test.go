@@ -103,14 +103,28 @@ func (n *native) run(b *program.Block, inputs map[string]*loop.Data, lens map[st
 		}
 	}
 	eval := func(e *index.Expr) int { return e.Eval(func(s string) int { return syms[s] }) }
+	at := func(r *program.Ref) int {
+		if r.Offset == nil {
+			return 0
+		}
+		return eval(r.Offset)
+	}
 	var code func([]program.Instr)
 	code = func(instrs []program.Instr) {
 		for _, in := range instrs {
 			if l := in.Loop; l != nil {
+				made := 0
 				for turn := range eval(l.Count) {
 					syms[l.Turn] = turn
+					if w := l.While; w != nil && bufs[w.Buf][at(w)] == 0 {
+						break
+					}
+					made++
 					define(l.Lens)
 					code(l.Code)
+				}
+				if l.While != nil {
+					syms[l.Made] = made
 				}
 				continue
 			}

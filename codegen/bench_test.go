@@ -11,6 +11,7 @@ import (
 
 	"github.com/ebitengine/purego"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"mdlc/ir"
 	"mdlc/passes"
@@ -72,7 +73,7 @@ func (p *product) graph() string {
 func BenchmarkPeers(b *testing.B) {
 	target := hostTarget(b)
 	peak := 1e-9 * peakFlops(b, target)
-	gemm, reason := openBLAS()
+	gemm, reason := openBLAS(target)
 	fmt.Printf("\none thread of %s; multiply-add peak %.1f GFLOP/s; medians of %d (quartiles)\n", target.CPU, peak, benchRounds)
 	fmt.Printf("%-28s %-26s %-26s %6s %9s %7s\n", "", "mdlc, ms", "peer, ms", "ratio", "GFLOP/s", "of peak")
 	for _, p := range products {
@@ -100,7 +101,7 @@ func (p *product) compare(b *testing.B, target *Target, gemm func(p *product, x,
 		}
 	}
 	x, w, bias := f32s(k.states[0]), f32s(k.states[1]), f32s(k.states[2])
-	y := f32s(aligned(4 * p.m * p.n))
+	y := f32s(k.alloc(4 * p.m * p.n))
 	peer := func() {
 		gemm(p, x, w, y)
 		if p.gelu {
@@ -150,7 +151,7 @@ func softmaxAndCopy(b *testing.B, target *Target) (ours, theirs samples) {
   report y %%7
 }
 `, rows, cols))
-	x, y := f32s(k.states[0])[:rows*cols], f32s(aligned(4*rows*cols))
+	x, y := f32s(k.states[0])[:rows*cols], f32s(k.alloc(4*rows*cols))
 	for i := range x {
 		x[i] = float32(i%997) / 100
 	}
@@ -173,7 +174,7 @@ func prepare(b *testing.B, target *Target, text string) *prepared {
 	machine := target.Machine
 	built, err := Build(m, machine, Options{Target: target})
 	require.NoError(b, err)
-	p := &prepared{native: nativeOf(b, built.Program)}
+	p := &prepared{native: nativeOf(b, built.Program, runtimeMemory(b))}
 	block := &built.Program.Entries[0].Block
 	bufs := p.buffers(block)
 	p.out = bufs[block.Outputs[0].Buf]
@@ -192,6 +193,21 @@ func prepare(b *testing.B, target *Target, text string) *prepared {
 		}
 	}
 	return p
+}
+
+// runtimeMemory hands out memory as the runtime does (region in runtime/memory.go): huge pages where there
+// are any. On small ones a kernel's time depends on where they happen to lie: softmax took 1.55 ms or 1.95
+// ms, from one process to the next.
+func runtimeMemory(b *testing.B) func(n int) []byte {
+	const hugePage = 2 << 20
+	return func(n int) []byte {
+		size := (max(n, 1) + hugePage - 1) / hugePage * hugePage
+		data, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+		require.NoError(b, err)
+		_ = unix.Madvise(data, unix.MADV_HUGEPAGE)
+		b.Cleanup(func() { _ = unix.Munmap(data) })
+		return data[:n:n]
+	}
 }
 
 func (p *prepared) run() {
@@ -254,8 +270,20 @@ func peakFlops(b *testing.B, target *Target) float64 {
 	return 2 * chains * float64(lanes) * steps / times[0]
 }
 
-// openBLAS loads the library, if there is one, and returns its product on one thread.
-func openBLAS() (gemm func(p *product, x, w, y []float32), reason string) {
+// openBLAS loads the library, if there is one, and returns its product on one thread, with the kernels for
+// this machine's vectors: a processor younger than itself it takes for the oldest, which is four times slower.
+func openBLAS(target *Target) (gemm func(p *product, x, w, y []float32), reason string) {
+	core := "HASWELL"
+	if target.Name == "avx512" {
+		core = "SKYLAKEX"
+	}
+	libc, err := purego.Dlopen("libc.so.6", purego.RTLD_NOW)
+	if err != nil {
+		return nil, err.Error()
+	}
+	var setenv func(name, value string, overwrite int32) int32
+	purego.RegisterLibFunc(&setenv, libc, "setenv")
+	setenv("OPENBLAS_CORETYPE", core, 0)
 	lib, err := purego.Dlopen("libopenblas.so.0", purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		return nil, "no libopenblas.so.0 (scripts/install-peers.sh installs it)"

@@ -25,6 +25,7 @@ import (
 type native struct {
 	t       testing.TB
 	p       *program.Program
+	alloc   func(n int) []byte
 	arena   []byte
 	work    []byte
 	states  [][]byte
@@ -32,18 +33,18 @@ type native struct {
 	lib     uintptr
 }
 
-func nativeOf(t testing.TB, p *program.Program) *native {
-	n := &native{t: t, p: p, arena: aligned(int(p.Arena) + 64), work: aligned(int(p.Work) + 64)}
+func nativeOf(t testing.TB, p *program.Program, alloc func(n int) []byte) *native {
+	n := &native{t: t, p: p, alloc: alloc, arena: alloc(int(p.Arena) + 64), work: alloc(int(p.Work) + 64)}
 	for _, s := range p.States {
 		b := program.Buffer{Elem: s.Elem, Dims: s.Dims}
 		size, _ := b.Bytes()
-		n.states = append(n.states, aligned(int(size)+64))
+		n.states = append(n.states, alloc(int(size)+64))
 	}
 	local := int64(64)
 	for _, k := range p.Kernels {
 		local = max(local, k.Local)
 	}
-	n.scratch = aligned(int(local))
+	n.scratch = alloc(int(local))
 	file := filepath.Join(t.TempDir(), "program.so")
 	require.NoError(t, os.WriteFile(file, p.Object, 0o755))
 	lib, err := purego.Dlopen(file, purego.RTLD_NOW|purego.RTLD_LOCAL)
@@ -66,9 +67,9 @@ func (n *native) buffers(b *program.Block) [][]byte {
 		case program.HomeState:
 			bufs[i] = n.states[x.State]
 		case program.HomeConst:
-			bufs[i] = append(aligned(int(size) + 1)[:0], x.Data...)
+			bufs[i] = append(n.alloc(int(size) + 1)[:0], x.Data...)
 		default:
-			bufs[i] = aligned(int(size) + 64)
+			bufs[i] = n.alloc(int(size) + 64)
 		}
 	}
 	return bufs
@@ -236,7 +237,7 @@ func checkPrograms(t *testing.T, target *Target) {
 
 func checkProgram(t *testing.T, b *Built, g *ir.Graph) {
 	lens := lensOf(g)
-	pages, loops, code := NewMachine(b), NewMachine(b), nativeOf(t, b.Program)
+	pages, loops, code := NewMachine(b), NewMachine(b), nativeOf(t, b.Program, aligned)
 	pages.Lens, loops.Lens, loops.Step, pages.Typed, loops.Typed = lens, lens, "expand", true, true
 	for i, s := range b.Program.States {
 		d := spread(randomTensor(s.Name, 0, s.Elem, s.Dims), ir.TensorOf(s.Elem, s.Dims...))

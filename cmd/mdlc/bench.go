@@ -60,7 +60,7 @@ func (c *benchCommand) Run(t *terminal) error {
 		return err
 	}
 	defer os.RemoveAll(out)
-	r := &runCommand{modelWords: c.modelWords, modelFlags: c.modelFlags, runFlags: c.runFlags, SaveEvery: "30s", Out: out, given: c.given}
+	r := &runCommand{modelWords: c.modelWords, modelFlags: c.modelFlags, runFlags: c.runFlags, SaveEvery: "30s", Out: out, given: c.given, fresh: true}
 	f := &figures{Model: c.File, Rounds: c.Rounds}
 	if err := c.measure(t, r, f); err != nil || c.Turns {
 		return err

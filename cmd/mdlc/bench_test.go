@@ -104,3 +104,18 @@ func TestBenchCountsTurns(t *testing.T) {
 		require.Zero(t, f.Rows)
 	}
 }
+
+// What is measured begins with the model's first values, not with zeros: those are another load, for memory and for loops that end by what they compute.
+func TestBenchBeginsWithFirstValues(t *testing.T) {
+	dir, _ := model(t)
+	file := filepath.Join(dir, "drawn.mdl")
+	const src = "state x: f32[4096] ~ normal()\nsample spread() {\n  assert(mean(x^2) > 0.5)\n  show mean(x)\n}\neval spread {\n  assert(mean(x^2) > 0.5)\n  report m = mean(x)\n}\n"
+	require.NoError(t, os.WriteFile(file, []byte(src), 0o644))
+	for _, word := range []string{"sample", "eval"} {
+		_, stderr, code := call("bench", file, word, "--rounds=1")
+		require.Zero(t, code, stderr)
+	}
+	_, stderr, code := call("bench", file, "sample", "nope")
+	require.NotZero(t, code)
+	require.Contains(t, stderr, "spread", "an unknown name is told what there is")
+}

@@ -102,16 +102,19 @@ func newCompilation(t *terminal, file string, m modelFlags, flags []runtime.Flag
 	return x, err
 }
 
-// keep drops the entries that are not needed. If none is left, all stay: then
-// the run fails with the names that there are.
-func (x *compilation) keep(needed func(*ir.Entry) bool) {
+// keep drops the entries that are not needed; what starts fresh needs the first values, too. If none is left, all
+// stay: then the run fails with the names that there are.
+func (x *compilation) keep(needed func(*ir.Entry) bool, fresh bool) {
 	var kept []*ir.Entry
+	found := false
 	for _, e := range x.module.Entries {
-		if needed(e) {
+		need := needed(e)
+		found = found || need
+		if need || fresh && e.Kind == ir.EntryInit {
 			kept = append(kept, e)
 		}
 	}
-	if kept != nil {
+	if found {
 		x.module.Entries = kept
 	}
 }

@@ -47,6 +47,7 @@ type runCommand struct {
 	CheckNumbers bool `help:"When something becomes infinite or NaN, repeat the step and tell the line that made it. Slow."`
 
 	given
+	fresh    bool // starts with the model's first values, whatever it runs, and not with weights of the run folder
 	device   *runtime.Device
 	pastData map[string]string // --data of the run whose weights this one takes
 }

@@ -92,7 +92,7 @@ func (c *runCommand) compilation(t *terminal, out string) (*compilation, error) 
 	if err := c.compileFor(x); err != nil {
 		return nil, err
 	}
-	x.keep(c.needs(out))
+	x.keep(c.needs(out), c.fresh)
 	return x, nil
 }
 

@@ -1,6 +1,11 @@
 package passes
 
-import "mdlc/ir"
+import (
+	"slices"
+
+	"mdlc/ir"
+	"mdlc/ir/index"
+)
 
 // rowLimit bounds the elements of one row reduction over several axes. Its order
 // of additions is sequential in steps of 64, so that longer rows would not share out over workers.
@@ -17,7 +22,9 @@ const rowLimit = 4096
 //	%2 = reduce sum[0] %1 : f32[C]
 //
 // A row is the longest run of reduced axes at the end that has at most rowLimit
-// elements, at least the last axis. argmax and argmin have one axis, or the flat index over one row, and stay.
+// elements, at least the last axis. Axes of one element at the end do not count: they are
+// left out, so that what is a row in a batch of two is one in a batch of one.
+// argmax and argmin have one axis, or the flat index over one row, and stay.
 func Decompose(g *ir.Graph) (*ir.Graph, error) {
 	return rewrite(g, func(*ir.Graph) rule {
 		return func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error) {
@@ -31,6 +38,18 @@ func Decompose(g *ir.Graph) (*ir.Graph, error) {
 }
 
 func decompose(b *ir.Builder, kind ir.ReduceKind, at []int, x *ir.Node) *ir.Node {
+	if len(at) == 0 {
+		return b.Reduce(kind, at, x)
+	}
+	if short := withoutUnits(b, x, at[len(at)-1]+1); short != x {
+		y := decompose(b, kind, at, short)
+		left := make([]int, y.Type.Rank())
+		for k := range left {
+			left[k] = k
+		}
+		units := x.Type.Dims[short.Type.Rank():]
+		return b.Broadcast(y, slices.Concat(y.Type.Dims, units), left...)
+	}
 	cut := len(at) // at[cut:] is the row
 	size := 1
 	for k := x.Type.Rank() - 1; cut > 0 && at[cut-1] == k; k-- {
@@ -44,4 +63,20 @@ func decompose(b *ir.Builder, kind ir.ReduceKind, at []int, x *ir.Node) *ir.Node
 		return b.Reduce(kind, at, x)
 	}
 	return decompose(b, kind, at[:cut], b.Reduce(kind, at[cut:], x))
+}
+
+// withoutUnits is x without its axes from number `from` on, if each has one element.
+func withoutUnits(b *ir.Builder, x *ir.Node, from int) *ir.Node {
+	dims := x.Type.Dims
+	if from == len(dims) || slices.ContainsFunc(dims[from:], func(d ir.Dim) bool { return d.Size != 1 || d.Len != nil }) {
+		return x
+	}
+	out := make([]*index.Expr, len(dims))
+	for k := range out {
+		out[k] = index.C(0)
+		if k < from {
+			out[k] = ir.Var(k)
+		}
+	}
+	return b.Index(x, dims[:from], out, nil)
 }

@@ -76,7 +76,7 @@ func (b *builder) setting(flag, text string, old Value) Value {
 	if _, ok := old.(Text); ok {
 		return Text(text)
 	}
-	expr, err := exprParser.ParseString(flag, text)
+	expr, err := exprParser().ParseString(flag, text)
 	if err == nil {
 		var v Value
 		b.src[flag] = text

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/alecthomas/participle/v2"
@@ -170,8 +171,11 @@ var fileParser = participle.MustBuild[File](
 	participle.UseLookahead(1),
 )
 
-var exprParser = participle.MustBuild[Expr](
-	participle.Lexer(tokens),
-	participle.Elide("Comment", "Space"),
-	participle.UseLookahead(1),
-)
+// exprParser is made when a setting asks for it: a grammar takes milliseconds.
+var exprParser = sync.OnceValue(func() *participle.Parser[Expr] {
+	p, err := participle.ParserForProduction[Expr](fileParser)
+	if err != nil {
+		panic(err) // the grammar has expressions
+	}
+	return p
+})

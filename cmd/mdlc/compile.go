@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -42,6 +43,7 @@ func (c *compileCommand) Run(t *terminal) error {
 	if err := errors.Join(c.checkNames(), c.checkOut()); err != nil {
 		return err
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(collectAt())) // for all of it: each of its parts would collect at its end
 	x, err := newCompilation(t, c.File, c.modelFlags, nil)
 	if err != nil {
 		return err

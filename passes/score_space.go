@@ -289,10 +289,9 @@ func common(a, b []int) bool {
 	return slices.ContainsFunc(a, func(l int) bool { return slices.Contains(b, l) })
 }
 
-// fits checks that each value has the axes of its part, and what is stored: nothing wide, and of a sum one value.
+// fits checks that each value has the axes of its part, and that nothing wide is stored.
 func (s *scoreSpace) fits() bool {
 	limit := s.f.bytes(s.t.set[s.root]) / scoreRatio
-	left := make([]bool, len(s.t.set))
 	sweeps := make([]int, len(s.t.set))
 	for at, i := range s.t.set {
 		for _, r := range s.f.reads[i] {
@@ -323,12 +322,6 @@ func (s *scoreSpace) fits() bool {
 			if labels == nil || !slices.Equal(labels, s.set(s.of[at], s.value(s.of[at]))) {
 				return false
 			}
-		}
-		if product := s.of[at]; stored && product >= 0 {
-			if left[product] {
-				return false
-			}
-			left[product] = true
 		}
 		if sweeps[at] > maxSweeps || stored && s.f.bytes(i) > limit {
 			return false

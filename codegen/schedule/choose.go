@@ -96,11 +96,26 @@ func (c *chooser) split() bool {
 		if !ok || c.group.member(stores) != nil {
 			continue
 		}
-		if !c.apart && c.fuse(stores) || c.join(stores) || c.splitDots(stores) || c.splitSums(stores) || c.splitRows(stores) {
+		if !c.apart && c.fuse(stores) || c.join(stores) || c.splitDots(stores) || c.splitForeign(stores) || c.splitSums(stores) || c.splitRows(stores) {
 			return c.err == nil
 		}
 	}
 	return false
+}
+
+// splitForeign puts a product and the stores of it in a page of their own where other stores have axes that it has not.
+func (c *chooser) splitForeign(stores []*loop.Store) bool {
+	d := dotIn(stores)
+	if d == nil || d.Instr != "" {
+		return false
+	}
+	deps := newDepends()
+	own := deps.value(d)
+	if !slices.ContainsFunc(stores, func(s *loop.Store) bool { return len(minus(deps.store(s), own)) > 0 }) {
+		return false
+	}
+	c.do(Pack, d.Name, 0, "phase")
+	return true
 }
 
 // splitSums gives long column sums a second phase.

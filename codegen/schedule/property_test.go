@@ -123,6 +123,19 @@ var shapes = map[string]func(a, b, c int) string{
   DV[s,h,g] = dot[t](p, DO[t,h,g])
 }`, min(a, 40), b%9+1, min(c, 40))
 	},
+	"results of products": func(a, b, c int) string {
+		return fmt.Sprintf(`kernel k(in Q: f32[%[1]d,4,%[2]d], in K: f32[%[3]d,4,%[2]d], out DQ: f32[%[1]d,4,%[2]d], out EQ: f32[%[1]d,4,%[2]d], out DK: f32[%[3]d,4,%[2]d], out EK: f32[%[3]d,4,%[2]d], out FK: f32[%[3]d,4,%[2]d]) {
+  axis h: 4, t: %[1]d, s: %[3]d, d: %[2]d, f: %[2]d, i: %[2]d
+  p = exp(dot[d](Q[t,h,d], K[s,h,d]))
+  q = dot[s](p, K[s,h,f])
+  k = dot[t](p, Q[t,h,i])
+  DQ[t,h,f] = q
+  EQ[t,h,f] = exp(q) + tanh(Q[t,h,f])
+  DK[s,h,i] = k
+  EK[s,h,i] = k + K[s,h,i]
+  FK[s,h,i] = exp(k) * tanh(k + K[s,h,i])
+}`, min(a, 40), b%9+1, min(c, 40))
+	},
 	"vector products": func(a, b, c int) string {
 		return fmt.Sprintf(`kernel k(in X: f32[%[3]d], in W: f32[%[3]d,%[2]d], in V: f32[%[2]d], out Y: f32[%[2]d], out Z: f32[]) {
   axis j: %[2]d, k: %[3]d, l: %[2]d

@@ -94,7 +94,13 @@ func finished(t require.TestingT, k *loop.Kernel) {
 		require.False(t, a.Def == nil && a.Bind == loop.Open && !inner[a], "axis %s is open", a.Name)
 	}
 	require.NoError(t, loop.Verify(k), k.String())
-	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
+	deps := newDepends()
+	eachStmt(k.Body, func(s loop.Stmt, vs []*loop.Value) {
+		if s, ok := s.(*loop.Store); ok {
+			for _, a := range deps.store(s) {
+				require.NotEqual(t, loop.Open, a.Bind, "axis %s is open where %s is stored", a.Name, s.Buf.Name)
+			}
+		}
 		walk(vs, func(v *loop.Value) {
 			lanes, points := 0, 1
 			for _, a := range v.Axes {

@@ -59,8 +59,8 @@ func splitSums(k *loop.Kernel, a *loop.Axis) error {
 	})
 }
 
-// packValue gives value v to a work buffer in a page of its own, before the page that uses it. Where one store needs it
-// and little else, that is the page.
+// packValue gives value v to a work buffer in a page of its own, before the page that uses it. Where the stores that need it
+// need little else, they are that page.
 func packValue(k *loop.Kernel, v *loop.Value) error {
 	return inPage(k, func(page []loop.Stmt) ([][]loop.Stmt, error) {
 		stores, ok := equations(page)
@@ -69,13 +69,13 @@ func packValue(k *loop.Kernel, v *loop.Value) error {
 		}
 		first := freshAxes(k)
 		same := newCloner()
-		if at := onlyUser(stores, v); at >= 0 && len(stores) > 1 {
-			return [][]loop.Stmt{{first.store(stores[at])}, same.body(stmts(without(stores, at)))}, nil
+		if users, others := usersOf(stores, v); len(others) > 0 && mayBePage(users, others, v) {
+			return [][]loop.Stmt{first.body(stmts(users)), same.body(stmts(others))}, nil
 		}
 		store := materialise(k, v, newDepends(), same, nil, "pack")
 		page, rest := []loop.Stmt{first.store(store)}, []*loop.Store{}
 		for i, s := range stores {
-			if sharesSums(s, v) && mayGoFirst(stores, i) {
+			if sharesSums(s, v) && mayGoFirst(stores[i:i+1], without(stores, i)) {
 				page = append(page, first.store(s))
 			} else {
 				rest = append(rest, s)
@@ -85,21 +85,31 @@ func packValue(k *loop.Kernel, v *loop.Value) error {
 	})
 }
 
-// onlyUser is the place of the store that alone needs v, computes little beside it, and may run before the others; -1 where there is none.
-func onlyUser(stores []*loop.Store, v *loop.Value) int {
-	at := slices.IndexFunc(stores, func(s *loop.Store) bool { return uses([]*loop.Store{s}, v) })
-	if uses(without(stores, at), v) || !mayGoFirst(stores, at) {
-		return -1
+// usersOf are the stores that need v, and the others.
+func usersOf(stores []*loop.Store, v *loop.Value) (users, others []*loop.Store) {
+	for _, s := range stores {
+		if uses([]*loop.Store{s}, v) {
+			users = append(users, s)
+		} else {
+			others = append(others, s)
+		}
 	}
-	cost, sums := 0.0, false
-	walkUnknown(operands(stores[at]), map[*loop.Value]bool{v: true}, func(x *loop.Value) {
-		sums = sums || isReduction(x)
-		cost += x.Op.Info().Cost
-	})
-	if sums || cost >= spillCost {
-		return -1
+	return users, others
+}
+
+// mayBePage reports whether the stores that need v compute little beside it, at its own points, and may run before the others.
+func mayBePage(users, others []*loop.Store, v *loop.Value) bool {
+	deps := newDepends()
+	fits := mayGoFirst(users, others)
+	for _, s := range users {
+		cost := 0.0
+		walkUnknown(operands(s), map[*loop.Value]bool{v: true}, func(x *loop.Value) {
+			fits = fits && !isReduction(x)
+			cost += x.Op.Info().Cost
+		})
+		fits = fits && cost < spillCost && len(minus(deps.store(s), deps.value(v))) == 0
 	}
-	return at
+	return fits
 }
 
 // sharesSums reports whether s needs what v sums up, not v itself, and no product.
@@ -114,11 +124,10 @@ func sharesSums(s *loop.Store, v *loop.Value) bool {
 	return shared && !other
 }
 
-// mayGoFirst reports whether the store at may run before the others: none of them accesses its buffer.
-func mayGoFirst(stores []*loop.Store, at int) bool {
-	rest := without(stores, at)
-	reads, written := buffersOf(stmts(rest))
-	return !written[stores[at].Buf] && !reads[stores[at].Buf]
+// mayGoFirst reports whether some stores may run before others: none of those accesses a buffer of these.
+func mayGoFirst(stores, others []*loop.Store) bool {
+	reads, written := buffersOf(stmts(others))
+	return !slices.ContainsFunc(stores, func(s *loop.Store) bool { return written[s.Buf] || reads[s.Buf] })
 }
 
 func without(stores []*loop.Store, at int) []*loop.Store {

@@ -119,11 +119,21 @@ func (b *Built) Emit(t *Target) error {
 		if !t.GPU { // whose blocks have it as shared memory
 			out.Local = int64(k.Emitted.Scratch)
 		}
-		out.Phases = nil
-		for _, ph := range k.Emitted.Phases {
-			points, err := k.points(ph)
+		out.Phases, out.Rounds = nil, nil
+		for n, ph := range k.Emitted.Phases {
+			points, err := k.points(ph.Symbol, ph.Points())
 			if err != nil {
 				return err
+			}
+			if r := ph.Round; r != nil && out.Rounds == nil {
+				count, err := k.points(ph.Symbol, []*loop.Value{r.Extent})
+				if err != nil {
+					return err
+				}
+				out.Rounds = &program.Rounds{From: n, Count: count}
+			}
+			if ph.Round != nil {
+				out.Rounds.To = n + 1
 			}
 			out.Phases = append(out.Phases, program.Phase{Symbol: ph.Symbol, Points: points, Threads: ph.Threads, PerBlock: ph.PerBlock, Shared: ph.Shared})
 		}
@@ -159,8 +169,8 @@ func (b *Built) Emitted() []*Emitted {
 	return out
 }
 
-// points is the number of points of a phase over the kernel's lengths n0, n1, ….
-func (k *BuiltKernel) points(ph EmittedPhase) (*index.Expr, error) {
+// points is the product of extents that a phase has, over the kernel's lengths n0, n1, ….
+func (k *BuiltKernel) points(phase string, extents []*loop.Value) (*index.Expr, error) {
 	lens := map[string]*index.Expr{}
 	for i, buf := range params(k.Page) {
 		if k.args[i].role == symbol {
@@ -168,10 +178,10 @@ func (k *BuiltKernel) points(ph EmittedPhase) (*index.Expr, error) {
 		}
 	}
 	total := index.C(1)
-	for _, v := range ph.Points() {
+	for _, v := range extents {
 		e, err := lengthExpr(v, lens)
 		if err != nil {
-			return nil, fmt.Errorf("kernel %s: phase %s: %w", k.Page.Name, ph.Symbol, err)
+			return nil, fmt.Errorf("kernel %s: phase %s: %w", k.Page.Name, phase, err)
 		}
 		total = index.Prod(total, e)
 	}

@@ -42,6 +42,7 @@ type function struct {
 type EmittedPhase struct {
 	Symbol string
 	Par    []*loop.Axis // the points are their product, last fastest; empty: one point
+	Round  *loop.Axis   // of which it is launched for each index, with those beside it that have it; nil: once
 
 	Threads, PerBlock, Shared int // of a block, where lanes are threads: its threads, its points, and its bytes of shared memory
 }
@@ -103,12 +104,16 @@ func emit(k *loop.Kernel, t *Target, made *parallel.Memo[sharedFunction]) (out *
 			out.Scratch += (bufferBytes(buf) + 63) / 64 * 64
 		}
 	}
-	for i, body := range splitPhases(k.Body) {
+	for i, ph := range phasesOf(k.Body, nil) {
+		body := ph.body
 		par := schedule.PointAxes(k, body)
 		name := fmt.Sprintf("%s_p%d", k.Name, i)
 		if t.GPU {
-			e.warpPhase(out, name, body, par)
+			e.warpPhase(out, name, ph, par)
 			continue
+		}
+		if ph.round != nil {
+			e.fail("rounds of launches on a CPU")
 		}
 		inner, bufs := e.bodyFunc(name+".body", body, par)
 		code := e.function(inner)
@@ -161,15 +166,21 @@ func bufferBytes(b *loop.Buffer) int {
 	return n * b.Elem.Size()
 }
 
-func splitPhases(body []loop.Stmt) [][]loop.Stmt {
-	out := [][]loop.Stmt{nil}
-	for _, s := range body {
-		if _, ok := s.(*loop.Phase); ok {
-			out = append(out, nil)
-			continue
+// phaseBody is what a phase does, in rounds over an axis or once.
+type phaseBody struct {
+	body  []loop.Stmt
+	round *loop.Axis
+}
+
+// phasesOf are the phases of a body that is in rounds over an axis, or not.
+func phasesOf(body []loop.Stmt, round *loop.Axis) []phaseBody {
+	var out []phaseBody
+	for _, s := range loop.Segments(body) {
+		if s.Loop != nil {
+			out = append(out, phasesOf(s.Loop.Body, s.Loop.Axis)...)
+		} else {
+			out = append(out, phaseBody{s.Body, round})
 		}
-		last := len(out) - 1
-		out[last] = append(out[last], s)
 	}
 	return out
 }

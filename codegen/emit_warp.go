@@ -149,8 +149,10 @@ func (b *block) place(body []loop.Stmt) {
 
 func panelBytes(buf *loop.Buffer) int { return (bufferBytes(buf) + 63) / 64 * 64 }
 
-// warpPhase emits a phase as a kernel of a GPU whose parameters are the addresses of all buffers and the number of points.
-func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*loop.Axis) {
+// warpPhase emits a phase as a kernel of a GPU whose parameters are the addresses of all buffers, the number of points and, if it is
+// launched in rounds, which one this is.
+func (e *emitter) warpPhase(out *Emitted, name string, ph phaseBody, par []*loop.Axis) {
+	body := ph.body
 	e.bufs, e.used = map[*loop.Buffer]*ir.Param{}, nil
 	f := e.b.Start(name)
 	f.CallingConv = enum.CallingConvPTXKernel
@@ -159,6 +161,10 @@ func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*
 		e.buffer(b)
 	}
 	points := ir.NewParam("", types.I64)
+	round := ir.NewParam("", types.I64)
+	if ph.round != nil { // that it is of 32 bits is for LLVM to know
+		e.bind[ph.round] = binding{v: e.b.Block.NewZExt(e.b.Block.NewTrunc(round, types.I32), types.I64)}
+	}
 	block := e.blockOf(body, par)
 	e.parts = block.parts
 	e.shared = exchanged(body)
@@ -204,10 +210,13 @@ func (e *emitter) warpPhase(out *Emitted, name string, body []loop.Stmt, par []*
 		f.Params = append(f.Params, p)
 	}
 	f.Params = append(f.Params, points)
+	if ph.round != nil {
+		f.Params = append(f.Params, round)
+	}
 	code := e.function(f)
 	code.threads, code.resident = block.warps*warpThreads, block.resident
 	out.funcs = append(out.funcs, code)
-	out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par, Threads: code.threads, PerBlock: block.points, Shared: block.points * block.scratch})
+	out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par, Round: ph.round, Threads: code.threads, PerBlock: block.points, Shared: block.points * block.scratch})
 }
 
 // special reads a register of the GPU that tells the thread's place.

@@ -82,24 +82,22 @@ func (m *emulated) try(bufs [][]byte) error {
 		args = append(args, x)
 	}
 	m.stats = nil
-	for _, ph := range m.e.Phases {
-		points := 1
-		for _, v := range ph.Points() {
-			points *= m.extent(v, bufs)
+	for from := 0; from < len(m.e.Phases); {
+		to, rounds := from+1, 1
+		if r := m.e.Phases[from].Round; r != nil {
+			rounds = m.extent(r.Extent, bufs)
+			for to < len(m.e.Phases) && m.e.Phases[to].Round == r {
+				to++
+			}
 		}
-		if points == 0 {
-			continue
+		for round := range rounds {
+			for _, ph := range m.e.Phases[from:to] {
+				if err := m.launch(ph, round, bufs, args); err != nil {
+					return err
+				}
+			}
 		}
-		k, err := m.module.Kernel(ph.Symbol)
-		if err != nil {
-			return err
-		}
-		blocks := (points + ph.PerBlock - 1) / ph.PerBlock
-		s, err := m.device.Launch(k, [3]int{blocks, 1, 1}, [3]int{ph.Threads, 1, 1}, ph.Shared, append(args[:len(args):len(args)], points)...)
-		if err != nil {
-			return err
-		}
-		m.stats = append(m.stats, s)
+		from = to
 	}
 	for i, b := range params(m.k) {
 		if b.Mode != loop.In {
@@ -109,6 +107,31 @@ func (m *emulated) try(bufs [][]byte) error {
 		}
 	}
 	return nil
+}
+
+// launch runs a phase, in a round if it has those.
+func (m *emulated) launch(ph EmittedPhase, round int, bufs [][]byte, args []any) error {
+	points := 1
+	for _, v := range ph.Points() {
+		points *= m.extent(v, bufs)
+	}
+	if points == 0 {
+		return nil
+	}
+	k, err := m.module.Kernel(ph.Symbol)
+	if err != nil {
+		return err
+	}
+	args = append(args[:len(args):len(args)], points)
+	if ph.Round != nil {
+		args = append(args, round)
+	}
+	blocks := (points + ph.PerBlock - 1) / ph.PerBlock
+	s, err := m.device.Launch(k, [3]int{blocks, 1, 1}, [3]int{ph.Threads, 1, 1}, ph.Shared, args...)
+	if err == nil {
+		m.stats = append(m.stats, s)
+	}
+	return err
 }
 
 // extent is that of an axis, which may be data.

@@ -54,7 +54,13 @@ func (m *emulated) keep(t *testing.T, before [][]byte, want map[string]*loop.Dat
 		number = len(r.p.Kernels)
 		r.kernels[m.k] = number
 		k := program.Kernel{Name: m.k.Name, Args: len(buffers)}
-		for _, ph := range m.e.Phases {
+		for i, ph := range m.e.Phases {
+			if r := ph.Round; r != nil {
+				if k.Rounds == nil {
+					k.Rounds = &program.Rounds{From: i, Count: index.C(r.Max)}
+				}
+				k.Rounds.To = i + 1
+			}
 			points := 1
 			for _, a := range ph.Par {
 				points *= a.Max

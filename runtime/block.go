@@ -52,6 +52,8 @@ type launch struct {
 	moving  []movingArg
 	scratch []piece
 	phases  []phase
+	rounds  code // how often those phases run that have rounds
+	round   int  // which it is now
 }
 
 type movingArg struct {
@@ -64,6 +66,7 @@ type phase struct {
 	src    *program.Phase
 	fn     uintptr
 	points code
+	rounds bool // it runs in rounds, with those beside it that do
 	ran    bool // once, on a device that wants to know
 }
 
@@ -277,17 +280,30 @@ func (x *binder) launch(src *program.Launch) (*launch, error) {
 	for i, e := range src.Lens {
 		lens[fmt.Sprintf("n%d", i)] = e
 	}
+	count := func(e *index.Expr) (code, error) {
+		c, err := x.expr(e.Subst(func(name string) *index.Expr { return lens[name] }))
+		if err != nil {
+			return c, fmt.Errorf("kernel %s: %w", k.Name, err)
+		}
+		return c, nil
+	}
+	if k.Rounds != nil {
+		var err error
+		if l.rounds, err = count(k.Rounds.Count); err != nil {
+			return nil, err
+		}
+	}
 	for i := range k.Phases {
 		ph := &k.Phases[i]
-		points, err := x.expr(ph.Points.Subst(func(name string) *index.Expr { return lens[name] }))
+		points, err := count(ph.Points)
 		if err != nil {
-			return nil, fmt.Errorf("kernel %s: %w", k.Name, err)
+			return nil, err
 		}
 		fn, err := x.m.device.function(src.Kernel, ph)
 		if err != nil {
 			return nil, err
 		}
-		l.phases = append(l.phases, phase{src: ph, fn: fn, points: points})
+		l.phases = append(l.phases, phase{src: ph, fn: fn, points: points, rounds: k.Rounds.Has(i)})
 	}
 	return l, nil
 }

@@ -231,6 +231,9 @@ func (d *cudaDevice) launch(l *launch, ph *phase, points int) error {
 		d.args = append(d.args, uint64(l.args[i]))
 	}
 	d.args = append(d.args, uint64(points))
+	if ph.rounds {
+		d.args = append(d.args, uint64(l.round))
+	}
 	if d.noting != nil {
 		d.noting.kernel(d.functions[ph.fn], blocks, ph.src, d.args)
 		return nil

@@ -101,11 +101,15 @@ func (d *gpuEmulator) launch(l *launch, ph *phase, points int) error {
 	if blocks <= 0 {
 		return nil
 	}
-	params := make([]any, 0, len(l.src.Args)+1)
+	params := make([]any, 0, len(l.src.Args)+2)
 	for i := range l.src.Args {
 		params = append(params, uint64(l.args[i]))
 	}
-	_, err := d.gpu.Launch(d.kernels[ph.fn], [3]int{blocks, 1, 1}, [3]int{ph.src.Threads, 1, 1}, ph.src.Shared, append(params, points)...)
+	params = append(params, points)
+	if ph.rounds {
+		params = append(params, l.round)
+	}
+	_, err := d.gpu.Launch(d.kernels[ph.fn], [3]int{blocks, 1, 1}, [3]int{ph.src.Threads, 1, 1}, ph.src.Shared, params...)
 	if err != nil {
 		return kernelError(&d.program.Kernels[l.kernel], err)
 	}

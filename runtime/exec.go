@@ -192,7 +192,6 @@ func (b *block) begin(t *turns, turn int) error {
 }
 
 func (b *block) launch(l *launch) error {
-	b.launches++
 	for i := range l.moving {
 		m := &l.moving[i]
 		l.args[m.arg] = m.base + uintptr(m.offset.eval(b.slots))
@@ -215,11 +214,26 @@ func (b *block) launch(l *launch) error {
 	return err
 }
 
+// phases launches all phases of l, some of them round by round.
 func (b *block) phases(l *launch) error {
-	for i := range l.phases {
-		if err := b.device.launch(l, &l.phases[i], l.phases[i].points.eval(b.slots)); err != nil {
-			return err
+	for i := 0; i < len(l.phases); {
+		n, rounds := 1, 1
+		if l.phases[i].rounds {
+			rounds = l.rounds.eval(b.slots)
+			for i+n < len(l.phases) && l.phases[i+n].rounds {
+				n++
+			}
 		}
+		for l.round = range rounds {
+			for j := range n {
+				ph := &l.phases[i+j]
+				b.launches++
+				if err := b.device.launch(l, ph, ph.points.eval(b.slots)); err != nil {
+					return err
+				}
+			}
+		}
+		i += n
 	}
 	return nil
 }

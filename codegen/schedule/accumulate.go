@@ -30,7 +30,7 @@ func (w *sweeper) varies(red *loop.Value, rest []*loop.Axis) []*loop.Axis {
 // a carry, or, where its result varies along loops inside, in memory.
 func (w *sweeper) accumulate(a *loop.Axis, rest []*loop.Axis, t *task, n *acc, f *loop.For, p *plan, before *[]loop.Stmt, s *scope) {
 	varies := w.varies(n.red, rest)
-	if len(varies) == 0 {
+	if len(varies) == 0 && !slices.Contains(w.rounds, a.Name) { // what a launch leaves for the next is in memory
 		in := &loop.Value{Op: loop.CarryIn, Elem: n.red.Elem, Name: "a"}
 		init := t.acc.init
 		if init == nil { // a dot's accumulator starts from 0

@@ -18,8 +18,8 @@ import (
 //
 // Pages between that need nothing of them are before, others after.
 
-// block makes one page of those that opts name and panels of the buffers that only it uses.
-func block(k *loop.Kernel, opts []loop.Opt) error {
+// block makes one page of those that opts name, or rounds of launches, and panels of the buffers that only it uses.
+func block(k *loop.Kernel, opts []loop.Opt, rounds []string) error {
 	same := newCloner()
 	outer := map[*loop.Axis]bool{}
 	for _, o := range opts {
@@ -31,7 +31,7 @@ func block(k *loop.Kernel, opts []loop.Opt) error {
 		if err != nil {
 			return illegal(k, "block", o, err)
 		}
-		if a == b || a.Bind != b.Bind || a.Bind != loop.Par && a.Bind != loop.Loop || a.Def != nil || b.Def != nil || !sameValue(a.Extent, b.Extent) {
+		if a == b || a.Bind != b.Bind || slices.Contains(rounds, a.Name) != slices.Contains(rounds, b.Name) || a.Bind != loop.Par && a.Bind != loop.Loop || a.Def != nil || b.Def != nil || !sameValue(a.Extent, b.Extent) {
 			return illegal(k, "block", o, fmt.Errorf("%s and %s are not the same points or turns", o.Axis, o.Word))
 		}
 		same.axes[a] = b
@@ -54,9 +54,17 @@ func block(k *loop.Kernel, opts []loop.Opt) error {
 			before = append(before, p)
 		}
 	}
-	whole, err := merge(members, outer)
+	var whole []loop.Stmt
+	var err error
+	mode := loop.Local
+	if len(rounds) > 0 {
+		mode = loop.Work
+		whole, before, after, err = inRounds(members, outer, before, after)
+	} else {
+		whole, err = merge(members, outer)
+	}
 	if err == nil {
-		err = panels(k, members, slices.Concat(before, after), outer)
+		err = panels(k, members, slices.Concat(before, after), outer, mode)
 	}
 	if err != nil {
 		return fmt.Errorf("kernel %s: step block: %w", k.Name, err)
@@ -114,9 +122,9 @@ func merge(pages [][]loop.Stmt, outer map[*loop.Axis]bool) ([]loop.Stmt, error) 
 	return slices.Concat(before, []loop.Stmt{whole}, after), nil
 }
 
-// panels makes panels of the buffers of members that others do not use. What passes from one member to another is to be
-// written and read at the same outer indices.
-func panels(k *loop.Kernel, members, others [][]loop.Stmt, outer map[*loop.Axis]bool) error {
+// panels makes panels, in memory of a mode, of the buffers of members that others do not use. What passes from one member to another is
+// to be written and read at the same outer indices.
+func panels(k *loop.Kernel, members, others [][]loop.Stmt, outer map[*loop.Axis]bool, mode loop.Mode) error {
 	for _, b := range slices.Clone(k.Bufs) {
 		users, written := 0, false
 		for _, p := range members {
@@ -138,7 +146,7 @@ func panels(k *loop.Kernel, members, others [][]loop.Stmt, outer map[*loop.Axis]
 			}
 		}
 		if b.Mode == loop.Work && !slices.ContainsFunc(others, func(p []loop.Stmt) bool { return mentionsBuffer(p, b) }) {
-			o.shrink(k, b, members)
+			o.shrink(k, b, members, mode)
 		}
 	}
 	return nil
@@ -206,8 +214,8 @@ func (o *own) parts(a *loop.Axis) bool {
 	return false
 }
 
-// shrink makes b a panel of what is left of the indices without the outer parts.
-func (o *own) shrink(k *loop.Kernel, b *loop.Buffer, members [][]loop.Stmt) {
+// shrink makes b a panel, in memory of a mode, of what is left of the indices without the outer parts.
+func (o *own) shrink(k *loop.Kernel, b *loop.Buffer, members [][]loop.Stmt, mode loop.Mode) {
 	kept := func(i int) bool { return index.Equal(o.common[i], index.C(0)) || o.left[i] }
 	for _, p := range members {
 		eachAccess(p, b, func(at *[]*loop.Value) {
@@ -231,13 +239,21 @@ func (o *own) shrink(k *loop.Kernel, b *loop.Buffer, members [][]loop.Stmt) {
 		}
 		dims = append(dims, n)
 	}
-	b.Dims, b.Mode = dims, loop.Local
-	k.Bufs = append(slices.DeleteFunc(k.Bufs, func(x *loop.Buffer) bool { return x == b }), b)
+	b.Dims, b.Mode = dims, mode
+	if mode == loop.Local {
+		k.Bufs = append(slices.DeleteFunc(k.Bufs, func(x *loop.Buffer) bool { return x == b }), b)
+	}
 }
 
 // passedPanels are the panels that are written along other axes than they are read along: where the loops that write them leave out dead
 // rows, there is nothing to be read.
 func passedPanels(k *loop.Kernel) map[*loop.Buffer]bool {
+	out := map[*loop.Buffer]bool{}
+	for _, page := range pages(k.Body) {
+		if f := roundsOf(page); f != nil {
+			_, out = buffersOf(f.Body)
+		}
+	}
 	deps := newDepends()
 	along := map[*loop.Buffer][]*loop.Axis{}
 	loop.Walk(k.Body, func(s loop.Stmt) {
@@ -247,7 +263,6 @@ func passedPanels(k *loop.Kernel) map[*loop.Buffer]bool {
 			}
 		}
 	})
-	out := map[*loop.Buffer]bool{}
 	walkBody(k.Body, func(v *loop.Value) {
 		if v.Op == loop.Load && v.Buf.Mode == loop.Local {
 			for _, at := range v.Args {

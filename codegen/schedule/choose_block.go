@@ -26,7 +26,7 @@ type rowBlocks struct {
 // member is a page of a rowBlocks.
 type member struct {
 	stores []*loop.Store
-	batch  []*loop.Axis // parallel axes, in the order of the first member's
+	batch  []*loop.Axis // parallel axes, in the order of the first member's; none where pages are launches
 	row    *loop.Axis
 	sums   bool // over the rows
 }
@@ -44,16 +44,21 @@ func chains(k *loop.Kernel) bool {
 
 // chooseBlocks decides the schedule with blocks of rows; ok is false where they do not pay.
 func chooseBlocks(k *loop.Kernel, m *Machine) (opts []loop.Opt, ok bool) {
-	if m.L2 == unlimited || !chains(k) {
+	if m.L2 == unlimited && m.Round == 0 || !chains(k) {
 		return nil, false
 	}
 	c := &chooser{k: clone(k), m: m, apart: true}
-	c.splits()
-	if c.err != nil {
-		return nil, false
-	}
-	if c.group = c.findBlocks(); c.group == nil {
-		return nil, false
+	for {
+		c.splits()
+		if c.err != nil {
+			return nil, false
+		}
+		if c.group = c.findBlocks(); c.group == nil {
+			return nil, false
+		}
+		if m.Round == 0 || !c.sumsApart(c.group) {
+			break
+		}
 	}
 	c.apart = false
 	if opts, err := c.finish(k); err == nil { // what is no legal schedule after all is left to pages
@@ -96,7 +101,7 @@ func (c *chooser) groupOf(ps [][]*loop.Store, same axisClasses, first []*loop.St
 	g := &rowBlocks{}
 	var batch []*loop.Axis
 	for _, a := range shapeOf(dotIn(first)).batch {
-		if everywhere(first, a) {
+		if c.m.Round == 0 && everywhere(first, a) {
 			batch = append(batch, a)
 		}
 	}
@@ -124,6 +129,12 @@ func (c *chooser) groupOf(ps [][]*loop.Store, same axisClasses, first []*loop.St
 		if b.Mode == loop.Work && slices.ContainsFunc(members, mentions) && !slices.ContainsFunc(others, mentions) && !slices.ContainsFunc(sums, func(p []loop.Stmt) bool { return writes(p, b) }) {
 			saved += bytesOf(b)
 		}
+	}
+	if c.m.Round > 0 {
+		if g.rows = c.roundRows(g, saved, row); g.rows == 0 {
+			return nil, 0
+		}
+		return g, saved
 	}
 	points := sizeOf(batch)
 	most := 2 * row.Max / c.m.BlockRows // blocks: in smaller ones, operands are fetched too often
@@ -230,6 +241,10 @@ func sameAxes(ps [][]*loop.Store) axisClasses {
 
 // rowBlock decides the schedule of a page that goes through blocks of rows with others.
 func (c *chooser) rowBlock(m *member) {
+	if c.m.Round > 0 {
+		c.round(m)
+		return
+	}
 	for _, a := range m.batch {
 		c.do(Bind, a.Name, 0, "par")
 	}

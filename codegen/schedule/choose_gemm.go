@@ -208,7 +208,8 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 // packed, fills them. So the taps of a convolution's weight are no lanes in its gradient: its channels are.
 func (c *chooser) crosses(shape dotShape, unit *loop.Axis) bool {
 	fills := func(axes []*loop.Axis) bool { return len(axes) == 1 && axes[0].Max >= c.m.Lanes }
-	if unit != nil && unit.Max <= c.m.Lanes/2 && (fills(shape.cols) || fills(shape.rows)) {
+	rounds := c.apart && c.m.Round > 0 // of blocks of rows, so these are no lanes
+	if unit != nil && !rounds && unit.Max <= c.m.Lanes/2 && (fills(shape.cols) || fills(shape.rows)) {
 		return !fills(shape.cols)
 	}
 	return loop.Has(shape.rows, unit) || len(shape.cols) == 0 && len(shape.rows) > 0

@@ -86,7 +86,7 @@ func (p *product) reorders() bool {
 
 // chops proposes to share what p sums up among blocks, where its tiles are fewer than half of those that run at a time.
 func (c *chooser) chops(p *product) bool {
-	if len(p.shape.over) != 1 || p.dot.Instr != "" || !p.staged() || !p.tile.Tensor {
+	if c.apart || len(p.shape.over) != 1 || p.dot.Instr != "" || !p.staged() || !p.tile.Tensor {
 		return false
 	}
 	k := p.shape.over[0]

@@ -58,7 +58,7 @@ func (p *place) inner() *place {
 type edger struct {
 	x      *indices
 	deps   *depends
-	axes   []*loop.Axis
+	k      *loop.Kernel
 	limits []*limit
 	ands   map[[2]*loop.Value]*loop.Value // conjunctions: equal ones are one value
 	passed map[*loop.Buffer]bool
@@ -81,21 +81,29 @@ func edge(k *loop.Kernel) *loop.Kernel {
 		return k
 	}
 	k = clone(k)
-	e := &edger{x: newIndices(), deps: newDepends(), axes: k.Axes, ands: map[[2]*loop.Value]*loop.Value{}, passed: passedPanels(k)}
+	e := &edger{x: newIndices(), deps: newDepends(), k: k, ands: map[[2]*loop.Value]*loop.Value{}, passed: passedPanels(k)}
 	e.findLimits(k)
+	k.Body = e.pages(k.Body, nil)
+	k.Guarded = true
+	return finish(k)
+}
+
+// pages is a body in rounds over an axis, if that is not nil.
+func (e *edger) pages(body []loop.Stmt, round *loop.Axis) []loop.Stmt {
 	var out [][]loop.Stmt
-	for _, page := range pages(k.Body) {
+	for _, page := range pages(body) {
+		if f := roundsOf(page); f != nil {
+			f.Body = e.pages(f.Body, f.Axis)
+			out = append(out, page)
+			continue
+		}
 		p := newPlace()
-		for _, a := range k.Axes {
-			if a.Bind == loop.Par || a.Bind == loop.Grid {
-				p.bound[a] = true
-			}
+		for _, a := range append(PointAxes(e.k, page), round) {
+			p.bound[a] = true
 		}
 		out = append(out, e.body(page, p))
 	}
-	k.Body = bind(out)
-	k.Guarded = true
-	return finish(k)
+	return bind(out)
 }
 
 func (e *edger) findLimits(k *loop.Kernel) {
@@ -370,7 +378,7 @@ func (e *edger) shareEnd(a *loop.Axis) *index.Expr {
 	if !ok || a.Bind != loop.Loop {
 		return end
 	}
-	for _, whole := range e.axes {
+	for _, whole := range e.k.Axes {
 		total, ok := whole.Extent.IntConst()
 		if whole.Def == nil || !ok {
 			continue

@@ -49,7 +49,7 @@ func evict(k *loop.Kernel, name string) error {
 	if panel == nil {
 		return fmt.Errorf("there is no panel %s", name)
 	}
-	for _, page := range pages(k.Body) {
+	for _, page := range everyPage(k.Body) {
 		if !mentionsBuffer(page, panel) {
 			continue
 		}

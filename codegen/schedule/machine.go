@@ -30,8 +30,11 @@ type Machine struct {
 	Chunk, ProductChunk int
 	Points              int // parallel points at most
 	Processors          int // of a GPU: blocks that run at a time, where they are large
-	Panel               int // bytes that a panel of a row may have
-	Shared              int // bytes that the panels of a point may have together; what is more is in memory. SM80: what a block has without asking
+	// Round is how many bytes the pages of a kernel should pass on between launches, half of what a cache has for all: then they
+	// go through blocks of rows, a round of launches each. 0: a page is no launch.
+	Round  int
+	Panel  int // bytes that a panel of a row may have
+	Shared int // bytes that the panels of a point may have together; what is more is in memory. SM80: what a block has without asking
 }
 
 // WarpThreads are the threads of a warp.
@@ -83,7 +86,7 @@ var SM80 = &Machine{
 		{Rows: 64, Cols: 64, Speed: 60, Warps: [2]int{2, 2}},
 	},
 	Tensor:     rows(true, [][3]int{{32, 64, 20}, {64, 32, 20}, {32, 32, 15}, {16, 64, 15}, {64, 16, 15}, {16, 32, 10}, {32, 16, 10}, {16, 16, 6}, {64, 8, 6}, {16, 8, 3}}),
-	Processors: 108,
+	Processors: 108, Round: 16 << 20,
 }
 
 func rows(tensor bool, list [][3]int) []Row {

@@ -20,6 +20,7 @@ const (
 	Bind     = "Bind"     // Bind i par
 	Order    = "Order"    // Order i n: the loop over i is the n-th of its page, outermost first
 	Block    = "Block"    // Block i n: the page of outer axis i is part of that of n, which is the same axis
+	Rounds   = "Rounds"   // Rounds i: the loop over i is one of launches: each turn launches all pages of the block, and what they pass on is in memory
 	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes
 	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again; word apart: its sums are such a sweep
 	Evict    = "Evict"    // Evict E: panel E is scratch memory with a place for each point

@@ -24,6 +24,30 @@ func pages(body []loop.Stmt) [][]loop.Stmt {
 	return out
 }
 
+// everyPage are the pages of a body, those in rounds of launches too.
+func everyPage(body []loop.Stmt) [][]loop.Stmt {
+	var out [][]loop.Stmt
+	for _, p := range pages(body) {
+		if f := roundsOf(p); f != nil {
+			out = append(out, pages(f.Body)...)
+		} else {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// roundsOf is the loop around pages that a page is; nil where it is none.
+func roundsOf(page []loop.Stmt) *loop.For {
+	if len(page) != 1 {
+		return nil
+	}
+	if f, ok := page[0].(*loop.For); ok && len(pages(f.Body)) > 1 {
+		return f
+	}
+	return nil
+}
+
 // bind joins pages to a body.
 func bind(ps [][]loop.Stmt) []loop.Stmt {
 	var out []loop.Stmt

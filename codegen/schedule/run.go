@@ -105,7 +105,7 @@ func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	steps = put(steps, "sweep", n)
 	if blocks := ofKind(opts, Block); len(blocks) > 0 {
 		n = clone(n)
-		if err := block(n, blocks); err != nil {
+		if err := block(n, blocks, names(ofKind(opts, Rounds))); err != nil {
 			return steps, err
 		}
 		finish(n)

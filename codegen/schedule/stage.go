@@ -77,7 +77,7 @@ func (s *stager) body(body []loop.Stmt, inside bool) ([]loop.Stmt, error) {
 			}
 			return append(append(append(out, before...), f), after...), nil
 		}
-		inner, err := s.body(f.Body, true)
+		inner, err := s.body(f.Body, roundsOf([]loop.Stmt{f}) == nil)
 		if err != nil {
 			return nil, err
 		}
@@ -181,7 +181,7 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 // copyable reports whether v can be computed elsewhere and earlier: it is made of what a kernel reads only.
 func (s *stager) copyable(v *loop.Value) (err error) {
 	stored := map[*loop.Buffer]bool{}
-	for _, page := range pages(s.k.Body) {
+	for _, page := range everyPage(s.k.Body) {
 		here := false
 		loop.Walk(page, func(st loop.Stmt) { loop.Values(st, func(x *loop.Value) { here = here || reads(x, v) }) })
 		loop.Walk(page, func(st loop.Stmt) {

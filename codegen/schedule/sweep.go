@@ -45,11 +45,12 @@ func (s *scope) inner() *scope {
 }
 
 type sweeper struct {
-	k     *loop.Kernel
-	deps  *depends
-	spill []string
-	apart []string // those of spill whose reductions have a pass of their own
-	lanes []string // axes that become lanes
+	k      *loop.Kernel
+	deps   *depends
+	spill  []string
+	apart  []string // those of spill whose reductions have a pass of their own
+	lanes  []string // axes that become lanes
+	rounds []string // axes whose loops are of launches
 }
 
 // sweep makes loops of every page of equations, as the opts Order, Spill and Vec say.
@@ -64,13 +65,13 @@ func sweep(k *loop.Kernel, opts []loop.Opt) (*loop.Kernel, error) {
 			out = append(out, page)
 			continue
 		}
-		w := &sweeper{k: k, deps: newDepends(), spill: spill, apart: apart, lanes: lanes}
+		w := &sweeper{k: k, deps: newDepends(), spill: spill, apart: apart, lanes: lanes, rounds: names(ofKind(opts, Rounds))}
 		w.spread(stores)
 		var tasks []*task
 		for _, s := range stores {
 			tasks = append(tasks, &task{store: s})
 		}
-		out = append(out, w.gen(tasks, loopsOf(k, stores, order), &scope{map[*loop.Value]*loop.Value{}, map[*loop.Value]bool{}}))
+		out = append(out, w.gen(tasks, w.loopsOf(stores, order), &scope{map[*loop.Value]*loop.Value{}, map[*loop.Value]bool{}}))
 	}
 	k.Body = bind(out)
 	return finish(k), nil
@@ -102,7 +103,7 @@ func (w *sweeper) spread(stores []*loop.Store) {
 }
 
 // loopsOf are the loop axes of a page, outermost first, without those that a dot's row enumerates.
-func loopsOf(k *loop.Kernel, stores []*loop.Store, order []string) []*loop.Axis {
+func (w *sweeper) loopsOf(stores []*loop.Store, order []string) []*loop.Axis {
 	deps := newDepends()
 	var all, inner []*loop.Axis
 	add := func(axes []*loop.Axis) {
@@ -122,10 +123,14 @@ func loopsOf(k *loop.Kernel, stores []*loop.Store, order []string) []*loop.Axis 
 			inner = append(inner, over[len(over)-1])
 		}
 	})
-	all = inOrder(k, minus(all, inner))
-	slices.SortStableFunc(all, func(a, b *loop.Axis) int {
-		return slices.Index(order, a.Name) - slices.Index(order, b.Name)
-	})
+	all = inOrder(w.k, minus(all, inner))
+	place := func(a *loop.Axis) int {
+		if slices.Contains(w.rounds, a.Name) {
+			return -2
+		}
+		return slices.Index(order, a.Name)
+	}
+	slices.SortStableFunc(all, func(a, b *loop.Axis) int { return place(a) - place(b) })
 	return all
 }
 

@@ -68,6 +68,12 @@ func (k *Kernel) check() error {
 			return err
 		}
 	}
+	if r := k.Rounds; r != nil {
+		if r.From < 0 || r.From >= r.To || r.To > len(k.Phases) || r.Count == nil {
+			return fmt.Errorf("rounds of phases %d to %d, of which there are %d", r.From, r.To, len(k.Phases))
+		}
+		return checkExpr(r.Count, nil, true)
+	}
 	return nil
 }
 
@@ -84,6 +90,9 @@ func (k *Kernel) checkPhases(gpu bool) error {
 	if gpu && k.Local > 0 {
 		return fmt.Errorf("%d bytes of scratch a worker, which a GPU has not", k.Local)
 	}
+	if !gpu && k.Rounds != nil {
+		return fmt.Errorf("rounds of launches, which a CPU has not")
+	}
 	for _, ph := range k.Phases {
 		switch {
 		case !gpu && (ph.Threads != 0 || ph.PerBlock != 0 || ph.Shared != 0):
@@ -99,12 +108,16 @@ func (k *Kernel) checkPhases(gpu bool) error {
 // lens is the number of lengths that a launch of k must give.
 func (k *Kernel) lens() int {
 	n := 0
+	find := func(name string) {
+		if i, err := strconv.Atoi(name[1:]); err == nil && name[0] == 'n' {
+			n = max(n, i+1)
+		}
+	}
 	for _, ph := range k.Phases {
-		ph.Points.Vars(func(name string) {
-			if i, err := strconv.Atoi(name[1:]); err == nil && name[0] == 'n' {
-				n = max(n, i+1)
-			}
-		})
+		ph.Points.Vars(find)
+	}
+	if k.Rounds != nil {
+		k.Rounds.Count.Vars(find)
 	}
 	return n
 }

@@ -49,12 +49,22 @@ type Kernel struct {
 	Name   string
 	Pos    []loop.Pos
 	Phases []Phase
-	Args   int   // number of buffer arguments
-	Local  int64 // bytes of per-worker scratch; none on a GPU
+	Rounds *Rounds `json:",omitempty"` // GPU: nil where each phase is launched once
+	Args   int     // number of buffer arguments
+	Local  int64   // bytes of per-worker scratch; none on a GPU
 
 	Products float64 `json:",omitempty"` // floating-point operations of its products in a launch, two for each multiplication
 	Bytes    float64 `json:",omitempty"` // that a launch must at least move: each of its buffers once; lengths count as their capacity
 }
+
+// Rounds says that phases From..To-1 are launched over and over: all of them in turn, Count times.
+type Rounds struct {
+	From, To int
+	Count    *index.Expr // over the kernel's lengths, as the points of phases
+}
+
+// Has reports whether phase i is launched in rounds.
+func (r *Rounds) Has(i int) bool { return r != nil && r.From <= i && i < r.To }
 
 // Phase is a function that runs points of its flattened par axes (in order of declaration, last
 // fastest).
@@ -63,7 +73,8 @@ type Kernel struct {
 // points at the addresses of the kernel's In, Out, InOut and Work buffers in order.
 //
 // On a GPU it is `.visible .entry sym(.param .u64 arg0, …, .param .u64 argN-1, .param .u64 points)`:
-// the device addresses of the kernel's N arguments in the same order, then the number of points.
+// the device addresses of the kernel's N arguments in the same order, then the number of points; a phase that is launched in rounds
+// has one more, `.param .u64 round`, which counts from 0.
 // It is launched with ceil(points / PerBlock) blocks (x only) of Threads threads, not at all where
 // there are no points. Phases of a kernel and launches of a block run one after another, each
 // seeing what those before it wrote. Kernels read lengths and turns from memory, as on the CPU.

@@ -1,0 +1,104 @@
+package schedule
+
+import (
+	"fmt"
+	"slices"
+
+	"mdlc/ir/loop"
+)
+
+// Rounds of launches. Where a page is a launch, a block of rows goes through all pages by as many launches, then the next block does:
+//
+//	Z[i,j] = z   phase   P[k,l] = f(Z[k,l])   phase   S[j,e] = dot[m](P[m,j], V[m,e])      i = i0*R + i1, k = k0*R + k1, m = m0*R + m1
+//
+// after Rounds i0, Rounds k0, Rounds m0, Block k0 i0, Block m0 i0, Z and P being of R rows:
+//
+//	for i0 { Z[i1,j] = z   phase   P[k1,l] = f(Z[k1,l])   phase   S[j,e] = dot[m1](P[m1,j], V[m,e], S[j,e; i0 > 0]) }
+//
+// What sums over the rows goes on from one round to the next with what memory has, so in the order of one product.
+
+// inRounds are the pages of members, without their loops over an outer axis, in one loop over it. What they do before it and after it
+// are pages before and after.
+func inRounds(members [][]loop.Stmt, outer map[*loop.Axis]bool, before, after [][]loop.Stmt) (whole []loop.Stmt, first, last [][]loop.Stmt, err error) {
+	var turns [][]loop.Stmt
+	all := &loop.For{}
+	for _, p := range members {
+		at := slices.IndexFunc(p, func(s loop.Stmt) bool { f, ok := s.(*loop.For); return ok && outer[f.Axis] })
+		if at < 0 || mentionsAxes(slices.Concat(p[:at], p[at+1:]), outer) || len(outer) != 1 {
+			return nil, nil, nil, fmt.Errorf("a page is not in one outer loop")
+		}
+		f := p[at].(*loop.For)
+		if len(f.Carry) > 0 {
+			return nil, nil, nil, fmt.Errorf("a page carries values from round to round")
+		}
+		if conflict(p[:at], turns...) || conflict(p[at+1:], turns...) {
+			return nil, nil, nil, fmt.Errorf("a page needs what is there after the rounds of %s only", f.Axis.Name)
+		}
+		all.Axis = f.Axis
+		turns = append(turns, f.Body)
+		if at > 0 {
+			before = append(before, p[:at])
+		}
+		if at+1 < len(p) {
+			after = append([][]loop.Stmt{p[at+1:]}, after...)
+		}
+	}
+	all.Body = bind(turns)
+	return []loop.Stmt{all}, before, after, nil
+}
+
+// roundRows is how many rows a round has: enough for their products to fill the machine, and more while what they pass on fits its share
+// of the cache; 0 where rounds do not pay. saved is what all rows pass on.
+func (c *chooser) roundRows(g *rowBlocks, saved int, row *loop.Axis) int {
+	if saved <= c.m.Round {
+		return 0
+	}
+	least := 0 // results of a row that a product of the round has
+	for _, m := range g.members {
+		if d := dotIn(m.stores); d != nil && !m.sums {
+			if n := extents(shapeOf(d), m.row); least == 0 || n < least {
+				least = n
+			}
+		}
+	}
+	tile := c.m.Tiles[len(c.m.Tiles)-1]
+	fill := c.m.Processors * tile.Rows * tile.Cols / 2
+	rows := tile.Rows
+	for rows < row.Max && (rows*least < fill || 2*rows*(saved/row.Max) <= c.m.Round) {
+		rows *= 2
+	}
+	if rows >= row.Max {
+		return 0
+	}
+	return rows
+}
+
+// sumsApart puts what sums over the rows of a group and is not stored as it is, in memory of the kernel alone, in a page of its own.
+func (c *chooser) sumsApart(g *rowBlocks) bool {
+	for _, m := range g.members {
+		if !m.sums {
+			continue
+		}
+		if d := dotIn(m.stores); !isOnlyStored(m.stores, d) || m.stores[0].Buf.Mode != loop.Work || m.stores[0].Guard != nil {
+			c.do(Pack, d.Name, 0, "phase")
+			return true
+		}
+	}
+	return false
+}
+
+// round decides the schedule of a page that is launched in rounds with others.
+func (c *chooser) round(m *member) {
+	c.do(Cut, m.row.Name, c.group.rows, "")
+	if c.err != nil {
+		return
+	}
+	outer, _ := piecesNamed(c.k, m.row)
+	c.do(Bind, outer.Name, 0, "loop")
+	c.do(Rounds, outer.Name, 0, "")
+	m.batch = append(m.batch, outer)
+	if first := c.group.members[0]; m != first {
+		c.do(Block, outer.Name, 0, first.batch[0].Name)
+	}
+	c.page(m.stores)
+}

@@ -68,6 +68,7 @@ type chooser struct {
 	apart   bool       // pages keep their axes apart, so that they can be compared
 	group   *rowBlocks // what goes through blocks of rows; nil: nothing
 	inBlock *loop.Axis // the rows of a block, while a page of these is scheduled
+	inRound *loop.Axis // the same where blocks are launched in rounds: what it is cut into divides it, since the next rows are the next round's
 }
 
 func (c *chooser) do(kind, axis string, arg int, word string) {
@@ -392,6 +393,9 @@ func (c *chooser) chunks(n *nest) {
 		size := 1
 		if need > 0 {
 			size = max((a.Max+need-1)/need, 1)
+		}
+		for a == c.inRound && size < a.Max && a.Max%size != 0 {
+			size++
 		}
 		if a == n.lane {
 			size = (size + block - 1) / block * block

@@ -363,7 +363,11 @@ func extents(s dotShape, without ...*loop.Axis) int {
 // apart are points of their own.
 func (c *chooser) tiles(a *loop.Axis, n, tiles, blocks int, apart bool) (inner *loop.Axis, loops []string) {
 	if blocks > 1 {
-		c.do(Cut, a.Name, (tiles+blocks-1)/blocks*n, "")
+		size := (tiles + blocks - 1) / blocks * n
+		for a == c.inRound && size < a.Max && a.Max%size != 0 {
+			size += n
+		}
+		c.do(Cut, a.Name, size, "")
 		outer, inner := piecesNamed(c.k, a)
 		if outer != inner {
 			c.do(Bind, outer.Name, 0, "par")

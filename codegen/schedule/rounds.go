@@ -93,12 +93,14 @@ func (c *chooser) round(m *member) {
 	if c.err != nil {
 		return
 	}
-	outer, _ := piecesNamed(c.k, m.row)
+	outer, inner := piecesNamed(c.k, m.row)
 	c.do(Bind, outer.Name, 0, "loop")
 	c.do(Rounds, outer.Name, 0, "")
 	m.batch = append(m.batch, outer)
 	if first := c.group.members[0]; m != first {
 		c.do(Block, outer.Name, 0, first.batch[0].Name)
 	}
+	c.inRound = inner
 	c.page(m.stores)
+	c.inRound = nil
 }

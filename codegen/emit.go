@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/llir/llvm/ir"
 	"github.com/llir/llvm/ir/enum"
@@ -104,16 +105,13 @@ func emit(k *loop.Kernel, t *Target, made *parallel.Memo[sharedFunction]) (out *
 			out.Scratch += (bufferBytes(buf) + 63) / 64 * 64
 		}
 	}
-	for i, ph := range phasesOf(k.Body, nil) {
+	for i, ph := range e.phases(k.Body, nil) {
 		body := ph.body
 		par := schedule.PointAxes(k, body)
 		name := fmt.Sprintf("%s_p%d", k.Name, i)
 		if t.GPU {
 			e.warpPhase(out, name, ph, par)
 			continue
-		}
-		if ph.round != nil {
-			e.fail("rounds of launches on a CPU")
 		}
 		inner, bufs := e.bodyFunc(name+".body", body, par)
 		code := e.function(inner)
@@ -172,15 +170,18 @@ type phaseBody struct {
 	round *loop.Axis
 }
 
-// phasesOf are the phases of a body that is in rounds over an axis, or not.
-func phasesOf(body []loop.Stmt, round *loop.Axis) []phaseBody {
+// phases are those of a body that is in rounds over an axis, or not. A kernel of a GPU may have one loop around phases.
+func (e *emitter) phases(body []loop.Stmt, round *loop.Axis) []phaseBody {
 	var out []phaseBody
 	for _, s := range loop.Segments(body) {
-		if s.Loop != nil {
-			out = append(out, phasesOf(s.Loop.Body, s.Loop.Axis)...)
-		} else {
+		if s.Loop == nil {
 			out = append(out, phaseBody{s.Body, round})
+			continue
 		}
+		if !e.t.GPU || round != nil || slices.ContainsFunc(out, func(p phaseBody) bool { return p.round != nil }) {
+			e.fail("a phase inside a loop is not supported")
+		}
+		out = append(out, e.phases(s.Loop.Body, s.Loop.Axis)...)
 	}
 	return out
 }

@@ -122,6 +122,15 @@ func TestCUDAGeneratesUntil(t *testing.T) {
 	require.Greater(t, driver.Looks, 200)
 }
 
+// Rounds of launches are nodes of a graph as others are.
+func TestCUDALaunchesInRounds(t *testing.T) {
+	driver := &fake.Driver{Major: 9, Minor: 0, Memory: 1 << 30, GPUs: 1}
+	driver.Install()
+	sameRounds(t, 2, "cpu", "cuda")
+	require.Positive(t, driver.Graphs)
+	require.Zero(t, driver.Left())
+}
+
 // The same with the GPU of this machine, in a process that has no fake.
 func TestGPUTrainsWithTheBitsOfTheCPU(t *testing.T) {
 	if os.Getenv("MDLC_TEST_GPU") != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -63,28 +64,32 @@ func smallRounds(t *testing.T) {
 	t.Cleanup(func() { *schedule.SM80 = old })
 }
 
-// Attention in rounds of launches, the last of which has few rows, gives the CPU's bits, with its gradients.
-func TestRoundsGiveTheBitsOfTheCPU(t *testing.T) {
+// sameRounds trains attention in rounds of launches, the last of which has few rows, on each device, which is to give the same bits.
+func sameRounds(t *testing.T, steps int, devices ...string) {
 	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
 	smallRounds(t)
 	t.Chdir(t.TempDir())
-	require.NoError(t, os.WriteFile("attention.mdl", []byte(`use nn
-sample attend {
-  q ~ normal[1, 390, 2, 32]  k ~ normal[1, 390, 2, 32]  v ~ normal[1, 390, 2, 32]  g ~ normal[1, 390, 2, 32]
-  out = nn.causal_attention(q, k, v)
-  loss = sum(out * g)
-  of_q, of_k, of_v = grad(loss, [q, k, v])
-  show loss  show out  show of_q  show of_k  show of_v
-}
+	require.NoError(t, os.WriteFile("attention.mdl", []byte(`use nn, optim
+param q: f32[1, 390, 2, 32] ~ normal()
+param k: f32[1, 390, 2, 32] ~ normal()
+param v: f32[1, 390, 2, 32] ~ normal()
+param g: f32[1, 390, 2, 32] ~ normal()
+train for 3 { minimize mean(nn.causal_attention(q, k, v) * g) over q, k, v with optim.sgd(lr: 100) }
 `), 0o644))
 	kernels, stderr, code := call("compile", "attention.mdl", "--target", "sm_80", "--dump", "loops:expand")
 	require.Equal(t, 0, code, stderr)
 	require.Contains(t, kernels, "Rounds")
-	var said []string
-	for _, device := range []string{"cpu", "emulator"} {
-		stdout, stderr, code := call("run", "attention.mdl", "sample", "attend", "-q", "--device", device)
+	var trained [][]byte
+	for _, device := range devices {
+		_, stderr, code := call("run", "attention.mdl", "train", "--steps", fmt.Sprint(steps), "--seed", "3", "--device", device, "--out", device)
 		require.Equal(t, 0, code, stderr)
-		said = append(said, stdout)
+		weights, err := os.ReadFile(filepath.Join(device, "weights.safetensors"))
+		require.NoError(t, err)
+		trained = append(trained, weights)
 	}
-	require.Equal(t, said[0], said[1])
+	for i := range devices {
+		require.True(t, bytes.Equal(trained[0], trained[i]), devices[i])
+	}
 }
+
+func TestRoundsGiveTheBitsOfTheCPU(t *testing.T) { sameRounds(t, 1, "cpu", "emulator") }

@@ -21,7 +21,8 @@
 // Block makes one page of some: where several products follow each other, as in attention, a block of rows
 // goes through all of them (choose_block.go), so that what passes from one to the next is a panel. The
 // order of additions is that of the pages: rows are summed in ascending order, in a loop around all
-// of the group, with the sums in panels beside it.
+// of the group, with the sums in panels beside it. On a GPU a page is a launch: there the loop over blocks stands
+// around the phases (rounds.go), panels and sums are in memory, and what is cut of the rows divides a block.
 //
 // # The finished kernel
 //
@@ -47,5 +48,5 @@
 //     that it sums over. Where operands wait in slots, what the warps of a point share has Warp axes, and what
 //     all its threads copy a Thread axis.
 //   - For loops have explicit bounds where they are not the whole extent. A loop over
-//     blocks comes as a main loop without guards and an edge loop with them.
+//     blocks comes as a main loop without guards and an edge loop with them; one around phases, of a GPU only, as it is.
 package schedule

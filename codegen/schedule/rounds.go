@@ -34,6 +34,12 @@ func inRounds(members [][]loop.Stmt, outer map[*loop.Axis]bool, before, after []
 		if conflict(p[:at], turns...) || conflict(p[at+1:], turns...) {
 			return nil, nil, nil, fmt.Errorf("a page needs what is there after the rounds of %s only", f.Axis.Name)
 		}
+		reads, stored := buffersOf(f.Body)
+		for b := range stored {
+			if b.Mode == loop.Local && reads[b] && mentionsBuffer(slices.Concat(p[:at], p[at+1:]), b) {
+				return nil, nil, nil, fmt.Errorf("panel %s would outlive a launch", b.Name)
+			}
+		}
 		all.Axis = f.Axis
 		turns = append(turns, f.Body)
 		if at > 0 {
@@ -47,24 +53,33 @@ func inRounds(members [][]loop.Stmt, outer map[*loop.Axis]bool, before, after []
 	return []loop.Stmt{all}, before, after, nil
 }
 
-// roundRows is how many rows a round has: enough for their products to fill the machine, and more while what they pass on fits its share
-// of the cache; 0 where rounds do not pay. saved is what all rows pass on.
+// sumsTraffic is how many times what is summed over the rows, and read and written in each round, is to go into what the round passes on.
+const sumsTraffic = 2
+
+// roundRows is how many rows a round has: enough for their products to fill the machine and for the sums that go on to be little beside
+// them, and more while what they pass on fits its share of the cache; 0 where rounds do not pay. saved is what all rows pass on.
 func (c *chooser) roundRows(g *rowBlocks, saved int, row *loop.Axis) int {
 	if saved <= c.m.Round {
 		return 0
 	}
-	least := 0 // results of a row that a product of the round has
+	least, sums := 0, 0 // results of a row, at least, and bytes that go on
 	for _, m := range g.members {
-		if d := dotIn(m.stores); d != nil && !m.sums {
-			if n := extents(shapeOf(d), m.row); least == 0 || n < least {
-				least = n
-			}
+		d := dotIn(m.stores)
+		if d == nil {
+			continue
+		}
+		n := extents(shapeOf(d), m.row)
+		switch {
+		case m.sums:
+			sums += n * d.Elem.Size()
+		case least == 0 || n < least:
+			least = n
 		}
 	}
 	tile := c.m.Tiles[len(c.m.Tiles)-1]
 	fill := c.m.Processors * tile.Rows * tile.Cols / 2
-	rows := tile.Rows
-	for rows < row.Max && (rows*least < fill || 2*rows*(saved/row.Max) <= c.m.Round) {
+	rows, passed := tile.Rows, saved/row.Max
+	for rows < row.Max && (rows*least < fill || rows*passed < sumsTraffic*sums || 2*rows*passed <= c.m.Round) {
 		rows *= 2
 	}
 	if rows >= row.Max {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -80,10 +81,12 @@ func TestBundleDamage(t *testing.T) {
 	}
 	_, err := Load(bytes.NewReader(append(bytes.Clone(data), 0)))
 	require.ErrorContains(t, err, "header says")
-	next := bytes.Clone(data)
-	next[8]++
-	_, err = Load(bytes.NewReader(next))
-	require.ErrorContains(t, err, "compile the model again")
+	for what, by := range map[string]int{"older": -1, "newer": 1} {
+		other := bytes.Clone(data)
+		other[8] = byte(version + by)
+		_, err = Load(bytes.NewReader(other))
+		require.EqualError(t, err, fmt.Sprintf("bundle of version %d; this mdlc reads version %d: compile the model again", version+by, version), what)
+	}
 }
 
 func TestCheckRefuses(t *testing.T) {
@@ -125,6 +128,7 @@ func onGPU(t testing.TB) *Program {
 	p.Target = Target{Triple: NVPTX, Features: []string{"sm_80"}}
 	ph := &p.Kernels[0].Phases[0]
 	ph.Threads, ph.PerBlock, ph.Shared = 128, 256, 49152
+	p.Kernels[0].Rounds = &Rounds{From: 0, To: 1, Count: expr(t, "(n0 + 63)/64")}
 	return p
 }
 
@@ -151,6 +155,14 @@ func TestCheckOfBlocksOfThreads(t *testing.T) {
 		"two architectures":  func(p *Program) { p.Target.Features = []string{"sm_80", "sm_90a"} },
 		"no name of one":     func(p *Program) { p.Target.Features = []string{"avx2"} },
 		"a CPU with threads": func(p *Program) { p.Target = Target{Triple: "x86_64-linux"} },
+		"a CPU with rounds": func(p *Program) {
+			p.Target, p.Kernels[0].Phases[0] = Target{Triple: "x86_64-linux"}, sample(t).Kernels[0].Phases[0]
+		},
+		"rounds of more phases":     func(p *Program) { p.Kernels[0].Rounds.To = 2 },
+		"rounds of no phases":       func(p *Program) { p.Kernels[0].Rounds.To = 0 },
+		"rounds without a count":    func(p *Program) { p.Kernels[0].Rounds.Count = nil },
+		"rounds of another length":  func(p *Program) { p.Kernels[0].Rounds.Count = expr(t, "n1") },
+		"rounds divided by lengths": func(p *Program) { p.Kernels[0].Rounds.Count = expr(t, "8/n0") },
 	} {
 		p := onGPU(t)
 		require.NoError(t, p.Check())

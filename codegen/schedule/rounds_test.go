@@ -1,0 +1,107 @@
+package schedule
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"mdlc/ir/loop"
+)
+
+// fewRows is a GPU whose rounds have as few rows as a tile.
+func fewRows() *Machine {
+	m := *SM80
+	m.Round, m.Processors = 1, 1
+	return &m
+}
+
+// inRoundsOf requires that the pages of k that pass values over pairs on are in rounds of so many rows, and that these are all that memory has.
+func inRoundsOf(t require.TestingT, k *loop.Kernel, rows, pairs int) {
+	require.NotEmpty(t, ofKind(k.Opts, Rounds))
+	for _, b := range k.Bufs {
+		if n := len(b.Dims); b.Mode == loop.Work && n > 1 && b.Dims[n-1] >= pairs {
+			require.LessOrEqual(t, b.Dims[n-2], rows, b.Name)
+		}
+	}
+}
+
+// What attention passes on is of a block of rows, and its schedule keeps the bits.
+func TestGoldenRounds(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/rounds/*.kir")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".kir"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			k := parse(t, string(text))
+			steps, err := Run(k, fewRows())
+			require.NoError(t, err)
+			right(t, k, steps, 7)
+			inRoundsOf(t, steps[len(steps)-1].Kernel, 256, 97)
+			if _, err := os.Stat(strings.TrimSuffix(file, ".kir") + ".steps"); err == nil { // of some: each is long
+				golden(t, file, steps[:len(steps)-1])
+			}
+		})
+	}
+}
+
+// Attention of any size, forward and backward, has the same bits in rounds of few rows.
+func TestAnyAttentionInRounds(t *testing.T) {
+	m := fewRows()
+	m.Tiles = []Row{{Rows: 16, Cols: 16, Speed: 100, Warps: [2]int{1, 1}}}
+	inRounds := 0
+	for _, name := range []string{"attention", "gradient of attention"} {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				k := parse(t, shapes[name](rapid.IntRange(65, 130).Draw(t, "a"), rapid.IntRange(1, 9).Draw(t, "b"), rapid.IntRange(1, 70).Draw(t, "c")))
+				steps, err := Run(k, m)
+				require.NoError(t, err)
+				right(t, k, steps, rapid.Uint64().Draw(t, "seed"))
+				inRounds += min(len(ofKind(steps[len(steps)-1].Kernel.Opts, Rounds)), 1)
+			})
+		})
+	}
+	require.Greater(t, inRounds, 6)
+}
+
+// Rounds of a schedule that is not legal are an error.
+func TestRoundsRefuse(t *testing.T) {
+	const text = `kernel k(in X: f32[64,8], out Y: f32[64,8], out S: f32[8], work W: f32[64,8]) {
+  axis i: 64, j: 8, k: 64, l: 8, m: 64, n: 8
+  W[i,j] = X[i,j] * 2.0
+  phase
+  Y[k,l] = W[k,l]
+  phase
+  S[n] = %s
+}`
+	all := []loop.Opt{opt(Bind, "i", 0, "loop"), opt(Bind, "k", 0, "loop"), opt(Rounds, "i", 0, ""), opt(Rounds, "k", 0, ""), opt(Block, "k", 0, "i")}
+	more := append(slices.Clone(all), opt(Bind, "m", 0, "loop"), opt(Block, "m", 0, "i"))
+	for _, c := range []struct {
+		sum, says string
+		opts      []loop.Opt
+	}{
+		{"X[0,n]", "", all},
+		{"max[m](W[m,n])", "", append(slices.Clone(all), opt(Bind, "m", 0, "loop"))},
+		{"max[m](W[m,n])", "panel acc would outlive a launch", append(more, opt(Rounds, "m", 0, ""))},
+		{"max[m](W[m,n])", "are not the same points or turns", more},
+		{"X[0,n]", "there is no axis", more[:len(more)-1]},
+		{"W[63 - n,n]", "", all},
+		{"f32(n)", "are not the same points or turns", append(slices.Clone(all[:2]), all[3:]...)},
+	} {
+		in := parse(t, fmt.Sprintf(text, c.sum))
+		steps, err := loops(in, c.opts)
+		if c.says == "" {
+			require.NoError(t, err, c.sum)
+			same(t, in, steps[len(steps)-1].Kernel, inputs(in, 3))
+			continue
+		}
+		require.ErrorContains(t, err, c.says, c.sum)
+	}
+}

@@ -36,7 +36,7 @@ func hoistRule(*ir.Graph) rule {
 		if err != nil {
 			return nil, err
 		}
-		if a.While { // what a turn computes may have no meaning where it is not made
+		if lo, hi := a.Count.Range(b.Scope().Bound); a.While || lo < 1 && hi <= 1 { // a branch: what it computes may have no meaning, or be in vain, where it is not made
 			return b.Loop(a, g, args...), nil
 		}
 		return hoistFrom(b, a, g, args)

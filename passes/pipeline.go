@@ -34,6 +34,7 @@ func Pipeline(compute ir.Elem) []Pass {
 		{"simplify.grad", Simplify, "turns the scatters of gradients into index and reduce"},
 		{"contract.grad", Contract, "gradients of element-wise products become matrix products"},
 		{"expand", Expand, "after grad, which knows sorting and matrices; before what needs kernels' ops only"},
+		{"decode", Decode, "after expand, so that it meets few ops; before passes that make loops of one turn, or of stacked values, hard to read"},
 		{"unloop", Unloop, "after grad, whose loops over stacked parameters are often element-wise"},
 		{"hoist", Hoist, "what a turn does not change leaves the loop, before fusion puts it into the body's kernels"},
 		{"simplify.last", Simplify, "cleans up after expand, unloop and hoist"},

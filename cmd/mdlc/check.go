@@ -1,6 +1,11 @@
 package main
 
-import "mdlc/passes"
+import (
+	"fmt"
+
+	"mdlc/ir"
+	"mdlc/passes"
+)
 
 type checkCommand struct {
 	File string `arg:"" help:"The model."`
@@ -13,5 +18,20 @@ func (c *checkCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
+	if err := c.generations(t, m); err != nil {
+		return err
+	}
 	return passes.Run(m, passes.Options{StopAfter: "grad"}) // whether there is a gradient is known then
+}
+
+// generations warns of those that cannot be made element by element.
+func (c *checkCommand) generations(t *terminal, m *ir.Module) error {
+	if c.Quiet {
+		return nil
+	}
+	reasons, err := passes.Recomputing(m)
+	for _, r := range reasons {
+		fmt.Fprint(t.stderr, t.excerpted(fmt.Sprintf("%s: warning: each turn of `generate` computes from the whole prefix: %s", r.Pos, r.What)))
+	}
+	return err
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // placed is the first line of an error of a place in a model file, as passes and the runtime make them.
-var placed = regexp.MustCompile(`^(.+):(\d+):(\d+): error: (.*)$`)
+var placed = regexp.MustCompile(`^(.+):(\d+):(\d+): (error|warning): (.*)$`)
 
 // excerpted shows an error that has a place as the front end shows its own: with the line and carets.
 func (t *terminal) excerpted(text string) string {
@@ -25,9 +25,12 @@ func (t *terminal) excerpted(text string) string {
 	if !ok {
 		return text + "\n"
 	}
-	d := lang.Diagnostic{Message: m[4], Span: lang.Span{Pos: lexer.Position{Filename: m[1]}}}
+	d := lang.Diagnostic{Message: m[5], Span: lang.Span{Pos: lexer.Position{Filename: m[1]}}}
 	d.Span.Pos.Line, _ = strconv.Atoi(m[2])
 	d.Span.Pos.Column, _ = strconv.Atoi(m[3])
+	if m[4] == lang.Warning.String() {
+		d.Severity = lang.Warning
+	}
 	for _, line := range lines[1:] {
 		note, ok := strings.CutPrefix(line, "  = ")
 		if !ok {

@@ -47,7 +47,7 @@ check: test
 bench: mdlc peers
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./codegen/...
 
-# mdlc beside PyTorch (eager, compiled) and JAX, in turn, on this CPU: `make bench-peers WHAT="W2 W7 --rounds 31"`.
+# mdlc beside PyTorch (eager, compiled), JAX and OpenBLAS, in turn, on this CPU, within 40 minutes: `make bench-peers WHAT="W2 W7 --rounds 31"`.
 bench-peers: mdlc llvm
 	@sh scripts/bench-peers.sh $(WHAT)
 

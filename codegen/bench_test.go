@@ -252,22 +252,13 @@ func inTurn(f, g func()) (a, b samples) {
 
 // peakFlops is the rate of independent multiply-adds in registers.
 func peakFlops(b *testing.B, target *Target) float64 {
-	const steps = 1 << 18
-	const chains = 12
-	lanes := 8
-	if target.Name == "avx512" {
-		lanes = 16
-	}
-	mc := load(b, target, parseKernel(b, fmt.Sprintf(`kernel peak(in X: f32[%[2]d], out Y: f32[%[1]d,%[2]d]) guarded {
-  axis i: %[1]d reg, j: %[2]d lane, t: %[3]d loop
-  x = X[j]
-  y = for t carry a = f32(i) * x { yield fma(a, x, x) }
-  Y[i,j] = y
-}`, chains, lanes, steps)))[0]
-	bufs := [][]byte{aligned(4 * lanes), aligned(4 * chains * lanes)}
+	lanes := target.Machine.Lanes
+	text, flops := multiplyAdds(1, lanes, 1<<18)
+	mc := load(b, target, parseKernel(b, text))[0]
+	bufs := [][]byte{aligned(4 * lanes), aligned(4 * ceilingChains * lanes)}
 	run := func() { mc.run(bufs) }
 	times, _ := inTurn(run, func() {})
-	return 2 * chains * float64(lanes) * steps / times[0]
+	return flops / times[0]
 }
 
 // openBLAS loads the library, if there is one, and returns its product on one thread, with the kernels for

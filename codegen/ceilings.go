@@ -17,14 +17,20 @@ const (
 	ceilingCopy   = 64 << 20
 )
 
-// Ceilings is a program of two samples that show what a machine can do at most: `multiply` and `copy`.
-func Ceilings(o Options) (*program.Program, error) {
-	multiply, err := oneKernel(fmt.Sprintf(`kernel multiply(in X: f32[%[2]d], out Y: f32[%[4]d,%[1]d,%[2]d]) guarded {
-  axis p: %[4]d par, i: %[1]d reg, j: %[2]d lane, t: %[3]d loop
+// multiplyAdds is the text of a kernel of multiply-adds in registers, a turn after the other, and how many operations that is.
+func multiplyAdds(points, lanes, turns int) (text string, flops float64) {
+	return fmt.Sprintf(`kernel multiply(in X: f32[%[3]d], out Y: f32[%[1]d,%[2]d,%[3]d]) guarded {
+  axis p: %[1]d par, i: %[2]d reg, j: %[3]d lane, t: %[4]d loop
   x = X[j]
   y = for t carry a = f32(i) * x { yield fma(a, x, x) }
   Y[p,i,j] = y
-}`, ceilingChains, o.Target.Machine.Lanes, ceilingTurns, ceilingPoints))
+}`, points, ceilingChains, lanes, turns), 2 * float64(points*ceilingChains*lanes*turns)
+}
+
+// Ceilings is a program of two samples that show what a machine can do at most: `multiply` and `copy`.
+func Ceilings(o Options) (*program.Program, error) {
+	multiplyText, flops := multiplyAdds(ceilingPoints, o.Target.Machine.Lanes, ceilingTurns)
+	multiply, err := oneKernel(multiplyText)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +47,7 @@ func Ceilings(o Options) (*program.Program, error) {
 		work := program.Kernel{Name: k.Page.Name}
 		work.Products, work.Bytes = workOf(k.Page)
 		if i == 0 {
-			work.Products = 2 * ceilingPoints * ceilingChains * ceilingTurns * float64(o.Target.Machine.Lanes)
+			work.Products = flops
 		}
 		b.Program.Kernels = append(b.Program.Kernels, work)
 		block := b.launchOf(i)

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Measures mdlc in turn with PyTorch and JAX and appends a table to testdata/bench/RESULTS.md:
-# bench-peers.sh [--rounds N] [--threads 1,2] [W2 W7 …]. The peers live in .peers/, made once; that brings several GB,
-# for the ordinary wheel of PyTorch comes with its packages for GPUs.
+# Measures mdlc in turn with PyTorch, JAX and OpenBLAS and writes the tables of testdata/bench/RESULTS.md:
+# bench-peers.sh [--rounds N] [--threads 1,2] [--fresh] [W2 W7 …]. What is done is in runs/bench-peers.jsonl: called again
+# with the same binary it goes on after that. The peers live in .peers/, made once; that brings several GB, for the
+# ordinary wheel of PyTorch comes with its packages for GPUs.
 set -eu
 cd "$(dirname "$0")/.."
 if [ ! -x .peers/bin/python ] || ! .peers/bin/python -c 'import torch, jax, numpy' 2>/dev/null; then

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ type benchCommand struct {
 	runFlags
 	Rounds int  `help:"Runs that count." default:"15"`
 	JSON   bool `name:"json" help:"Print one JSON object instead of a table."`
-	Turns  bool `help:"Run once for each line of standard input and print its seconds, so that others can be measured in turn."`
+	Turns  bool `help:"For each line of standard input, a number N, run N times and print the mean of the seconds, so that others can be measured in turn."`
 
 	given
 }
@@ -118,7 +119,7 @@ func (c *benchCommand) measure(t *terminal, r *runCommand, f *figures) error {
 	return c.ceilings(r, f)
 }
 
-// turns answers each line of standard input with the seconds of one run.
+// turns answers each line of standard input, a number, with the mean seconds of so many runs.
 func (c *benchCommand) turns(t *terminal, r *runCommand, runner *runtime.Runner, outline *program.Program, compile func() (*program.Program, error)) error {
 	m, err := r.load(outline, compile)
 	if err != nil {
@@ -134,11 +135,19 @@ func (c *benchCommand) turns(t *terminal, r *runCommand, runner *runtime.Runner,
 	defer w.Stop()
 	lines := bufio.NewScanner(t.stdin)
 	for lines.Scan() {
-		took, err := w.Run()
-		if err != nil {
-			return err
+		runs, err := strconv.Atoi(lines.Text())
+		if err != nil || runs < 1 {
+			return &usageError{fmt.Sprintf("--turns: a positive number is expected, not `%s`", lines.Text())}
 		}
-		if _, err := fmt.Fprintln(t.stdout, took.Seconds()); err != nil {
+		var took time.Duration
+		for range runs {
+			once, err := w.Run()
+			if err != nil {
+				return err
+			}
+			took += once
+		}
+		if _, err := fmt.Fprintln(t.stdout, took.Seconds()/float64(runs)); err != nil {
 			return err
 		}
 	}

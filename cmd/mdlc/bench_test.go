@@ -79,7 +79,10 @@ func TestBench(t *testing.T) {
 func TestBenchTurns(t *testing.T) {
 	_, file := model(t)
 	var out, err bytes.Buffer
-	code := execute([]string{"bench", file, "--turns"}, &terminal{stdin: strings.NewReader("\n\n\n"), stdout: &out, stderr: &err})
+	turns := func(lines string) int {
+		return execute([]string{"bench", file, "--turns"}, &terminal{stdin: strings.NewReader(lines), stdout: &out, stderr: &err})
+	}
+	code := turns("1\n4\n1\n")
 	require.Zero(t, code, err.String())
 	lines := strings.Fields(out.String())
 	require.Len(t, lines, 3)
@@ -87,6 +90,10 @@ func TestBenchTurns(t *testing.T) {
 		s, err := strconv.ParseFloat(line, 64)
 		require.NoError(t, err)
 		require.Positive(t, s)
+	}
+	for _, line := range []string{"\n", "0\n", "two\n"} {
+		require.Equal(t, exitUsage, turns(line))
+		require.Contains(t, err.String(), "--turns: a positive number is expected")
 	}
 }
 

@@ -1,187 +1,189 @@
-"""Measures mdlc in turn with PyTorch (eager, compiled) and JAX on this CPU, and writes the rows to a file.
+"""Measures mdlc in turn with PyTorch (eager, compiled), JAX and OpenBLAS on this CPU, and writes the rows to a file.
 
-usage: bench.py MDLC [--out RESULTS.md] [--rounds 15] [--threads 1,2] [W2 W7 …]
+usage: bench.py MDLC [--out RESULTS.md] [--log FILE] [--fresh] [--rounds 15] [--seconds 45] [--threads 1,2] [W2 W7 …]
 
 All sides run on the same cores with as many threads. Of training, the first 20 losses from the same weights and batches must
-agree to 1e-3, or the row is void. The times are medians of rounds in which every side runs once, and the ratio is
-mdlc's time over a peer's: the median of the rounds' ratios with its 95% interval (order statistics).
+agree to 1e-3, of sampling all tokens, or the side is void. The times are medians of rounds in which every side has a turn, and the ratio is
+mdlc's time over a peer's: the median of the rounds' ratios with its 95% interval (order statistics). Rounds end when they are
+made, or after so many seconds, but not before three. The log has what this binary was measured on already: that is not done again.
 """
 import argparse
 import datetime
+import hashlib
 import json
 import os
 import platform
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
+import time
+from math import comb
 
+import results
+from sides import PEERS, Failure, Peer, Side, call, flags, here, make_data, root
 from workloads import WORKLOADS
 
-here = os.path.dirname(os.path.abspath(__file__))
-root = os.path.dirname(os.path.dirname(here))
-SIDES = [("eager", "torch_side.py", "PyTorch"), ("compiled", "torch_side.py", "torch.compile"), ("jit", "jax_side.py", "JAX")]
-
-
-def make_data(folder):
-    """What the models read: text of this repository, and random bits of which each pixel has its own share."""
-    with open(f"{folder}/text", "wb") as out:
-        for base, _, files in sorted(os.walk(root)):
-            for name in sorted(files):
-                if name.endswith((".go", ".md", ".mdl")) and "/." not in base:
-                    with open(os.path.join(base, name), "rb") as f:
-                        out.write(f.read())
-    import numpy as np
-    draw = np.random.default_rng(1)
-    os.mkdir(f"{folder}/bits")
-    for split, rows in (("train", 2000), ("valid", 200), ("test", 200)):
-        pixels = draw.random((rows, 784)) < draw.random(784)
-        np.save(f"{folder}/bits/{split}.npy", np.packbits(pixels, axis=1))
-
-
-def flags(w, data):
-    out = []
-    for k, v in w.settings.items():
-        out += ["--set", f"{k}={v}"]
-    for k, v in w.data.items():
-        out += ["--data", f"{k}={data}/{v}"]
-    return out
-
-
-class Side:
-    """A process that runs the workload once for each line."""
-
-    def __init__(self, command, cores, threads, has_header):
-        env = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
-        self.process = subprocess.Popen(["taskset", "-c", cores, *command], env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.header = json.loads(self.line()) if has_header else {}
-        self.times = []
-
-    def line(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(self.process.stderr.read()[-2000:])
-        return line
-
-    def run(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        self.times.append(float(self.line()))
-
-    def peak(self):
-        """Bytes that the process held at most."""
-        with open(f"/proc/{self.children()}/status") as f:
-            return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmHWM"))
-
-    def children(self):
-        return self.process.pid  # taskset becomes the command
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+TURN = 0.1  # seconds that a turn takes at least
+TOLERANCE = 1e-3
 
 
 def interval(ratios):
     """The median and its 95% interval."""
     s = sorted(ratios)
     n = len(s)
-    low = next((k for k in range(n // 2, -1, -1) if binomial(k - 1, n) <= 0.025), 0)
+    low = next((k for k in range(n // 2, -1, -1) if sum(comb(n, i) for i in range(k)) / 2**n <= 0.025), 0)
     return statistics.median(s), s[low], s[n - 1 - low]
 
 
-def binomial(k, n):
-    """The chance of at most k heads of n."""
-    from math import comb
-    return sum(comb(n, i) for i in range(k + 1)) / 2**n if k >= 0 else 0.0
+class Bench:
+    def __init__(self, mdlc, data, rounds, seconds, threads):
+        self.mdlc, self.data, self.rounds, self.seconds, self.threads = mdlc, data, rounds, seconds, threads
 
+    def reference(self, w, folder):
+        """Lets mdlc compute what the peers must compute, too, and returns it with the folder of the weights and batches."""
+        def run(*words):
+            return call([self.mdlc, "run", f"{root}/{w.model}", *words, *flags(w, self.data), "--seed", "1", "--quiet", "--out", f"{folder}/run"])
+        if w.kind == "training":
+            lines = run("train", "--steps", "20", "--json", "--export", f"{folder}/export").splitlines()
+            return [r[w.losses] for r in map(json.loads, lines) if r["block"] == "train"], f"{folder}/export"
+        if w.kind == "sampling":
+            run("train")
+            return [int(token) for token in run(*w.run).split()], f"{folder}/run"
+        return [], folder
 
-def export(mdlc, w, data, folder):
-    """Runs the first steps of training, and returns their losses."""
-    command = [mdlc, "run", f"{root}/{w.model}", "train", *flags(w, data), "--steps", "20", "--seed", "1", "--json", "--quiet", "--out", f"{folder}/run", "--export", f"{folder}/export"]
-    lines = subprocess.run(command, check=True, text=True, capture_output=True).stdout.splitlines()
-    return [r[w.losses] for r in map(json.loads, lines) if r["block"] == "train"]
+    def mine(self, w, cores, threads):
+        side = Side([self.mdlc, "bench", f"{root}/{w.model}", *w.run, *flags(w, self.data), "--threads", str(threads), "--seed", "1", "--quiet", "--turns"], cores, threads)
+        side.settle(TURN)
+        return side
 
+    def toy(self, cores, threads):
+        """What mdlc's process holds after a small step."""
+        tiny = [f"--set={k}=8" for k in "mnk"]
+        side = Side([self.mdlc, "bench", f"{here}/product.mdl", "sample", *tiny, "--threads", str(threads), "--quiet", "--turns"], cores, threads)
+        side.turn()
+        held = side.peak()
+        side.close()
+        return held
 
-def measure(mdlc, number, threads, data, rounds):
-    """Yields a row for each peer."""
-    w = WORKLOADS[number]
-    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:threads]))
-    with tempfile.TemporaryDirectory() as folder:
-        ours = export(mdlc, w, data, folder) if w.losses else []
-        sides = {"mdlc": Side([mdlc, "bench", f"{root}/{w.model}", *w.run, *flags(w, data), "--threads", str(threads), "--seed", "1", "--quiet", "--turns"], cores, threads, False)}
-        void = {}
-        for mode, script, title in SIDES:
-            try:
-                side = Side([sys.executable, f"{here}/{script}", str(number), str(threads), mode, f"{folder}/export"], cores, threads, True)
-            except RuntimeError as failure:
-                void[title] = "does not run: " + str(failure).strip().splitlines()[-1][:120]
-                continue
-            theirs = side.header["losses"]
-            off = max((abs(a - b) / abs(b) for a, b in zip(ours, theirs)), default=0)
-            if len(ours) != len(theirs) or not off <= w.tolerance:
-                void[title] = f"void: the losses differ by {off:.1e}"
-                side.close()
-                continue
-            sides[title] = side
-        for side in sides.values():
-            side.run()
-            side.times.clear()
-        order = list(sides.values())
-        for _ in range(rounds):
+    def measure(self, number):
+        """Yields a record for each number of threads."""
+        w = WORKLOADS[number]
+        with tempfile.TemporaryDirectory() as folder:
+            want, export = self.reference(w, folder)
+            for threads in self.threads:
+                cores = sorted(os.sched_getaffinity(0))[:threads]
+                with_compiling = w.kind == "training" and threads == max(self.threads)
+                record = {"threads": threads, "load": os.getloadavg()[0], "peers": {}}
+                sides = {"mdlc": self.mine(w, cores, threads)}
+                for title, script, mode, only in PEERS:
+                    if only and w.maker not in only:
+                        continue
+                    record["peers"][title] = row = {}
+                    try:
+                        sides[title] = self.peer(row, want, (script, mode, number, export, cores, threads), f"{folder}/cache-{title}" if with_compiling else None)
+                    except Failure as failure:
+                        row["void"] = "does not run: " + (str(failure).strip().splitlines() or [""])[-1][:120]
+                    if "void" in row:
+                        print(w.title, title, row["void"], file=sys.stderr, flush=True)
+                self.rounds_of(sides)
+                self.fill(record, sides, cores, threads)
+                if with_compiling:
+                    got = json.loads(call([self.mdlc, "bench", f"{root}/{w.model}", *w.run, *flags(w, self.data), "--quiet", "--json", "--rounds", "1"]))
+                    record["compile"] = got["Compile"]
+                yield record
+
+    def peer(self, row, want, command, cache):
+        """A peer that computes what it should; with a cache it is started before, to compile everything."""
+        if cache:
+            cold = Peer(*command, cache)
+            row["cold"] = cold.header["first"]
+            cold.close()
+        side = Peer(*command, cache)
+        if cache:
+            row["warm"] = side.header["first"]
+        got = side.header["values"] if want else []
+        if want and len(want) == len(got) and type(want[0]) is int:
+            alike = next((n for n, (a, b) in enumerate(zip(want, got)) if a != b), len(want))
+            if alike < len(want):
+                row["void"] = f"void: tokens differ from {alike} of {len(want)} on"
+        else:
+            off = max((abs(a - b) / abs(b) for a, b in zip(want, got)), default=0)
+            if len(want) != len(got) or not off <= TOLERANCE:
+                row["void"] = f"void: the losses differ by {off:.1e}"
+        if "void" not in row:
+            side.settle(TURN)
+            return side
+        side.close()
+
+    def rounds_of(self, sides):
+        order = [side for side in sides.values() if side]
+        end = time.monotonic() + self.seconds
+        for n in range(self.rounds):
+            if n >= 3 and time.monotonic() > end:
+                break
             random.shuffle(order)
             for side in order:
-                side.run()
+                side.turn()
+
+    def fill(self, record, sides, cores, threads):
         mine = sides["mdlc"]
-        peak = mine.peak()
-        for mode, script, title in SIDES:
-            if title in void:
-                yield w, threads, title, None, void[title]
-                continue
-            side = sides[title]
-            ratio = interval([a / b for a, b in zip(mine.times, side.times)])
-            memory = (peak, side.peak() - side.header["before"])
-            yield w, threads, title, (statistics.median(mine.times), statistics.median(side.times), ratio, memory), ""
+        rounds = len(mine.times)
+        record |= {"rounds": rounds, "time": statistics.median(mine.times), "cpu": mine.spent / rounds, "memory": mine.peak() - self.toy(cores, threads)}
+        for title, row in record["peers"].items():
+            if "void" not in row:
+                side = sides[title]
+                row |= {"time": statistics.median(side.times), "ratio": interval([a / b for a, b in zip(mine.times, side.times)]), "cpu": side.spent / rounds,
+                        "memory": side.peak() - side.header["before"]}
         for side in sides.values():
-            side.close()
+            if side:
+                side.close()
+
+
+def digest(mdlc):
+    """Changes with all that is measured."""
+    h = hashlib.sha256()
+    sources = [f"{here}/{name}" for name in sorted(os.listdir(here)) if name.endswith((".py", ".mdl"))]
+    for path in [mdlc, *sources, *sorted({f"{root}/{w.model}" for w in WORKLOADS})]:
+        with open(path, "rb") as f:
+            h.update(f.read())
+    return h.hexdigest()
 
 
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("mdlc")
     p.add_argument("--out")
+    p.add_argument("--log", default=f"{root}/runs/bench-peers.jsonl")
+    p.add_argument("--fresh", action="store_true")
     p.add_argument("--rounds", type=int, default=15)
+    p.add_argument("--seconds", type=float, default=45)
     p.add_argument("--threads", default="1,2")
     p.add_argument("names", nargs="*")
     a = p.parse_intermixed_args()
     random.seed(1)
-    rows = []
+    mdlc, threads = os.path.abspath(a.mdlc), [int(n) for n in a.threads.split(",")]
+    log = results.Log(a.log, digest(mdlc))
     with tempfile.TemporaryDirectory() as data:
         make_data(data)
+        bench = Bench(mdlc, data, a.rounds, a.seconds, threads)
         for number, w in enumerate(WORKLOADS):
-            if a.names and w.name not in a.names:
+            if a.names and w.name not in a.names or not a.fresh and log.has(w, threads, a.rounds):
                 continue
-            for threads in map(int, a.threads.split(",")):
-                for w, threads, title, got, why in measure(os.path.abspath(a.mdlc), number, threads, data, a.rounds):
-                    if got:
-                        ours, theirs, (r, low, high), (mine, other) = got
-                        row = f"| {w.name} | {w.title} | {threads} | {title} | {1e3 * ours:.4g} | {1e3 * theirs:.4g} | {r:.2f} ({low:.2f} .. {high:.2f}) | {mine / 2**20:.0f} / {other / 2**20:.0f} |"
-                    else:
-                        row = f"| {w.name} | {w.title} | {threads} | {title} | | | {why} | |"
-                    print(row, flush=True)
-                    rows.append(row)
+            try:
+                for record in bench.measure(number):
+                    log.add(w, {**record, "asked": a.rounds, "machine": machine(), "date": str(datetime.date.today())})
+            except Failure as failure:
+                print(f"{w.title}: mdlc does not run: {str(failure)[-500:]}", file=sys.stderr, flush=True)
     if a.out:
-        with open(a.out, "a") as f:
-            f.write(f"\n{heading(a.mdlc, a.rounds)}\n\n| | workload | threads | peer | mdlc, ms | peer, ms | mdlc's time over the peer's (95%) | MiB: mdlc in all / peer beyond its import |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
-            f.write("\n".join(rows) + "\n")
+        results.write(a.out, log)
 
 
-def heading(mdlc, rounds):
-    import jax
-    import torch
+def machine():
+    from importlib.metadata import version
     with open("/proc/cpuinfo") as f:
         cpu = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), platform.machine())
-    return f"## {datetime.date.today()}: {cpu}, {len(os.sched_getaffinity(0))} cores, PyTorch {torch.__version__}, JAX {jax.__version__}, {rounds} rounds"
+    return f"{cpu}, {len(os.sched_getaffinity(0))} cores, PyTorch {version('torch')}, JAX {version('jax')}, NumPy {version('numpy')}"
 
 
 if __name__ == "__main__":

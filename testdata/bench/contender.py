@@ -1,58 +1,55 @@
-"""What a contender process says: its first line is JSON, then it answers each line with the seconds of one run.
+"""What a contender process says: its first line is JSON, then it answers each line, a number N, with the seconds of a run, the mean of N.
 
 usage: SIDE.py WORKLOAD-NUMBER THREADS MODE EXPORT
-EXPORT is what `mdlc run --export` wrote: the first weights and the batches; its losses are checked against it.
+EXPORT is what `mdlc run --export` wrote: the first weights and the batches; what is computed from them is checked against mdlc.
 """
 import json
-import resource
-import struct
+import os
 import sys
 import time
 
-import numpy as np
+from workloads import WORKLOADS, peak
 
-from workloads import WORKLOADS
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peers"))
 
-DTYPES = {"F32": np.float32, "I32": np.int32, "I64": np.int64, "U8": np.uint8, "U32": np.uint32, "BOOL": np.bool_}
+from mdlc_arrays import load
+from mdlc_draw import Draws
+
 STEPS = 20  # of training, whose losses are compared
 
 
-def load(path):
-    """All tensors of a safetensors file, by name."""
-    with open(path, "rb") as f:
-        (size,) = struct.unpack("<Q", f.read(8))
-        header = json.loads(f.read(size))
-        body = f.read()
-    return {name: np.frombuffer(body[t["data_offsets"][0]:t["data_offsets"][1]], dtype=DTYPES[t["dtype"]]).reshape(t["shape"]).copy()
-            for name, t in header.items() if name != "__metadata__"}
+def optional(path):
+    return load(path) if os.path.exists(path) else {}
 
 
-def peak():
-    """Bytes of this process at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def gan_inputs(batches, latent=64, batch=64, turns=5):
+    """For each step of wgan_gp.mdl the pictures, latents and mixtures of the critic's turns, and the generator's latents."""
+    draws = Draws(1)
+    for n in range(STEPS):
+        reals = [batches[f"real{turn + 1 if turn else ''}.{n}"] for turn in range(turns)]
+        drawn = [(draws.normal("train/z", [batch, latent], n, turn), draws.uniform("train/u", [batch, 1, 1, 1], n, turn)) for turn in range(turns)]
+        yield [(real, z, u) for real, (z, u) in zip(reals, drawn)], draws.normal("train/z", [batch, latent], n, nth=2)
 
 
-def contend(make, toy):
-    """make(workload, mode, weights, batches) gives step(n), which runs once and returns a float or None; toy() is a first run of the framework."""
+def contend(makers, toy):
+    """makers[w.maker](workload, mode, weights, batches) gives step(n), run number n, which returns what is compared; toy() is a first run of the framework."""
     number, mode, export = int(sys.argv[1]), sys.argv[3], sys.argv[4]
     w = WORKLOADS[number]
     toy()
     before = peak()
-    weights = load(f"{export}/weights.safetensors") if w.losses else {}
-    batches = load(f"{export}/batches.safetensors") if w.losses else {}
+    weights, batches = (optional(f"{export}/{file}.safetensors") for file in ("weights", "batches"))
     began = time.perf_counter()
-    step = make(w, mode, weights, batches)
-    losses = []
-    for n in range(STEPS if w.losses else 3):
-        value = step(n)
-        if n == 0:
-            first = time.perf_counter() - began
-        losses.append(value)
-    print(json.dumps({"losses": losses if w.losses else [], "first": first, "before": before}), flush=True)
-    n = len(losses)
-    for _ in sys.stdin:
+    step = makers[w.maker](w, mode, weights, batches)
+    values = [step(0)]
+    first = time.perf_counter() - began
+    if w.kind == "training":
+        values += [step(n) for n in range(1, STEPS)]
+    print(json.dumps({"values": values[0] if w.kind == "sampling" else values, "first": first, "before": before}), flush=True)
+    n = len(values)
+    for line in sys.stdin:
+        runs = int(line)
         began = time.perf_counter()
-        step(n % STEPS)
-        print(time.perf_counter() - began, flush=True)
-        n += 1
-    print(json.dumps({"peak": peak()}), flush=True)
+        for _ in range(runs):
+            step(n % STEPS)
+            n += 1
+        print((time.perf_counter() - began) / runs, flush=True)

@@ -14,34 +14,41 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from contender import contend
+from contender import contend, gan_inputs
+
+
+def moments(params):
+    return {k: (jnp.zeros_like(v), jnp.zeros_like(v)) for k, v in params.items()}
+
+
+def descend(params, grads, state, n, rate, b1, b2, decay=0.0):
+    """Step n of Adam on a dict of params, with decoupled decay of matrices: new params and moments."""
+    new, moved = {}, {}
+    for k, g in grads.items():
+        m, v = state[k]
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+        p = params[k]
+        if decay and p.ndim > 1:
+            p = p * (1 - rate * decay)
+        new[k] = p - rate * (m / (1 - b1 ** (n + 1))) / (jnp.sqrt(v / (1 - b2 ** (n + 1))) + 1e-8)
+        moved[k] = (m, v)
+    return new, moved
 
 
 def adam(params, loss_of, lr, b1, b2, decay=0.0, clip=0.0):
-    """A jitted step with decoupled decay of matrices, on a dict of params; loss_of gives (loss, what the next step takes)."""
-    state = {k: (jnp.zeros_like(v), jnp.zeros_like(v)) for k, v in params.items()}
-
+    """A jitted step; loss_of gives (loss, what the next step takes)."""
     @functools.partial(jax.jit, donate_argnums=(0, 1))
     def step(params, state, n, rate, *batch):
         (loss, aux), grads = jax.value_and_grad(loss_of, has_aux=True)(params, *batch)
         if clip:
             total = jnp.sqrt(sum(jnp.sum(g * g) for g in grads.values()))
             grads = {k: g * jnp.minimum(1, clip / (total + 1e-6)) for k, g in grads.items()}
-        new, moments = {}, {}
-        for k, g in grads.items():
-            m, v = state[k]
-            m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
-            p = params[k]
-            if decay and p.ndim > 1:
-                p = p * (1 - rate * decay)
-            new[k] = p - rate * (m / (1 - b1 ** (n + 1))) / (jnp.sqrt(v / (1 - b2 ** (n + 1))) + 1e-8)
-            moments[k] = (m, v)
-        return new, moments, loss, aux
+        return *descend(params, grads, state, n, rate, b1, b2, decay), loss, aux
 
-    held = [params, state]
+    held = [params, moments(params)]
 
     def run(n, *batch):
-        held[0], held[1], loss, aux = step(held[0], held[1], float(n), lr(n) if callable(lr) else lr, *batch)
+        *held[:], loss, aux = step(*held, float(n), lr(n) if callable(lr) else lr, *batch)
         return float(loss), aux
     return run
 
@@ -173,6 +180,106 @@ def lstm(w, mode, weights, batches):
     return run
 
 
+def wgan(w, mode, weights, batches):
+    """In NHWC, which XLA prefers on a CPU; the weights are turned once."""
+    def last(v, axis):
+        """Channels of [128, 7, 7], flattened along an axis, go last."""
+        shape = v.shape
+        v = v.reshape(*shape[:axis], 128, 7, 7, *shape[axis + 1:])
+        return jnp.moveaxis(v, axis, axis + 2).reshape(shape)
+
+    g, d = of(weights, "g."), of(weights, "d.")
+    g["g.lift.weight"], g["g.lift.offset"], d["d.judge.weight"] = last(g["g.lift.weight"], 1), last(g["g.lift.offset"], 0), last(d["d.judge.weight"], 0)
+    for k in ("g.up1.weight", "g.up2.weight"):
+        g[k] = g[k][:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
+    for k in ("d.down1.weight", "d.down2.weight"):
+        d[k] = d[k].transpose(2, 3, 1, 0)
+
+    def conv(p, x, name, **how):
+        return jax.lax.conv_general_dilated(x, p[name + ".weight"], padding=((2, 2), (2, 2)), dimension_numbers=("NHWC", "HWIO", "NHWC"), **how) + p[name + ".offset"]
+
+    def paint(g, z):
+        x = jax.nn.relu(z @ g["g.lift.weight"] + g["g.lift.offset"]).reshape(-1, 7, 7, 128)
+        x = jax.nn.relu(conv(g, x, "g.up1", window_strides=(1, 1), lhs_dilation=(2, 2)))
+        return jnp.tanh(conv(g, x, "g.up2", window_strides=(1, 1), lhs_dilation=(2, 2)))
+
+    def judge(d, x):
+        for name in ("d.down1", "d.down2"):
+            x = jax.nn.leaky_relu(conv(d, x, name, window_strides=(2, 2)), 0.2)
+        return (x.reshape(len(x), -1) @ d["d.judge.weight"] + d["d.judge.offset"])[:, 0]
+
+    def gap(d, fake, real, u):
+        mid = u * real + (1 - u) * fake
+        slope = jnp.sqrt(jnp.sum(jax.grad(lambda x: judge(d, x).sum())(mid) ** 2, (1, 2, 3)))
+        return 10 * jnp.mean((slope - 1) ** 2) - judge(d, real).mean() + judge(d, fake).mean(), slope.mean()
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1))
+    def critic(d, state, n, g, real, z, u):
+        (_, slope), grads = jax.value_and_grad(gap, has_aux=True)(d, paint(g, z), real, u)
+        return *descend(d, grads, state, n, 1e-4, 0.0, 0.9), slope
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1))
+    def generator(g, state, n, d, z):
+        grads = jax.grad(lambda g: -judge(d, paint(g, z)).mean())(g)
+        return descend(g, grads, state, n, 1e-4, 0.0, 0.9)
+
+    inputs = [([(jnp.asarray(real).transpose(0, 2, 3, 1), jnp.asarray(z), jnp.asarray(u)) for real, z, u in turns], jnp.asarray(z)) for turns, z in gan_inputs(batches)]
+    held = {"g": (g, moments(g)), "d": (d, moments(d)), "n": 0}
+
+    def step(n):
+        turns, z = inputs[n]
+        for turn in turns:
+            *held["d"], slope = critic(*held["d"], float(held["n"]), held["g"][0], *turn)
+            held["n"] += 1
+        held["g"] = generator(*held["g"], float(n), held["d"][0], z)
+        return float(slope)
+    return step
+
+
+def sampling(w, mode, weights, batches):
+    """Greedy, with a cache of keys and values; all tokens are one call."""
+    heads, layers, many, n = w.settings["heads"], w.settings["layers"], w.settings.get("many", 1), w.settings["n"]
+    p = of(weights, "gpt.")
+    dim = p["gpt.embed"].shape[1]
+    for i in range(layers):
+        for kind in ("weight", "offset"):
+            p[f"gpt.blocks.{i}.qkv.{kind}"] = jnp.concatenate([p.pop(f"gpt.blocks.{i}.{part}.{kind}") for part in ("query", "key", "value")], -1)
+
+    def next_token(p, cache, tok, t):
+        def norm(x, name):
+            x = x - x.mean(-1, keepdims=True)
+            return x * jax.lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-5) * p[name + ".scale"] + p[name + ".shift"]
+
+        def linear(x, name):
+            return x @ p[name + ".weight"] + p[name + ".offset"]
+
+        x = p["gpt.embed"][tok] + p["gpt.place"][t]
+        seen = jnp.arange(n) <= t
+        new = []
+        for i in range(layers):
+            b = f"gpt.blocks.{i}"
+            q, k, v = linear(norm(x, b + ".norm1"), b + ".qkv").reshape(many, 3, heads, -1).transpose(1, 0, 2, 3)
+            keys, values = (jax.lax.dynamic_update_slice(old, now[:, :, None], (0, 0, t, 0)) for old, now in zip(cache[i], (k, v)))
+            new.append((keys, values))
+            score = jnp.einsum("bhd,bhsd->bhs", q, keys) * (dim // heads) ** -0.5
+            out = jnp.einsum("bhs,bhsd->bhd", jax.nn.softmax(jnp.where(seen, score, -jnp.inf)), values)
+            x = x + linear(out.reshape(many, dim), b + ".mix")
+            x = x + linear(jax.nn.gelu(linear(norm(x, b + ".norm2"), b + ".up"), approximate=False), b + ".down")
+        return new, jnp.argmax(norm(x, "gpt.norm") @ p["gpt.embed"].T, -1)
+
+    @jax.jit
+    def write(p):
+        empty = jnp.zeros((many, heads, n, dim // heads))
+        first = jnp.arange(many)
+
+        def turn(carry, t):
+            cache, tok = next_token(p, *carry, t)
+            return (cache, tok), tok
+        _, toks = jax.lax.scan(turn, ([(empty, empty)] * layers, first), jnp.arange(n))
+        return jnp.concatenate([first[:, None], toks.T], 1)
+    return lambda _: write(p).ravel().tolist()
+
+
 def draw(*shape):
     draw.n = getattr(draw, "n", 0) + 1
     return jax.random.normal(jax.random.key(draw.n), shape)
@@ -226,4 +333,4 @@ def toy():
 
 
 if __name__ == "__main__":
-    contend(lambda w, *rest: globals()[w.maker](w, *rest), toy)
+    contend(globals(), toy)

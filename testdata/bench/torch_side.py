@@ -2,13 +2,15 @@
 
 usage: torch_side.py WORKLOAD-NUMBER THREADS eager|compiled EXPORT
 """
-import math
 import sys
 
 import torch
 import torch.nn.functional as F
 
-from contender import contend
+from contender import contend, gan_inputs
+
+import mdlc_lstm
+from mdlc_gpt2 import GPT2, rate
 
 torch.set_num_threads(int(sys.argv[2]))
 torch.manual_seed(1)
@@ -18,9 +20,13 @@ def tensors(weights, prefix):
     return {k: torch.from_numpy(v).requires_grad_() for k, v in weights.items() if k.startswith(prefix)}
 
 
+def compiled(mode, f, **how):
+    return torch.compile(f, **how) if mode == "compiled" else f
+
+
 def trainer(params, loss_of, optimizer, mode, clip=0.0, rate=None):
     """A training step with the loss of batch n; loss_of takes what batch(n) gives."""
-    run = torch.compile(loss_of) if mode == "compiled" else loss_of
+    run = compiled(mode, loss_of)
 
     def step(n, *batch):
         if rate:
@@ -37,33 +43,9 @@ def trainer(params, loss_of, optimizer, mode, clip=0.0, rate=None):
 
 
 def gpt2(w, mode, weights, batches):
-    p = tensors(weights, "gpt.")
-    heads, layers, total = w.settings["heads"], w.settings["layers"], w.settings["steps"]
-
-    def norm(x, name):
-        return F.layer_norm(x, x.shape[-1:], p[name + ".scale"], p[name + ".shift"], 1e-5)
-
-    def linear(x, name):
-        return x @ p[name + ".weight"] + p[name + ".offset"]
-
-    def attend(x, name):
-        B, T, D = x.shape
-        q, k, v = (linear(x, f"{name}.{part}").view(B, T, heads, D // heads).transpose(1, 2) for part in ("query", "key", "value"))
-        return linear(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(B, T, D), name + ".mix")
-
-    def loss_of(tok):
-        x = p["gpt.embed"][tok[:, :-1]] + p["gpt.place"][: tok.shape[1] - 1]
-        for i in range(layers):
-            b = f"gpt.blocks.{i}"
-            x = x + attend(norm(x, b + ".norm1"), b)
-            x = x + linear(F.gelu(linear(norm(x, b + ".norm2"), b + ".up")), b + ".down")
-        return F.cross_entropy((norm(x, "gpt.norm") @ p["gpt.embed"].T).flatten(0, 1), tok[:, 1:].flatten())
-
-    def rate(n):
-        return 1e-3 * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * min(n / total, 1))))
-
-    groups = [{"params": [v for v in p.values() if v.dim() > 1], "weight_decay": 0.1}, {"params": [v for v in p.values() if v.dim() <= 1], "weight_decay": 0.0}]
-    step = trainer(list(p.values()), loss_of, torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95), eps=1e-8, fused=True), mode, 1.0, rate)
+    model = GPT2(tensors(weights, "gpt."), w.settings["heads"], lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True))
+    optimizer = torch.optim.AdamW(model.groups(), lr=1e-3, betas=(0.9, 0.95), eps=1e-8, fused=True)
+    step = trainer(list(model.p.values()), model.loss, optimizer, mode, 1.0, lambda n: rate(n, w.settings["steps"]))
     toks = [torch.from_numpy(batches[f"tok.{n}"]).long() for n in range(20)]
     return lambda n: step(n, toks[n])
 
@@ -116,17 +98,11 @@ def autoencoder(w, mode, weights, batches):
 
 
 def lstm(w, mode, weights, batches):
-    wx = weights["model.first.wx"]
-    inputs, _, hidden = wx.shape
-    cell = torch.nn.LSTM(inputs, hidden, batch_first=True)
-    with torch.no_grad():
-        cell.weight_ih_l0.copy_(torch.from_numpy(wx.reshape(inputs, 4 * hidden).T))
-        cell.weight_hh_l0.copy_(torch.from_numpy(weights["model.first.wh"].reshape(hidden, 4 * hidden).T))
-        cell.bias_ih_l0.copy_(torch.from_numpy(weights["model.first.offset"].flatten()))
-        cell.bias_hh_l0.zero_().requires_grad_(False)
-    embed, head, offset = (torch.from_numpy(weights["model." + k]).requires_grad_() for k in ("embed", "head.weight", "head.offset"))
-    params = [embed, head, offset] + [v for v in cell.parameters() if v.requires_grad]
-    state = [torch.from_numpy(weights["h"]), torch.from_numpy(weights["c"])]
+    p = {k: torch.from_numpy(v) for k, v in weights.items()}
+    cell = mdlc_lstm.lstm(p, "model.first")
+    embed, head, offset = (p["model." + k].requires_grad_() for k in ("embed", "head.weight", "head.offset"))
+    params = [embed, head, offset, *mdlc_lstm.trained([cell])]
+    state = [p["h"], p["c"]]
 
     def loss_of(tok, h, c):
         y, (h, c) = cell(embed[tok[:, :-1]], (h, c))
@@ -138,12 +114,107 @@ def lstm(w, mode, weights, batches):
     return lambda n: step(n, toks[n], *state)
 
 
+def wgan(w, mode, weights, batches):
+    p = {net: tensors(weights, net + ".") for net in "gd"}
+    channels_last = dict(memory_format=torch.channels_last) if mode == "compiled" else {}
+
+    def paint(z):
+        g = p["g"]
+        x = torch.relu(z @ g["g.lift.weight"] + g["g.lift.offset"]).view(len(z), -1, 7, 7).contiguous(**channels_last)
+        x = torch.relu(F.conv_transpose2d(x, g["g.up1.weight"], g["g.up1.offset"], 2, 1))
+        return torch.tanh(F.conv_transpose2d(x, g["g.up2.weight"], g["g.up2.offset"], 2, 1))
+
+    def judge(x):
+        d = p["d"]
+        for name in ("d.down1", "d.down2"):
+            x = F.leaky_relu(F.conv2d(x, d[name + ".weight"], d[name + ".offset"], 2, 2), 0.2)
+        return (x.flatten(1) @ d["d.judge.weight"] + d["d.judge.offset"])[:, 0]
+
+    # torch.compile takes no gradient of a gradient: it compiles the parts.
+    paint, judge_twice, judge = compiled(mode, paint), judge, compiled(mode, judge)
+    adam = {net: torch.optim.Adam(p[net].values(), lr=1e-4, betas=(0, 0.9), eps=1e-8, fused=True) for net in "gd"}
+
+    def descend(net, loss):
+        for v, g in zip(p[net].values(), torch.autograd.grad(loss, list(p[net].values()))):
+            v.grad = g
+        adam[net].step()
+
+    def critic(real, z, u):
+        with torch.no_grad():
+            fake = paint(z)
+        mid = (u * real + (1 - u) * fake).requires_grad_()
+        (slope,) = torch.autograd.grad(judge_twice(mid).sum(), mid, create_graph=True)
+        slope = slope.flatten(1).norm(dim=1)
+        descend("d", 10 * ((slope - 1) ** 2).mean() - judge(real).mean() + judge(fake).mean())
+        return slope.detach().mean()
+
+    inputs = [([list(map(torch.from_numpy, turn)) for turn in turns], torch.from_numpy(z)) for turns, z in gan_inputs(batches)]
+
+    def step(n):
+        turns, z = inputs[n]
+        for turn in turns:
+            slope = critic(*turn)
+        descend("g", -judge(paint(z)).mean())
+        return slope.item()
+    return step
+
+
+def sampling(w, mode, weights, batches):
+    """Greedy, with a cache of keys and values; a token's step is compiled once, for all places."""
+    heads, layers, many, n = w.settings["heads"], w.settings["layers"], w.settings.get("many", 1), w.settings["n"]
+    p = {k: torch.from_numpy(v) for k, v in weights.items() if k.startswith("gpt.")}
+    embed, place, dim = p["gpt.embed"], p["gpt.place"], p["gpt.embed"].shape[1]
+    blocks = []
+    for i in range(layers):
+        b = {k.removeprefix(f"gpt.blocks.{i}."): v for k, v in p.items() if k.startswith(f"gpt.blocks.{i}.")}
+        for kind in ("weight", "offset"):
+            b["qkv." + kind] = torch.cat([b.pop(f"{part}.{kind}") for part in ("query", "key", "value")], -1)
+        for part in ("qkv", "mix", "up", "down"):  # rows side by side, as F.linear has them
+            b[part + ".weight"] = b[part + ".weight"].T.contiguous()
+        blocks.append(b)
+    cache = torch.zeros(layers, 2, many, heads, n, dim // heads)
+    places = torch.arange(n)
+
+    def norm(x, b, name):
+        return F.layer_norm(x, (dim,), b[name + ".scale"], b[name + ".shift"], 1e-5)
+
+    def linear(x, b, name):
+        return F.linear(x, b[name + ".weight"], b[name + ".offset"])
+
+    def next_token(tok, at, end, mask):
+        """end: how much of the cache is looked at."""
+        x = embed[tok] + place[at]
+        for i, b in enumerate(blocks):
+            q, k, v = linear(norm(x, b, "norm1"), b, "qkv").view(many, 3, heads, 1, -1).unbind(1)
+            cache[i, 0].index_copy_(2, at, k)
+            cache[i, 1].index_copy_(2, at, v)
+            out = F.scaled_dot_product_attention(q, cache[i, 0, :, :, :end], cache[i, 1, :, :, :end], mask)
+            x = x + linear(out.reshape(many, dim), b, "mix")
+            x = x + linear(F.gelu(linear(norm(x, b, "norm2"), b, "up")), b, "down")
+        return F.linear(norm(x, p, "gpt.norm"), embed).argmax(-1)
+
+    run = compiled(mode, next_token, dynamic=False)
+
+    @torch.inference_mode()
+    def step(_):
+        tok = torch.arange(many)
+        out = [tok]
+        for t in range(n):
+            if mode == "compiled":
+                tok = run(tok, places[t : t + 1], n, places <= t)
+            else:
+                tok = run(tok, places[t : t + 1], t + 1, None)
+            out.append(tok)
+        return torch.stack(out, 1).flatten().tolist()
+    return step
+
+
 def product(w, mode, weights, batches):
     s = w.settings
     x, y = torch.randn(s["many"], s["m"], s["k"]), torch.randn(s["many"], s["k"], s["n"])
     if s["many"] == 1:
         x, y = x[0], y[0]
-    run = torch.compile(torch.matmul) if mode == "compiled" else torch.matmul
+    run = compiled(mode, torch.matmul)
     out = torch.empty(x.shape[:-1] + y.shape[-1:])
 
     def step(n):
@@ -161,7 +232,7 @@ def attention(w, mode, weights, batches):
     def forward(q, k, v):
         return F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True).transpose(1, 2)
 
-    run = torch.compile(forward) if mode == "compiled" else forward
+    run = compiled(mode, forward)
 
     def step(n):
         torch.autograd.grad(run(q, k, v), (q, k, v), g)
@@ -173,7 +244,7 @@ def norm(w, mode, weights, batches):
 
     def forward(x):
         return F.layer_norm(x, (1024,), scale, shift, 1e-5)
-    run = torch.compile(forward) if mode == "compiled" else forward
+    run = compiled(mode, forward)
     return lambda n: (run(x), None)[1]
 
 
@@ -182,7 +253,7 @@ def gelu(w, mode, weights, batches):
 
     def forward(x):
         return x + F.gelu(x * 1.5)
-    run = torch.compile(forward) if mode == "compiled" else forward
+    run = compiled(mode, forward)
     return lambda n: (run(x), None)[1]
 
 
@@ -192,4 +263,4 @@ def toy():
 
 
 if __name__ == "__main__":
-    contend(lambda w, *rest: globals()[w.maker](w, *rest), toy)
+    contend(globals(), toy)

@@ -24,7 +24,7 @@ optimizer = torch.optim.AdamW(params, lr=2e-3, betas=(0.9, 0.95), eps=1e-8, weig
 ours = [r["loss"] for r in losses(log)]
 theirs = []
 for step in range(len(ours)):
-    word = draws.integers(1, symbols + 1, "train/word", [batch, length], step)
+    word = torch.from_numpy(draws.integers(1, symbols + 1, "train/word", [batch, length], step))
     blank = torch.zeros(batch, blanks + length, dtype=torch.long)
     question = torch.cat([word, blank], 1)
     question[:, length + blanks - 1] = symbols + 1

@@ -26,8 +26,8 @@ def mlp(net, x):
 
 
 def ring(step, turn):
-    mode = draws.integers(0, 8, "train/real/ring/draw/mode", [batch], step, turn)
-    z = draws.normal("train/real/ring/draw/z", [batch, 2], step, turn)
+    mode = torch.from_numpy(draws.integers(0, 8, "train/real/ring/draw/mode", [batch], step, turn))
+    z = torch.from_numpy(draws.normal("train/real/ring/draw/z", [batch, 2], step, turn))
     angle = mode[:, None] * (math.pi / 4) - torch.tensor([0, math.pi / 2])
     return (2 * torch.cos(angle) + 0.02 * z) / unit
 
@@ -45,15 +45,15 @@ ours, theirs = {n: [] for n in names}, {n: [] for n in names}
 for step, record in enumerate(losses(log)):
     for turn in range(critic_steps):
         real = ring(step, turn)
-        z = draws.normal("train/z", [batch, 2], step, turn)
-        u = draws.uniform("train/u", [batch, 1], step, turn)
+        z = torch.from_numpy(draws.normal("train/z", [batch, 2], step, turn))
+        u = torch.from_numpy(draws.uniform("train/u", [batch, 1], step, turn))
         fake = mlp("g", z).detach()
         mid = (u * real + (1 - u) * fake).requires_grad_()
         (slope,) = torch.autograd.grad(mlp("d", mid).sum(), mid, create_graph=True)
         slope = slope.norm(dim=1)
         gap = mlp("d", real).mean() - mlp("d", fake).mean()
         descend(adam["d"], "d", penalty * ((slope - 1) ** 2).mean() - gap)
-    z = draws.normal("train/z", [batch, 2], step, nth=2)
+    z = torch.from_numpy(draws.normal("train/z", [batch, 2], step, nth=2))
     loss = -mlp("d", mlp("g", z)).mean()
     for name, value in zip(names, (gap, slope.mean(), loss)):
         ours[name].append(record[name])

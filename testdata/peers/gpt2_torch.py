@@ -3,68 +3,29 @@
 usage: gpt2_torch.py EXPORT LOSSES.jsonl heads=4 steps=2000
 EXPORT and LOSSES come from `mdlc run gpt2.mdl train --export EXPORT --json > LOSSES.jsonl`.
 """
-import math
 import sys
 
 import torch
-import torch.nn.functional as F
 
 from mdlc_export import compare, load, losses
+from mdlc_gpt2 import GPT2, rate
 
 export, log = sys.argv[1:3]
 settings = dict(a.split("=") for a in sys.argv[3:])
-heads, total = int(settings["heads"]), int(settings["steps"])
 weights = load(f"{export}/weights.safetensors")
 batches = load(f"{export}/batches.safetensors")
-p = {k: v.requires_grad_() for k, v in weights.items() if k.startswith("gpt.")}
-layers = 1 + max(int(k.split(".")[2]) for k in p if k.startswith("gpt.blocks."))
-
-
-def norm(x, name):
-    return F.layer_norm(x, x.shape[-1:], p[name + ".scale"], p[name + ".shift"], 1e-5)
-
-
-def linear(x, name):
-    return x @ p[name + ".weight"] + p[name + ".offset"]
-
-
-def attend(x, name):
-    B, T, D = x.shape
-    q, k, v = (linear(x, f"{name}.{part}").view(B, T, heads, D // heads).transpose(1, 2) for part in ("query", "key", "value"))
-    score = q @ k.transpose(-1, -2) / math.sqrt(D // heads)
-    score = score.masked_fill(~torch.ones(T, T, dtype=torch.bool).tril(), -math.inf)
-    out = (score.softmax(-1) @ v).transpose(1, 2).reshape(B, T, D)
-    return linear(out, name + ".mix")
-
-
-def loss_of(tok):
-    x = p["gpt.embed"][tok[:, :-1]] + p["gpt.place"][: tok.shape[1] - 1]
-    for i in range(layers):
-        b = f"gpt.blocks.{i}"
-        x = x + attend(norm(x, b + ".norm1"), b)
-        x = x + linear(F.gelu(linear(norm(x, b + ".norm2"), b + ".up")), b + ".down")
-    logits = norm(x, "gpt.norm") @ p["gpt.embed"].T
-    return F.cross_entropy(logits.flatten(0, 1), tok[:, 1:].flatten())
-
-
-def rate(step, peak=1e-3, floor=0.1):
-    done = min(step / total, 1.0)
-    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-decay = [v for v in p.values() if v.dim() > 1]
-plain = [v for v in p.values() if v.dim() <= 1]
-optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}], lr=1e-3, betas=(0.9, 0.95), eps=1e-8)
+model = GPT2({k: v.requires_grad_() for k, v in weights.items() if k.startswith("gpt.")}, int(settings["heads"]))
+optimizer = torch.optim.AdamW(model.groups(), lr=1e-3, betas=(0.9, 0.95), eps=1e-8)
 
 ours = [r["loss"] for r in losses(log)]
 theirs = []
 for step in range(len(ours)):
     for group in optimizer.param_groups:
-        group["lr"] = rate(step)
-    loss = loss_of(batches[f"tok.{step}"].long())
+        group["lr"] = rate(step, int(settings["steps"]))
+    loss = model.loss(batches[f"tok.{step}"].long())
     theirs.append(loss.item())
     optimizer.zero_grad()
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(list(p.values()), 1.0)
+    torch.nn.utils.clip_grad_norm_(list(model.p.values()), 1.0)
     optimizer.step()
 compare(ours, theirs)

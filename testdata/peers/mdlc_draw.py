@@ -1,6 +1,5 @@
 """The random numbers of mdlc, computed anew: Philox4x32-10 and the distributions of stdlib/dist.mdl. ARCHITECTURE.md has the contract."""
 import numpy as np
-import torch
 
 WORD = np.uint64(0xFFFFFFFF)
 
@@ -38,15 +37,15 @@ class Draws:
     def uniform(self, site, shape, step, turn=0, nth=1):
         """f32 in 0 .. 1, with 24 bits."""
         r = self.bits(site + "/uniform/draw/r", shape, step, turn, nth)
-        return torch.from_numpy(((r >> np.uint64(8)).astype(np.float32) / np.float32(2**24)))
+        return (r >> np.uint64(8)).astype(np.float32) / np.float32(2**24)
 
     def normal(self, site, shape, step, turn=0, nth=1):
         """By Box and Muller."""
         u = self.uniform(site + "/normal/draw/u", shape, step, turn, nth)
         v = self.uniform(site + "/normal/draw/v", shape, step, turn, nth)
-        return torch.sqrt(-2 * torch.log1p(-u)) * torch.cos(2 * np.pi * v)
+        return np.sqrt(-2 * np.log1p(-u)) * np.cos(np.float32(2 * np.pi) * v)
 
     def integers(self, low, high, site, shape, step, turn=0, nth=1):
         """low .. high - 1."""
         u = self.uniform(site + "/integers/draw/u", shape, step, turn, nth)
-        return low + torch.floor((high - low) * u).long()
+        return low + np.floor((high - low) * u).astype(np.int64)

@@ -1,27 +1,14 @@
-"""Reads what `mdlc run … --export DIR` writes: weights and batches in safetensors."""
+"""Reads what `mdlc run … --export DIR` writes, for PyTorch: weights and batches in safetensors."""
 import json
-import struct
 
-import numpy as np
 import torch
 
-DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "U8": np.uint8, "U32": np.uint32, "BOOL": np.bool_}
+import mdlc_arrays
 
 
 def load(path):
     """All tensors of a safetensors file, by name."""
-    with open(path, "rb") as f:
-        (size,) = struct.unpack("<Q", f.read(8))
-        header = json.loads(f.read(size))
-        body = f.read()
-    out = {}
-    for name, t in header.items():
-        if name == "__metadata__":
-            continue
-        begin, end = t["data_offsets"]
-        array = np.frombuffer(body[begin:end], dtype=DTYPES[t["dtype"]]).reshape(t["shape"])
-        out[name] = torch.from_numpy(array.copy())
-    return out
+    return {name: torch.from_numpy(array) for name, array in mdlc_arrays.load(path).items()}
 
 
 def losses(path):

@@ -83,7 +83,7 @@ class Bench:
                     try:
                         sides[title] = self.peer(row, want, (script, mode, number, export, cores, threads), f"{folder}/cache-{title}" if with_compiling else None)
                     except Failure as failure:
-                        row["void"] = "does not run: " + (str(failure).strip().splitlines() or [""])[-1][:120]
+                        row["void"] = "does not run: " + failure.reason()[:120]
                     if "void" in row:
                         print(w.title, title, row["void"], file=sys.stderr, flush=True)
                 self.rounds_of(sides)
@@ -174,7 +174,7 @@ def main():
                 for record in bench.measure(number):
                     log.add(w, {**record, "asked": a.rounds, "machine": machine(), "date": str(datetime.date.today())})
             except Failure as failure:
-                print(f"{w.title}: mdlc does not run: {str(failure)[-500:]}", file=sys.stderr, flush=True)
+                print(f"{w.title}: mdlc does not run: {failure.reason()}", file=sys.stderr, flush=True)
     if a.out:
         results.write(a.out, log)
 

@@ -1,6 +1,7 @@
 """Processes that run a workload when they are told to, and what they read."""
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -50,7 +51,12 @@ def flags(w, data):
 
 
 class Failure(Exception):
-    """A process that did not do what it should, with the end of what it said."""
+    """A process that did not do what it should, with what it said."""
+
+    def reason(self):
+        """The line that says why, as Python and mdlc say it."""
+        lines = str(self).strip().splitlines() or [""]
+        return next((line for line in reversed(lines) if re.match(r"[\w.]*(Error|Exception|error)\b", line)), lines[-1])
 
 
 def call(command, **env):

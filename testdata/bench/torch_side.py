@@ -132,7 +132,7 @@ def wgan(w, mode, weights, batches):
 
     # torch.compile takes no gradient of a gradient: it compiles the parts.
     paint, judge_twice, judge = compiled(mode, paint), judge, compiled(mode, judge)
-    adam = {net: torch.optim.Adam(p[net].values(), lr=1e-4, betas=(0, 0.9), eps=1e-8, fused=True) for net in "gd"}
+    adam = {net: torch.optim.Adam(p[net].values(), lr=1e-4, betas=(0.0, 0.9), eps=1e-8, fused=True) for net in "gd"}
 
     def descend(net, loss):
         for v, g in zip(p[net].values(), torch.autograd.grad(loss, list(p[net].values()))):
@@ -201,7 +201,7 @@ def sampling(w, mode, weights, batches):
         out = [tok]
         for t in range(n):
             if mode == "compiled":
-                tok = run(tok, places[t : t + 1], n, places <= t)
+                tok = run(tok, places[t : t + 1], n, (places <= t)[None])
             else:
                 tok = run(tok, places[t : t + 1], t + 1, None)
             out.append(tok)

@@ -236,13 +236,13 @@ func affine(e *index.Expr) (c int, terms map[string]int) {
 }
 
 // simplifyIndices simplifies the quotients and remainders of indices, which cuts have
-// often made exact: j/16 is j0 where j = j0*16 + j1.
+// often made exact, j/16 is j0 where j = j0*16 + j1, or free of an axis: j%4 is j1%4 there.
 func simplifyIndices(k *loop.Kernel) {
-	x := newIndices()
+	x, deps := newIndices(), newDepends()
 	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
 		walk(vs, func(v *loop.Value) {
 			if v.Elem == loop.I64 && (v.Op == loop.Div || v.Op == loop.Mod) {
-				if n := x.simple(v); n.Op != v.Op {
+				if n := x.simple(v); n.Op != v.Op || len(deps.value(n)) < len(deps.value(v)) {
 					name := v.Name
 					*v = *n
 					v.Name = name

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 
 	"mdlc/ir/loop"
 )
@@ -26,15 +27,26 @@ func part(k *loop.Kernel, a *loop.Axis, n int) error {
 	return nil
 }
 
-// parts proposes to part an axis that both operands of a page's product have, one of them only its quotient.
+// parts proposes to part an axis that both operands of a page's product have, one of them only its quotient; and one
+// of an image whose rows and columns the result joins, for its window slides along each.
 func (c *chooser) parts(d *loop.Value) bool {
-	for _, a := range shapeOf(d).batch {
+	shape := shapeOf(d)
+	for _, a := range slices.Concat(shape.batch, shape.rows, shape.cols) {
 		if _, constant := a.Extent.IntConst(); !constant || a.Def != nil || a.Bind != loop.Open || a.Max == 0 {
 			continue
 		}
-		x, y := blocksOf(d.Args[0], a), blocksOf(d.Args[1], a)
-		n := max(x, y)
-		if (x == 0) == (y == 0) || a.Max%n != 0 || n == a.Max {
+		n := 0
+		if loop.Has(shape.batch, a) {
+			if x, y := blocksOf(d.Args[0], a), blocksOf(d.Args[1], a); (x == 0) != (y == 0) {
+				n = max(x, y)
+			}
+		}
+		for _, v := range d.Args[:2] {
+			if n == 0 && v.Op == loop.Where {
+				n = blocksOf(v, a, loop.Mod)
+			}
+		}
+		if n == 0 || a.Max%n != 0 || n == a.Max {
 			continue
 		}
 		c.do(Part, a.Name, n, "")
@@ -43,8 +55,8 @@ func (c *chooser) parts(d *loop.Value) bool {
 	return false
 }
 
-// blocksOf is n where all that v has of axis a is a / n, else 0.
-func blocksOf(v *loop.Value, a *loop.Axis) int {
+// blocksOf is n where all that v has of axis a is a / n, or others of these operations with n, else 0.
+func blocksOf(v *loop.Value, a *loop.Axis, others ...loop.Op) int {
 	n, only := 0, true
 	seen := map[*loop.Value]bool{}
 	var visit func(v *loop.Value)
@@ -53,7 +65,7 @@ func blocksOf(v *loop.Value, a *loop.Axis) int {
 			return
 		}
 		seen[v] = true
-		if v.Op == loop.Div && v.Elem == loop.I64 && v.Args[0].Op == loop.AxisIndex && v.Args[0].Axis == a {
+		if (v.Op == loop.Div || slices.Contains(others, v.Op)) && v.Elem == loop.I64 && v.Args[0].Op == loop.AxisIndex && v.Args[0].Axis == a {
 			if by, ok := v.Args[1].IntConst(); ok && (n == 0 || n == int(by)) {
 				n = int(by)
 				return

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
@@ -275,9 +276,25 @@ func testProfileOn(t *testing.T, d *Device) {
 		require.NoError(t, m.entries[0].block.run(nil))
 	}
 	var out bytes.Buffer
-	m.WriteProfile(&out)
-	require.Regexp(t, `100\.0% +\d+\.\d{3} s +12 × +\d+\.\d µs  increment`, out.String())
+	m.WriteProfile(&out, Ceilings{})
+	require.Regexp(t, `100\.0% +\d+\.\d{3} s +12 × +\d+\.\d µs +increment`, out.String())
 	require.NotContains(t, out.String(), " 0.0 µs")
+
+	m.program.Kernels[0].Products, m.program.Kernels[0].Bytes = 600, 100
+	seconds := m.profile.times[0].total.Seconds() / 12
+	out.Reset()
+	m.WriteProfile(&out, Ceilings{Flops: 1200 / seconds, Bandwidth: 400 / seconds})
+	require.Regexp(t, ` 50%  increment`, out.String(), "the roof of a kernel with many products is theirs")
+
+	out.Reset()
+	require.NoError(t, m.WriteTrace(&out, Ceilings{}))
+	var trace struct{ TraceEvents []traceEvent }
+	require.NoError(t, json.Unmarshal(out.Bytes(), &trace))
+	require.Len(t, trace.TraceEvents, 4*(3+1))
+	run, last := trace.TraceEvents[3], trace.TraceEvents[2]
+	require.Equal(t, []string{"increment", m.entries[0].block.Name}, []string{last.Name, run.Name})
+	require.LessOrEqual(t, run.From, trace.TraceEvents[0].From, "a run is around its launches")
+	require.LessOrEqual(t, last.From+last.Took, run.From+run.Took+1)
 }
 
 func testConstantsOn(t *testing.T, d *Device) {

@@ -15,7 +15,7 @@ func (b *block) run(stop *atomic.Bool) error {
 	}
 	err := eachPiece(b.inputs, b.device.push)
 	if err == nil {
-		err = b.work(stop)
+		err = b.profile.around(b.Name, func() error { return b.work(stop) })
 	}
 	if err == nil {
 		err = b.device.pull(b.outputs...)
@@ -206,7 +206,7 @@ func (b *block) launch(l *launch) error {
 	if b.profile == nil {
 		err = b.phases(l)
 	} else {
-		err = b.profile.add(l.kernel, b.device, func() error { return b.phases(l) })
+		err = b.profile.add(l, b.device, func() error { return b.phases(l) })
 	}
 	if err == nil && b.numbers != nil {
 		err = b.numbers.end(b, l)

@@ -204,7 +204,7 @@ func (s *stepper) step() (time.Duration, error) {
 
 // first makes a step and tells how long the device needed for the first launch of it.
 func (s *stepper) first() (time.Duration, error) {
-	s.b.profile = &profile{times: make([]kernelTime, len(s.m.program.Kernels))}
+	s.b.profile = newProfile(len(s.m.program.Kernels))
 	defer func() { s.b.profile = nil }()
 	if _, err := s.step(); err != nil {
 		return 0, err

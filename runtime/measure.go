@@ -128,8 +128,8 @@ func (m *Measurement) count(of *Model, b *block, steps []step, n int) {
 	}
 }
 
-// MeasureCeilings runs the samples of codegen.Ceilings and gives operations and bytes a second.
-func (m *Model) MeasureCeilings(rounds int) (flops, bandwidth float64, err error) {
+// MeasureCeilings runs the samples of codegen.Ceilings.
+func (m *Model) MeasureCeilings(rounds int) (peak Ceilings, err error) {
 	r := NewRunner(m, Options{})
 	rate := func(name string, work func(*Measurement) float64) float64 {
 		got, e := r.Measure("sample", name, nil, rounds)
@@ -139,7 +139,7 @@ func (m *Model) MeasureCeilings(rounds int) (flops, bandwidth float64, err error
 		}
 		return work(got) / got.Quantile(0.25).Seconds()
 	}
-	flops = rate("multiply", func(m *Measurement) float64 { return m.Products })
-	bandwidth = rate("copy", func(m *Measurement) float64 { return m.Bytes })
-	return flops, bandwidth, err
+	peak.Flops = rate("multiply", func(m *Measurement) float64 { return m.Products })
+	peak.Bandwidth = rate("copy", func(m *Measurement) float64 { return m.Bytes })
+	return peak, err
 }

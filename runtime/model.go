@@ -63,7 +63,7 @@ func Load(p *program.Program, s Setup) (*Model, error) {
 	}
 	m := &Model{program: p}
 	if s.Times {
-		m.profile = &profile{times: make([]kernelTime, len(p.Kernels))}
+		m.profile = newProfile(len(p.Kernels))
 	}
 	goruntime.LockOSThread()
 	if err := m.load(d, need, s); err != nil {

@@ -1,34 +1,93 @@
 package runtime
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"time"
 )
 
-// profile adds up the time that each kernel takes.
-type profile struct{ times []kernelTime }
+// Ceilings are what a machine can do at most in a second: operations in registers, and bytes that a copy reads and writes.
+type Ceilings struct{ Flops, Bandwidth float64 }
+
+// profile adds up the time that each kernel takes, and keeps when the last launches were.
+type profile struct {
+	times []kernelTime
+	began time.Time
+	spans []span // a ring once it is full
+	count int    // of all spans so far
+}
 
 type kernelTime struct {
 	kernel, launches int
 	total            time.Duration
+	lengths          bool // its work depends on lengths: what is known of it is the most that it can be
+}
+
+// span is a launch, or a run of a block that made launches.
+type span struct {
+	kernel     int    // -1: a run
+	block      string // of a run
+	from, took time.Duration
+}
+
+// keptSpans bounds the trace: some 30 MB as a file.
+const keptSpans = 1 << 18
+
+func newProfile(kernels int) *profile {
+	return &profile{times: make([]kernelTime, kernels), began: time.Now()}
+}
+
+func (p *profile) keep(s span) {
+	if len(p.spans) < keptSpans {
+		p.spans = append(p.spans, s)
+	} else {
+		p.spans[p.count%keptSpans] = s
+	}
+	p.count++
 }
 
 // add counts a launch and how long the device needs for it.
-func (p *profile) add(kernel int, d device, launch func() error) error {
+func (p *profile) add(l *launch, d device, launch func() error) error {
+	from := time.Since(p.began)
 	took, err := d.measure(launch)
-	p.times[kernel].launches++
-	p.times[kernel].total += took
+	t := &p.times[l.kernel]
+	t.launches++
+	t.total += took
+	t.lengths = t.lengths || len(l.src.Lens) > 0
+	p.keep(span{kernel: l.kernel, from: from, took: took})
+	return err
+}
+
+// around makes a run of a block a span around its launches. A nil profile only makes it.
+func (p *profile) around(block string, run func() error) error {
+	if p == nil {
+		return run()
+	}
+	from := time.Since(p.began)
+	err := run()
+	p.keep(span{kernel: -1, block: block, from: from, took: time.Since(p.began) - from})
 	return err
 }
 
 // shownKernels bounds the table.
 const shownKernels = 20
 
-// WriteProfile prints the kernels that took longest: share of the time in
-// kernels, time, launches, time a launch, name and source line.
-func (m *Model) WriteProfile(w io.Writer) {
+// roof is the share of the roofline that a launch of so many seconds reaches: what its products take in registers or its buffers
+// in a copy, whichever is longer, over what it took. nil: there is no telling.
+func (m *Model) roof(t kernelTime, peak Ceilings) *float64 {
+	if t.lengths || peak == (Ceilings{}) || t.total == 0 {
+		return nil
+	}
+	k := &m.program.Kernels[t.kernel]
+	share := max(k.Products/peak.Flops, k.Bytes/peak.Bandwidth) * float64(t.launches) / t.total.Seconds()
+	return &share
+}
+
+// WriteProfile prints the kernels that took longest: share of the time in kernels, time, launches, time a launch, what
+// its products and its memory reach a second and the share of the roofline, name and source line. The work of a kernel whose lengths come with the run is not known.
+func (m *Model) WriteProfile(w io.Writer, peak Ceilings) {
 	if m.profile == nil {
 		return
 	}
@@ -39,16 +98,70 @@ func (m *Model) WriteProfile(w io.Writer) {
 		sum += times[i].total
 	}
 	slices.SortStableFunc(times, func(a, b kernelTime) int { return int(b.total - a.total) })
-	fmt.Fprintf(w, "%.3f s in kernels\n", sum.Seconds())
+	fmt.Fprintf(w, "%.3f s in kernels", sum.Seconds())
+	if peak != (Ceilings{}) {
+		fmt.Fprintf(w, "; the roof is %.4g GFLOP/s and %.4g GB/s", peak.Flops/1e9, peak.Bandwidth/1e9)
+	}
+	fmt.Fprintf(w, "\n%6s %11s %8s   %12s %8s %8s %5s\n", "", "time", "launches", "each", "GFLOP/s", "GB/s", "roof")
 	for _, t := range times[:min(len(times), shownKernels)] {
 		if t.launches == 0 {
 			break
 		}
-		k, from := m.program.Kernels[t.kernel], "-"
+		k, from := &m.program.Kernels[t.kernel], "-"
 		if len(k.Pos) > 0 {
 			from = k.Pos[0].String()
 		}
-		fmt.Fprintf(w, "%5.1f%% %9.3f s %8d × %9.1f µs  %s  %s\n", 100*t.total.Seconds()/sum.Seconds(), t.total.Seconds(), t.launches,
-			float64(t.total.Nanoseconds())/1000/float64(t.launches), k.Name, from)
+		each := t.total.Seconds() / float64(t.launches)
+		rate := func(work float64) string {
+			if t.lengths || work == 0 {
+				return ""
+			}
+			return fmt.Sprintf("%.1f", work/each/1e9)
+		}
+		roof := ""
+		if share := m.roof(t, peak); share != nil {
+			roof = fmt.Sprintf("%.0f%%", 100**share)
+		}
+		fmt.Fprintf(w, "%5.1f%% %9.3f s %8d × %9.1f µs %8s %8s %5s  %s  %s\n", 100*t.total.Seconds()/sum.Seconds(), t.total.Seconds(), t.launches,
+			1e6*each, rate(k.Products), rate(k.Bytes), roof, k.Name, from)
 	}
+}
+
+// traceEvent is an event of the format that Perfetto and browsers read, with times in microseconds.
+type traceEvent struct {
+	Name  string         `json:"name"`
+	Phase string         `json:"ph"` // X: a span
+	From  float64        `json:"ts"`
+	Took  float64        `json:"dur"`
+	PID   int            `json:"pid"`
+	TID   int            `json:"tid"`
+	Args  map[string]any `json:"args,omitempty"`
+}
+
+// WriteTrace writes the last launches and the runs around them, each with its line and work, as a trace.
+func (m *Model) WriteTrace(w io.Writer, peak Ceilings) error {
+	args := make([]map[string]any, len(m.program.Kernels))
+	for i, t := range m.profile.times {
+		k := &m.program.Kernels[i]
+		args[i] = map[string]any{}
+		if len(k.Pos) > 0 {
+			args[i]["line"] = k.Pos[0].String()
+		}
+		if t.kernel = i; !t.lengths {
+			args[i]["GFLOP"], args[i]["GB"] = k.Products/1e9, k.Bytes/1e9
+		}
+		if share := m.roof(t, peak); share != nil {
+			args[i]["roof"] = *share
+		}
+	}
+	micro := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+	events := make([]traceEvent, len(m.profile.spans))
+	for i, s := range m.profile.spans {
+		e := traceEvent{Name: s.block, Phase: "X", From: micro(s.from), Took: micro(s.took), PID: 1, TID: 1}
+		if s.kernel >= 0 {
+			e.Name, e.Args = m.program.Kernels[s.kernel].Name, args[s.kernel]
+		}
+		events[i] = e
+	}
+	return json.NewEncoder(w).Encode(map[string]any{"displayTimeUnit": "ns", "traceEvents": events})
 }

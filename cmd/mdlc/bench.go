@@ -116,7 +116,9 @@ func (c *benchCommand) measure(t *terminal, r *runCommand, f *figures) error {
 		return err
 	}
 	f.take(got, m)
-	return c.ceilings(r, f)
+	peak, err := r.ceilings(c.Rounds)
+	f.Peak.GFLOPS, f.Peak.GBS = peak.Flops/1e9, peak.Bandwidth/1e9
+	return err
 }
 
 // turns answers each line of standard input, a number, with the mean seconds of so many runs.
@@ -189,31 +191,29 @@ func (c *benchCommand) compileTimes(t *terminal, r *runCommand, f *figures) erro
 	return nil
 }
 
-// ceilings measures what the CPU can do at most, with as many threads.
-func (c *benchCommand) ceilings(r *runCommand, f *figures) error {
-	if r.device.Arch != "" {
-		return nil
+// ceilings measures what the CPU can do at most, with as many threads; of a GPU they are not known.
+func (c *runCommand) ceilings(rounds int) (peak runtime.Ceilings, err error) {
+	if c.device.Arch != "" {
+		return peak, nil
 	}
 	target, err := codegen.HostTarget()
 	if err != nil {
-		return err
+		return peak, err
 	}
 	options := codegen.Options{Target: target}
 	if options.Cache, err = codegen.OpenCache(""); err != nil {
-		return err
+		return peak, err
 	}
 	p, err := codegen.Ceilings(options)
 	if err != nil {
-		return err
+		return peak, err
 	}
-	m, err := runtime.Load(p, runtime.Setup{Device: r.device, Threads: c.Threads})
+	m, err := runtime.Load(p, runtime.Setup{Device: c.device, Threads: c.Threads})
 	if err != nil {
-		return err
+		return peak, err
 	}
 	defer m.Close()
-	flops, bandwidth, err := m.MeasureCeilings(c.Rounds)
-	f.Peak.GFLOPS, f.Peak.GBS = flops/1e9, bandwidth/1e9
-	return err
+	return m.MeasureCeilings(rounds)
 }
 
 // maxRSS is the most memory that this process has held, in bytes; 0: unknown.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,7 +43,7 @@ type runCommand struct {
 	JSON      bool   `name:"json" help:"Print a JSON object for every report and eval on stdout."`
 	Export    string `help:"Write the first weights and all training batches into DIR, for other tools." placeholder:"DIR" type:"path"`
 
-	Profile bool `help:"Tell on stderr which kernels took the time."`
+	Profile bool `help:"Tell on stderr which lines took the time and how near the roofline they are, and write the run folder's trace.json, for Perfetto."`
 
 	CheckNumbers bool `help:"When something becomes infinite or NaN, repeat the step and tell the line that made it. Slow."`
 
@@ -74,7 +75,7 @@ type given struct {
 	known []string            // the names of the command's own flags
 }
 
-func (c *runCommand) Run(t *terminal) error {
+func (c *runCommand) Run(t *terminal) (err error) {
 	if err := c.checkWords(); err != nil {
 		return err
 	}
@@ -107,7 +108,9 @@ func (c *runCommand) Run(t *terminal) error {
 		return err
 	}
 	defer m.Close()
-	defer m.WriteProfile(t.stderr)
+	if c.Profile {
+		defer func() { err = errors.Join(err, c.writeProfile(t, m, o.Out)) }()
+	}
 	made := ""
 	if o.Given.Precision != "" {
 		made = ", products in " + o.Given.Precision
@@ -115,6 +118,18 @@ func (c *runCommand) Run(t *terminal) error {
 	o.Progress.Line("%s, memory: %.1f MiB%s", m.Title(), float64(m.Memory())/(1<<20), made)
 	r.Use(m)
 	return c.carryOut(t, r, tasks)
+}
+
+// writeProfile tells where the time of a run went, also of one that failed.
+func (c *runCommand) writeProfile(t *terminal, m *runtime.Model, folder string) error {
+	const rounds = 5
+	peak, err := c.ceilings(rounds)
+	m.WriteProfile(t.stderr, peak)
+	if _, gone := os.Stat(folder); err != nil || gone != nil { // a run that failed has made none
+		return err
+	}
+	path := filepath.Join(folder, "trace.json")
+	return writeFile(path, func(w io.Writer) error { return m.WriteTrace(w, peak) })
 }
 
 // load compiles a program and brings it onto the device, if that will hold it.

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// --profile lists kernels with their lines and how near the roofline they are, and leaves a trace of runs around their launches.
+func TestProfile(t *testing.T) {
+	dir, file := model(t)
+	out := filepath.Join(dir, "out")
+	_, stderr, code := call("run", file, "train", "--steps", "3", "--threads", "1", "--out", out, "--profile")
+	require.Zero(t, code, stderr)
+	require.Regexp(t, `s in kernels; the roof is \S+ GFLOP/s and \S+ GB/s\n +time +launches +each +GFLOP/s +GB/s +roof\n`, stderr)
+	require.Regexp(t, `\d+\.\d% +\d+\.\d{3} s +3 × +\d+\.\d µs( +\d+\.\d)? +\d+\.\d +\d+%  dot\w*  .*regression\.mdl:\d+:\d+`, stderr)
+
+	text, err := os.ReadFile(filepath.Join(out, "trace.json"))
+	require.NoError(t, err)
+	var trace struct {
+		TraceEvents []struct {
+			Name, Ph string
+			TS, Dur  float64
+			Args     struct {
+				Line string
+				Roof float64
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(text, &trace))
+	runs, lines := 0, map[string]bool{}
+	for _, e := range trace.TraceEvents {
+		require.Equal(t, "X", e.Ph)
+		if e.Args.Line == "" { // a run, not a launch
+			if e.Name == "train" {
+				runs++
+			}
+			continue
+		}
+		lines[filepath.Base(e.Args.Line)] = true
+		require.Positive(t, e.Args.Roof, e.Name)
+	}
+	require.Equal(t, 3, runs)
+	require.Greater(t, len(lines), 2)
+
+	_, stderr, code = call("run", file, "train", "--steps", "3", "--out", filepath.Join(dir, "other"))
+	require.Zero(t, code, stderr)
+	require.NoFileExists(t, filepath.Join(dir, "other", "trace.json"))
+}

@@ -404,5 +404,6 @@ func (b *builder) soft(name string, x Tensor, axes []int, mask *Tensor) Tensor {
 	if mask != nil { // an empty row has sum 0; all others at least 1
 		sum = g.Make(ir.OpMax, nil, sum, g.Like(sum, 0.5))
 	}
-	return Tensor{N: g.Div(e, b.again(sum, n, axes)), F: b.f, One: x.One}
+	// What is left out is 0 in a row with a NaN, too.
+	return b.masked(Tensor{N: g.Div(e, b.again(sum, n, axes)), F: b.f, One: x.One}, mask, 0)
 }

@@ -55,6 +55,20 @@ func TestBlocksOfLengths(t *testing.T) {
 	equalsEvaluator(t, schedule.Expand(ks[0]), compile(t, target, finishedFor(t, string(text), m))[0])
 }
 
+// TestColumnsLeftOutBits: the machine computes what the evaluator does where blocks of rows end at their last column.
+func TestColumnsLeftOutBits(t *testing.T) {
+	target, m := host(t)
+	text, err := os.ReadFile("../../testdata/block/causal.kir")
+	require.NoError(t, err)
+	ks, err := loop.Parse("causal", string(text))
+	require.NoError(t, err)
+	small := *m
+	small.L2, small.BlockRows = 1<<15, 32
+	k := finishedFor(t, string(text), &small)
+	require.True(t, slices.ContainsFunc(k.Opts, func(o loop.Opt) bool { return o.Kind == schedule.Limit }))
+	equalsEvaluator(t, schedule.Expand(ks[0]), compile(t, target, k)[0])
+}
+
 // BenchmarkAttention compares blocks of rows with pages that pass all scores through memory.
 func BenchmarkAttention(b *testing.B) {
 	target, m := host(b)

@@ -78,11 +78,11 @@ func (c *chooser) do(kind, axis string, arg int, word string) {
 		return
 	}
 	switch kind {
-	case Split, Pack, Fuse, Join, Swap, Part, Deal, Chop:
+	case Split, Pack, Fuse, Join, Swap, Part, Deal, Chop, Finite, Beyond:
 		if c.err = applySplit(c.k, o); c.err == nil {
 			finish(c.k)
 		}
-	case Cut, Bind:
+	case Cut, Bind, Limit, Unless:
 		c.err = applyAxes(c.k, o)
 	}
 }

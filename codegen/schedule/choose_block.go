@@ -19,8 +19,9 @@ const (
 // rowBlocks are the pages that go through blocks of rows together.
 type rowBlocks struct {
 	members []*member
-	rows    int  // of a block
-	loops   bool // some sum over the rows: blocks are turns of a loop
+	rows    int      // of a block
+	loops   bool     // some sum over the rows: blocks are turns of a loop
+	flags   []string // of operands that are not finite: no columns are left out then
 }
 
 // member is a page of a rowBlocks.
@@ -28,7 +29,8 @@ type member struct {
 	stores []*loop.Store
 	batch  []*loop.Axis // parallel axes, in the order of the first member's; none where pages are launches
 	row    *loop.Axis
-	sums   bool // over the rows
+	column *loop.Axis // what ends with a block of rows; nil: nothing does
+	sums   bool       // over the rows
 }
 
 // chains reports whether the result of one product may be an operand of another.
@@ -42,31 +44,44 @@ func chains(k *loop.Kernel) bool {
 	return dots > 1
 }
 
-// chooseBlocks decides the schedule with blocks of rows; ok is false where they do not pay.
+// chooseBlocks decides the schedule with blocks of rows; ok is false where they do not pay. What is no legal schedule after all
+// is left to blocks of all columns, and then to pages.
 func chooseBlocks(k *loop.Kernel, m *Machine) (opts []loop.Opt, ok bool) {
 	if m.L2 == unlimited && m.Round == 0 || !chains(k) {
 		return nil, false
 	}
-	c := &chooser{k: clone(k), m: m, apart: true}
-	for {
-		c.splits()
-		if c.err != nil {
+	for _, limits := range []bool{true, false} {
+		c := &chooser{k: clone(k), m: m, apart: true}
+		if !c.splitBlocks() {
 			return nil, false
 		}
-		if c.group = c.findBlocks(); c.group == nil {
-			return nil, false
+		if limits && (m.Round > 0 || !c.limitColumns()) {
+			continue
 		}
-		if m.Round == 0 || !c.sumsApart(c.group) {
-			break
-		}
-	}
-	c.apart = false
-	if opts, err := c.finish(k); err == nil { // what is no legal schedule after all is left to pages
-		if _, err := loops(k, opts); err == nil {
-			return opts, true
+		c.apart = false
+		if opts, err := c.finish(k); err == nil {
+			if _, err := loops(k, opts); err == nil {
+				return opts, true
+			}
 		}
 	}
 	return nil, false
+}
+
+// splitBlocks makes the pages and finds those that go through blocks of rows; false where there are none.
+func (c *chooser) splitBlocks() bool {
+	for {
+		c.splits()
+		if c.err != nil {
+			return false
+		}
+		if c.group = c.findBlocks(); c.group == nil {
+			return false
+		}
+		if c.m.Round == 0 || !c.sumsApart(c.group) {
+			return true
+		}
+	}
 }
 
 // findBlocks is the group of pages that saves the most memory, if it pays.
@@ -263,6 +278,12 @@ func (c *chooser) rowBlock(m *member) {
 	c.do(Bind, outer.Name, 0, bind)
 	if c.group.loops {
 		c.do(Order, outer.Name, 0, "")
+	}
+	if m.column != nil {
+		c.do(Limit, m.column.Name, c.group.rows, outer.Name)
+		for _, flag := range c.group.flags {
+			c.do(Unless, m.column.Name, 0, flag)
+		}
 	}
 	m.batch = append(m.batch, outer)
 	for i, a := range m.batch {

@@ -4,7 +4,7 @@
 // steps, each kernel IR to kernel IR:
 //
 //	split   equations: fused and joined axes, second phases      (split.go, window.go, fuse.go, join.go)
-//	axes    cuts and bindings                                    (axes.go)
+//	axes    cuts, bindings, limits                               (axes.go, limit.go)
 //	sweep   equations to loops; carries; memory accumulators     (sweep.go, accumulate.go)
 //	block   pages over the same blocks of rows become one        (block.go)
 //	edge    loop bounds, guards, main and edge loops             (edge.go)
@@ -21,8 +21,9 @@
 // Block makes one page of some: where several products follow each other, as in attention, a block of rows
 // goes through all of them (choose_block.go), so that what passes from one to the next is a panel. The
 // order of additions is that of the pages: rows are summed in ascending order, in a loop around all
-// of the group, with the sums in panels beside it. On a GPU a page is a launch: there the loop over blocks stands
-// around the phases (rounds.go), panels and sums are in memory, and what is cut of the rows divides a block.
+// of the group, with the sums in panels beside it. Where conditions leave out the columns beyond a row, a block
+// ends at its last column (choose_limit.go): its axis has an extent that depends on the block. On a GPU a page is a launch: there
+// the loop over blocks stands around the phases (rounds.go), panels and sums are in memory, and what is cut of the rows divides a block.
 //
 // # The finished kernel
 //

@@ -21,6 +21,10 @@ const (
 	Order    = "Order"    // Order i n: the loop over i is the n-th of its page, outermost first
 	Block    = "Block"    // Block i n: the page of outer axis i is part of that of n, which is the same axis
 	Rounds   = "Rounds"   // Rounds i: the loop over i is one of launches: each turn launches all pages of the block, and what they pass on is in memory
+	Finite   = "Finite"   // Finite z n: a page before looks whether operand n of product z has only finite numbers
+	Beyond   = "Beyond"   // Beyond v j: sum v adds once what it adds up where column j is greater than its row
+	Limit    = "Limit"    // Limit j n i: axis j ends with block i of n others
+	Unless   = "Unless"   // Unless j W: the limit of axis j does not hold where W is set
 	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes
 	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again; word apart: its sums are such a sweep
 	Evict    = "Evict"    // Evict E: panel E is scratch memory with a place for each point
@@ -94,6 +98,14 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 		defer nameApart(k) // pages may have copies of one value now
 	}
 	switch {
+	case o.Kind == Finite:
+		return finiteOf(k, v, o.Arg)
+	case o.Kind == Beyond:
+		a, err := axisNamed(k, o.Word)
+		if err != nil {
+			return err
+		}
+		return addBeyond(k, v, a)
 	case o.Kind == Chop:
 		return chop(k, v, o.Arg, o.Word)
 	case o.Kind == Swap && v.Op != loop.Dot:
@@ -121,14 +133,28 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 	return packPanels(k, v, s.over, s.cols[0], o.Arg)
 }
 
-// applyAxes applies Cut or Bind to k in place.
+// applyAxes applies an opt of the step axes to k in place.
 func applyAxes(k *loop.Kernel, o loop.Opt) error {
 	a, err := axisNamed(k, o.Axis)
 	if err != nil {
 		return err
 	}
-	if o.Kind == Cut {
+	switch o.Kind {
+	case Cut:
 		return cut(k, a, o.Arg, o.Word == "tight")
+	case Limit:
+		outer, err := axisNamed(k, o.Word)
+		if err != nil {
+			return err
+		}
+		return limitAxis(a, outer, o.Arg)
+	case Unless:
+		for _, b := range k.Bufs {
+			if b.Name == o.Word {
+				return unless(a, b)
+			}
+		}
+		return fmt.Errorf("there is no buffer %s", o.Word)
 	}
 	return bindAxis(a, o.Word)
 }

@@ -73,7 +73,7 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	steps := []Step{{"input", k}}
 	n := clone(k)
-	for _, o := range ofKind(opts, Split, Pack, Fuse, Join, Swap, Part, Deal, Chop) {
+	for _, o := range ofKind(opts, Split, Pack, Fuse, Join, Swap, Part, Deal, Chop, Finite, Beyond) {
 		if err := applySplit(n, o); err != nil {
 			return steps, illegal(k, "split", o, err)
 		}
@@ -81,7 +81,7 @@ func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	}
 	steps = put(steps, "split", finish(n))
 	n = clone(n)
-	for _, o := range ofKind(opts, Cut, Bind) {
+	for _, o := range ofKind(opts, Cut, Bind, Limit, Unless) {
 		if err := applyAxes(n, o); err != nil {
 			return steps, illegal(k, "axes", o, err)
 		}

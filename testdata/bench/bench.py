@@ -18,6 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from math import comb
 
 import results
@@ -72,29 +73,41 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             want, export = self.reference(w, folder)
             for threads in self.threads:
-                cores = sorted(os.sched_getaffinity(0))[:threads]
-                with_compiling = w.kind == "training" and threads == max(self.threads)
-                record = {"threads": threads, "load": os.getloadavg()[0], "peers": {}}
-                sides = {"mdlc": self.mine(w, cores, threads)}
-                for title, script, mode, only in PEERS:
-                    if only and w.maker not in only:
-                        continue
-                    record["peers"][title] = row = {}
-                    try:
-                        sides[title] = self.peer(row, want, (script, mode, number, export, cores, threads), f"{folder}/cache-{title}" if with_compiling else None)
-                    except Failure as failure:
-                        row["void"] = "does not run: " + failure.reason()[:120]
-                    if "void" in row:
-                        print(w.title, title, row["void"], file=sys.stderr, flush=True)
-                self.rounds_of(sides)
-                self.fill(record, sides, cores, threads)
-                if with_compiling:
-                    got = json.loads(call([self.mdlc, "bench", f"{root}/{w.model}", *w.run, *flags(w, self.data), "--quiet", "--json", "--rounds", "1"]))
-                    record["compile"] = got["Compile"]
-                yield record
+                with ExitStack() as stack:
+                    yield self.record(w, want, threads, (number, export), folder, stack)
+
+    def record(self, w, want, threads, what, folder, stack):
+        """Starts all sides, which the stack closes, and measures them."""
+        cores = sorted(os.sched_getaffinity(0))[:threads]
+        with_compiling = w.kind == "training" and threads == max(self.threads)
+        record = {"threads": threads, "load": os.getloadavg()[0], "peers": {}}
+        mine = self.mine(w, cores, threads)
+        stack.callback(mine.close)
+        sides = {}
+        for title, script, mode, only in PEERS:
+            if only and w.maker not in only:
+                continue
+            record["peers"][title] = row = {}
+            try:
+                side = self.peer(row, want, (script, mode, *what, cores, threads), f"{folder}/cache-{title}" if with_compiling else None)
+                stack.callback(side.close)
+            except Failure as failure:
+                row["void"] = "does not run: " + failure.reason()[:120]
+                continue
+            if "void" not in row:
+                sides[title] = side
+        self.rounds_of([mine, *sides.values()])
+        rounds = len(mine.times)
+        record |= {"rounds": rounds, "time": statistics.median(mine.times), "cpu": mine.spent / rounds, "memory": mine.peak() - self.toy(cores, threads)}
+        for title, side in sides.items():
+            record["peers"][title] |= {"time": statistics.median(side.times), "ratio": interval([a / b for a, b in zip(mine.times, side.times)]),
+                                       "cpu": side.spent / rounds, "memory": side.peak() - side.header["before"]}
+        if with_compiling:
+            record["compile"] = json.loads(call([self.mdlc, "bench", f"{root}/{w.model}", *w.run, *flags(w, self.data), "--quiet", "--json", "--rounds", "1"]))["Compile"]
+        return record
 
     def peer(self, row, want, command, cache):
-        """A peer that computes what it should; with a cache it is started before, to compile everything."""
+        """A peer that computes what it should, or row says why it is void; with a cache it is started before, to compile everything."""
         if cache:
             cold = Peer(*command, cache)
             row["cold"] = cold.header["first"]
@@ -102,42 +115,30 @@ class Bench:
         side = Peer(*command, cache)
         if cache:
             row["warm"] = side.header["first"]
-        got = side.header["values"] if want else []
-        if want and len(want) == len(got) and type(want[0]) is int:
-            alike = next((n for n, (a, b) in enumerate(zip(want, got)) if a != b), len(want))
-            if alike < len(want):
-                row["void"] = f"void: tokens differ from {alike} of {len(want)} on"
+        if why := unlike(want, side.header["values"] if want else []):
+            row["void"] = "void: " + why
         else:
-            off = max((abs(a - b) / abs(b) for a, b in zip(want, got)), default=0)
-            if len(want) != len(got) or not off <= TOLERANCE:
-                row["void"] = f"void: the losses differ by {off:.1e}"
-        if "void" not in row:
             side.settle(TURN)
-            return side
-        side.close()
+        return side
 
     def rounds_of(self, sides):
-        order = [side for side in sides.values() if side]
         end = time.monotonic() + self.seconds
         for n in range(self.rounds):
             if n >= 3 and time.monotonic() > end:
                 break
-            random.shuffle(order)
-            for side in order:
+            random.shuffle(sides)
+            for side in sides:
                 side.turn()
 
-    def fill(self, record, sides, cores, threads):
-        mine = sides["mdlc"]
-        rounds = len(mine.times)
-        record |= {"rounds": rounds, "time": statistics.median(mine.times), "cpu": mine.spent / rounds, "memory": mine.peak() - self.toy(cores, threads)}
-        for title, row in record["peers"].items():
-            if "void" not in row:
-                side = sides[title]
-                row |= {"time": statistics.median(side.times), "ratio": interval([a / b for a, b in zip(mine.times, side.times)]), "cpu": side.spent / rounds,
-                        "memory": side.peak() - side.header["before"]}
-        for side in sides.values():
-            if side:
-                side.close()
+
+def unlike(want, got):
+    """How what a peer computed differs from what mdlc did: losses by more than the tolerance, tokens at all."""
+    if len(want) != len(got):
+        return f"{len(got)} values instead of {len(want)}"
+    if want and type(want[0]) is int:
+        return next((f"tokens differ from {n} of {len(want)} on" for n, (a, b) in enumerate(zip(want, got)) if a != b), None)
+    off = max((abs(a - b) / abs(b) for a, b in zip(want, got)), default=0)
+    return None if off <= TOLERANCE else f"the losses differ by {off:.1e}"
 
 
 def digest(mdlc):
@@ -174,7 +175,7 @@ def main():
                 for record in bench.measure(number):
                     log.add(w, {**record, "asked": a.rounds, "machine": machine(), "date": str(datetime.date.today())})
             except Failure as failure:
-                print(f"{w.title}: mdlc does not run: {failure.reason()}", file=sys.stderr, flush=True)
+                print(f"{w.title}: {failure.reason()}", file=sys.stderr, flush=True)
     if a.out:
         results.write(a.out, log)
 

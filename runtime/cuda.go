@@ -235,7 +235,7 @@ func (d *cudaDevice) launch(l *launch, ph *phase, points int) error {
 		d.args = append(d.args, uint64(l.round))
 	}
 	if d.noting != nil {
-		d.noting.kernel(d.functions[ph.fn], blocks, ph.src, d.args)
+		d.noting.kernel(l.kernel, d.functions[ph.fn], blocks, ph.src, d.args)
 		return nil
 	}
 	if err := sys.Launch(d.functions[ph.fn], blocks, ph.src.Threads, ph.src.Shared, d.stream, d.args); err != nil {

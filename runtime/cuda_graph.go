@@ -3,6 +3,7 @@
 package runtime
 
 import (
+	"fmt"
 	"slices"
 
 	"gorgonia.org/cu"
@@ -21,23 +22,25 @@ type cudaGraph struct {
 
 // cudaSteps is what was asked for, in order.
 type cudaSteps struct {
-	steps []sys.Step
-	args  []uint64 // of all of them
+	steps   []sys.Step
+	args    []uint64 // of all of them
+	kernels []int    // which each is of; -1: it sets a word
 }
 
-func (s *cudaSteps) kernel(f cu.Function, blocks int, ph *program.Phase, args []uint64) {
+func (s *cudaSteps) kernel(kernel int, f cu.Function, blocks int, ph *program.Phase, args []uint64) {
+	s.kernels = append(s.kernels, kernel)
 	from := len(s.args)
 	s.args = append(s.args, args...)
 	s.steps = append(s.steps, sys.Step{Kernel: f, Blocks: blocks, Threads: ph.Threads, Shared: ph.Shared, Args: s.args[from:len(s.args):len(s.args)]})
 }
 
 func (s *cudaSteps) word(at cu.DevicePtr, word uint32) {
-	s.steps = append(s.steps, sys.Step{At: at, Word: word})
+	s.steps, s.kernels = append(s.steps, sys.Step{At: at, Word: word}), append(s.kernels, -1)
 }
 
 // note makes s what run asks for, none of which is done.
 func (d *cudaDevice) note(s *cudaSteps, run func() error) error {
-	s.steps, s.args = s.steps[:0], s.args[:0]
+	s.steps, s.args, s.kernels = s.steps[:0], s.args[:0], s.kernels[:0]
 	d.noting = s
 	defer func() { d.noting = nil }()
 	return run()
@@ -47,13 +50,43 @@ func (d *cudaDevice) keep(run func() error) (kept, error) {
 	g := &cudaGraph{device: d}
 	err := d.note(&g.has, run)
 	if err == nil {
-		g.graph, err = sys.NewGraph(g.has.steps)
+		err = g.make()
 	}
 	if err != nil {
+		g.drop()
 		return nil, err
 	}
 	d.graphs = append(d.graphs, g)
 	return g, nil
+}
+
+// make makes the graph of the steps that it has. Of one that fails halfway there is something to drop.
+func (g *cudaGraph) make() (err error) {
+	if g.graph, err = sys.NewGraph(); err != nil {
+		return g.failed(err)
+	}
+	for i, s := range g.has.steps {
+		if err := g.graph.Add(s); err != nil {
+			return g.failedAt(g.has.kernels[i], err)
+		}
+	}
+	return g.failed(g.graph.Finish())
+}
+
+// failedAt is what the driver says of a step, which is of a kernel, or sets a word.
+func (g *cudaGraph) failedAt(kernel int, err error) error {
+	if kernel < 0 {
+		return g.failed(err)
+	}
+	return kernelError(&g.device.program.Kernels[kernel], sys.Explain(err))
+}
+
+// failed is what the driver says of the graph as a whole.
+func (g *cudaGraph) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("internal error: %s cannot do %d steps as one graph: %w\n  = help: the same run with --profile does them one by one", g.device.name, len(g.has.steps), sys.Explain(err))
 }
 
 // change tells the driver of the steps that differ. It keeps the nodes of a graph, so the same kernels must come in the same order.
@@ -76,7 +109,7 @@ func (g *cudaGraph) change(run func() error) (bool, error) {
 	}
 	for _, i := range differ {
 		if err := g.graph.Set(i, g.want.steps[i]); err != nil {
-			return false, err
+			return false, g.failedAt(g.want.kernels[i], err)
 		}
 	}
 	g.has, g.want = g.want, g.has
@@ -86,10 +119,12 @@ func (g *cudaGraph) change(run func() error) (bool, error) {
 func (g *cudaGraph) launch() error {
 	d := g.device
 	d.launched = append(d.launched, -1, -1)[:2] // nobody knows which of the kernels an error is of
-	return g.graph.Launch(d.stream)
+	return g.failed(g.graph.Launch(d.stream))
 }
 
 func (g *cudaGraph) drop() {
 	g.device.graphs = slices.DeleteFunc(g.device.graphs, func(other *cudaGraph) bool { return other == g })
-	_ = g.graph.Destroy()
+	if g.graph != nil {
+		_ = g.graph.Destroy()
+	}
 }

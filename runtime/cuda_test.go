@@ -124,6 +124,44 @@ func TestCUDAForeseesTurns(t *testing.T) {
 	require.Equal(t, waits[0], waits[1])
 }
 
+// Where the driver fails halfway at a graph, the message says which kernel it was at, nothing is left behind, and the next
+// run is a right one.
+func TestCUDAGraphsThatFail(t *testing.T) {
+	driver, d := pretend(t)
+	p := manyTurns(t, 16)
+	for i := range p.Kernels {
+		p.Kernels[i].Pos = []loop.Pos{{File: "m.mdl", Line: 12, Col: 3}}
+	}
+	said := map[string]int{}
+	for _, alike := range []bool{true, false} {
+		for full := 1; ; full += 1 + full/4 {
+			m, err := Load(onGPU(t, p), Setup{Device: d})
+			require.NoError(t, err)
+			require.NoError(t, m.pushStates())
+			b := m.entries[0].block
+			b.alike = alike
+			require.NoError(t, b.run(nil)) // from the second run on a block is kept
+			driver.Full(full)
+			err = b.run(nil)
+			driver.Full(0)
+			require.NoError(t, b.run(nil))
+			m.Close()
+			require.Zero(t, driver.Left(), "what was not given back to the driver")
+			if err == nil {
+				break
+			}
+			require.ErrorContains(t, err, "CUDA_ERROR_OUT_OF_MEMORY")
+			if strings.Contains(err.Error(), "internal error: kernel increment, made from m.mdl:12:3: ") {
+				said["kernel"]++
+			} else {
+				require.ErrorContains(t, err, "internal error: Fake GPU cannot do ")
+				said["graph"]++
+			}
+		}
+	}
+	require.Len(t, said, 2)
+}
+
 // What is long to copy is waited for.
 func TestCUDAWaitsRatherThanCopyMuch(t *testing.T) {
 	driver, d := pretend(t)

@@ -127,17 +127,10 @@ func fake_cuModuleLoadDataEx(m *C.CUmodule, image unsafe.Pointer, count C.uint, 
 func fake_cuModuleUnload(m C.CUmodule) C.CUresult {
 	d, _ := enter(true)
 	defer d.mu.Unlock()
-	code, ok := get[*module](d, uintptr(unsafe.Pointer(m)))
-	if !ok {
-		return C.CUDA_ERROR_INVALID_HANDLE
-	}
-	for h, x := range d.handles {
-		if f, ok := x.(*function); ok && f.of == code {
-			delete(d.handles, h)
-		}
-	}
-	delete(d.handles, uintptr(unsafe.Pointer(m)))
-	return d.broken
+	return drop(d, uintptr(unsafe.Pointer(m)), func(x any, whole *module) bool {
+		f, ok := x.(*function)
+		return ok && f.of == whole
+	})
 }
 
 //export fake_cuModuleGetFunction

@@ -49,6 +49,7 @@ type Driver struct {
 	pinned  map[uintptr]int
 	handles map[uintptr]any
 	next    uintptr
+	full    int // calls for graphs until there is no memory for them; 0: it is always there
 	broken  C.CUresult
 }
 
@@ -128,6 +129,35 @@ func (d *Driver) drain(s *stream, more func() bool) C.CUresult {
 			work()
 		}
 	}
+	return d.broken
+}
+
+// Full lets the driver have no memory for graphs at that call for them from now on, and after it; 0: it has.
+func (d *Driver) Full(calls int) { d.full = calls }
+
+// forGraphs is enter for what takes memory for graphs.
+func forGraphs() (*Driver, C.CUresult) {
+	d, r := enter(true)
+	if d.full > 1 {
+		d.full--
+	} else if r == 0 && d.full == 1 {
+		r = C.CUDA_ERROR_OUT_OF_MEMORY
+	}
+	return d, r
+}
+
+// drop frees an object and those that are of it.
+func drop[T any](d *Driver, h uintptr, of func(x any, whole T) bool) C.CUresult {
+	whole, ok := get[T](d, h)
+	if !ok {
+		return C.CUDA_ERROR_INVALID_HANDLE
+	}
+	for part, x := range d.handles {
+		if of(x, whole) {
+			delete(d.handles, part)
+		}
+	}
+	delete(d.handles, h)
 	return d.broken
 }
 

@@ -40,27 +40,28 @@ type Graph struct {
 	nodes []C.CUgraphNode
 }
 
-// NewGraph makes a graph of steps.
-func NewGraph(steps []Step) (_ *Graph, err error) {
+// NewGraph makes a graph that has no steps yet.
+func NewGraph() (*Graph, error) {
 	g := &Graph{}
-	defer func() {
-		if err != nil {
-			_ = g.Destroy()
-		}
-	}()
-	if err := check(C.cuGraphCreate(&g.graph, 0)); err != nil {
-		return nil, err
-	}
+	return g, check(C.cuGraphCreate(&g.graph, 0))
+}
+
+// Add adds a step after the last.
+func (g *Graph) Add(s Step) error {
 	var last C.CUgraphNode
-	for i := range steps {
-		args, n := arguments(steps[i].Args)
-		if err := check(C.mdlc_add_step(g.graph, &last, steps[i].c(), args, n)); err != nil {
-			return nil, err
-		}
+	if n := len(g.nodes); n > 0 {
+		last = g.nodes[n-1]
+	}
+	args, n := arguments(s.Args)
+	err := check(C.mdlc_add_step(g.graph, &last, s.c(), args, n))
+	if err == nil {
 		g.nodes = append(g.nodes, last)
 	}
-	return g, check(C.cuGraphInstantiate(&g.exec, g.graph, 0))
+	return err
 }
+
+// Finish makes g ready to be launched.
+func (g *Graph) Finish() error { return check(C.cuGraphInstantiate(&g.exec, g.graph, 0)) }
 
 // Set makes step i another, of the same kernel if it is one, for launches from now on. Those asked for before stay as they were.
 func (g *Graph) Set(i int, s Step) error {
@@ -71,7 +72,7 @@ func (g *Graph) Set(i int, s Step) error {
 // Launch launches all steps.
 func (g *Graph) Launch(s cu.Stream) error { return check(C.cuGraphLaunch(g.exec, stream(s))) }
 
-// Destroy frees the graph.
+// Destroy frees the graph, as far as it was made.
 func (g *Graph) Destroy() error {
 	var err error
 	if g.exec != nil {

@@ -112,15 +112,17 @@ def randn(*dims):
 
 
 def kernel(name, until, amount, unit, title, peers, share=None, what="kernel", rounds=20):
-    """Measures the kernel of a bundle, or all its launches, beside what peers() makes."""
+    """Measures the kernel of a bundle, or all its launches, beside what peers() makes, and gives the samples."""
     ours = Ours(name)
     samplers = {"mdlc": lambda: ours.ask(what)}
     if not no_torch:
         samplers |= peers()
         if share:
             samplers[share] = copy()
-    row(title, in_turn(samplers, until, rounds), amount, unit, share)
+    out = in_turn(samplers, until, rounds)
+    row(title, out, amount, unit, share)
     ours.close()
+    return out
 
 
 def product(name, s, until):
@@ -151,8 +153,12 @@ def layernorm(name, s, until):
            lambda: both(lambda x, w, b: F.layer_norm(x, (dim,), w, b), randn(rows, dim), randn(dim), randn(dim)), "copy")
 
 
+forwards = {}  # samples of attention forward, by sizes
+
+
 def attention(name, s, until):
-    """Attention as in the papers: half of the products count, since what comes later is hidden; backward is 2.5 times forward."""
+    """Attention as in the papers: half of the products count, since what comes later is hidden; backward is 2.5 times forward.
+    Backward alone is what remains without the forward of the same sizes, which is measured before."""
     dims = s["batch"], s["seq"], s["heads"], s["dim"]
     products = 2e-12 * s["batch"] * s["heads"] * s["seq"] ** 2 * s["dim"]
 
@@ -167,8 +173,15 @@ def attention(name, s, until):
         torch._dynamo.reset()
         compiled = torch.compile(forward)
         return {peer: events(lambda f=f: torch.autograd.grad(f(*inputs), inputs, w)) for peer, f in {"eager": forward, "compiled": compiled}.items()}
-    kernel(name, until, products * (3.5 if s["backward"] else 1), "TFLOP/s",
-           f"attention d = {s['dim']}, S = {s['seq']}, forward{' and backward' if s['backward'] else ''}", peers, what="launches", rounds=8)
+    title = f"attention d = {s['dim']}, S = {s['seq']}"
+    out = kernel(name, until, products * (3.5 if s["backward"] else 1), "TFLOP/s",
+                 f"{title}, forward{' and backward' if s['backward'] else ''}", peers, what="launches", rounds=8)
+    if not s["backward"]:
+        forwards[dims] = out
+    elif dims in forwards:
+        alone = {who: [x - statistics.median(forwards[dims][who]) for x in out[who]] for who in out if who in forwards[dims]}
+        if all(x > 0 for samples in alone.values() for x in samples):
+            row(f"{title}, backward", alone, 2.5 * products, "TFLOP/s")
 
 
 def matvec(name, s, until):

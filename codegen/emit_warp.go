@@ -71,8 +71,11 @@ func (e *emitter) blockOf(body []loop.Stmt, par []*loop.Axis) *block {
 	if b.warps = b.points; b.parts != nil {
 		b.warps = warps
 	}
-	if gemv {
-		b.resident = gemvResident / b.warps
+	if resident := gemvResident; gemv {
+		if each := (pointsOf(par) + e.t.Machine.Processors - 1) / e.t.Machine.Processors; each <= schedule.FewWarps {
+			resident = each
+		}
+		b.resident = resident / b.warps
 	}
 	return b
 }

@@ -95,8 +95,8 @@ func TestGemvLoops(t *testing.T) {
 		{"bf16", 1, 16384, 4096, true, 4096, 10, 0},
 		{"bf16", 1, 50264, 768, false, 1182, 9, 0},
 		{"f32", 1, 131072, 1024, false, 1024, 10, 0},
-		{"f32", 1, 4096, 1024, false, 128, 8, 32}, // columns are what there are: a thread has one
-		{"f32", 1, 4096, 1024, true, 128, 16, 0},
+		{"f32", 1, 4096, 1024, false, 128, 16, 64}, // columns are what there are: a thread has one, and twice as many rows
+		{"f32", 1, 4096, 1024, true, 128, 32, 0},
 	} {
 		k := parseKernel(t, gemvText(c.elem, c.rows, c.n, c.k, c.turned, false))
 		steps, err := schedule.Run(k, target.Machine)

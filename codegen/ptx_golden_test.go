@@ -16,10 +16,11 @@ import (
 
 const goldenPTX = "../testdata/ptx/kernels"
 
-// goldenKernels are kernels of testdata/schedule and testdata/schedule_gpu of which the PTX is kept: rows, column sums, products with a
-// panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place, attention on tensor cores, vectors times matrices.
+// goldenKernels are kernels of testdata/schedule, testdata/schedule_gpu and testdata/rounds of which the PTX is kept: rows, column sums, products with a
+// panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place, attention on tensor cores, also in rounds of
+// launches, vectors times matrices.
 var goldenKernels = []string{
-	"adam", "argsort", "product", "convolution", "scores64", "scores128", "values64", "values128", "activation", "gemv", "gemv_turned", "gemv_f32",
+	"adam", "argsort", "product", "convolution", "scores64", "scores128", "values64", "values128", "activation", "gemv", "gemv_turned", "gemv_f32", "attention_bf16",
 	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 
@@ -28,12 +29,17 @@ func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
 	if text, err := os.ReadFile(filepath.Join(goldenPTX, name+".kir")); err == nil {
 		return parseKernel(t, string(text))
 	}
+	machine := target.Machine
 	text, err := os.ReadFile("../testdata/schedule/" + name + ".kir")
 	if err != nil {
 		text, err = os.ReadFile("../testdata/schedule_gpu/" + name + ".kir")
 	}
+	if err != nil {
+		machine = fewRows(machine)
+		text, err = os.ReadFile("../testdata/rounds/" + name + ".kir")
+	}
 	require.NoError(t, err)
-	steps, err := schedule.Run(parseKernel(t, string(text)), target.Machine)
+	steps, err := schedule.Run(parseKernel(t, string(text)), machine)
 	require.NoError(t, err)
 	last := steps[len(steps)-1].Kernel
 	if name == "product" { // its epilogue is computed where the results are; that of activation is not

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -93,3 +95,30 @@ train for 3 { minimize mean(nn.causal_attention(q, k, v) * g) over q, k, v with 
 }
 
 func TestRoundsGiveTheBitsOfTheCPU(t *testing.T) { sameRounds(t, 1, "cpu", "emulator") }
+
+// No kernel of attention, forward and backward, has more in registers than there are.
+func TestAttentionSpillsNothing(t *testing.T) {
+	tool, err := exec.LookPath("ptxas")
+	if err != nil {
+		tool, err = filepath.Abs("../../bin/ptxas")
+		require.NoError(t, err)
+		if _, err := os.Stat(tool); err != nil {
+			t.Skip("skipped: ptxas is neither on PATH nor in bin/ (make ptxas brings it)")
+		}
+	}
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	for _, arch := range []string{"sm_80", "sm_90a"} {
+		for _, set := range []string{"dim=64", "dim=128"} {
+			ptx := filepath.Join(t.TempDir(), "attention.ptx")
+			_, stderr, code := call("compile", "../../testdata/gpu/bench/attention.mdl", "--target", arch, "--set", "seq=4096", "--set", "backward=true", "--set", set, "--emit", "ptx", "-o", ptx)
+			require.Equal(t, 0, code, stderr)
+			report, err := exec.Command(tool, "-arch="+arch, "-v", ptx, "-o", filepath.Join(t.TempDir(), "cubin")).CombinedOutput()
+			require.NoError(t, err, "%s", report)
+			spills := regexp.MustCompile(`(\d+) bytes spill stores, (\d+) bytes spill loads`).FindAllStringSubmatch(string(report), -1)
+			require.Greater(t, len(spills), 8)
+			for _, s := range spills {
+				require.Equal(t, []string{"0", "0"}, s[1:], "%s %s: %s", arch, set, report)
+			}
+		}
+	}
+}

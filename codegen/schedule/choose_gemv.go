@@ -14,7 +14,7 @@ import (
 //
 // so do the lanes of a warp, and the sum is chopped into as many parts as warps are missing (Chop z n). Where it lies along the summands, W[j,k],
 // the lanes share a column's sum out (Chop z n lanes). Where the order of additions is the contract's, a lane has a column from
-// its first summand to its last, and warps may be few: narrower accesses make them more.
+// its first summand to its last, and warps may be few: narrower accesses make them more, and each has more bytes on their way.
 
 const (
 	gemvWarps  = 12  // a processor's, that together have some 32 KB on their way
@@ -25,6 +25,9 @@ const (
 	leastBytes = 4   // of an access, if narrower ones only make more points
 	mostTurn   = 32  // summands of a turn at most: each is in the code
 )
+
+// FewWarps are so few on a processor that each thread has twice the bytes on their way, and the registers for them.
+const FewWarps = 2
 
 // isGemv reports whether p is one for this: few rows, all in registers, and columns for the lanes of a warp at least.
 func (c *chooser) isGemv(p *product, stores []*loop.Store) bool {
@@ -252,10 +255,13 @@ func (c *chooser) exact(a *loop.Axis) bool {
 
 // gemvOwn gives the columns of p, each summed up by one thread, to lanes: the columns of a warp and the summands of a turn.
 func (c *chooser) gemvOwn(p *product) (cols, turn int) {
-	width, _ := c.gemvColumns(p)
+	width, points := c.gemvColumns(p)
 	k := p.inner()
 	_, constant := k.Extent.IntConst()
 	most := gemvTurn(width * p.matrix().Elem.Size())
+	if points <= FewWarps*c.m.Processors {
+		most *= 2
+	}
 	for turn = most; turn > most/4 && (!constant || k.Max%turn > 0); turn /= 2 {
 	}
 	cols = width * c.m.Lanes

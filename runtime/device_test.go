@@ -156,20 +156,24 @@ func manyTurns(t testing.TB, most int) *program.Program {
 }
 
 func testManyTurnsOn(t *testing.T, d *Device) {
-	m := loadOn(t, d, manyTurns(t, 16))
-	require.NoError(t, m.pushStates())
-	for run := range 3 {
-		require.NoError(t, m.entries[0].block.run(nil))
-		x := m.states[0].host
-		for i := range 64 * 16 {
-			want := 0.0
-			if turn := i / 16; turn < 40 && i%16 < turn*16/40+1 {
-				want = float64(run + 1)
+	for _, alike := range []bool{true, false} { // what is kept is the block or a turn, whose number comes again in the next run
+		m := loadOn(t, d, manyTurns(t, 16))
+		require.NoError(t, m.pushStates())
+		b := m.entries[0].block
+		b.alike = b.alike && alike
+		for run := range 3 {
+			require.NoError(t, b.run(nil))
+			x := m.states[0].host
+			for i := range 64 * 16 {
+				want := 0.0
+				if turn := i / 16; turn < 40 && i%16 < turn*16/40+1 {
+					want = float64(run + 1)
+				}
+				if i < 16 {
+					want += 120 * float64(run+1)
+				}
+				require.Equal(t, want, readElem(loop.F32, x, i), "run %d, x[%d]", run, i)
 			}
-			if i < 16 {
-				want += 120 * float64(run+1)
-			}
-			require.Equal(t, want, readElem(loop.F32, x, i), "run %d, x[%d]", run, i)
 		}
 	}
 }

@@ -71,6 +71,39 @@ func TestAnyAttentionInRounds(t *testing.T) {
 	require.Greater(t, inRounds, 6)
 }
 
+// Rows are cut into what divides a round, whatever work there is for a point.
+func TestPiecesOfARoundDivideIt(t *testing.T) {
+	for blocks := range 64 {
+		k := parse(t, "kernel k(in X: f32[64,40], out Y: f32[64,40]) {\n axis i: 64, j: 40\n Y[i,j] = X[i,j]\n}")
+		c := &chooser{k: k, m: SM80, inRound: k.Axes[0]}
+		c.tiles(k.Axes[0], 2, 32, blocks, false)
+		require.NoError(t, c.err)
+		n := 1
+		for _, a := range newDepends().axis(k.Axes[0]) {
+			n *= a.Max
+		}
+		require.Equal(t, 64, n, "%d blocks", blocks)
+	}
+}
+
+// A sum over many rows with few results is not chopped where the rows go through rounds, and is where they do not.
+func TestRoundsRatherThanParts(t *testing.T) {
+	m := *SM80
+	k := parse(t, `kernel k(in Q: bf16[20000,64], in K: bf16[256,64], in V: bf16[256,64], in L: f32[20000], in D: bf16[20000,64], out O: f32[20000,64], out DV: f32[256,64]) {
+  axis t: 20000, s: 256, d: 64, e: 64, g: 64
+  p = exp(dot[d](Q[t,d], K[s,d]) - L[t])
+  O[t,e] = dot[s](bf16(p), V[s,e])
+  DV[s,g] = dot[t](bf16(p), D[t,g])
+}`)
+	steps, err := Run(k, &m)
+	require.NoError(t, err)
+	inRoundsOf(t, steps[len(steps)-1].Kernel, 4096, 256)
+	m.Round = 0
+	steps, err = Run(k, &m)
+	require.NoError(t, err)
+	require.NotEmpty(t, ofKind(steps[len(steps)-1].Kernel.Opts, Chop))
+}
+
 // Rounds of a schedule that is not legal are an error.
 func TestRoundsRefuse(t *testing.T) {
 	const text = `kernel k(in X: f32[64,8], out Y: f32[64,8], out S: f32[8], work W: f32[64,8]) {

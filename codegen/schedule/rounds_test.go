@@ -73,16 +73,24 @@ func TestAnyAttentionInRounds(t *testing.T) {
 
 // Rows are cut into what divides a round, whatever work there is for a point.
 func TestPiecesOfARoundDivideIt(t *testing.T) {
-	for blocks := range 64 {
-		k := parse(t, "kernel k(in X: f32[64,40], out Y: f32[64,40]) {\n axis i: 64, j: 40\n Y[i,j] = X[i,j]\n}")
-		c := &chooser{k: k, m: SM80, inRound: k.Axes[0]}
-		c.tiles(k.Axes[0], 2, 32, blocks, false)
-		require.NoError(t, c.err)
-		n := 1
-		for _, a := range newDepends().axis(k.Axes[0]) {
-			n *= a.Max
+	for n := range 64 {
+		m := *SM80
+		m.Chunk = 10*n + 1
+		for name, cuts := range map[string]func(c *chooser, stores []*loop.Store){
+			"product": func(c *chooser, _ []*loop.Store) { c.tiles(c.inRound, 2, 32, n, false) },
+			"nest":    func(c *chooser, stores []*loop.Store) { c.page(stores) },
+		} {
+			k := parse(t, "kernel k(in X: f32[64,40], out Y: f32[64,40]) {\n axis i: 64, j: 40\n Y[i,j] = X[i,j]\n}")
+			c := &chooser{k: k, m: &m, inRound: k.Axes[0]}
+			stores, _ := equations(k.Body)
+			cuts(c, stores)
+			require.NoError(t, c.err)
+			size := 1
+			for _, a := range newDepends().axis(k.Axes[0]) {
+				size *= a.Max
+			}
+			require.Equal(t, 64, size, "%s %d", name, n)
 		}
-		require.Equal(t, 64, n, "%d blocks", blocks)
 	}
 }
 
@@ -97,7 +105,7 @@ func TestRoundsRatherThanParts(t *testing.T) {
 }`)
 	steps, err := Run(k, &m)
 	require.NoError(t, err)
-	inRoundsOf(t, steps[len(steps)-1].Kernel, 4096, 256)
+	inRoundsOf(t, steps[len(steps)-1].Kernel, 8192, 256)
 	m.Round = 0
 	steps, err = Run(k, &m)
 	require.NoError(t, err)

@@ -68,7 +68,7 @@ func (b bounds) compute(v *loop.Value) interval {
 		return ordered(arg(0).lo+arg(1).lo, arg(0).hi+arg(1).hi)
 	case loop.Sub:
 		r := ordered(arg(0).lo-arg(1).hi, arg(0).hi-arg(1).lo)
-		if isExtremeOf(v.Args[1], v.Args[0], loop.ReduceMax) || isExtremeOf(v.Args[0], v.Args[1], loop.ReduceMin) {
+		if isExtremeOf(v.Args[1], v.Args[0], loop.ReduceMax, loop.Max) || isExtremeOf(v.Args[0], v.Args[1], loop.ReduceMin, loop.Min) {
 			r.hi = min(r.hi, 0)
 		}
 		return r
@@ -87,5 +87,10 @@ func ordered(lo, hi float64) interval {
 	return interval{lo, hi}
 }
 
-// isExtremeOf reports whether m is the least or greatest of x over some axes: x lies on one side of it.
-func isExtremeOf(m, x *loop.Value, op loop.Op) bool { return m.Op == op && m.Args[0] == x }
+// isExtremeOf reports whether m is the least or greatest of x over some axes, and maybe of other values: x lies on one side of it.
+func isExtremeOf(m, x *loop.Value, reduce, op loop.Op) bool {
+	if m.Op == op {
+		return isExtremeOf(m.Args[0], x, reduce, op) || isExtremeOf(m.Args[1], x, reduce, op)
+	}
+	return m.Op == reduce && m.Args[0] == x
+}

@@ -14,6 +14,8 @@ func TestExponentsOfOneSign(t *testing.T) {
 	for arg, want := range map[string]bool{
 		"x - max[j](x)":               true,
 		"min[j](x) - x":               true,
+		"x - max(-1.0, max[j](x))":    true,
+		"x - min(max[j](x), 1.0)":     false,
 		"x - max[j](y)":               false,
 		"x - min[j](x)":               false,
 		"max[j](x) - x":               false,

@@ -16,21 +16,22 @@ import (
 var expOf32 = []float64{1, 1, 0.49999991059303284, 0.1666651964187622, 0.0416690893471241, 0.008368883281946182, 0.0013780383160337806}
 
 // exp32 is within 1 unit.
-func exp32(a arith, x val) val { return a.expAny(x, expOf32, -105, 89) }
+func exp32(a arith, x val) val { return a.expAny(x, expOf32, 89) }
 
 // expNeg32 has the bits of exp32.
 func expNeg32(a arith, x val) val { return a.expNeg(x, expOf32) }
 
-// expAny is exp(x) by the polynomial p on |r| <= ln2/2; beyond lo and hi all results are equal.
-func (a arith) expAny(x val, p []float64, lo, hi float64) val {
-	r, n := a.reduceExp(a.atLeast(a.atMost(x, hi), lo), 2*a.format().bias)
+// expAny is exp(x) by the polynomial p on |r| <= ln2/2; beyond hi all results are equal, and from where on a power of two is 0: so
+// are those of -inf, which masks make, and a product with 0 is fast where one that underflows is not.
+func (a arith) expAny(x val, p []float64, hi float64) val {
+	bias := 2 * a.format().bias
+	r, n := a.reduceExp(a.atLeast(a.atMost(x, hi), -float64(bias)*math.Ln2), bias)
 	return a.scale(a.poly(r, p...), n)
 }
 
 // expNeg is expAny for x <= 0. The powers of two are all below 1: the polynomial is made small and
 // they large by a power in the middle of the exponents, so that one product, the only one that
-// rounds a subnormal result, does for the two of scale, and has their bits. From where on the power itself is 0
-// all results are: so are those of -inf, which masks make, and a product with 0 is fast where one that underflows is not.
+// rounds a subnormal result, does for the two of scale, and has their bits.
 func (a arith) expNeg(x val, p []float64) val {
 	f := a.format()
 	lift := (f.bias + 1) / 2

@@ -13,7 +13,7 @@ import (
 // expOf64 is exp(r) on |r| <= ln2/2.
 var expOf64 = []float64{1, 1, 0.5, 0.16666666666666666, 0.04166666666666671, 0.008333333333333342, 0.0013888888888864152, 0.00019841269841235605, 2.4801587364513068e-05, 2.7557319292149005e-06, 2.7557240036151413e-07, 2.50520376491358e-08, 2.092516234344372e-09, 1.6095946715624045e-10}
 
-func exp64(a arith, x val) val    { return a.expAny(x, expOf64, -746, 710) }
+func exp64(a arith, x val) val    { return a.expAny(x, expOf64, 710) }
 func expNeg64(a arith, x val) val { return a.expNeg(x, expOf64) }
 
 func expm164(a arith, x val) val {

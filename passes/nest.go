@@ -179,17 +179,18 @@ func hasUnit(r read) bool {
 }
 
 // valueFirst gives the labels of the dims of a node's value, not united.
-func (s *space) valueFirst(at int) []int {
-	i := s.t.set[at]
-	a, ok := s.f.nodes[i].Attr.(ir.ReduceAttr)
+func (s *space) valueFirst(at int) []int { return s.f.kept(s.t.set[at], s.first[at]) }
+
+// kept numbers the axes that computing node i runs over from `first` on, and gives the numbers of those that its value has.
+func (f *fusion) kept(i, first int) []int {
 	var cut axes
-	if ok {
+	if a, ok := f.nodes[i].Attr.(ir.ReduceAttr); ok {
 		cut = axesOf(a.Axes...)
 	}
 	var out []int
-	for k := range s.f.iterates(i) {
+	for k := range f.iterates(i) {
 		if !cut.has(k) {
-			out = append(out, s.first[at]+k)
+			out = append(out, first+k)
 		}
 	}
 	return out

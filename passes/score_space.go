@@ -149,17 +149,7 @@ func (s *scoreSpace) value(at int) []int {
 	if d, ok := s.f.nodes[i].Attr.(ir.DotAttr); ok {
 		return s.pick(at, d, d.Out)
 	}
-	var cut axes
-	if a, ok := s.f.nodes[i].Attr.(ir.ReduceAttr); ok {
-		cut = axesOf(a.Axes...)
-	}
-	var out []int
-	for k := range s.f.iterates(i) {
-		if !cut.has(k) {
-			out = append(out, s.first[at]+k)
-		}
-	}
-	return out
+	return s.f.kept(i, s.first[at])
 }
 
 // align unites the labels of what is read with those of its readers: each reads at its own place.

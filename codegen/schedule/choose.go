@@ -24,15 +24,6 @@ func Choose(k *loop.Kernel, m *Machine) ([]loop.Opt, error) {
 	return c.finish(k)
 }
 
-// splits makes the pages.
-func (c *chooser) splits() {
-	for n := 0; c.split(); n++ {
-		if n > 1000 {
-			panic("schedule: Choose: kernel " + c.k.Name + " splits without end")
-		}
-	}
-}
-
 // finish decides all that is not decided yet: k is the kernel that is chosen for.
 func (c *chooser) finish(k *loop.Kernel) ([]loop.Opt, error) {
 	c.splits()
@@ -86,96 +77,6 @@ func (c *chooser) do(kind, axis string, arg int, word string) {
 		c.err = applyAxes(c.k, o)
 	}
 }
-
-// split makes one more page, if some page needs it.
-func (c *chooser) split() bool {
-	if c.err != nil {
-		return false
-	}
-	for _, page := range pages(c.k.Body) {
-		stores, ok := equations(page)
-		if !ok || c.group.member(stores) != nil {
-			continue
-		}
-		if !c.apart && c.fuse(stores) || c.join(stores) || c.splitDots(stores) || c.splitForeign(stores) || c.splitSums(stores) || c.splitRows(stores) {
-			return c.err == nil
-		}
-	}
-	return false
-}
-
-// splitForeign puts a product and the stores of it in a page of their own where other stores have axes that it has not.
-func (c *chooser) splitForeign(stores []*loop.Store) bool {
-	d := dotIn(stores)
-	if d == nil || d.Instr != "" {
-		return false
-	}
-	deps := newDepends()
-	own := deps.value(d)
-	if !slices.ContainsFunc(stores, func(s *loop.Store) bool { return len(minus(deps.store(s), own)) > 0 }) {
-		return false
-	}
-	c.do(Pack, d.Name, 0, "phase")
-	return true
-}
-
-// splitSums gives long column sums a second phase.
-func (c *chooser) splitSums(stores []*loop.Store) bool {
-	deps := newDepends()
-	var at *loop.Axis
-	walk(roots(stores), func(v *loop.Value) {
-		if v.Op != loop.ReduceSeq || len(v.Over) != 1 || v.Args[0].Op != loop.ReduceSeq || at != nil {
-			return
-		}
-		if p := v.Over[0]; p.Def == nil && p.Bind == loop.Open && p.Max > 1 && pointsOf(deps, v.Args[0].Args[0])*4 > c.m.Chunk {
-			at = p
-		}
-	})
-	if at == nil {
-		return false
-	}
-	c.do(Split, at.Name, 0, "")
-	return true
-}
-
-// splitRows puts row sums over different axes in pages of their own: a page has one lane axis. So it does with
-// those over an axis that another sum of the page takes one by one.
-func (c *chooser) splitRows(stores []*loop.Store) bool {
-	var sums []*loop.Value
-	deps := newDepends()
-	sequential := map[*loop.Axis]bool{}
-	walk(roots(stores), func(v *loop.Value) {
-		if isRowSum(v) {
-			sums = append(sums, v)
-		}
-		if v.Op == loop.ReduceSeq {
-			for _, a := range deps.over(v) {
-				sequential[a] = true
-			}
-		}
-	})
-	for _, v := range sums {
-		last := sums[len(sums)-1]
-		apart := len(v.Over) > 1 || !slices.Equal(v.Over, last.Over) || sequential[v.Over[0]]
-		if apart && !isOnlyStored(stores, v) {
-			c.do(Pack, v.Name, 0, "phase")
-			return true
-		}
-		if n := len(v.Over); n > 1 { // axes that do not lie side by side, but the order wants one
-			c.do(Fuse, v.Over[n-2].Name, 0, v.Over[n-1].Name)
-			return true
-		}
-	}
-	return false
-}
-
-// isOnlyStored reports whether v is all that a page computes.
-func isOnlyStored(stores []*loop.Store, v *loop.Value) bool {
-	return len(stores) == 1 && stores[0].Val == v
-}
-
-// isRowSum reports whether the order of v's additions needs its axis on lanes.
-func isRowSum(v *loop.Value) bool { return v.Op == loop.ReduceSum || v.Op == loop.ReduceProd }
 
 func pointsOf(deps *depends, v *loop.Value) int {
 	n := 1

@@ -69,7 +69,7 @@ func TestCUDAGeneratesWithoutWaiting(t *testing.T) {
 			return said
 		}
 		var drivers []*fake.Driver
-		for _, n := range []string{"10", "50"} {
+		for _, n := range []string{"30", "70"} { // both go beyond gpt2's context, so both launch the same kernels for the first time
 			driver := &fake.Driver{Major: 9, Minor: 0, Memory: 1 << 30, GPUs: 1}
 			driver.Install()
 			require.Equal(t, generate("cpu", n), generate("cuda", n), model)
@@ -78,7 +78,7 @@ func TestCUDAGeneratesWithoutWaiting(t *testing.T) {
 		short, long := drivers[0], drivers[1]
 		require.Equal(t, short.Waits, long.Waits, model)
 		require.Equal(t, short.Copies, long.Copies, model)
-		require.Greater(t, long.Launched-short.Launched, 40*30, model)
+		require.Greater(t, long.Launched-short.Launched, 40*10, model)
 		if model == "gpt2" {
 			require.Less(t, long.Asked+long.Changed-short.Asked, 40*10)
 		}

@@ -157,7 +157,8 @@ func stopDuring(t *testing.T, cmd *exec.Cmd, file string) {
 }
 
 // A stack of layers is a loop: neither kernels nor their text grow with depth. What differs are constants, kernels over one
-// number a layer, whose vectors have an edge at 6 layers and none at 24, and small ones that several workers share at 24. With
+// number a layer, whose vectors have an edge at 6 layers and none at 24, small ones that several workers share at 24, and the
+// four of a sample that fill caches of all layers and add a row to them (776 bytes, less at 24). With
 // the wider vectors of AVX-512, one such kernel of 24 layers is no other's.
 func TestAcceptanceDepth(t *testing.T) {
 	acceptance(t)
@@ -182,7 +183,7 @@ func TestAcceptanceDepth(t *testing.T) {
 	}
 	t.Logf("%d functions differ, by %d bytes", differing, more)
 	require.Less(t, differing, len(functions[0])/20)
-	require.Less(t, more, 1500, "bytes, whatever the size of the rest")
+	require.Less(t, more, 2000, "bytes, whatever the size of the rest")
 	require.InEpsilon(t, size[0], size[1], 0.0001, "LLVM text")
 }
 

@@ -175,6 +175,12 @@ func (w *growth) rows(t ir.Type) (rows axes) {
 // isRows reports whether a loop goes along rows.
 func (w *growth) isRows(n *ir.Node) bool { return index.Equal(n.Attr.(ir.LoopAttr).Count, w.length) }
 
+// neverEmpty reports whether each turn has an element.
+func (w *growth) neverEmpty() bool {
+	lo, _ := w.total.Range(w.scope.Bound)
+	return lo >= 1
+}
+
 // assume simplifies e for turns with at most a window of elements.
 func (w *growth) assume(e *index.Expr) *index.Expr {
 	if w.window == 0 || !mentions(e, w.turn) {

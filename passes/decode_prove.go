@@ -44,9 +44,11 @@ const (
 	fromOutside
 )
 
+// constant is the value that is known of a place.
 type constant struct {
-	v  float64
-	ok bool
+	v     float64
+	ok    bool
+	exact bool // whatever unknown operands are; else if they are finite, and a zero may have either sign
 }
 
 func newSettler(w *growth, n *ir.Node) *settler {
@@ -89,7 +91,7 @@ func (s *settler) findGrown(n *ir.Node) {
 		for axis := range p.Type.Dims {
 			place := freePlace(p.Type.Rank())
 			place[axis] = index.Sum(s.total, index.C(-1), index.Prod(index.V("@d"), index.C(-1)))
-			if c, ok := s.knownAt(r.Value.Args[0], place); ok && c == 0 {
+			if c := s.knownAt(r.Value.Args[0], place); c.ok && c.v == 0 {
 				s.grown[p] = axis
 			}
 		}
@@ -127,6 +129,9 @@ func (s *settler) prove(n *ir.Node) bool {
 			return r.kind == fromOutside
 		case r.kind == fromTurn:
 			return true // of layers, or the row
+		case r.kind == fromCarry:
+			s.loopSettled(r.of)
+			return s.is[n]
 		}
 		return s.settled(r.arg)
 	case ir.GetAttr:
@@ -214,7 +219,7 @@ func (s *settler) settledIndex(n *ir.Node, a ir.IndexAttr) bool {
 		switch {
 		case mentions(e, s.turn):
 			return false
-		case !rows.has(k) && !(grows && k == grown), e.IsConst(0):
+		case !rows.has(k) && !(grows && k == grown), e.IsConst(0) && s.neverEmpty():
 		case !s.upToRow(n, e):
 			return false
 		}
@@ -313,7 +318,7 @@ func (s *settler) afterRows(x *ir.Node, rows axes, k int, v float64) bool {
 		}
 		place := freePlace(x.Type.Rank())
 		place[k] = index.Sum(place[a], index.C(1), index.V("@d"))
-		if c, ok := s.knownAt(x, place); ok && c == v {
+		if c := s.knownAt(x, place); c.ok && c.v == v {
 			return true
 		}
 	}
@@ -394,37 +399,39 @@ func (s *settler) everywhere(n *ir.Node) (float64, bool) {
 	if n.Op.Class != ir.ClassElementwise {
 		return 0, false
 	}
-	return s.knownAt(n, freePlace(n.Type.Rank()))
+	c := s.knownAt(n, freePlace(n.Type.Rank()))
+	return c.v, c.exact
 }
 
 // knownAt is the value of n at a place, if it is the same wherever that is.
-func (s *settler) knownAt(n *ir.Node, place []*index.Expr) (float64, bool) {
+func (s *settler) knownAt(n *ir.Node, place []*index.Expr) constant {
 	key := fmt.Sprintf("%p %v", n, place)
-	if c, ok := s.known[key]; ok {
-		return c.v, c.ok
+	c, ok := s.known[key]
+	if !ok {
+		c = s.evaluate(n, place)
+		s.known[key] = c
 	}
-	v, ok := s.evaluate(n, place)
-	s.known[key] = constant{v, ok}
-	return v, ok
+	return c
 }
 
-func (s *settler) evaluate(n *ir.Node, place []*index.Expr) (float64, bool) {
+func (s *settler) evaluate(n *ir.Node, place []*index.Expr) constant {
 	switch a := n.Attr.(type) {
 	case ir.ConstAttr:
-		return a.Splat()
+		v, ok := a.Splat()
+		return constant{v, ok, ok}
 	case ir.IndexAttr:
 		if at := s.through(n, a, place); at != nil {
 			return s.knownAt(n.Args[0], at)
 		}
-		return 0, false
+		return constant{}
 	case ir.ParamAttr:
 		if r := s.origins[n]; r.kind == fromOutside && r.of != s.loop {
 			return s.knownAt(r.arg, place)
 		}
-		return 0, false
+		return constant{}
 	}
 	if n.Op.Class != ir.ClassElementwise || len(n.Args) == 0 {
-		return 0, false
+		return constant{}
 	}
 	if n.Type.Elem == loop.Bool && len(n.Args) == 2 {
 		x, y := s.intAt(n.Args[0], place), s.intAt(n.Args[1], place)
@@ -434,90 +441,20 @@ func (s *settler) evaluate(n *ir.Node, place []*index.Expr) (float64, bool) {
 	}
 	known := make([]constant, len(n.Args))
 	for i, x := range n.Args {
-		known[i].v, known[i].ok = s.knownAt(x, place)
+		known[i] = s.knownAt(x, place)
 	}
 	return probe(n, known)
 }
 
 // compare is a comparison of numbers with this difference, if its sign decides.
-func (s *settler) compare(n *ir.Node, difference *index.Expr) (float64, bool) {
+func (s *settler) compare(n *ir.Node, difference *index.Expr) constant {
 	lo, hi := difference.Range(s.boundIn(nil))
+	one, zero := constant{1, true, true}, constant{0, true, true}
 	switch {
 	case lo >= 1:
-		return probe(n, []constant{{1, true}, {0, true}})
+		return probe(n, []constant{one, zero})
 	case hi <= -1:
-		return probe(n, []constant{{0, true}, {1, true}})
+		return probe(n, []constant{zero, one})
 	}
-	return 0, false
-}
-
-// probe is the value of an element-wise op if it does not depend on the arguments that are not known: of finite
-// ones, numbers of both signs, large and small, and all that are known. Where the result is NaN it says nothing.
-func probe(n *ir.Node, args []constant) (float64, bool) {
-	var values []float64
-	free := 0
-	for _, a := range args {
-		if a.ok && !math.IsInf(a.v, 0) {
-			values = append(values, a.v)
-		}
-		if !a.ok {
-			free++
-		}
-	}
-	if free == len(args) {
-		return 0, false
-	}
-	values = append(values, -1e30, -2.5, -1, -1e-3, 1e-3, 1, 2.5, 1e30)
-	var result constant
-	vs := make([]float64, len(args))
-	var try func(i int) bool
-	try = func(i int) bool {
-		if i == len(args) {
-			v, ok := scalar(n, vs)
-			if !ok || result.ok && !math.IsNaN(v) && v != result.v {
-				return false
-			}
-			if !math.IsNaN(v) {
-				result = constant{v, true}
-			}
-			return true
-		}
-		if args[i].ok {
-			vs[i] = args[i].v
-			return try(i + 1)
-		}
-		for _, v := range values {
-			if e := n.Args[i].Type.Elem; e == loop.Bool {
-				v = max(0, math.Copysign(1, v))
-			} else if !e.IsFloat() {
-				v = math.Trunc(max(-100, min(v, 100)))
-			}
-			if vs[i] = v; !try(i + 1) {
-				return false
-			}
-		}
-		return true
-	}
-	if !try(0) {
-		return 0, false
-	}
-	return result.v, result.ok
-}
-
-// scalar is an element-wise op of numbers, by its reference.
-func scalar(n *ir.Node, args []float64) (float64, bool) {
-	b := ir.NewBuilder("scalar")
-	nodes := make([]*ir.Node, len(args))
-	for i, v := range args {
-		nodes[i] = b.Const(ir.TensorOf(n.Args[i].Type.Elem), v)
-	}
-	var e ir.Evaluator
-	out, err := e.Run(b.FinishValues(b.Make(n.Op, n.Attr, nodes...)))
-	if err != nil {
-		return 0, false
-	}
-	if out[0].F != nil {
-		return out[0].F[0], true
-	}
-	return float64(out[0].I[0]), true
+	return constant{}
 }

@@ -108,14 +108,14 @@ func (f *frame) compute(n *ir.Node, at axes) *ir.Node {
 			return f.index(n, a, at)
 		}
 	case ir.ReduceAttr:
-		return f.b.Reduce(a.Kind, a.Axes, f.get(n.Args[0], keptAxes(at, a.Axes)))
+		return f.b.Reduce(a.Kind, a.Axes, f.operand(n, n.Args[0], keptAxes(at, a.Axes)))
 	case ir.DotAttr:
 		if rows != 0 && at == 0 {
 			blame(n, "this product over the elements so far depends on later ones")
 		}
 		var args [2]*ir.Node
 		for i, labels := range []string{a.A, a.B} {
-			args[i] = f.get(n.Args[i], sameLabels(at, a.Out, labels))
+			args[i] = f.operand(n, n.Args[i], sameLabels(at, a.Out, labels))
 		}
 		return f.b.Make(n.Op, a, args[0], args[1])
 	}
@@ -131,6 +131,22 @@ func (f *frame) compute(n *ir.Node, at axes) *ir.Node {
 		panic(err)
 	}
 	return v
+}
+
+// operand is a part of x for n. A turn after an empty prompt computes a row that is none, and all rows are that one; what has no
+// rows itself, and so goes on from there, is to see no row.
+func (f *frame) operand(n, x *ir.Node, at axes) *ir.Node {
+	v := f.get(x, at)
+	if f.along || f.rows(n.Type) != 0 || f.rows(x.Type) == at || f.neverEmpty() {
+		return v
+	}
+	dims, zero := append([]ir.Dim{}, v.Type.Dims...), 0.0
+	for k := range dims {
+		if (f.rows(x.Type) &^ at).has(k) {
+			dims[k] = x.Type.Dims[k]
+		}
+	}
+	return f.b.Index(v, dims, ownPlace(len(dims)), &zero)
 }
 
 // keptAxes are the axes of a reduction's operand that are these of its result.
@@ -195,7 +211,7 @@ func (f *frame) index(n *ir.Node, a ir.IndexAttr, at axes) *ir.Node {
 	for _, d := range n.Args[1:] {
 		data = append(data, f.get(d, at))
 	}
-	read, err := f.b.TryMake(n.Op, ir.IndexAttr{Vars: n.Type.Rank(), Out: out, Outside: a.Outside, Shape: f.dims(n, at)}, append([]*ir.Node{f.get(x, from)}, data...)...)
+	read, err := f.b.TryMake(n.Op, ir.IndexAttr{Vars: n.Type.Rank(), Out: out, Outside: a.Outside, Shape: f.dims(n, at)}, append([]*ir.Node{f.operand(n, x, from)}, data...)...)
 	if err != nil {
 		blame(n, "this index of the elements so far has no step for one of them")
 	}
@@ -363,7 +379,6 @@ func (f *frame) grows(l *ir.Node) bool {
 // recurrence makes the turn of the row of a loop along rows.
 func (f *frame) recurrence(l *ir.Node, a ir.LoopAttr) {
 	g := l.Regions[0]
-	f.loopSettled(l)
 	t := f.frame(f, l, f.b)
 	t.along = true
 	t.made[rowPart{g.Params[0], 0}] = f.rowNumber(nil)
@@ -379,7 +394,7 @@ func (f *frame) recurrence(l *ir.Node, a ir.LoopAttr) {
 	for i, r := range g.Results {
 		v := t.get(r.Value, 0)
 		if i < a.Carry {
-			if lo, _ := f.total.Range(f.scope.Bound); lo < 1 {
+			if !f.neverEmpty() {
 				v = f.b.Where(f.any(v.Type.Dims), v, f.caches[states[i]])
 			}
 			f.next[states[i]] = v

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,11 +15,11 @@ import (
 	"mdlc/passes"
 )
 
-// generations are bodies of `generate`: what x[b, t] makes of tok, and why it cannot be made row by row, or "".
+// generations are bodies of `generate`: what y[b, t, d] is of x, or what is returned, and why it cannot be made row by row, or "".
 var generations = []struct {
-	name, decl, y string
-	caches        int    // carries that the loop gets; -1: any number
-	reason        string // of recomputing; "": a step a turn
+	name, y string
+	caches  int    // carries that the loop gets; -1: any number
+	reason  string // of recomputing; "": a step a turn
 }{
 	{name: "attention", y: "y = nn.merge(nn.causal_attention(nn.split(x @ w1, 2), nn.split(x @ w2, 2), nn.split(x @ w3, 2)))", caches: 2},
 	{name: "attention twice", y: `h = x + nn.merge(nn.causal_attention(nn.split(x @ w1, 2), nn.split(x @ w2, 2), nn.split(x @ w3, 2)))
@@ -65,6 +66,51 @@ var generations = []struct {
 	{name: "normalised over all", y: `h = x - mean(x, axis: 1, keep: true)
     g = h @ w1
     y = nn.merge(nn.causal_attention(nn.split(g, 2), nn.split(g @ w2, 2), nn.split(x @ w3, 2)))`, reason: "depends on later ones"},
+	{name: "causal by data", y: `s[b, i < T, j < T] = sum[d] (x @ w1)[b, i, d] * (x @ w2)[b, j, d]
+    a[b, i, j] = softmax[j where j <= i and tok[b, j] > 1] s[b, i, j]
+    y[b, i, d] = sum[j] a[b, i, j] * (x @ w3)[b, j, d]`, caches: 2},
+	{name: "later ones only", y: `s[b, i < T, j < T] = sum[d] (x @ w1)[b, i, d] * (x @ w2)[b, j, d]
+    a[b, i, j] = softmax[j where j >= i] s[b, i, j]
+    h[b, i, d] = sum[j] a[b, i, j] * (x @ w3)[b, j, d]
+    y[b, t, d] = (h @ w1)[b, t, d] + (h @ w2)[b, t - 1, d | 0]`, reason: "depends on later ones"},
+	{name: "sum of all, not of a row", y: `z[b, d] = sum[t] (x @ w1)[b, t, d]
+    return z @ head`, caches: 1},
+	{name: "argmax of all, not of a row", y: `best[b] = argmax[t] (x @ w1)[b, t, 0]
+    z[b, d] = w2[d, 0] * (1 + best[b])
+    return z @ head`, caches: 1},
+	{name: "the last element asks all", y: `q = (x @ w1)[:, -1]
+    p[b, s] = softmax[s] (sum[d] (x @ w2)[b, s, d] * q[b, d])
+    z[b, d] = sum[s] p[b, s] * (x @ w3)[b, s, d]
+    return z @ head`, caches: 2},
+	{name: "the first element, if there is one", y: `z[b, d] = (x @ w1)[b, 0, d | 7]
+    return z @ head`, caches: 0},
+	{name: "recurrence from the first element, if there is one", y: `h[b, d] = embed[tok[b, 0 | 2], d]
+    for t in T {
+      h = tanh(x[:, t] @ w1 + h @ w2)
+      y[:, t] = h
+    }`, reason: "depends on later ones"},
+	{name: "last state of a recurrence", y: `h: f32[B, 4] = 0
+    for t in T { h = tanh(x[:, t] @ w1 + h @ w2) }
+    return h @ head`, caches: -1},
+	{name: "layers that carry the sum of all", y: `m: f32[B, 4] = 0
+    for block in blocks {
+      x = block(x)
+      m = m + sum(x, axis: 1)
+      x = x + m[:, none]
+    }
+    y = x`, reason: "depends on later ones"},
+	{name: "whole numbers beside a large one", y: `k[b, t < T] = where 100 * tok[b, t] > 150 then 1 else 3
+    y[b, t < T, d] = x[b, t, d] * k[b, t] + max(100 * tok[b, t], 150)`, caches: 0},
+	{name: "numbers beside a large one", y: `k[b, t < T, d] = where x[b, t, d] * 1e36 > 1e35 then 1 else 3
+    y[b, t < T, d] = x[b, t, d] * k[b, t, d]`, caches: 0},
+	{name: "sign of a zero", y: `y[b, t < T, d] = where 1 / (0 * x[b, t, d]) > 0 then x[b, t, d] else 2`, caches: 0},
+	{name: "comparison with what a mask leaves", y: `s[b, i < T, j < T] = where j <= i and j > i - 3 then (sum[d] (x @ w1)[b, i, d] * (x @ w2)[b, j, d]) else -inf
+    a[b, i, j] = where s[b, i, j] == -inf then 0 else 1 + tok[b, j]
+    y[b, i, d] = sum[j] a[b, i, j] * (x @ w3)[b, j, d]`, caches: 2},
+	{name: "infinite by data", y: `s[b, i < T, j < T] = where tok[b, j] == 1 then -inf else 1.0 + i
+    c[b, i < T] = any[j < T] (s[b, i, j] == -inf)
+    h[b, i, d] = where c[b, i] then x[b, i, d] else 2 * x[b, i, d]
+    y[b, t, d] = (h @ w1)[b, t, d] + (h @ w2)[b, t - 1, d | 0]`, reason: "depends on later ones"},
 }
 
 const generationText = `use nn
@@ -81,16 +127,17 @@ module Model {
   param w3: f32[4, 4] ~ normal()
   param head: f32[4, 5] ~ normal()
   blocks = [Block() for 3]
-  fn logits(tok: i32[B, T]) -> f32[B, T, 5] {
+  fn logits(tok: i32[B, T]) -> f32[B, 5] {
     x[b, t < T, d] = embed[tok[b, t], d] + sin(0.3 * t + d)
     %s
-    return y @ head
   }
 }
 model = Model()
 sample text(prompt: i32[2, P], n: int = 4) {
   generate tok: i32[2, T] from prompt for n%s {
-    tok[:, T] ~ categorical(model.logits(tok%s)[:, -1])
+    logits = model.logits(tok%s)
+    drawn ~ categorical(logits)
+    tok[:, T] = (drawn + i32(1000 * abs(logits[:, 0]))) %% 5       // a small difference shows
   }
   show tok as text
 }
@@ -102,7 +149,11 @@ func TestGenerationsRowByRow(t *testing.T) {
 	for _, g := range generations {
 		for _, form := range []struct{ name, until, window string }{{"", "", ""}, {", window", "", "[:, -6:]"}, {", until", " until all(tok[:, -1] == 3)", ""}} {
 			t.Run(g.name+form.name, func(t *testing.T) {
-				text := fmt.Sprintf(generationText, g.y, form.until, form.window)
+				y := g.y
+				if !strings.Contains(y, "return") {
+					y += "\n    return y[:, -1] @ head"
+				}
+				text := fmt.Sprintf(generationText, y, form.until, form.window)
 				module, diagnostics := lang.Build("model.mdl", []byte(text), lang.Options{})
 				for _, d := range diagnostics {
 					require.NotEqual(t, lang.Error, d.Severity, d.Text())

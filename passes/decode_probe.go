@@ -1,0 +1,82 @@
+package passes
+
+import (
+	"math"
+	"slices"
+
+	"mdlc/ir"
+	"mdlc/ir/loop"
+)
+
+// probe is the value of an element-wise op if it does not depend on the arguments that are not known: numbers of both signs, large,
+// small and infinite. Where the result is NaN it says nothing. Only what absorbs others can decide alone: a truth value,
+// zero, or infinity. Any other number would have to be tried beside all that it may meet: 200 is more than each of a few samples.
+func probe(n *ir.Node, args []constant) constant {
+	absorbs, exact := false, true
+	for i, a := range args {
+		absorbs = absorbs || a.ok && (a.v == 0 || math.IsInf(a.v, 0) || n.Args[i].Type.Elem == loop.Bool)
+		exact = exact && a.exact
+	}
+	all := !slices.ContainsFunc(args, func(a constant) bool { return !a.ok })
+	if !absorbs && !all {
+		return constant{}
+	}
+	var result constant
+	vs := make([]float64, len(args))
+	var try func(i int) bool
+	try = func(i int) bool {
+		if i == len(args) {
+			v, ok := scalar(n, vs)
+			if !ok || result.ok && !math.IsNaN(v) && v != result.v {
+				return false
+			}
+			if !math.IsNaN(v) {
+				result = constant{v, true, exact && (v != 0 || !n.Type.Elem.IsFloat())}
+			}
+			return true
+		}
+		for _, v := range samples(n.Args[i].Type.Elem, args[i]) {
+			if vs[i] = v; !try(i + 1) {
+				return false
+			}
+		}
+		return true
+	}
+	if !try(0) {
+		return constant{}
+	}
+	return result
+}
+
+// samples are numbers to try for an argument.
+func samples(e loop.Elem, a constant) []float64 {
+	switch {
+	case a.ok && a.v == 0 && e.IsFloat():
+		return []float64{0, math.Copysign(0, -1)}
+	case a.ok:
+		return []float64{a.v}
+	case e == loop.Bool:
+		return []float64{0, 1}
+	case e.IsFloat():
+		return []float64{math.Inf(-1), -1e30, -2.5, -1, -1e-3, 1e-3, 1, 2.5, 1e30, math.Inf(1)}
+	}
+	return []float64{-100, -2, -1, 0, 1, 2, 100}
+}
+
+// scalar is an element-wise op of numbers, by its reference.
+func scalar(n *ir.Node, args []float64) (float64, bool) {
+	b := ir.NewBuilder("scalar")
+	nodes := make([]*ir.Node, len(args))
+	for i, v := range args {
+		nodes[i] = b.Const(ir.TensorOf(n.Args[i].Type.Elem), v)
+	}
+	var e ir.Evaluator
+	out, err := e.Run(b.FinishValues(b.Make(n.Op, n.Attr, nodes...)))
+	if err != nil {
+		return 0, false
+	}
+	if out[0].F != nil {
+		return out[0].F[0], true
+	}
+	return float64(out[0].I[0]), true
+}

@@ -67,7 +67,9 @@ func (s *simplifier) indexOfIndex(n *ir.Node) *ir.Node {
 	outerData := n.Args[1:]
 	innerData := make([]*ir.Node, len(x.Args)-1)
 	for i, d := range x.Args[1:] {
-		innerData[i] = s.indexOf(d, a.Shape, a.Out, nil, outerData...)
+		if innerData[i] = s.tryIndexOf(d, a.Shape, a.Out, nil, outerData...); innerData[i] == nil {
+			return nil
+		}
 	}
 	out := make([]*index.Expr, len(inner.Out))
 	for i, e := range inner.Out {
@@ -88,7 +90,7 @@ func (s *simplifier) indexOfIndex(n *ir.Node) *ir.Node {
 			return nil
 		}
 	}
-	return s.indexOf(x.Args[0], a.Shape, out, outside, append(append([]*ir.Node(nil), outerData...), innerData...)...)
+	return s.tryIndexOf(x.Args[0], a.Shape, out, outside, append(append([]*ir.Node(nil), outerData...), innerData...)...)
 }
 
 // staysOutside reports whether the composed map leads outside of the innermost
@@ -193,6 +195,16 @@ func (s *simplifier) indexMap(n *ir.Node) *ir.Node {
 // indexOf makes and simplifies an index.
 func (s *simplifier) indexOf(x *ir.Node, dims []ir.Dim, out []*index.Expr, outside *float64, data ...*ir.Node) *ir.Node {
 	return s.simplify(indexOf(s.b, x, dims, out, outside, data...))
+}
+
+// tryIndexOf is indexOf for a map that is made of two: each stays inside, but that both together do may be too
+// much to see, as in a window that is read backwards. Then it is nil.
+func (s *simplifier) tryIndexOf(x *ir.Node, dims []ir.Dim, out []*index.Expr, outside *float64, data ...*ir.Node) *ir.Node {
+	n, err := tryIndexOf(s.b, x, dims, out, outside, data...)
+	if err != nil {
+		return nil
+	}
+	return s.simplify(n)
 }
 
 // bound gives the ranges of index variables over dims, and of symbols; data may be anything.

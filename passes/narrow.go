@@ -144,6 +144,15 @@ func (v varyingAxes) narrow(b *ir.Builder, n *ir.Node, keep axes) *ir.Node {
 // indexOf is an index node, or its operand where the map is the identity. Data
 // operands that no expression reads (nil) are dropped.
 func indexOf(b *ir.Builder, x *ir.Node, dims []ir.Dim, out []*index.Expr, outside *float64, data ...*ir.Node) *ir.Node {
+	n, err := tryIndexOf(b, x, dims, out, outside, data...)
+	if err != nil {
+		panic("passes: " + err.Error())
+	}
+	return n
+}
+
+// tryIndexOf is indexOf for maps of which it is not known whether they can be seen to stay inside.
+func tryIndexOf(b *ir.Builder, x *ir.Node, dims []ir.Dim, out []*index.Expr, outside *float64, data ...*ir.Node) (*ir.Node, error) {
 	used := make([]bool, len(data)+1)
 	for _, e := range out {
 		e.Vars(func(name string) {
@@ -173,9 +182,9 @@ func indexOf(b *ir.Builder, x *ir.Node, dims []ir.Dim, out []*index.Expr, outsid
 		out = renamed
 	}
 	if ir.SameDims(x.Type.Dims, dims) && identityMap(out) {
-		return x
+		return x, nil
 	}
-	return b.Index(x, dims, out, outside, kept...)
+	return b.TryMake(ir.OpIndex, ir.IndexAttr{Vars: len(dims), Out: out, Outside: outside, Shape: dims}, append([]*ir.Node{x}, kept...)...)
 }
 
 func identityMap(out []*index.Expr) bool {

@@ -68,7 +68,7 @@ func testTrainingOn(t *testing.T, d *Device) {
 			run(dir, steps, (*Runner).Train)
 		}
 		run(dir, 12, func(r *Runner) error { return r.Evaluate("valid") })
-		run(dir, 12, func(r *Runner) error { return r.Sample("text", []FlagValue{{"prompt", "Hi!"}}) })
+		run(dir, 12, func(r *Runner) error { return r.Sample("text", []FlagValue{{Name: "prompt", Value: "Hi!"}}) })
 	}
 	require.Contains(t, out[host].String(), "Ij\"\n")
 	require.Equal(t, out[host].String(), out[gpu].String())

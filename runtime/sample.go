@@ -23,8 +23,11 @@ func flagError(format string, args ...any) error {
 	return &FlagError{text: fmt.Sprintf(format, args...)}
 }
 
-// FlagValue is a flag as the user gave it.
-type FlagValue struct{ Name, Value string }
+// FlagValue is a flag as the user gave it; Bare: without a value, which "true" stands for.
+type FlagValue struct {
+	Name, Value string
+	Bare        bool
+}
 
 // Sample runs the sample of that name (empty: the first) on the run folder's
 // weights and shows what it shows.
@@ -87,6 +90,9 @@ func (r *Runner) checkFlags(e *entry, flags []FlagValue) error {
 				text += fmt.Sprintf("; `--set %s=%s` changes the setting", f.Name, f.Value)
 			}
 			return &FlagError{f.Name, text}
+		}
+		if kind := e.Flags[slices.Index(names, "--"+f.Name)].Kind; f.Bare && (kind == "text" || kind == "file") {
+			return &FlagError{f.Name, fmt.Sprintf("--%s takes a value: --%s %s", f.Name, f.Name, strings.ToUpper(kind))}
 		}
 	}
 	return nil

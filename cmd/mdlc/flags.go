@@ -31,10 +31,11 @@ func splitSampleFlags(parser *kong.Kong, args []string) (rest []string, flags []
 				i++
 				value, given = args[i], true
 			}
-			if !given {
+			bare := !given
+			if bare {
 				value = "true"
 			}
-			flags = append(flags, runtime.FlagValue{Name: strings.TrimPrefix(name, "--"), Value: value})
+			flags = append(flags, runtime.FlagValue{Name: strings.TrimPrefix(name, "--"), Value: value, Bare: bare})
 		default:
 			rest = append(rest, a)
 			if f := known[name]; f != nil && !f.IsBool() && !given && i+1 < len(args) {

@@ -39,6 +39,9 @@ func (c *runCommand) takeFromRun(t *terminal, out string) runtime.Given {
 	data := map[string]string{}
 	for name, path := range c.Data {
 		data[name] = path
+		if path == "" {
+			continue // refused later, with its place
+		}
 		if abs, err := filepath.Abs(path); err == nil {
 			data[name] = abs
 		}
@@ -79,6 +82,9 @@ func (c *runCommand) replaceData(p *program.Program) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Data)) {
+		if c.Data[name] == "" {
+			return &usageError{fmt.Sprintf("--data %s= names no file: --data %s=PATH", name, name)}
+		}
 		if !slices.Contains(names, strings.TrimSuffix(name, ".labels")) {
 			return &usageError{fmt.Sprintf("--data %s: %s has %s", name, p.Source, cmp.Or(strings.Join(names, ", "), "no data"))}
 		}

@@ -126,3 +126,14 @@ func TestChecksBeforeCompiling(t *testing.T) {
 		require.Contains(t, run(args), want, args)
 	}
 }
+
+// A text that was forgotten is not "true".
+func TestFlagsWithoutValues(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("say.mdl", []byte("sample say(prompt: text = \"a\", loud: bool = false) { show prompt as text }\n"), 0o644))
+	_, stderr, code := call("run", "say.mdl", "sample", "-q", "--prompt")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "--prompt takes a value: --prompt TEXT")
+	_, stderr, code = call("run", "say.mdl", "sample", "-q", "--loud")
+	require.Equal(t, 0, code, stderr)
+}

@@ -86,6 +86,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run FILE train --new-data", "--new-data is for --resume"},
 		{"run FILE train --set epcohs=3", "did you mean `epochs`?"},
 		{"run FILE train --data pints=x", "--data pints: regression.mdl has points"},
+		{"run FILE train --data points=", "--data points= names no file: --data points=PATH"},
 		{"run FILE sample predict --ta 3", "sample predict has no flag --ta; it has --at"},
 		{"compile FILE", "nothing to do: -o FILE, --emit STAGE"},
 		{"compile FILE --target sm_70", "unknown target \"sm_70\"; there are avx512, avx2, sm_80, sm_90a\n"},

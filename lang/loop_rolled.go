@@ -107,8 +107,7 @@ func (b *builder) rolled(names []string, over []Value, count *index.Expr, body *
 	for i, n := range names {
 		run.scope.define(n, b.turnValue(over[i]))
 	}
-	top, _ := count.Const()
-	b.enter(run, turnCount{frame: f, count: top})
+	b.enter(run, turnCount{frame: f, count: outer.b.Scope().Capacity(count)})
 	r := b.in(run.scope).block(body)
 	b.leave()
 	if r != nil {

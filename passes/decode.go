@@ -69,7 +69,13 @@ func decodeRule(report func(*Recomputes)) func(*ir.Graph) rule {
 			if a, ok := n.Attr.(ir.GetAttr); ok && values[n.Args[0]] != nil {
 				return values[n.Args[0]][a.I], nil
 			}
-			if !isLoop(n) || b.Outer() != nil {
+			if !isLoop(n) {
+				return nil, nil
+			}
+			if b.Outer() != nil {
+				if w, _ := growthOf(n, b.Scope()); w != nil {
+					report(&Recomputes{n.Pos, "this `generate` stands in a loop or a condition"})
+				}
 				return nil, nil
 			}
 			vs, err := decode(b, n, args)

@@ -2,38 +2,31 @@ package passes
 
 import (
 	"math"
-	"slices"
 
 	"mdlc/ir"
 	"mdlc/ir/loop"
 )
 
 // probe is the value of an element-wise op if it does not depend on the arguments that are not known: numbers of both signs, large,
-// small and infinite. Where the result is NaN it says nothing. Only what absorbs others can decide alone: a truth value,
+// small and infinite, and none. Where the result is NaN it says nothing. Only what absorbs others can decide alone: a truth value,
 // zero, or infinity. Any other number would have to be tried beside all that it may meet: 200 is more than each of a few samples.
 func probe(n *ir.Node, args []constant) constant {
-	absorbs, exact := false, true
+	absorbs, all, exact := false, true, true
 	for i, a := range args {
 		absorbs = absorbs || a.ok && (a.v == 0 || math.IsInf(a.v, 0) || n.Args[i].Type.Elem == loop.Bool)
-		exact = exact && a.exact
+		all, exact = all && a.ok, exact && (a.exact || !a.ok)
 	}
-	all := !slices.ContainsFunc(args, func(a constant) bool { return !a.ok })
 	if !absorbs && !all {
 		return constant{}
 	}
-	var result constant
+	var results []float64
 	vs := make([]float64, len(args))
 	var try func(i int) bool
 	try = func(i int) bool {
 		if i == len(args) {
 			v, ok := scalar(n, vs)
-			if !ok || result.ok && !math.IsNaN(v) && v != result.v {
-				return false
-			}
-			if !math.IsNaN(v) {
-				result = constant{v, true, exact && (v != 0 || !n.Type.Elem.IsFloat())}
-			}
-			return true
+			results = append(results, v)
+			return ok
 		}
 		for _, v := range samples(n.Args[i].Type.Elem, args[i]) {
 			if vs[i] = v; !try(i + 1) {
@@ -45,20 +38,32 @@ func probe(n *ir.Node, args []constant) constant {
 	if !try(0) {
 		return constant{}
 	}
+	var result constant
+	for _, v := range results {
+		exact = exact && math.Float64bits(v) == math.Float64bits(results[0])
+		switch {
+		case math.IsNaN(v):
+		case result.ok && v != result.v:
+			return constant{}
+		default:
+			result.v, result.ok = v, true
+		}
+	}
+	result.exact = result.ok && exact
 	return result
 }
 
 // samples are numbers to try for an argument.
 func samples(e loop.Elem, a constant) []float64 {
 	switch {
-	case a.ok && a.v == 0 && e.IsFloat():
+	case a.ok && a.v == 0 && !a.exact && e.IsFloat():
 		return []float64{0, math.Copysign(0, -1)}
 	case a.ok:
 		return []float64{a.v}
 	case e == loop.Bool:
 		return []float64{0, 1}
 	case e.IsFloat():
-		return []float64{math.Inf(-1), -1e30, -2.5, -1, -1e-3, 1e-3, 1, 2.5, 1e30, math.Inf(1)}
+		return []float64{math.Inf(-1), -1e30, -2.5, -1, -1e-3, 1e-3, 1, 2.5, 1e30, math.Inf(1), math.NaN()}
 	}
 	return []float64{-100, -2, -1, 0, 1, 2, 100}
 }

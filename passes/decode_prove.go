@@ -48,7 +48,7 @@ const (
 type constant struct {
 	v     float64
 	ok    bool
-	exact bool // whatever unknown operands are; else if they are finite, and a zero may have either sign
+	exact bool // bit for bit, whatever unknown operands are; else NaN beside it is left out, and a zero may have either sign
 }
 
 func newSettler(w *growth, n *ir.Node) *settler {

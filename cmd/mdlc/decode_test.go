@@ -92,6 +92,24 @@ var generations = []struct {
 	{name: "last state of a recurrence", y: `h: f32[B, 4] = 0
     for t in T { h = tanh(x[:, t] @ w1 + h @ w2) }
     return h @ head`, caches: -1},
+	{name: "recurrence that draws anew in each turn", y: `h: f32[B, 4] = 0
+    for t in T {
+      u ~ uniform(0, 1)[B, 4]
+      h = tanh(x[:, t] @ w1 + h @ w2) * u
+      y[:, t] = h
+    }`, reason: "depends on later ones"},
+	{name: "states of two recurrences in one array", y: `s: f32[2, B, 4] = 0
+    h = s[0]
+    for t in T {
+      h = tanh(x[:, t] @ w1 + h @ w2)
+      g[:, t] = h
+    }
+    s[0] = h
+    h = s[1]
+    for t in T {
+      h = tanh(g[:, t] @ w1 + h @ w3)
+      y[:, t] = h
+    }`, caches: -1},
 	{name: "layers that carry the sum of all", y: `m: f32[B, 4] = 0
     for block in blocks {
       x = block(x)
@@ -183,6 +201,22 @@ func TestGenerationsRowByRow(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A generation in a loop is not a step a turn, and that is told.
+func TestGenerationsInLoops(t *testing.T) {
+	text := fmt.Sprintf(generationText, "return x[:, -1] @ head", "", "")
+	for _, loop := range []string{"for k in 3 {", "if sum(prompt) > 3 {"} {
+		inLoop := strings.Replace(strings.Replace(text, "  generate", "  s: i32[2] = 0\n  "+loop+"\n  generate", 1), "  show tok as text", "  s = s + tok[:, -1]\n  }\n  show s", 1)
+		module, diagnostics := lang.Build("model.mdl", []byte(inLoop), lang.Options{})
+		for _, d := range diagnostics {
+			require.NotEqual(t, lang.Error, d.Severity, d.Text())
+		}
+		reasons, err := passes.Recomputing(module)
+		require.NoError(t, err)
+		require.NotEmpty(t, reasons)
+		require.Contains(t, reasons[0].Error(), "stands in a loop")
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // probe is the value of an element-wise op if it does not depend on the arguments that are not known: numbers of both signs, large,
-// small and infinite, and none. Where the result is NaN it says nothing. Only what absorbs others can decide alone: a truth value,
+// small, zero, infinite and NaN. Where the result is NaN it says nothing. Only what absorbs others can decide alone: a truth value,
 // zero, or infinity. Any other number would have to be tried beside all that it may meet: 200 is more than each of a few samples.
 func probe(n *ir.Node, args []constant) constant {
 	absorbs, all, exact := false, true, true
@@ -63,7 +63,7 @@ func samples(e loop.Elem, a constant) []float64 {
 	case e == loop.Bool:
 		return []float64{0, 1}
 	case e.IsFloat():
-		return []float64{math.Inf(-1), -1e30, -2.5, -1, -1e-3, 1e-3, 1, 2.5, 1e30, math.Inf(1), math.NaN()}
+		return []float64{math.Inf(-1), -1e30, -2.5, -1, -1e-3, math.Copysign(0, -1), 0, 1e-3, 1, 2.5, 1e30, math.Inf(1), math.NaN()}
 	}
 	return []float64{-100, -2, -1, 0, 1, 2, 100}
 }

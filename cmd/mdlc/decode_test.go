@@ -121,6 +121,7 @@ var generations = []struct {
     y[b, t < T, d] = x[b, t, d] * k[b, t] + max(100 * tok[b, t], 150)`, caches: 0},
 	{name: "numbers beside a large one", y: `k[b, t < T, d] = where x[b, t, d] * 1e36 > 1e35 then 1 else 3
     y[b, t < T, d] = x[b, t, d] * k[b, t, d]`, caches: 0},
+	{name: "comparison with zero", y: `y[b, t < T, d] = where max(x[b, t, d], 0) == 0 then 2 else x[b, t, d]`, caches: 0},
 	{name: "sign of a zero", y: `y[b, t < T, d] = where 1 / (0 * x[b, t, d]) > 0 then x[b, t, d] else 2`, caches: 0},
 	{name: "comparison with what a mask leaves", y: `s[b, i < T, j < T] = where j <= i and j > i - 3 then (sum[d] (x @ w1)[b, i, d] * (x @ w2)[b, j, d]) else -inf
     a[b, i, j] = where s[b, i, j] == -inf then 0 else 1 + tok[b, j]

@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"slices"
+
 	"mdlc/ir"
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -80,6 +82,11 @@ func (b *builder) generateLoop(g *Generate, count, made *index.Expr, prompt Tens
 	}
 	turn := f.symbol()
 	carry := f.carry(g.Var.Name, buffer.Type)
+	others := slices.DeleteFunc(assigned(g.Body), func(name string) bool { return name == g.Var.Name })
+	carried := b.carries(assignedOnly(g.Body, others), f, at)
+	for _, c := range carried {
+		c.home.define(c.name, c.param)
+	}
 	b.f = f
 	b.at(at)
 	length := index.Sum(prompt.N.Type.Dims[1].Length(), turn)
@@ -101,11 +108,18 @@ func (b *builder) generateLoop(g *Generate, count, made *index.Expr, prompt Tens
 	if !b.gen.set {
 		b.failHelp(at, "`"+g.Var.Name+"[:, T] ~ …`", "the body of `generate` must set the element past the end")
 	}
-	next = append(next, b.node(b.gen.buffer))
+	tok := len(next)
+	next, initial = append(next, b.node(b.gen.buffer)), append(initial, buffer)
+	for _, c := range carried {
+		next, initial = append(next, b.nextValue(c, at)), append(initial, c.initial)
+	}
 	b.f, b.gen = outer, oldGen
 	b.at(at)
-	results := b.closeLoop(f, append(initial, buffer), next, nil)
-	return results[len(next)-1]
+	results := b.closeLoop(f, initial, next, nil)
+	for i, c := range carried {
+		c.home.define(c.name, Tensor{N: ir.Named(results[tok+1+i], c.name), F: outer, One: c.param.One})
+	}
+	return results[tok]
 }
 
 // more is whether to go on: the negation of the condition after `until`.

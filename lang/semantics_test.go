@@ -467,6 +467,26 @@ sample text(prompt: text = "a", n: int = 6) {
 	require.Equal(t, []int64{4, 0, 1, 3, 2, 0, 1, 3}, out["tok"].I)
 }
 
+// What a generation changes beside its tokens goes on from turn to turn, and is there after it.
+func TestGenerateCarries(t *testing.T) {
+	m := build(t, `
+sample text(prompt: text = "a", n: int = 5) {
+  total = 0
+  last: i32[1] = 0
+  generate tok: i32[1, T] from prompt for n {
+    total = total + tok[0, -1]
+    last = 2 * tok[:, -1] % 7
+    tok[:, T] = last
+  }
+  show tok  show total  show last
+}`)
+	e := entryOf(t, m, ir.EntrySample, "text")
+	out := evaluate(t, e.Graph, values{"prompt": ir.Ints(loop.I32, []int64{9, 3}, 1, 2)}, map[string]int{"len.prompt": 2})
+	require.Equal(t, []int64{9, 3, 6, 5, 3, 6, 5}, out["tok"].I)
+	require.Equal(t, int64(3+6+5+3+6), out["total"].I[0])
+	require.Equal(t, []int64{5}, out["last"].I)
+}
+
 // An untrained GPT-2 is almost uniform over 256 bytes, and its gradient moves every weight.
 func TestGPT2(t *testing.T) {
 	src, err := readModel("gpt2")

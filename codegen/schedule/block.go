@@ -59,7 +59,7 @@ func block(k *loop.Kernel, opts []loop.Opt, rounds []string) error {
 	mode := loop.Local
 	if len(rounds) > 0 {
 		mode = loop.Work
-		whole, before, after, err = inRounds(members, outer, before, after)
+		whole, before, after, err = inRounds(k, members, outer, before, after)
 	} else {
 		whole, err = merge(members, outer)
 	}

@@ -18,39 +18,92 @@ import (
 // What sums over the rows goes on from one round to the next with what memory has, so in the order of one product.
 
 // inRounds are the pages of members, without their loops over an outer axis, in one loop over it. What they do before it and after it
-// are pages before and after.
-func inRounds(members [][]loop.Stmt, outer map[*loop.Axis]bool, before, after [][]loop.Stmt) (whole []loop.Stmt, first, last [][]loop.Stmt, err error) {
-	var turns [][]loop.Stmt
+// are pages before and after, but what all rounds need alike, and no launch leaves for another, each round computes.
+func inRounds(k *loop.Kernel, members [][]loop.Stmt, outer map[*loop.Axis]bool, before, after [][]loop.Stmt) (whole []loop.Stmt, first, last [][]loop.Stmt, err error) {
+	var turns, tails [][]loop.Stmt
 	all := &loop.For{}
 	for _, p := range members {
 		at := slices.IndexFunc(p, func(s loop.Stmt) bool { f, ok := s.(*loop.For); return ok && outer[f.Axis] })
 		if at < 0 || mentionsAxes(slices.Concat(p[:at], p[at+1:]), outer) || len(outer) != 1 {
 			return nil, nil, nil, fmt.Errorf("a page is not in one outer loop")
 		}
-		f := p[at].(*loop.For)
+		f, head, tail := p[at].(*loop.For), p[:at], p[at+1:]
 		if len(f.Carry) > 0 {
 			return nil, nil, nil, fmt.Errorf("a page carries values from round to round")
 		}
-		if conflict(p[:at], turns...) || conflict(p[at+1:], turns...) {
+		if conflict(p, tails...) {
 			return nil, nil, nil, fmt.Errorf("a page needs what is there after the rounds of %s only", f.Axis.Name)
 		}
-		reads, stored := buffersOf(f.Body)
-		for b := range stored {
-			if b.Mode == loop.Local && reads[b] && mentionsBuffer(slices.Concat(p[:at], p[at+1:]), b) {
-				return nil, nil, nil, fmt.Errorf("panel %s would outlive a launch", b.Name)
-			}
+		if b := outlives(k, head, f.Body, tail, outer); b != nil {
+			return nil, nil, nil, fmt.Errorf("panel %s would outlive a launch", b.Name)
+		}
+		turn := f.Body
+		switch {
+		case len(tail) == 0 && inEach(head, f.Body):
+			turn = slices.Concat(head, f.Body)
+		case conflict(head, turns...) || leaves(head):
+			return nil, nil, nil, fmt.Errorf("a page needs what is there before the rounds of %s only", f.Axis.Name)
+		default:
+			before = append(before, head)
 		}
 		all.Axis = f.Axis
-		turns = append(turns, f.Body)
-		if at > 0 {
-			before = append(before, p[:at])
-		}
-		if at+1 < len(p) {
-			after = append([][]loop.Stmt{p[at+1:]}, after...)
+		turns = append(turns, turn)
+		if len(tail) > 0 {
+			tails = append(tails, tail)
 		}
 	}
+	after = slices.Concat(tails, after)
 	all.Body = bind(turns)
 	return []loop.Stmt{all}, before, after, nil
+}
+
+// inEach reports whether each round may do what is before them: it leaves nothing in memory, and needs nothing that rounds change.
+func inEach(head, turn []loop.Stmt) bool {
+	reads, stored := buffersOf(head)
+	_, changed := buffersOf(turn)
+	for b := range stored {
+		if b.Mode != loop.Local {
+			return false
+		}
+	}
+	for b := range reads {
+		if b.Mode != loop.Local && changed[b] {
+			return false
+		}
+	}
+	return true
+}
+
+// leaves reports whether body has carried values or panels, which no other launch can use.
+func leaves(body []loop.Stmt) (found bool) {
+	loop.Walk(body, func(s loop.Stmt) {
+		f, isLoop := s.(*loop.For)
+		st, isStore := s.(*loop.Store)
+		found = found || isLoop && len(f.Carry) > 0 || isStore && st.Buf.Mode == loop.Local
+	})
+	return found
+}
+
+// outlives is a panel in which a launch of a page would find what another one left, where head is before the rounds, turn in each and
+// tail after them; nil where there is none.
+func outlives(k *loop.Kernel, head, turn, tail []loop.Stmt, outer map[*loop.Axis]bool) *loop.Buffer {
+	_, first := buffersOf(head)
+	reads, stored := buffersOf(turn)
+	goOn := map[*loop.Buffer]bool{}
+	walkBody(turn, func(v *loop.Value) {
+		if v.Op == loop.Load {
+			walk([]*loop.Value{v.Guard}, func(x *loop.Value) { // i0 > 0: what the round before left
+				goOn[v.Buf] = goOn[v.Buf] || x.Op == loop.AxisIndex && outer[x.Axis]
+			})
+		}
+	})
+	for _, b := range k.Bufs {
+		written := stored[b] && (reads[b] && mentionsBuffer(head, b) || goOn[b]) || (stored[b] || first[b]) && mentionsBuffer(tail, b)
+		if b.Mode == loop.Local && written {
+			return b
+		}
+	}
+	return nil
 }
 
 // sumsTraffic is how many times what is summed over the rows, and read and written in each round, is to go into what the round passes on.

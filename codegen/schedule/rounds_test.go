@@ -112,6 +112,43 @@ func TestRoundsRatherThanParts(t *testing.T) {
 	require.NotEmpty(t, ofKind(steps[len(steps)-1].Kernel.Opts, Chop))
 }
 
+// What all rounds need alike, as a sum of a batch, each of them computes: launches leave each other nothing but memory.
+func TestRoundsComputeWhatIsAlike(t *testing.T) {
+	for _, p := range []string{"z * exp(A[0,0])", "z * sum[u](A[i,u])", "z - log(sum[u](exp(A[i,u])))"} {
+		k := parse(t, fmt.Sprintf(`kernel k(in Q: f32[2,150,32], in K: f32[2,140,32], in A: f32[2,140], in D: f32[2,150,32], out O: f32[2,150,32], out DV: f32[2,140,32]) {
+  axis i: 2, k: 150, l: 140, m: 32, n: 32, q: 32, u: 140
+  z = dot[n](Q[i,k,n], K[i,l,n])
+  p = exp(%s)
+  O[i,k,q] = dot[l](p, K[i,l,q])
+  DV[i,l,m] = dot[k](p, D[i,k,m])
+}`, p))
+		steps, err := Run(k, fewRows())
+		require.NoError(t, err)
+		inRoundsOf(t, steps[len(steps)-1].Kernel, 64, 140)
+		right(t, k, steps, 7)
+	}
+}
+
+// Rounds do not go on with a sum that a launch has in a panel, and pages do not take one that has not ended.
+func TestRoundsHaveNoPanels(t *testing.T) {
+	for at, says := range map[string]string{"S[n]": "panel acc would outlive a launch", "A[n]": "A is not each i0's own"} {
+		k := parse(t, fmt.Sprintf(`kernel k(in X: f32[64,8], out Y: f32[64,8], out S: f32[8], work W: f32[64,8], work A: f32[8]) {
+  axis i: 64, j: 8, k: 64, l: 8, m: 64, n: 8
+  W[i,j] = X[i,j] * 2.0
+  phase
+  %s = dot[m](W[m,n], X[m,n])
+  phase
+  Y[k,l] = W[k,l] + A[l]
+}`, at))
+		opts := []loop.Opt{opt(Bind, "n", 0, "loop"), opt(Order, "n", 0, "")}
+		for _, a := range []string{"i", "k", "m"} {
+			opts = append(opts, opt(Cut, a, 16, ""), opt(Bind, a+"0", 0, "loop"), opt(Rounds, a+"0", 0, ""))
+		}
+		_, err := loops(k, append(opts, opt(Block, "k0", 0, "i0"), opt(Block, "m0", 0, "i0")))
+		require.ErrorContains(t, err, says)
+	}
+}
+
 // Rounds of a schedule that is not legal are an error.
 func TestRoundsRefuse(t *testing.T) {
 	const text = `kernel k(in X: f32[64,8], out Y: f32[64,8], out S: f32[8], work W: f32[64,8]) {

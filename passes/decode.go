@@ -194,7 +194,7 @@ func (w *growth) assume(e *index.Expr) *index.Expr {
 	}
 	e = e.Subst(func(name string) *index.Expr {
 		if name == w.turn {
-			return index.Sum(index.V("@e"), index.V(w.turn), index.Prod(w.total, index.C(-1)))
+			return index.Sum(index.V("@e"), index.Sub(index.V(w.turn), w.total))
 		}
 		return nil
 	})

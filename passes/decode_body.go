@@ -2,6 +2,7 @@ package passes
 
 import (
 	"fmt"
+	"slices"
 
 	"mdlc/ir"
 	"mdlc/ir/index"
@@ -48,13 +49,9 @@ func (d *decoder) body(b *ir.Builder) *ir.Graph {
 		}
 		caches, next = append(caches, f.caches[s]), append(next, v)
 	}
-	region := r.FinishValues(insertAt(values, a.Carry, next)...)
-	region.Params = insertAt(params, 1+a.Carry, caches)
+	region := r.FinishValues(slices.Insert(values, a.Carry, next...)...)
+	region.Params = slices.Insert(params, 1+a.Carry, caches...)
 	return region
-}
-
-func insertAt(list []*ir.Node, k int, more []*ir.Node) []*ir.Node {
-	return append(append(append([]*ir.Node{}, list[:k]...), more...), list[k:]...)
 }
 
 // number is a symbol for the row of a turn, in the body.
@@ -122,7 +119,7 @@ func (d *decoder) windowed(f *frame, to map[*ir.Node]*ir.Node, params []*ir.Node
 		start = append(start, r.Const(v.Type, 0))
 	}
 	one := index.C(1)
-	steps := index.Least(one, index.Most(index.C(0), index.Sum(index.C(d.window+1), index.Prod(d.total, index.C(-1)))))
+	steps := index.Least(one, index.Most(index.C(0), index.Sub(index.C(d.window+1), d.total)))
 	made := r.Loop(ir.LoopAttr{Count: steps, Carry: len(values)}, carry(b, turn, values, same), append(start, args...)...)
 	for i, s := range d.slots {
 		f.next[s] = r.Get(made, len(border)+i)

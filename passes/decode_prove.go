@@ -90,7 +90,7 @@ func (s *settler) findGrown(n *ir.Node) {
 		}
 		for axis := range p.Type.Dims {
 			place := freePlace(p.Type.Rank())
-			place[axis] = index.Sum(s.total, index.C(-1), index.Prod(index.V("@d"), index.C(-1)))
+			place[axis] = index.Sub(s.total, index.Sum(index.C(1), index.V("@d")))
 			if c := s.knownAt(r.Value.Args[0], place); c.ok && c.v == 0 {
 				s.grown[p] = axis
 			}
@@ -268,13 +268,7 @@ var neutral = map[ir.ReduceKind]float64{ir.Sum: 0, ir.Prod: 1, ir.Max: math.Inf(
 func (s *settler) settledSum(n *ir.Node, a ir.ReduceAttr) bool {
 	x := n.Args[0]
 	rows := s.rows(x.Type)
-	var kept axes
-	for k := range x.Type.Dims {
-		kept |= 1 << k
-	}
-	for _, k := range a.Axes {
-		kept &^= 1 << k
-	}
+	kept := allAxes(x.Type.Rank()) &^ axesOf(a.Axes...)
 	want, ok := neutral[a.Kind]
 	for _, k := range a.Axes {
 		if rows.has(k) && !(ok && s.afterRows(x, rows&kept, k, want)) {
@@ -296,7 +290,7 @@ func (s *settler) settledDot(n *ir.Node, a ir.DotAttr) bool {
 			var kept axes
 			for j, m := range labels {
 				if strings.ContainsRune(a.Out, m) {
-					kept |= 1 << j
+					kept |= axesOf(j)
 				}
 			}
 			if ok = s.afterRows(x, rows&kept, k, 0); ok {

@@ -68,20 +68,19 @@ func samples(e loop.Elem, a constant) []float64 {
 	return []float64{-100, -2, -1, 0, 1, 2, 100}
 }
 
-// scalar is an element-wise op of numbers, by its reference.
+// scalar is an element-wise op of numbers.
 func scalar(n *ir.Node, args []float64) (float64, bool) {
-	b := ir.NewBuilder("scalar")
-	nodes := make([]*ir.Node, len(args))
+	values := make([]ir.ConstAttr, len(args))
 	for i, v := range args {
-		nodes[i] = b.Const(ir.TensorOf(n.Args[i].Type.Elem), v)
+		e := n.Args[i].Type.Elem
+		values[i] = ir.ConstAttr{Type: ir.TensorOf(e), Bits: []uint64{ir.NumberBits(e, v)}}
 	}
-	var e ir.Evaluator
-	out, err := e.Run(b.FinishValues(b.Make(n.Op, n.Attr, nodes...)))
-	if err != nil {
+	t := ofScalars(n, values)
+	switch {
+	case t == nil:
 		return 0, false
+	case t.F != nil:
+		return t.F[0], true
 	}
-	if out[0].F != nil {
-		return out[0].F[0], true
-	}
-	return float64(out[0].I[0]), true
+	return float64(t.I[0]), true
 }

@@ -21,22 +21,18 @@ func (s *simplifier) fold(n *ir.Node) *ir.Node {
 	if n.Op.Class != ir.ClassElementwise || len(n.Args) == 0 || narrowFloat(n.Type.Elem) {
 		return nil
 	}
-	b := ir.NewBuilder("fold")
-	args := make([]*ir.Node, len(n.Args))
+	args := make([]ir.ConstAttr, len(n.Args))
 	for i, x := range n.Args {
 		a, ok := x.Attr.(ir.ConstAttr)
 		if !ok || len(a.Bits) != 1 || narrowFloat(a.Type.Elem) {
 			return nil
 		}
-		a.Type = ir.OfDims(a.Type.Elem, nil)
-		args[i] = b.Make(ir.OpConst, a)
+		args[i] = a
 	}
-	var e ir.Evaluator
-	out, err := e.Run(b.FinishValues(b.Make(n.Op, n.Attr, args...)))
-	if err != nil {
+	t := ofScalars(n, args)
+	if t == nil {
 		return nil
 	}
-	t := out[0]
 	var bits uint64
 	if t.F != nil {
 		bits = ir.FloatBits(n.Type.Elem, t.F[0])
@@ -44,6 +40,22 @@ func (s *simplifier) fold(n *ir.Node) *ir.Node {
 		bits = uint64(t.I[0])
 	}
 	return s.b.Make(ir.OpConst, ir.ConstAttr{Type: n.Type, Bits: []uint64{bits}})
+}
+
+// ofScalars is an element-wise op of these values by its reference, or nil.
+func ofScalars(n *ir.Node, args []ir.ConstAttr) *ir.Tensor {
+	b := ir.NewBuilder("fold")
+	nodes := make([]*ir.Node, len(args))
+	for i, a := range args {
+		a.Type = ir.OfDims(a.Type.Elem, nil)
+		nodes[i] = b.Make(ir.OpConst, a)
+	}
+	var e ir.Evaluator
+	out, err := e.Run(b.FinishValues(b.Make(n.Op, n.Attr, nodes...)))
+	if err != nil {
+		return nil
+	}
+	return out[0]
 }
 
 func narrowFloat(e ir.Elem) bool { return e.IsFloat() && e != loop.F32 && e != loop.F64 }

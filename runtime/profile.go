@@ -129,39 +129,51 @@ func (m *Model) WriteProfile(w io.Writer, peak Ceilings) {
 
 // traceEvent is an event of the format that Perfetto and browsers read, with times in microseconds.
 type traceEvent struct {
-	Name  string         `json:"name"`
-	Phase string         `json:"ph"` // X: a span
-	From  float64        `json:"ts"`
-	Took  float64        `json:"dur"`
-	PID   int            `json:"pid"`
-	TID   int            `json:"tid"`
-	Args  map[string]any `json:"args,omitempty"`
+	Name  string     `json:"name"`
+	Phase string     `json:"ph"` // X: a span
+	From  float64    `json:"ts"`
+	Took  float64    `json:"dur"`
+	PID   int        `json:"pid"`
+	TID   int        `json:"tid"`
+	Args  *traceArgs `json:"args,omitempty"`
+}
+
+// traceArgs is what a trace tells of a launch besides.
+type traceArgs struct {
+	Line  string   `json:"line,omitempty"`
+	GFLOP *float64 `json:"GFLOP,omitempty"` // of products; nil: it depends on lengths
+	GB    *float64 `json:"GB,omitempty"`    // moved at least
+	Roof  *float64 `json:"roof,omitempty"`  // its share of the roofline
+}
+
+// trace is the file.
+type trace struct {
+	Unit   string       `json:"displayTimeUnit"`
+	Events []traceEvent `json:"traceEvents"`
 }
 
 // WriteTrace writes the last launches and the runs around them, each with its line and work, as a trace.
 func (m *Model) WriteTrace(w io.Writer, peak Ceilings) error {
-	args := make([]map[string]any, len(m.program.Kernels))
+	args := make([]traceArgs, len(m.program.Kernels))
 	for i, t := range m.profile.times {
 		k := &m.program.Kernels[i]
-		args[i] = map[string]any{}
 		if len(k.Pos) > 0 {
-			args[i]["line"] = k.Pos[0].String()
+			args[i].Line = k.Pos[0].String()
 		}
 		if t.kernel = i; !t.lengths {
-			args[i]["GFLOP"], args[i]["GB"] = k.Products/1e9, k.Bytes/1e9
+			products, moved := k.Products/1e9, k.Bytes/1e9
+			args[i].GFLOP, args[i].GB = &products, &moved
 		}
-		if share := m.roof(t, peak); share != nil {
-			args[i]["roof"] = *share
-		}
+		args[i].Roof = m.roof(t, peak)
 	}
 	micro := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 	events := make([]traceEvent, len(m.profile.spans))
 	for i, s := range m.profile.spans {
 		e := traceEvent{Name: s.block, Phase: "X", From: micro(s.from), Took: micro(s.took), PID: 1, TID: 1}
 		if s.kernel >= 0 {
-			e.Name, e.Args = m.program.Kernels[s.kernel].Name, args[s.kernel]
+			e.Name, e.Args = m.program.Kernels[s.kernel].Name, &args[s.kernel]
 		}
 		events[i] = e
 	}
-	return json.NewEncoder(w).Encode(map[string]any{"displayTimeUnit": "ns", "traceEvents": events})
+	return json.NewEncoder(w).Encode(trace{"ns", events})
 }

@@ -191,9 +191,9 @@ func sizes(t ir.Type) []int {
 // in place gets a Let before all stores.
 func (w *lowering) equations() {
 	type store struct {
-		buf *loop.Buffer
-		idx []*loop.Value
-		val *loop.Value
+		buf        *loop.Buffer
+		idx        []*loop.Value
+		guard, val *loop.Value
 	}
 	var stores []store
 	var all []*loop.Value
@@ -203,8 +203,11 @@ func (w *lowering) equations() {
 	for k, r := range w.region.Results {
 		if w.needs(k) {
 			idx := w.open(r.Value)
-			v := w.pull(r.Value, idx, nil)
-			stores, all = append(stores, store{idx: idx, val: v}), append(all, v)
+			at, guard, v := w.rowStore(k, r.Value, idx)
+			if v == nil {
+				at, v = idx, w.pull(r.Value, idx, nil)
+			}
+			stores, all = append(stores, store{idx: at, guard: guard, val: v}), append(all, v)
 		}
 	}
 	at := 0
@@ -216,8 +219,9 @@ func (w *lowering) equations() {
 	}
 	w.lets(all)
 	for _, s := range stores {
-		w.b.Store(s.buf, s.idx, nil, s.val)
+		w.b.Store(s.buf, s.idx, s.guard, s.val)
 	}
+	w.dropAxes()
 }
 
 // needs reports whether result k is stored.

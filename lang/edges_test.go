@@ -88,6 +88,9 @@ func TestGradientsAtEdges(t *testing.T) {
 		{"prod(x)", []float64{0, 0, 3}, []float64{0, 0, 0}},
 		{"sum(abs(x))", []float64{0, -2, 3}, []float64{0, -1, 1}},
 		{"sum(relu(x))", []float64{0, -2, 3}, []float64{0, 0, 1}},
+		{"sum(softplus(x))", []float64{0, -inf, inf, -1000, 1000}, []float64{0.5, 0, 1, 0, 1}},
+		{"sum(grad(sum(softplus(x)), x))", []float64{0, -1000, 1000}, []float64{0.25, 0, 0}},
+		{"sum(bernoulli(x).log_prob(stop(x)))", []float64{0, 0}, []float64{-0.5, -0.5}},
 	} {
 		m := build(t, fmt.Sprintf("data d = npy(\"x\")\neval e {\n  each x: f32[%d] from d.train\n  g = grad(%s, x)\n  show g\n}", len(c.x), c.y))
 		out := evaluate(t, entryOf(t, m, ir.EntryEval, "e").Graph, values{"x": ir.Floats(c.x, len(c.x))}, nil)

@@ -41,7 +41,11 @@ func (b bounds) compute(v *loop.Value) interval {
 		a := arg(0)
 		return interval{max(0, a.lo, -a.hi), max(-a.lo, a.hi)}
 	case loop.Min:
-		return interval{min(arg(0).lo, arg(1).lo), min(arg(0).hi, arg(1).hi)}
+		r := interval{min(arg(0).lo, arg(1).lo), min(arg(0).hi, arg(1).hi)}
+		if isNegOf(v.Args[0], v.Args[1]) || isNegOf(v.Args[1], v.Args[0]) {
+			r.hi = min(r.hi, 0)
+		}
+		return r
 	case loop.Max:
 		return interval{max(arg(0).lo, arg(1).lo), max(arg(0).hi, arg(1).hi)}
 	case loop.Where:
@@ -86,6 +90,8 @@ func ordered(lo, hi float64) interval {
 	}
 	return interval{lo, hi}
 }
+
+func isNegOf(n, x *loop.Value) bool { return n.Op == loop.Neg && n.Args[0] == x }
 
 // isExtremeOf reports whether m is the least or greatest of x over some axes, and maybe of other values: x lies on one side of it.
 func isExtremeOf(m, x *loop.Value, reduce, op loop.Op) bool {

@@ -24,6 +24,8 @@ func TestExponentsOfOneSign(t *testing.T) {
 		"-(x * y)":                    false,
 		"min(x, 0.0)":                 true,
 		"min(x, 1.0)":                 false,
+		"min(-x, x)":                  true,
+		"min(-x, y)":                  false,
 		"where(x < y, -exp(x), -1.0)": true,
 		"tanh(x) - 1.0":               true,
 		"sigmoid(x) * -abs(y)":        true,

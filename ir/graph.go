@@ -116,7 +116,7 @@ type Sym struct {
 // Module is what a model file means.
 type Module struct {
 	Source   string
-	Compute  Elem // BF16 or F16: of the operands and results of products of f32; else 0
+	Compute  Elem // BF16 or F16: of the operands and results of products of f32; F64: all floats are, but those with a type of fewer bits; else 0
 	Settings []Setting
 	States   []*State
 	Sources  []*Source

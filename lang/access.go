@@ -208,7 +208,7 @@ func (m *indexedMap) finish(x Tensor, exprs []*index.Expr, subs []subscriptOf, t
 		return r
 	}
 	// Where the map stays inside of an array of ones, the element is there.
-	ones := b.f.b.Const(ir.OfDims(loop.F32, x.N.Type.Dims), 1)
+	ones := b.f.b.Const(ir.OfDims(b.float, x.N.Type.Dims), 1)
 	there := b.f.b.Make(n.Op, n.Attr, append([]*ir.Node{ones}, args[1:]...)...)
 	mask := b.tensor(b.f.b.Make(ir.OpGt, nil, there, b.f.b.Like(there, 0.5)))
 	return b.together(t.Span(), []indexed{{mask, m.vars}, r, *instead}, func(vs []Value) Value { return b.where(vs[0], vs[1], vs[2], t.Span()) })

@@ -156,7 +156,7 @@ func (b *builder) unify(op string, l, r Value, at Span) (Tensor, Tensor) {
 	switch op {
 	case "/":
 		if !e.IsFloat() {
-			e = loop.F32
+			e = b.float
 		}
 	case "div", "%":
 		if e.IsFloat() {
@@ -180,15 +180,15 @@ func (b *builder) join(l, r Value) ir.Elem {
 	y, yok := b.elemOf(r)
 	switch {
 	case xok && yok:
-		return joinElems(x, y)
+		return b.joinElems(x, y)
 	case xok:
-		return joinNumber(x, r)
+		return b.joinNumber(x, r)
 	case yok:
-		return joinNumber(y, l)
+		return b.joinNumber(y, l)
 	}
 	for _, v := range []Value{l, r} {
 		if n, ok := v.(Num); ok && !n.Whole {
-			return loop.F32
+			return b.float
 		}
 	}
 	return loop.I32
@@ -206,7 +206,7 @@ func (b *builder) elemOf(v Value) (ir.Elem, bool) {
 	return 0, false
 }
 
-func joinElems(x, y ir.Elem) ir.Elem {
+func (b *builder) joinElems(x, y ir.Elem) ir.Elem {
 	switch {
 	case x == y:
 		return x
@@ -215,7 +215,7 @@ func joinElems(x, y ir.Elem) ir.Elem {
 	case y == loop.Bool:
 		return x
 	case x.IsFloat() && y.IsFloat():
-		return loop.F32
+		return b.float
 	case x.IsFloat():
 		return x
 	case y.IsFloat():
@@ -225,13 +225,13 @@ func joinElems(x, y ir.Elem) ir.Elem {
 }
 
 // joinNumber: a whole number takes the tensor's type, another makes it a float.
-func joinNumber(e ir.Elem, v Value) ir.Elem {
+func (b *builder) joinNumber(e ir.Elem, v Value) ir.Elem {
 	n, ok := v.(Num)
 	switch {
 	case e.IsFloat():
 		return e
 	case ok && !n.Whole:
-		return loop.F32
+		return b.float
 	case e == loop.Bool:
 		return loop.I32
 	}
@@ -367,7 +367,7 @@ func (b *builder) power(l, r Value, at Span) Value {
 	}
 	e := b.join(l, r)
 	if !e.IsFloat() {
-		e = loop.F32
+		e = b.float
 	}
 	x, y := b.toElem(l, e, at), b.toElem(r, e, at)
 	x, y = b.fit(x, y, "^", at)
@@ -384,7 +384,7 @@ func (b *builder) matmul(l, r Value, at Span) Value {
 	}
 	x, y = b.unify("@", x, y, at)
 	if !x.N.Type.Elem.IsFloat() {
-		x, y = b.cast(x, loop.F32), b.cast(y, loop.F32)
+		x, y = b.cast(x, b.float), b.cast(y, b.float)
 	}
 	dx, dy := x.N.Type.Dims, y.N.Type.Dims
 	inner := max(len(dy)-2, 0)

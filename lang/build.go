@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"mdlc/ir"
+	"mdlc/ir/loop"
 )
 
 // Options are what the command line says about a build.
@@ -12,6 +13,7 @@ type Options struct {
 	Set   []ir.Setting      // entries of config, in order; a later one wins
 	Past  []ir.Setting      // as Set, which wins; entries that the file has no more are left out
 	Flags map[string]string // values of the static parameters of samples
+	Float ir.Elem           // what f32 stands for, F32 or F64; 0: what the file says
 	// ReadFile reads the files that `use "path"` names, relative to the model file; nil: from disk.
 	ReadFile func(path string) ([]byte, error)
 }
@@ -29,7 +31,7 @@ func Build(file string, src []byte, opts Options) (*ir.Module, []Diagnostic) {
 }
 
 func newCore(file string, src []byte, opts Options) *core {
-	return &core{opts: opts, src: sources{file: string(src)}, nth: map[string]int{}, differentiated: map[string]bool{}, trained: map[*stateDecl]bool{}, written: map[Span]writtenLoop{}, inner: map[string]innerName{}, libraries: map[string]*scope{}, path: file}
+	return &core{opts: opts, float: loop.F32, src: sources{file: string(src)}, nth: map[string]int{}, differentiated: map[string]bool{}, trained: map[*stateDecl]bool{}, written: map[Span]writtenLoop{}, inner: map[string]innerName{}, libraries: map[string]*scope{}, path: file}
 }
 
 // Check finds the mistakes and doubtful places of a model file.
@@ -51,6 +53,7 @@ type core struct {
 	module    *ir.Module
 	states    []*stateDecl
 	stored    precision
+	float     ir.Elem // what f32 stands for: F32 or F64
 	evals     []string
 	home      *home               // where instances made now live; nil: nowhere
 	making    []*Unit             // modules being made, outermost first
@@ -149,8 +152,8 @@ func (b *builder) declarations(f *File, main bool) {
 		}
 	}
 	if main {
-		b.config(f)
 		b.precision(f)
+		b.config(f)
 	}
 	for _, it := range f.Items {
 		b.guard(func() { b.declaration(it, main) }, func() { b.poisonItem(it) })

@@ -54,9 +54,9 @@ func builtins() *scope {
 	for _, n := range reducers {
 		def(n, func(b *builder, c *call) Value { return b.reducerFunction(n, c) })
 	}
-	for n, e := range elements {
+	for n := range elements {
 		if n != "bool" {
-			def(n, func(b *builder, c *call) Value { return b.conversion(e, c) })
+			def(n, func(b *builder, c *call) Value { e, _ := b.elemNamed(n); return b.conversion(e, c) })
 		}
 	}
 	for n, f := range arrayBuiltins {
@@ -129,7 +129,7 @@ func elementwiseBuiltin(name string) func(b *builder, c *call) Value {
 			x := numeric[name](n.V)
 			return Num{x, n.Whole && (name == "abs" || name == "sign") || name == "floor" || name == "round"}
 		}
-		t, ok := b.tensorLike(v, loop.F32)
+		t, ok := b.tensorLike(v, b.float)
 		if !ok {
 			b.failHelp(c.span, numbersHelp(v), "`%s` takes numbers and tensors, not %s", name, describe(v))
 		}
@@ -139,7 +139,7 @@ func elementwiseBuiltin(name string) func(b *builder, c *call) Value {
 		}
 		e := t.N.Type.Elem
 		if !(e.IsInt() && (name == "abs" || name == "sign")) {
-			t = b.cast(t, floatOf(e))
+			t = b.cast(t, b.floatOf(e))
 		}
 		if e.IsInt() && (name == "floor" || name == "round") {
 			return t
@@ -181,7 +181,7 @@ func (b *builder) reducerFunction(name string, c *call) Value {
 			return n
 		}
 	}
-	x, ok := b.tensorLike(v[0], loop.F32)
+	x, ok := b.tensorLike(v[0], b.float)
 	if !ok {
 		b.fail(c.span, "`%s` reduces a tensor, not %s", name, describe(v[0]))
 	}
@@ -311,7 +311,7 @@ func lenBuiltin(b *builder, c *call) Value {
 }
 
 func rankBuiltin(b *builder, c *call) Value {
-	x, ok := b.tensorLike(b.take(c, 1, "x")[0], loop.F32)
+	x, ok := b.tensorLike(b.take(c, 1, "x")[0], b.float)
 	if !ok {
 		b.fail(c.span, "`rank` takes a tensor")
 	}
@@ -405,7 +405,7 @@ func (b *builder) rangeItems(v Value, at Span) []Value {
 }
 
 func (b *builder) tensorArg(v Value, c *call) Tensor {
-	x, ok := b.tensorLike(v, loop.F32)
+	x, ok := b.tensorLike(v, b.float)
 	if !ok {
 		b.failHelp(c.span, numbersHelp(v), "`%s` takes a tensor, not %s", c.name, describe(v))
 	}

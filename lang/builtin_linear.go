@@ -2,7 +2,6 @@ package lang
 
 import (
 	"mdlc/ir"
-	"mdlc/ir/loop"
 )
 
 // matrices takes an argument whose last two axes are square matrices, as floats.
@@ -13,7 +12,7 @@ func (b *builder) matrices(v Value, c *call) *ir.Node {
 	if !square {
 		b.failHelp(c.span, "axes before the last two are a batch", "`%s` takes square matrices, f32[.., N, N] with a known size N of 1 or more, not %s", c.name, typeText(x.N.Type))
 	}
-	return b.node(b.cast(x, loop.F32))
+	return b.node(b.cast(x, b.float))
 }
 
 // solveBuiltin is `solve(a, b)`: x of a x = b. b is matrices, whose columns are solved for, or, with one axis less than a,
@@ -23,7 +22,7 @@ func solveBuiltin(kind ir.SolveKind) func(b *builder, c *call) Value {
 		v := b.take(c, 2, "a", "b")
 		a := b.matrices(v[0], c)
 		y := b.tensorArg(v[1], c)
-		g, right := b.f.b, b.node(b.cast(y, loop.F32))
+		g, right := b.f.b, b.node(b.cast(y, b.float))
 		rank, given := a.Type.Rank(), typeText(right.Type)
 		vectors := right.Type.Rank() == rank-1
 		if vectors {
@@ -56,7 +55,7 @@ func choleskyBuiltin(b *builder, c *call) Value {
 func inverseBuiltin(b *builder, c *call) Value {
 	a := b.matrices(b.take(c, 1, "a")[0], c)
 	g, dims := b.f.b, a.Type.Dims
-	unit := g.Cast(g.Make(ir.OpEq, nil, g.Iota(dims, len(dims)-2), g.Iota(dims, len(dims)-1)), loop.F32)
+	unit := g.Cast(g.Make(ir.OpEq, nil, g.Iota(dims, len(dims)-2), g.Iota(dims, len(dims)-1)), b.float)
 	return b.tensor(g.Solve(ir.General, a, unit))
 }
 

@@ -19,7 +19,7 @@ func (b *builder) tensorList(v Value, c *call) []Tensor {
 		if i == 0 {
 			e = t.N.Type.Elem
 		}
-		e = joinElems(e, t.N.Type.Elem)
+		e = b.joinElems(e, t.N.Type.Elem)
 	}
 	for i := range out {
 		out[i] = b.cast(out[i], e)
@@ -152,7 +152,7 @@ func (b *builder) reshape(x Tensor, dims []ir.Dim, at Span) Tensor {
 		}
 	}
 	if a != n {
-		b.fail(at, "these shapes do not fit: %s cannot become %s: %d elements and %d", typeText(x.N.Type), dimsText(dims), x.N.Type.Size(), ir.OfDims(loop.F32, dims).Size())
+		b.fail(at, "these shapes do not fit: %s cannot become %s: %d elements and %d", typeText(x.N.Type), dimsText(dims), x.N.Type.Size(), ir.OfDims(b.float, dims).Size())
 	}
 	flat := index.C(0)
 	for k := same; k < len(dims); k++ {
@@ -275,7 +275,7 @@ func topKBuiltin(b *builder, c *call) Value {
 func varBuiltin(b *builder, c *call) Value {
 	v := b.take(c, 1, "x", "axis", "keep")
 	x := b.tensorArg(v[0], c)
-	x = b.cast(x, floatOf(x.N.Type.Elem))
+	x = b.cast(x, b.floatOf(x.N.Type.Elem))
 	at := b.axesOf(v[1], x.N.Type.Rank(), c)
 	center := b.kept(b.mean(x, at, nil), x, at)
 	d := b.binary("-", x, center, c.span).(Tensor)

@@ -56,7 +56,7 @@ func (b *builder) cumulative(name string, x Tensor, axis int, mask *Tensor, at S
 		x = b.cast(x, loop.I32)
 	}
 	if name == "cumlogsumexp" {
-		x = b.cast(x, floatOf(x.N.Type.Elem))
+		x = b.cast(x, b.floatOf(x.N.Type.Elem))
 	}
 	otherwise := c.otherwise(x.N.Type.Elem)
 	y := b.node(b.masked(x, mask, otherwise))

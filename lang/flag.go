@@ -52,7 +52,7 @@ func (b *builder) flag(p *Param) {
 			b.fail(at, "the default of `%s` is %s, not a number", p.Name, describe(v))
 		}
 		b.accept(p.Type, n, p.Name, at)
-		b.sc.define(p.Name, b.tensor(e.f.b.Param(ir.ParamFlag, p.Name, ir.TensorOf(elements[p.Type.Name]))))
+		b.sc.define(p.Name, b.tensor(e.f.b.Param(ir.ParamFlag, p.Name, ir.TensorOf(b.element(p.Type)))))
 	default:
 		flag.Static = true
 		if text, ok := b.opts.Flags[p.Name]; ok {

@@ -366,7 +366,7 @@ func (b *builder) elemFor(v Value) ir.Elem {
 		if v.Whole {
 			return loop.I32
 		}
-		return loop.F32
+		return b.float
 	case Bool:
 		return loop.Bool
 	}

@@ -243,7 +243,7 @@ func (b *builder) collect(t *IndexTerm, name string, v Value, at Span) {
 	}
 	if x.N.Type.Elem == loop.I32 {
 		if n, isNum := v.(Num); isNum && !n.Whole {
-			x = b.cast(x, loop.F32)
+			x = b.cast(x, b.float)
 		}
 	}
 	if x.N.Type.Rank() < rank {

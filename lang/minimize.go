@@ -3,7 +3,6 @@ package lang
 import (
 	"mdlc/ir"
 	"mdlc/ir/index"
-	"mdlc/ir/loop"
 )
 
 // An update is one parameter of a `minimize`, with its gradient and its optimizer's states.
@@ -202,7 +201,7 @@ func (b *builder) moment(s *State, sc *scope, h *home) *stateDecl {
 	}
 	d := b.declareState(s, sc, h)
 	d.kind = ir.KindMoment
-	d.store(b.stored.moments)
+	b.keepIn(d, b.stored.moments)
 	return d
 }
 
@@ -222,7 +221,7 @@ func (b *builder) totalNorm(us []*update) Tensor {
 	g := b.f.b
 	var sum *ir.Node
 	for _, u := range us {
-		n := g.Cast(u.grad, loop.F32)
+		n := g.Cast(u.grad, b.float)
 		n = g.Mul(n, n)
 		// The instances of a stack each on their own, then the stack: the same kernels at every depth.
 		stacked := len(u.param.stack)

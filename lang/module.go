@@ -174,7 +174,7 @@ func (b *builder) declareState(s *State, sc *scope, h *home) *stateDecl {
 	}
 	d.reads = d.typ.Elem
 	if d.kind == ir.KindParam {
-		d.store(b.stored.master)
+		b.keepIn(d, b.stored.master)
 	}
 	b.states = append(b.states, d)
 	sc.define(s.Name, StateRef{d})

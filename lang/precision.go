@@ -9,9 +9,9 @@ import (
 	"mdlc/ir/loop"
 )
 
-// precision is what a file says about how values are stored; what it computes stays f32.
+// precision is what a file says about how values are stored, where that is not what it computes in.
 type precision struct {
-	master  ir.Elem // of params
+	master  ir.Elem // of params; 0: nothing is said, or f32
 	moments ir.Elem // of optimizers' states
 	keep    []keepPattern
 }
@@ -24,9 +24,14 @@ type keepPattern struct {
 
 var precisionEntries = []string{"compute", "master", "moments", "product", "keep"}
 
-// precision reads the entries of `precision`.
+// precision reads the entries of `precision`, and so finds what the file computes in.
 func (b *builder) precision(f *File) {
-	b.stored = precision{master: loop.F32, moments: loop.F32}
+	defer func() {
+		b.float = loop.F32
+		if b.opts.Float == loop.F64 || b.opts.Float == 0 && b.module.Compute == loop.F64 {
+			b.float = loop.F64
+		}
+	}()
 	seen := map[string]bool{}
 	for _, it := range f.Items {
 		if it.Precision == nil {
@@ -52,9 +57,7 @@ func (b *builder) precision(f *File) {
 func (b *builder) precisionEntry(name string, t Term, at Span) {
 	switch name {
 	case "compute":
-		if e := b.storage(name, t); e != loop.F32 {
-			b.module.Compute = e
-		}
+		b.module.Compute = b.storage(name, t)
 	case "master":
 		b.stored.master = b.storage(name, t)
 	case "moments":
@@ -87,21 +90,32 @@ func (b *builder) precisionEntry(name string, t Term, at Span) {
 	}
 }
 
-// storage reads the name of a float type.
+// storage reads the name of a float type: 0 for f32, which is what a file says that says nothing.
 func (b *builder) storage(entry string, t Term) ir.Elem {
-	if n, ok := t.(*NameTerm); ok {
-		if e, ok := elements[n.Name]; ok && e.IsFloat() {
-			return e
-		}
+	types := []ir.Elem{loop.F32, loop.BF16, loop.F16}
+	if entry == "compute" {
+		types = append(types, loop.F64)
 	}
-	b.fail(t.Span(), "`%s` is f32, bf16 or f16, not %s", entry, b.src.text(t.Span()))
+	names := make([]string, len(types))
+	for i, e := range types {
+		names[i] = e.String()
+		if n, ok := t.(*NameTerm); !ok || n.Name != names[i] {
+			continue
+		}
+		if e == loop.F32 {
+			return 0
+		}
+		return e
+	}
+	last := len(names) - 1
+	b.fail(t.Span(), "`%s` is %s or %s, not %s", entry, strings.Join(names[:last], ", "), names[last], b.src.text(t.Span()))
 	return 0
 }
 
-// store sets how a state is kept: arrays of f32 at the file's precision, what is declared
+// keepIn sets how a state is kept: arrays of f32 at the file's precision, what is declared
 // otherwise as declared. A scalar may count, which 8 bits cannot.
-func (s *stateDecl) store(e ir.Elem) {
-	if s.typ.Elem == loop.F32 && s.typ.Rank() > 0 && e.IsFloat() {
+func (b *builder) keepIn(s *stateDecl, e ir.Elem) {
+	if s.typ.Elem == b.float && s.typ.Rank() > 0 && e.IsFloat() {
 		s.typ.Elem = e
 	}
 }

@@ -46,6 +46,33 @@ func TestPrecisionStores(t *testing.T) {
 	require.Equal(t, ir.Elem(0), build(t, linearTrain+"precision { compute = f32 }").Compute)
 }
 
+// With f64 what says f32, or nothing, is f64; a type of fewer bits holds as written.
+func TestDoublePrecision(t *testing.T) {
+	elems := func(m *ir.Module) map[string]ir.Elem {
+		require.Equal(t, loop.F64, m.Compute)
+		out := map[string]ir.Elem{}
+		for _, s := range m.States {
+			out[s.Name] = s.Type.Elem
+		}
+		return out
+	}
+	got := elems(build(t, linearTrain+"precision { master = f32  moments = bf16  compute = f64 }"))
+	for name, e := range map[string]ir.Elem{
+		"net.weight": loop.F64, "pinned": loop.BF16, "scalar": loop.F64,
+		"train.1.net.weight.m": loop.BF16, "train.1.net.weight.t": loop.I32, "train.1.scalar.m": loop.F64,
+	} {
+		require.Equal(t, e, got[name], name)
+	}
+	m, ds := Build("m.mdl", []byte(linearTrain+"precision { compute = f64 }"), Options{Float: loop.F32})
+	require.False(t, HasErrors(ds))
+	require.Equal(t, loop.F32, m.States[0].Type.Elem, "an option wins")
+
+	m = build(t, "precision { compute = f64 }\neval e {\n  x = 0.1\n  a = exp(x)\n  b: f32[2] = [0.1, 0.2]\n  c = 1 / 3\n  k[i < 3] = i\n  d = k / 7\n  g = sqrt(k)\n  s = sum(b * x)\n  h = f32(k) + bf16(b[0])\n  report a = a + s, c, s, d, g, h\n}")
+	for _, r := range entryOf(t, m, ir.EntryEval, "e").Graph.Results {
+		require.Equal(t, loop.F64, r.Value.Type.Elem, r.Name)
+	}
+}
+
 // A step of a net whose params are stored in bf16 assigns what the f32 step gives, rounded.
 func TestMasterIsRounded(t *testing.T) {
 	r := rand.New(rand.NewSource(1))

@@ -244,7 +244,7 @@ func (b *builder) reduceTensor(name string, x Tensor, axes []int, mask *Tensor, 
 			x, e = b.cast(x, loop.I32), loop.I32
 		}
 		if name == "mean" {
-			return b.mean(b.cast(x, floatOf(e)), axes, mask)
+			return b.mean(b.cast(x, b.floatOf(e)), axes, mask)
 		}
 		kind, empty := ir.Sum, 0.0
 		if name == "prod" {
@@ -262,8 +262,8 @@ func (b *builder) reduceTensor(name string, x Tensor, axes []int, mask *Tensor, 
 	case "max", "min", "argmax", "argmin":
 		return b.extreme(name, x, axes, mask, at)
 	}
-	if e.IsFloat() && e.Size() < loop.F32.Size() { // sums of these are made in f32, and f32's largest is infinite in f16
-		return b.cast(b.reduceTensor(name, b.cast(x, loop.F32), axes, mask, at), e)
+	if e.IsFloat() && e.Size() < b.float.Size() { // sums of these are made in f32, and f32's largest is infinite in f16
+		return b.cast(b.reduceTensor(name, b.cast(x, b.float), axes, mask, at), e)
 	}
 	if isCumulative(name) {
 		if len(axes) != 1 {
@@ -272,16 +272,16 @@ func (b *builder) reduceTensor(name string, x Tensor, axes []int, mask *Tensor, 
 		return b.cumulative(name, x, axes[0], mask, at)
 	}
 	if e == loop.Bool || e.IsInt() {
-		x = b.cast(x, loop.F32)
+		x = b.cast(x, b.float)
 	}
 	return b.soft(name, x, axes, mask)
 }
 
-func floatOf(e ir.Elem) ir.Elem {
+func (b *builder) floatOf(e ir.Elem) ir.Elem {
 	if e.IsFloat() {
 		return e
 	}
-	return loop.F32
+	return b.float
 }
 
 func (b *builder) fold1(kind ir.ReduceKind, x Tensor, axes []int) Tensor {

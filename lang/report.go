@@ -30,7 +30,7 @@ func (b *builder) reportItem(item *ReportItem) {
 		name = n.Name
 	}
 	b.at(at)
-	x, ok := b.tensorLike(v, loop.F32)
+	x, ok := b.tensorLike(v, b.float)
 	if !ok {
 		b.fail(at, "a report is a number, not %s", describe(v))
 	}
@@ -97,7 +97,7 @@ func (b *builder) show(s *Show, at Span) {
 		}
 		v, decode = d.Tokens, d.Source.Name
 	}
-	x, ok := b.tensorLike(v, loop.F32)
+	x, ok := b.tensorLike(v, b.float)
 	if !ok {
 		b.fail(at, "`show` shows tensors, not %s", describe(v))
 	}

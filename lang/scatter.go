@@ -114,7 +114,7 @@ func (b *builder) scatter(body indexed, over []*indexVar, at []picked, mask *ind
 	case e == loop.Bool:
 		e, sum = loop.I32, loop.I32
 	case e.IsFloat() && e.Size() < 4:
-		sum = loop.F32
+		sum = b.float
 	}
 	x = b.cast(x, sum)
 	if mask != nil {

@@ -15,6 +15,14 @@ import (
 // elements are the element types of the language.
 var elements = map[string]ir.Elem{"f32": loop.F32, "bf16": loop.BF16, "f16": loop.F16, "i32": loop.I32, "u32": loop.U32, "u8": loop.U8, "bool": loop.Bool}
 
+// elemNamed is the element type of a name: f32 is what the file computes in.
+func (b *builder) elemNamed(name string) (e ir.Elem, ok bool) {
+	if e, ok = elements[name]; e == loop.F32 {
+		e = b.float
+	}
+	return e, ok
+}
+
 var settingTypes = []string{"int", "float", "bool", "text", "list", "fn", "dist", "module"}
 
 // maxElements bounds the size of one tensor.
@@ -64,7 +72,7 @@ func (b *builder) staticType(t *Type) ir.Type {
 }
 
 func (b *builder) element(t *Type) ir.Elem {
-	if e, ok := elements[t.Name]; ok {
+	if e, ok := b.elemNamed(t.Name); ok {
 		return e
 	}
 	names := append([]string{"f32", "bf16", "f16", "i32", "u32", "u8"}, settingTypes...)
@@ -76,7 +84,8 @@ func (b *builder) element(t *Type) ir.Elem {
 			b.failHelp(typeSpan(t), "f32, bf16, f16, i32, u32, u8 and bool are elements", "`%s` is the type of a setting, not of a tensor", t.Name)
 		}
 	}
-	help := map[string]string{"float32": "`f32`", "float64": "`f32`", "f64": "`f32`", "int32": "`i32`", "int64": "`i32`", "i64": "`i32`", "string": "`text`", "tensor": "`f32[…]`", "Tensor": "`f32[…]`, with its sizes", "long": "`i32`", "str": "`text`"}[t.Name]
+	const wider = "`f32`; `--precision f64`, or `precision { compute = f64 }`, makes 64 bits of what says f32"
+	help := map[string]string{"float32": "`f32`", "float64": wider, "f64": wider, "int32": "`i32`", "int64": "`i32`", "i64": "`i32`", "string": "`text`", "tensor": "`f32[…]`", "Tensor": "`f32[…]`, with its sizes", "long": "`i32`", "str": "`text`"}[t.Name]
 	if help == "" {
 		help = DidYouMean(t.Name, names)
 	}

@@ -11,9 +11,12 @@ import (
 // finite adds a check of the scalar of a grad op: training by a NaN never ends well.
 func (c *checker) finite(g *ir.Graph, grad *ir.Node) {
 	old := grad.Args[0]
-	s := c.b.Cast(c.m[old], loop.F32)
+	s, most := c.m[old], math.MaxFloat64
+	if s.Type.Elem != loop.F64 {
+		s, most = c.b.Cast(s, loop.F32), math.MaxFloat32
+	}
 	number := func(v float64) *ir.Node { return c.b.Const(ir.TensorOf(loop.U32), v) }
-	finite := c.b.Op("le", c.b.Op("abs", s), c.b.Like(s, math.MaxFloat32))
+	finite := c.b.Op("le", c.b.Op("abs", s), c.b.Like(s, most))
 	code := c.b.Where(finite, number(0), c.b.Where(c.b.Op("eq", s, s), number(1), number(2)))
 	k := ir.Result{Kind: ir.ResultFinite, Name: old.Name, Value: code, Pos: grad.Pos}
 	for _, r := range g.Results {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"mdlc/ir/loop"
 	"mdlc/runtime/program"
 )
 
@@ -145,10 +146,28 @@ func (m *Model) setStates(tensors []tensor) error {
 	byName := tensorsByName(tensors)
 	for i := range m.program.States {
 		for _, x := range instances(&m.program.States[i]) {
-			copy(m.states[i].host[x.lo:x.hi], byName[x.name].data)
+			readTensor(m.states[i].host[x.lo:x.hi], m.program.States[i].Elem, byName[x.name])
 		}
 	}
 	return m.pushStates()
+}
+
+// readable reports whether weights of one type can be those of a state of another: its own, or, where they or this run are of
+// `--precision f64`, the other one of f32 and f64.
+func readable(from, to loop.Elem) bool {
+	plain := func(e loop.Elem) bool { return e == loop.F32 || e == loop.F64 }
+	return from == to || plain(from) && plain(to)
+}
+
+// readTensor writes t, in elements of type e, to mem.
+func readTensor(mem []byte, e loop.Elem, t *tensor) {
+	if e == t.elem {
+		copy(mem, t.data)
+		return
+	}
+	for i := range product(t.dims) {
+		writeElem(e, mem, i, readElem(t.elem, t.data, i))
+	}
 }
 
 func tensorsByName(tensors []tensor) map[string]*tensor {
@@ -169,7 +188,7 @@ func (m *Model) fits(tensors []tensor) error {
 			if t == nil {
 				return fmt.Errorf("there is no tensor %s: %w", x.name, errOtherModel)
 			}
-			if t.elem != s.Elem || !slices.Equal(t.dims, x.dims) {
+			if !readable(t.elem, s.Elem) || !slices.Equal(t.dims, x.dims) {
 				return fmt.Errorf("%s is %s there and %s here: %w", x.name, typeText(t.elem, t.dims), typeText(s.Elem, x.dims), errOtherModel)
 			}
 			delete(byName, x.name)

@@ -14,17 +14,31 @@ import (
 func TestAcceptanceLossesOfPyTorch(t *testing.T) {
 	acceptance(t)
 	corpus := []string{"--data", "corpus=" + text(t)}
-	t.Run("gpt", func(t *testing.T) { peer(t, "gpt", corpus, "heads=4", "steps=1200") })
-	t.Run("gpt2", func(t *testing.T) { peer(t, "gpt2", corpus, "heads=4", "steps=2000") })
-	t.Run("made", func(t *testing.T) { peer(t, "made", []string{"--data", "digits=" + digits(t)}) })
-	t.Run("lstm", func(t *testing.T) { peer(t, "lstm", append([]string{"--set", "hidden=128"}, corpus...)) })
-	// Their data are drawn, by PyTorch's side too: testdata/peers/mdlc_draw.py.
-	t.Run("gan2d", func(t *testing.T) { peer(t, "gan2d", nil, "seed=1") })
-	t.Run("copying", func(t *testing.T) { peer(t, "copying", nil, "seed=1") })
+	type model struct {
+		name     string
+		flags    []string // of mdlc
+		settings []string // of its script
+	}
+	for _, m := range []model{
+		{"gpt", corpus, []string{"heads=4", "steps=1200"}},
+		{"gpt2", corpus, []string{"heads=4", "steps=2000"}},
+		{"made", []string{"--data", "digits=" + digits(t)}, nil},
+		{"lstm", append([]string{"--set", "hidden=128"}, corpus...), nil},
+		// Their data are drawn, by PyTorch's side too: testdata/peers/mdlc_draw.py.
+		{"gan2d", nil, []string{"seed=1"}},
+		{"copying", nil, []string{"seed=1"}},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			t.Run("f32", func(t *testing.T) { peer(t, m.name, "float32", m.flags, m.settings...) })
+			t.Run("f64", func(t *testing.T) {
+				peer(t, m.name, "float64", append([]string{"--precision", "f64"}, m.flags...), m.settings...)
+			})
+		})
+	}
 }
 
-// peer trains a model with flags, and runs its script with settings.
-func peer(t *testing.T, model string, flags []string, settings ...string) {
+// peer trains a model with flags, and runs its script with settings, which is to compare in a type.
+func peer(t *testing.T, model, dtype string, flags []string, settings ...string) {
 	dir := t.TempDir()
 	train := append([]string{"run", library(t, model+".mdl"), "train", "--seed", "1", "--steps", "20",
 		"--out", filepath.Join(dir, "run"), "--export", filepath.Join(dir, "export"), "--json", "-q"}, flags...)
@@ -37,5 +51,5 @@ func peer(t *testing.T, model string, flags []string, settings ...string) {
 	said, err := cmd.CombinedOutput()
 	t.Log(strings.TrimSpace(string(said)))
 	require.NoError(t, err, "make peers installs what this needs")
-	require.Contains(t, string(said), "20 losses", "fewer steps were compared")
+	require.Contains(t, string(said), "20 losses in "+dtype, "fewer steps were compared, or in another type")
 }

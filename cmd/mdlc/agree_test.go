@@ -46,12 +46,14 @@ func tensorsOf(t *testing.T, path string) map[string]*ir.Tensor {
 	out := map[string]*ir.Tensor{}
 	for name, h := range header {
 		data := body[h.Offsets[0]:h.Offsets[1]]
-		elem := map[string]loop.Elem{"F32": loop.F32, "I32": loop.I32, "U32": loop.U32, "U8": loop.U8, "BOOL": loop.Bool, "BF16": loop.BF16, "F16": loop.F16}[h.Dtype]
+		elem := map[string]loop.Elem{"F32": loop.F32, "F64": loop.F64, "I32": loop.I32, "U32": loop.U32, "U8": loop.U8, "BOOL": loop.Bool, "BF16": loop.BF16, "F16": loop.F16}[h.Dtype]
 		x := ir.NewTensor(elem, h.Shape...)
 		for i := range x.Len() {
 			switch elem {
 			case loop.F32:
 				x.F[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:])))
+			case loop.F64:
+				x.F[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
 			case loop.BF16, loop.F16:
 				x.F[i] = loop.FromBits(elem, uint64(binary.LittleEndian.Uint16(data[2*i:])))
 			case loop.I32:
@@ -78,7 +80,7 @@ type expected struct {
 // newExpected starts a training: the states have their first values. Where the file gives
 // products a precision, the graphs are those of the pass that rounds.
 func newExpected(t *testing.T, m *ir.Module, seed int64) *expected {
-	if m.Compute != 0 {
+	if m.Compute == loop.BF16 || m.Compute == loop.F16 {
 		require.NoError(t, passes.Run(m, passes.Options{StopAfter: "grad"}))
 	}
 	x := &expected{t: t, seed: seed, states: map[string]*ir.Tensor{}}
@@ -114,8 +116,10 @@ func (x *expected) run(g *ir.Graph, step int, kept map[string]*ir.Tensor) (repor
 		switch r.Kind {
 		case ir.ResultState:
 			x.states[r.Name] = out[i]
-			for k, v := range out[i].F { // a state is kept in f32
-				out[i].F[k] = float64(float32(v))
+			if out[i].Elem == loop.F32 {
+				for k, v := range out[i].F {
+					out[i].F[k] = float64(float32(v))
+				}
 			}
 		case ir.ResultReport:
 			reports[r.Name] = out[i]
@@ -296,6 +300,7 @@ func TestFilesAgree(t *testing.T) {
 			src, err := os.ReadFile(f)
 			require.NoError(t, err)
 			agrees(t, string(src), 2, 1e-5)
+			t.Run("f64", func(t *testing.T) { agrees(t, "precision { compute = f64 }\n"+string(src), 2, 1e-12) })
 		})
 	}
 }

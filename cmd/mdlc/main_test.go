@@ -100,10 +100,10 @@ func TestUsageErrors(t *testing.T) {
 		{"compile FILE --dump polish", "there is no pass polish: the passes are "},
 		{"compile FILE --dump loops:polish", "there is no step polish: the steps are "},
 		{"compile FILE --emit asm --target z80", "unknown target"},
-		{"compile FILE --emit graph --precision int8", "--precision: products are made in bf16, f16 or f32, not in int8\n"},
-		{"check FILE --precision BF16", "products are made in bf16, f16 or f32, not in BF16\n"},
+		{"compile FILE --emit graph --precision int8", "--precision: products are made in bf16, f16 or f32, or everything is in f64, not in int8\n"},
+		{"check FILE --precision BF16", "products are made in bf16, f16 or f32, or everything is in f64, not in BF16\n"},
 		{"run FILE train --precision", "--precision: its value is missing"},
-		{"run FILE train --precision f64", "products are made in bf16, f16 or f32, not in f64\n"},
+		{"run FILE train --precision f80", "products are made in bf16, f16 or f32, or everything is in f64, not in f80\n"},
 	} {
 		stdout, stderr, code := call(strings.Fields(strings.ReplaceAll(c.args, "FILE", file))...)
 		require.Equal(t, exitUsage, code, "%s: %s", c.args, stderr)

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mdlc/ir"
+	"mdlc/ir/loop"
 	"mdlc/lang"
 )
 
@@ -114,7 +115,8 @@ func clipsData(t *testing.T) []string {
 
 func textData(t *testing.T) []string { return []string{"corpus=" + text(t)} }
 
-// Every model of the library trains for 20 steps and samples, and the first steps report what the reference evaluator computes in float64.
+// Every model of the library trains for 20 steps and samples, and the first steps report what the reference evaluator computes in float64: in f32
+// about, in f64 to its last digits.
 func TestAcceptanceModels(t *testing.T) {
 	acceptance(t)
 	for _, m := range toys {
@@ -169,15 +171,17 @@ func (m toy) sampled(t *testing.T) []string {
 	return out
 }
 
-// check trains the model in file for m.compared steps, which it compares, and for 20, after which it samples.
+// check trains the model in file for m.compared steps, which it compares, in f32 and in f64, and for 20, after which it samples.
 func (m toy) check(t *testing.T, file string) {
 	dir := t.TempDir()
 	with, settings := m.with(t)
 	out := filepath.Join(dir, "run")
 	train := append([]string{"run", file, "train", "--seed", "3", "--json", "-q"}, with...)
-	export := filepath.Join(dir, "export")
-	stdout, _ := mdlc(t, append(train, "--steps", strconv.Itoa(m.compared()), "--out", filepath.Join(dir, "short"), "--export", export)...)
-	m.compare(t, file, settings, export, stdout)
+	for float, tolerance := range map[ir.Elem]float64{loop.F32: 1e-4, loop.F64: 1e-10} {
+		export := filepath.Join(dir, "export", float.String())
+		stdout, _ := mdlc(t, append(train, "--precision", float.String(), "--steps", strconv.Itoa(m.compared()), "--out", filepath.Join(dir, "short"), "--export", export)...)
+		m.compare(t, file, lang.Options{Set: settings, Float: float}, export, stdout, tolerance)
+	}
 	mdlc(t, append(train, "--steps", "20", "--out", out)...)
 	for _, s := range m.sampled(t) {
 		said, _ := mdlc(t, append(append([]string{"run", file, "sample"}, strings.Fields(s)...), append(with, "--out", out, "-q")...)...)
@@ -189,10 +193,10 @@ func (m toy) check(t *testing.T, file string) {
 }
 
 // compare trains by the reference evaluator on the exported batches.
-func (m toy) compare(t *testing.T, file string, settings []ir.Setting, export string, stdout []byte) {
+func (m toy) compare(t *testing.T, file string, o lang.Options, export string, stdout []byte, tolerance float64) {
 	src, err := os.ReadFile(file)
 	require.NoError(t, err)
-	module, ds := lang.Build(file, src, lang.Options{Set: settings})
+	module, ds := lang.Build(file, src, o)
 	for _, d := range ds {
 		require.NotEqual(t, lang.Error, d.Severity, d.Text())
 	}
@@ -234,11 +238,11 @@ func (m toy) compare(t *testing.T, file string, settings []ir.Setting, export st
 					numbers++
 					off := math.Abs(v-want.At(i)) / max(math.Abs(want.At(i)), 1e-2)
 					worst = max(worst, off)
-					require.LessOrEqual(t, off, 1e-4, "%s of step %d: %v, the evaluator has %v", name, step, v, want.At(i))
+					require.LessOrEqual(t, off, tolerance, "%s of step %d: %v, the evaluator has %v", name, step, v, want.At(i))
 				}
 			}
 		}
 	}
 	require.Positive(t, numbers)
-	t.Logf("%d reports, largest relative difference %.1e", numbers, worst)
+	t.Logf("%s: %d reports, largest relative difference %.1e", o.Float, numbers, worst)
 }

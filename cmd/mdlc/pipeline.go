@@ -126,7 +126,7 @@ func readModel(t *terminal, file string, m modelFlags, flags []runtime.FlagValue
 	if err != nil {
 		return nil, noModel(file, err)
 	}
-	o := lang.Options{Set: settings(m.Set), Past: settings(m.past), Flags: map[string]string{}, ReadFile: read}
+	o := lang.Options{Set: settings(m.Set), Past: settings(m.past), Flags: map[string]string{}, Float: m.float(), ReadFile: read}
 	for _, f := range flags {
 		o.Flags[f.Name] = f.Value
 	}

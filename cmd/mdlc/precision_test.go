@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"mdlc/ir/loop"
 )
 
 // A Transformer, a gather of experts, a convolution and a recurrence whose products are made of
@@ -64,20 +67,61 @@ func TestPrecisionFlag(t *testing.T) {
 		return stdout, note
 	}
 	said := map[string]string{}
-	for _, e := range []string{"f32", "bf16", "f16"} {
+	for _, e := range []string{"f32", "bf16", "f16", "f64"} {
 		said[e], _ = graph(e, "")
 	}
 	require.Regexp(t, `cast %\d+ bf16`, said["bf16"])
 	require.NotContains(t, said["f32"], "f16")
-	for _, c := range []struct{ compute, flag, file string }{{"", "bf16", "f32"}, {"", "f32", "f32"}, {"f16", "bf16", "f16"}, {"bf16", "f32", "bf16"}, {"bf16", "bf16", "bf16"}} {
+	require.Contains(t, said["f64"], "param linear.w f64[7]")
+	require.NotContains(t, said["f64"], "f32[")
+	for _, c := range []struct{ compute, flag, file string }{{"", "bf16", "f32"}, {"", "f32", "f32"}, {"f16", "bf16", "f16"}, {"bf16", "f32", "bf16"}, {"bf16", "bf16", "bf16"},
+		{"", "f64", "f32"}, {"bf16", "f64", "bf16"}, {"f64", "f32", "f64"}, {"f64", "bf16", "f64"}, {"f64", "f64", "f64"}} {
 		got, note := graph(c.compute, "--precision "+c.flag)
 		require.Equal(t, said[c.flag], got, c)
 		if c.flag != c.file {
-			require.Equal(t, "products are made in "+c.flag+", as --precision says: the file says "+c.file, note)
+			require.Equal(t, map[bool]string{true: "everything", false: "products"}[c.flag == "f64"]+" in "+c.flag+", as --precision says: the file says "+c.file, note)
 		} else {
 			require.NotContains(t, note, "products", c)
 		}
 	}
+}
+
+// Weights of a training in f32 are those of a run in f64, and the other way round: `--precision f64` tells what rounding does to them.
+func TestDoubleWeights(t *testing.T) {
+	_, file := model(t)
+	run := func(args string) string {
+		stdout, stderr, code := call(append([]string{"run", file}, strings.Fields(args)...)...)
+		require.Equal(t, 0, code, stderr)
+		return stdout
+	}
+	loss := func(said string) float64 {
+		var r struct{ Loss float64 }
+		lines := strings.Split(strings.TrimSpace(said), "\n")
+		require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &r), said)
+		return r.Loss
+	}
+	f32 := loss(run("train --steps 60 --json --out single --precision f32"))
+	f64 := loss(run("eval --json --out single --precision f64"))
+	require.InEpsilon(t, f64, f32, 1e-5)
+	require.NotEqual(t, f64, f32)
+	require.NotEqual(t, f64, float64(float32(f64)), "the report has f32's digits")
+
+	run("train --steps 60 --json --out double --precision f64")
+	single, double := weightsOf(t, "single"), weightsOf(t, "double")
+	for name, x := range double {
+		if len(x.F) == 0 {
+			continue
+		}
+		require.Equal(t, loop.F64, x.Elem, name)
+		require.Equal(t, loop.F32, single[name].Elem, name)
+		for i := range x.F {
+			require.InDelta(t, x.F[i], single[name].F[i], 1e-4, name)
+			require.NotEqual(t, x.F[i], float64(float32(x.F[i])), "%s has f32's digits", name)
+		}
+	}
+	require.InEpsilon(t, loss(run("eval --json --out double")), loss(run("eval --json --out double --precision f32")), 1e-5)
+	run("train --steps 70 --json --out double --precision f32 --resume")
+	require.Equal(t, loop.F32, weightsOf(t, "double")["linear.w"].Elem)
 }
 
 // Eval, sample and resume take --precision from the run that trained, unless it is given anew.

@@ -21,9 +21,9 @@ ours = [r["nats"] for r in losses(log)]
 theirs = []
 for step in range(len(ours)):
     s = step % place.shape[0]
-    see = (place[s][:, None] <= reach[s][None, :]).float()  # [n, hidden]
-    say = (reach[s][:, None] < place[s][None, :]).float()  # [hidden, n]
-    x = batches[f"x.{step}"].float()
+    see = (place[s][:, None] <= reach[s][None, :]).to(w.dtype)  # [n, hidden]
+    say = (reach[s][:, None] < place[s][None, :]).to(w.dtype)  # [hidden, n]
+    x = batches[f"x.{step}"].to(w.dtype)
     h = torch.relu(c + x @ (w * see))
     logits = bias + h @ (v * say)
     loss = F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1).mean()

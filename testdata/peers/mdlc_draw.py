@@ -16,10 +16,10 @@ def philox(key, counter):
 
 
 class Draws:
-    """The draws of a run: `seed` as on the command line."""
+    """The draws of a run: `seed` as on the command line; dtype: what it computes in."""
 
-    def __init__(self, seed):
-        self.seed = seed
+    def __init__(self, seed, dtype=np.float32):
+        self.seed, self.dtype = seed, np.dtype(dtype).type
 
     def bits(self, site, shape, step, turn=0, nth=1):
         """u32 of shape, as u64. site: the draw's path of names; nth: which of those with this path."""
@@ -35,15 +35,15 @@ class Draws:
         return np.stack(philox(key, [groups, *rest]), -1).reshape(-1)[:count].reshape(shape)
 
     def uniform(self, site, shape, step, turn=0, nth=1):
-        """f32 in 0 .. 1, with 24 bits."""
+        """0 .. 1, with 24 bits."""
         r = self.bits(site + "/uniform/draw/r", shape, step, turn, nth)
-        return (r >> np.uint64(8)).astype(np.float32) / np.float32(2**24)
+        return (r >> np.uint64(8)).astype(self.dtype) / self.dtype(2**24)
 
     def normal(self, site, shape, step, turn=0, nth=1):
         """By Box and Muller."""
         u = self.uniform(site + "/normal/draw/u", shape, step, turn, nth)
         v = self.uniform(site + "/normal/draw/v", shape, step, turn, nth)
-        return np.sqrt(-2 * np.log1p(-u)) * np.cos(np.float32(2 * np.pi) * v)
+        return np.sqrt(-2 * np.log1p(-u)) * np.cos(self.dtype(2 * np.pi) * v)
 
     def integers(self, low, high, site, shape, step, turn=0, nth=1):
         """low .. high - 1."""

@@ -264,7 +264,7 @@ func (c *groupCheck) value(v *loop.Value) bool {
 		c.g.outside = append(c.g.outside, v)
 		return true
 	}
-	if varies {
+	if varies && v.Elem != loop.I64 { // places are parts of addresses
 		c.g.cost += int(math.Ceil(v.Op.Info().Cost))
 	}
 	ok := true

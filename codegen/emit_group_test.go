@@ -1,0 +1,32 @@
+package codegen
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/codegen/schedule"
+)
+
+// What is only stored leaves the registers of a product at once, however much its place is computed; a dear epilogue is a loop over memory.
+func TestRolledStores(t *testing.T) {
+	target, err := TargetNamed("avx512")
+	require.NoError(t, err)
+	for _, c := range []struct {
+		epilogue string
+		rolled   bool
+	}{{"z", false}, {"exp(z)", true}} {
+		k := schedule.Expand(parseKernel(t, `kernel mm(in X: f32[64,30], in W: f32[2,30,32], out Y: f32[64,64]) guarded {
+  axis p: 4 par, q: 2 loop, r: 8 reg, v: 2 loop, c: 2 reg, l: 16 lane, k: 30, i: 64 = p*16 + q*8 + r, j: 64 = v*32 + c*16 + l
+  for q { for v { z = dot[k](X[i,k], W[v,k,c*16+l]) @fma   Y[i,j] = `+c.epilogue+` } }
+}`))
+		e, err := Emit(k, target)
+		require.NoError(t, err)
+		text := ""
+		for _, f := range e.funcs {
+			text += f.text
+		}
+		require.Equal(t, c.rolled, strings.Contains(text, "alloca"), c.epilogue)
+	}
+}

@@ -73,6 +73,9 @@ func (e *emitter) contract(v *loop.Value, axes []*loop.Axis, acc []value.Value) 
 	if hasRegisters(axes[0]) { // no loop: what steps find side by side is read at once
 		e.push()
 		defer e.pop()
+		if !e.t.GPU {
+			return e.over(v, axes, steps, acc, step)
+		}
 		defer func(old bool) { e.eager = old }(e.eager)
 		e.eager = true
 		e.over(v, axes, steps, nil, func([]value.Value) []value.Value { // all loads are on their way before the first is waited for

@@ -150,7 +150,7 @@ func isAll(c *llir.Const, bit int64) bool {
 }
 
 func (e *emitter) load(v *loop.Value) value.Value {
-	if e.eager {
+	if e.eager && e.t.GPU {
 		if x := e.loadWide(v); x != nil {
 			return x
 		}
@@ -174,6 +174,9 @@ func (e *emitter) load(v *loop.Value) value.Value {
 	case e.contiguous(p):
 		x = e.loadLanes(wide, p.base, cond, align)
 	default:
+		if x := e.loadTransposed(v, p, cond); x != nil {
+			return x
+		}
 		x = e.gather(wide, p, cond, align)
 	}
 	return e.fromMem(v.Elem, x)

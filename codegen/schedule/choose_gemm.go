@@ -75,6 +75,7 @@ type product struct {
 	shape    dotShape
 	row, col *loop.Axis // the axes of the register block; nil where there is none
 	tile     Row
+	far      bool // lanes lie apart in the second operand, in memory that is read once
 }
 
 func (p *product) rows() int { return maxOf(p.row) }
@@ -104,27 +105,40 @@ func (c *chooser) product(stores []*loop.Store, d *loop.Value) *product {
 	p.tile = best(rows, p.rows(), p.cols())
 	p.tile.Rows = min(p.tile.Rows, p.rows())
 	p.tile.Cols = min(p.tile.Cols, multiple(p.cols(), c.m.Lanes))
-	if p.rows() <= p.tile.Rows && p.cols()*sizeOf(p.shape.over)*d.Elem.Size() > nearby && farApart(d.Args[1], p.col) { // it is not packed
+	if p.far = p.rows() <= p.tile.Rows && p.cols()*sizeOf(p.shape.over)*d.Elem.Size() > nearby && farApart(d.Args[1], p.col, p.shape.last()); p.far { // it is not packed
 		p.tile.Cols = min(p.tile.Cols, farRegisters*c.m.Lanes)
+		if c.transposes(p) {
+			p.tile.Cols = min(p.tile.Cols, c.m.Lanes)
+		}
 	}
 	return p
 }
 
 // Lanes that lie far apart fill farRegisters registers at a time: each reads a line of its own, which are as far apart as rows of the
 // operand, so they share a few sets of the cache, and are to stay there until their last element is read. (1 × 768
-// × 50257: 12 registers took 55 ms, 1 .. 4 take 17 .. 19.) An operand of nearby bytes stays in any case.
+// × 50257: 12 registers took 55 ms, 1 .. 4 take 17 .. 19.) An operand of nearby bytes stays in any case. Where the summed axis is one
+// of whole registers, one register of columns is read for as many of its steps as there are lanes, and transposed.
 const (
 	farRegisters = 2
 	nearby       = 32 << 10
 )
 
-// farApart reports whether neighbours along axis a are no neighbours in what v loads.
-func farApart(v *loop.Value, a *loop.Axis) bool {
-	if a == nil || v.Op != loop.Load {
-		return false
-	}
-	_, terms := affine(address(newIndices(), v.Buf, v.Args))
-	return terms[a.Name] > 1
+// farApart reports whether neighbours along axis a are no neighbours in what v loads, and those along k are.
+func farApart(v *loop.Value, a, k *loop.Axis) bool {
+	far := false
+	walk([]*loop.Value{v}, func(x *loop.Value) {
+		if a != nil && x.Op == loop.Load {
+			_, terms := affine(address(newIndices(), x.Buf, x.Args))
+			far = far || terms[a.Name] > 1 && terms[k.Name] == 1
+		}
+	})
+	return far
+}
+
+// transposes reports whether the columns of p are read along the summed axis, so many steps at a time.
+func (c *chooser) transposes(p *product) bool {
+	k := p.shape.last()
+	return p.far && c.m.Processors == 0 && k.Def == nil && constantExtent(k) && k.Max%c.m.Lanes == 0
 }
 
 // multiple is the least multiple of n that is no less than x.
@@ -310,6 +324,14 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 			c.do(Vec, col.Name, c.m.Lanes, "")
 		}
 	}
+	if c.transposes(p) {
+		k := p.shape.last()
+		if k.Max > c.m.Lanes {
+			c.do(Cut, k.Name, c.m.Lanes, "")
+			_, k = piecesNamed(c.k, k)
+		}
+		c.do(Bind, k.Name, 0, "reg")
+	}
 	if p.row != nil {
 		row, loops := c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks, p.fragments() && everywhere(p.row))
 		rowLoops = loops
@@ -413,8 +435,11 @@ func (c *chooser) tiles(a *loop.Axis, n, tiles, blocks int, apart bool) (inner *
 
 // kBlocks cuts a long contracted axis and returns the loop over its blocks.
 func (c *chooser) kBlocks(p *product) []string {
-	k := p.shape.over[len(p.shape.over)-1]
+	k := p.shape.last()
 	block := c.m.Block
+	if c.transposes(p) { // rows are read once, from end to end
+		return nil
+	}
 	if a := p.dot.Args[0]; a.Op == loop.Load && k.Bind == loop.Open {
 		if _, terms := affine(address(newIndices(), a.Buf, a.Args)); terms[k.Name] > 1 && p.rows() > p.tile.Rows {
 			block = c.m.StridedBlock

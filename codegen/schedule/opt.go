@@ -180,6 +180,9 @@ func (s dotShape) open() dotShape {
 	return dotShape{openAxes(s.batch), openAxes(s.rows), openAxes(s.cols), openAxes(s.over)}
 }
 
+// last is the contracted axis that goes fastest.
+func (s dotShape) last() *loop.Axis { return s.over[len(s.over)-1] }
+
 func shapeOf(d *loop.Value) dotShape {
 	deps := newDepends()
 	a, b := deps.value(d.Args[0]), deps.value(d.Args[1])

@@ -117,6 +117,7 @@ type Sym struct {
 type Module struct {
 	Source   string
 	Compute  Elem // BF16 or F16: of the operands and results of products of f32; F64: all floats are, but those with a type of fewer bits; else 0
+	Weights  Elem // BF16, F16 or I8: what evals and samples store the weights of products in; else 0
 	Settings []Setting
 	States   []*State
 	Sources  []*Source

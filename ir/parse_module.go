@@ -13,6 +13,9 @@ func ParseModule(text string) (*Module, error) {
 	if p.eatWord("compute") {
 		m.Compute = p.elem()
 	}
+	if p.eatWord("weights") {
+		m.Weights = p.elem()
+	}
 	for p.err == nil && p.eatWord("setting") {
 		m.Settings = append(m.Settings, Setting{p.name("name of the setting"), p.str()})
 	}

@@ -31,6 +31,9 @@ func (m *Module) String() string {
 	if m.Compute != 0 {
 		p.b.WriteString(" compute " + m.Compute.String())
 	}
+	if m.Weights != 0 {
+		p.b.WriteString(" weights " + m.Weights.String())
+	}
 	p.b.WriteByte('\n')
 	for _, s := range m.Settings {
 		p.line("setting %s %s\n", quoteName(s.Name), strconv.Quote(s.Value))

@@ -20,9 +20,9 @@ type Pass struct {
 	Why  string // it stands where it stands
 }
 
-// Pipeline is the passes in order, for a module with this Compute. Pass plan comes after it: it
-// needs whole entries.
-func Pipeline(compute ir.Elem) []Pass {
+// Pipeline is the passes in order, for an entry of a module with this Compute whose weights are stored in
+// elements of that type, 0: as they are. Pass plan comes after it: it needs whole entries.
+func Pipeline(compute, weights ir.Elem) []Pass {
 	return []Pass{
 		{"bounds", Bounds, "first: it tells of what the user wrote, by its names and places, and a gradient repeats every index"},
 		{"pin", Pin, "before simplify, which would look through the values that gradients are taken by"},
@@ -37,6 +37,7 @@ func Pipeline(compute ir.Elem) []Pass {
 		{"decode", Decode, "after expand, so that it meets few ops; before passes that make loops of one turn, or of stacked values, hard to read"},
 		{"unloop", Unloop, "after grad, whose loops over stacked parameters are often element-wise"},
 		{"hoist", Hoist, "what a turn does not change leaves the loop, before fusion puts it into the body's kernels"},
+		{"weights", Weights(weights), "after hoist, which would move the numbers that are stored in few bits out of loops as f32 again; before fuse, which makes them part of products"},
 		{"simplify.last", Simplify, "cleans up after expand, unloop and hoist"},
 		{"decompose", Decompose, "after the last simplify: it fixes the order of additions that kernels keep"},
 		{"deadcode", DeadCode, "last before fusion: dead loop values would be stored"},
@@ -75,36 +76,42 @@ func Run(m *ir.Module, opt Options) error {
 	if opt.StopAfter != "" && !slices.Contains(PassNames(), opt.StopAfter) {
 		return fmt.Errorf("there is no pass %q; the passes are %v", opt.StopAfter, PassNames())
 	}
-	return runOver(graphs(m.Entries), m.Compute, opt)
+	return runOver(spots(m, m.Entries), opt)
 }
 
 // Entry runs the pipeline over the graphs of one entry of m and plans them, all in place. Entries of a
 // module may be worked on side by side.
 func Entry(m *ir.Module, e *ir.Entry, opt Options) error {
-	if err := runOver(graphs([]*ir.Entry{e}), m.Compute, opt); err != nil {
+	if err := runOver(spots(m, []*ir.Entry{e}), opt); err != nil {
 		return err
 	}
 	opt.timed("plan", func() { planEntry(e) })
 	return nil
 }
 
-// runOver runs the pipeline over graphs, each for itself: the passes over a large one take as long as those over all
+// spot is where an entry has a graph, and its pipeline.
+type spot struct {
+	graph    **ir.Graph
+	pipeline []Pass
+}
+
+// runOver runs the pipelines of graphs, each for itself: the passes over a large one take as long as those over all
 // others. What is dumped comes pass by pass.
-func runOver(places []**ir.Graph, compute ir.Elem, opt Options) error {
-	pipeline := Pipeline(compute)
-	after := make([][]*ir.Graph, len(places)) // the passes, for dumps
-	err := parallel.Each(len(places), opt.workers(), func(i int) error {
-		for _, p := range pipeline {
+func runOver(spots []spot, opt Options) error {
+	after := make([][]*ir.Graph, len(spots)) // the passes, for dumps
+	err := parallel.Each(len(spots), opt.workers(), func(i int) error {
+		g := spots[i].graph
+		for _, p := range spots[i].pipeline {
 			if p.Name == "fuse" && opt.NoFusion {
 				p.Fn = Separate
 			}
 			var err error
-			opt.timed(p.Name, func() { *places[i], err = runPass(p, *places[i], opt) })
+			opt.timed(p.Name, func() { *g, err = runPass(p, *g, opt) })
 			if err != nil {
 				return err
 			}
 			if opt.Dump != nil {
-				after[i] = append(after[i], *places[i])
+				after[i] = append(after[i], *g)
 			}
 			if p.Name == opt.StopAfter {
 				break
@@ -112,10 +119,10 @@ func runOver(places []**ir.Graph, compute ir.Elem, opt Options) error {
 		}
 		return nil
 	})
-	for k, p := range pipeline {
+	for k, name := range PassNames() {
 		for _, gs := range after {
 			if k < len(gs) {
-				opt.Dump(p.Name, gs[k])
+				opt.Dump(name, gs[k])
 			}
 		}
 	}
@@ -125,22 +132,26 @@ func runOver(places []**ir.Graph, compute ir.Elem, opt Options) error {
 // PassNames is the names of the pipeline's passes, in order.
 func PassNames() []string {
 	var names []string
-	for _, p := range Pipeline(0) {
+	for _, p := range Pipeline(0, 0) {
 		names = append(names, p.Name)
 	}
 	return names
 }
 
-// graphs are the places of the graphs of some entries.
-func graphs(entries []*ir.Entry) []**ir.Graph {
-	var out []**ir.Graph
+// spots are where some entries of m have graphs. Weights are stored in few bits where nothing is trained.
+func spots(m *ir.Module, entries []*ir.Entry) []spot {
+	var out []spot
 	for _, e := range entries {
+		p := spot{&e.Graph, Pipeline(m.Compute, 0)}
+		if e.Kind == ir.EntryEval || e.Kind == ir.EntrySample {
+			p.pipeline = Pipeline(m.Compute, m.Weights)
+		}
 		if e.Graph != nil {
-			out = append(out, &e.Graph)
+			out = append(out, p)
 		}
 		for _, v := range e.Every {
 			if v.Graph != nil {
-				out = append(out, &v.Graph)
+				out = append(out, spot{&v.Graph, p.pipeline})
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"fmt"
 	"io"
@@ -140,7 +141,7 @@ func readModel(t *terminal, file string, m modelFlags, flags []runtime.FlagValue
 		return nil, reported{code: exitCode(diagnostics)}
 	}
 	module.Source = filepath.Base(file)
-	return module, m.setCompute(t, module)
+	return module, cmp.Or(m.setCompute(t, module), m.setWeights(module))
 }
 
 // exitCode tells the model's errors from those of the command line, which have no place.

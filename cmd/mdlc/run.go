@@ -22,6 +22,7 @@ import (
 type modelFlags struct {
 	Set       map[string]string `help:"Change an entry of config." placeholder:"KEY=VALUE" mapsep:"none"`
 	Precision precision         `help:"What products are made in, whatever the model file says: bf16, f16 or f32. Params, moments and sums stay as they are. f64: everything is computed in 64 bits, to tell errors of rounding from others. Slow." placeholder:"TYPE"`
+	Weights   weightType        `help:"What samples and evals store the weights of products in, to read fewer bytes: int8 (with a scale for every 32), bf16, f16 or f32." placeholder:"TYPE"`
 	Quiet     bool              `short:"q" help:"Print results and errors only."`
 	Verbose   bool              `short:"v" help:"Print more."`
 
@@ -114,6 +115,9 @@ func (c *runCommand) Run(t *terminal) (err error) {
 	made := ""
 	if o.Given.Precision != "" {
 		made = fmt.Sprintf(", %s in %s", precision(o.Given.Precision).what(), o.Given.Precision)
+	}
+	if c.Weights != "" {
+		made += ", weights in " + string(c.Weights)
 	}
 	o.Progress.Line("%s, memory: %.1f MiB%s", m.Title(), float64(m.Memory())/(1<<20), made)
 	r.Use(m)

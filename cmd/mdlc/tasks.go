@@ -105,8 +105,8 @@ func (c *runCommand) readBundle() (*program.Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: a model ends in .mdl; data is named with --data NAME=PATH", c.File, err)
 	}
-	if len(c.Set) > 0 || c.Precision != "" {
-		return nil, &usageError{"--set and --precision change a model file; a bundle is compiled already"}
+	if len(c.Set) > 0 || c.Precision != "" || c.Weights != "" {
+		return nil, &usageError{"--set, --precision and --weights change a model file; a bundle is compiled already"}
 	}
 	return p, c.checkCompiledFlags(p)
 }

@@ -1,0 +1,116 @@
+package passes
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir"
+	"mdlc/ir/loop"
+)
+
+// A graph whose weights are stored computes what the graph computes of weights that were rounded before.
+func TestWeights(t *testing.T) {
+	const text = `graph stored {
+  %0 = param state w f32[2, 3, 70, 2]
+  %1 = param state u f32[5, 40]
+  %2 = param flag x f32[70]
+  %3 = param flag i i32[70, 40]
+  %4 = loop %2, %0 count(2) carry 1 xs 1 {
+    %0 = param value turn i32[]
+    %1 = param value x f32[70]
+    %2 = param value w f32[3, 70, 2]
+    %3 = loop %1, %2 count(3) carry 1 xs 1 {
+      %0 = param value turn i32[]
+      %1 = param value x f32[70]
+      %2 = param value w f32[70, 2]
+      %3 = dot %1, %2 {a,ab->b} : f32[2]
+      %4 = index %3 {(i0) -> (i0%2)} [70] : f32[70]
+      value %4
+    } : (f32[70])
+    %4 = get %3 0 : f32[70]
+    value %4
+  } : (f32[70])
+  %5 = get %4 0 : f32[70]
+  %6 = index %5 {(i0) -> (i0)} [40] : f32[40]
+  %7 = dot %6, %1 {a,ba->b} : f32[5]
+  %8 = index %1, %3 {(i0, i1) -> ($1, i1)} [70, 40] : f32[70, 40]
+  report y %7
+  report z %8
+}`
+	g, err := ir.ParseGraph(text)
+	require.NoError(t, err)
+	for _, elem := range []ir.Elem{loop.I8, loop.BF16, loop.F16} {
+		t.Run(elem.String(), func(t *testing.T) {
+			got, err := Weights(elem)(g)
+			require.NoError(t, err)
+			require.NoError(t, ir.Verify(got))
+			run := func(g *ir.Graph, rounded bool) []*ir.Tensor {
+				e := ir.Evaluator{Params: func(_ ir.ParamKind, name string) *ir.Tensor {
+					for _, p := range g.Params {
+						if a := p.Attr.(ir.ParamAttr); a.Name == name {
+							x := randomTensor(a.Type, name, nil)
+							if name == "w" || name == "u" {
+								for i := range x.F { // a block of zeros, and one of numbers that are hardly any
+									x.F[i] *= []float64{1, 0, 1e-36, 10}[i/700%4]
+								}
+								if rounded {
+									roundWeights(x, map[string]int{"w": 2, "u": 1}[name], elem)
+								}
+							}
+							return x
+						}
+					}
+					return nil
+				}}
+				out, err := e.Run(g)
+				require.NoError(t, err)
+				return out
+			}
+			want := run(g, true)
+			requireNear(t, want, run(got, false), 1e-5, "rounded weights")
+			whole, furthest := run(g, false), 0.0
+			for i, x := range whole[1].F {
+				furthest = max(furthest, math.Abs(x-want[1].F[i]))
+			}
+			require.NotZero(t, furthest, "nothing was rounded")
+			require.Less(t, furthest, 0.05)
+		})
+	}
+}
+
+// roundWeights rounds x, whose axis d products sum over, as stored in elem.
+func roundWeights(x *ir.Tensor, d int, elem ir.Elem) {
+	if elem != loop.I8 {
+		for i, v := range x.F {
+			x.F[i] = loop.RoundTo(elem, v)
+		}
+		return
+	}
+	stride := 1
+	for _, n := range x.Dims[d+1:] {
+		stride *= n
+	}
+	n := x.Dims[d]
+	for first := range x.F {
+		k := first / stride % n
+		if k%weightBlock != 0 {
+			continue
+		}
+		count := min(weightBlock, n-k)
+		most := 0.0
+		for i := range count {
+			most = max(most, math.Abs(x.F[first+i*stride]))
+		}
+		scale := most / 127
+		for i := range count {
+			v := &x.F[first+i*stride]
+			if scale < leastScale {
+				*v = 0
+			} else {
+				*v = math.RoundToEven(*v/scale) * scale
+			}
+		}
+	}
+}

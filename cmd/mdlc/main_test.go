@@ -207,7 +207,7 @@ func TestBundleRunsLikeTheModel(t *testing.T) {
 	for _, flag := range []string{"--set n=3", "--precision bf16"} {
 		_, stderr, code = call(append([]string{"run", "regression.bundle", "train"}, strings.Fields(flag)...)...)
 		require.Equal(t, exitUsage, code, stderr)
-		require.Contains(t, stderr, "--set and --precision change a model file; a bundle is compiled already\n")
+		require.Contains(t, stderr, "--set, --precision and --weights change a model file; a bundle is compiled already\n")
 	}
 }
 

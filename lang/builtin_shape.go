@@ -262,7 +262,7 @@ func topKBuiltin(b *builder, c *call) Value {
 	k, ok := v[1].(Num)
 	x := b.tensorArg(v[0], c)
 	if !ok || !k.isWhole() || k.V < 1 {
-		b.fail(c.span, "`k` is a whole number from 1 on that the compiler knows, not %s", describe(v[1]))
+		b.failHelp(c.span, wholeHelp(v[1]), "`k` is a whole number from 1 on that the compiler knows, not %s", describe(v[1]))
 	}
 	return b.lastAxis(x, v[2], c, func(n *ir.Node) *ir.Node {
 		if d := n.Type.Dims[n.Type.Rank()-1]; int(k.V) > d.Size {

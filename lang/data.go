@@ -113,7 +113,7 @@ func (b *builder) sourceField(s *ir.Source, name string, v Value, c *call) {
 func (b *builder) wholeArg(v Value, least float64, c *call, what string) int {
 	n, ok := v.(Num)
 	if !ok || !n.isWhole() || n.V < least {
-		b.fail(c.span, "%s, not %s", what, describe(v))
+		b.failHelp(c.span, wholeHelp(v), "%s, not %s", what, describe(v))
 	}
 	return int(n.V)
 }

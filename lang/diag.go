@@ -37,6 +37,7 @@ type Diagnostic struct {
 	Notes    []string
 	Help     string
 	line     string // the source line of Span.Pos
+	deeper   bool   // it is of a place in the library that Span led to
 }
 
 // Text is the diagnostic as the user reads it: file:line:col, message, source line, carets.
@@ -125,10 +126,12 @@ func finish(ds []Diagnostic, src sources) []Diagnostic {
 	for _, d := range ds {
 		d.line = src.line(d.Span.Pos)
 		p := d.Span.Pos
-		if key := fmt.Sprint(p.Filename, p.Offset, d.Severity, d.Message); !seen[key] {
-			seen[key] = true
-			out = append(out, d)
+		place := fmt.Sprint(p.Filename, p.Offset, d.Severity)
+		if seen[place+d.Message] || d.deeper && seen[place] { // what else goes wrong in a call of the library follows from the first
+			continue
 		}
+		seen[place], seen[place+d.Message] = true, true
+		out = append(out, d)
 	}
 	sort.SliceStable(out, func(i, j int) bool {
 		a, b := out[i].Span.Pos, out[j].Span.Pos

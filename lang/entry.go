@@ -192,7 +192,7 @@ func (b *builder) train(t *Train) {
 	v := b.eval(t.Steps.term())
 	count := exprOf(v)
 	if count == nil {
-		b.fail(t.Steps.term().Span(), "the number of steps is a whole number, not %s", describe(v))
+		b.failHelp(t.Steps.term().Span(), wholeHelp(v), "the number of steps is a whole number, not %s", describe(v))
 	}
 	b.run(newEntry(ir.EntryTrain, t.Name), t.Body, nil, count, at)
 }

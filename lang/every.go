@@ -12,9 +12,10 @@ func (b *builder) every(s *Every, at Span) {
 	if b.entry.kind != ir.EntryTrain || b.entry.stepped {
 		b.fail(at, "`every` stands in a train")
 	}
-	n, ok := b.static(s.Count.term(), "the count of `every`").(Num)
+	count := b.static(s.Count.term(), "the count of `every`")
+	n, ok := count.(Num)
 	if !ok || !n.isWhole() || n.V < 1 {
-		b.fail(s.Count.term().Span(), "`every` wants a whole number of steps from 1 on")
+		b.failHelp(s.Count.term().Span(), wholeHelp(count), "`every` wants a whole number of steps from 1 on, not %s", describe(count))
 	}
 	out := &ir.Every{N: int(n.V)}
 	var rest, evals []*Stmt

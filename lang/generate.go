@@ -30,9 +30,10 @@ func (b *builder) generate(g *Generate, at Span) {
 	if !ok || prompt.N.Type.Rank() != 2 || prompt.N.Type.Elem != loop.I32 {
 		b.fail(g.From.term().Span(), "a prompt is a text or i32[B, n], not %s", describe(from))
 	}
-	count := exprOf(b.static(g.Count.term(), "the count of `generate`"))
+	v := b.static(g.Count.term(), "the count of `generate`")
+	count := exprOf(v)
 	if count == nil {
-		b.fail(g.Count.term().Span(), "`generate` wants a whole number of elements")
+		b.failHelp(g.Count.term().Span(), wholeHelp(v), "`generate` wants a whole number of elements, not %s", describe(v))
 	}
 	if k, ok := count.Const(); ok && k < 0 {
 		b.fail(g.Count.term().Span(), "`generate` cannot add %d elements", k)

@@ -47,7 +47,7 @@ func (b *builder) forStmt(s *For, at Span) {
 func (b *builder) repeatStmt(s *Repeat, at Span) {
 	n := b.static(s.Count.term(), "the count of `repeat`")
 	if exprOf(n) == nil {
-		b.fail(at, "`repeat` wants a count, not %s", describe(n))
+		b.failHelp(at, wholeHelp(n), "`repeat` wants a count, not %s", describe(n))
 	}
 	b.runLoop(nil, []Value{n}, s.Body, at)
 }
@@ -69,7 +69,7 @@ func (b *builder) turnsOf(v Value, at Span) *index.Expr {
 				b.needStatic(at, t, "the count of a loop")
 			}
 			if exprOf(end) == nil {
-				b.fail(at, "a range goes from a whole number to one, not %s", describe(end))
+				b.failHelp(at, wholeHelp(end), "a range goes from a whole number to one, not %s", describe(end))
 			}
 		}
 	case Num, Size:
@@ -79,7 +79,7 @@ func (b *builder) turnsOf(v Value, at Span) *index.Expr {
 			}
 			return b.orNone(e)
 		}
-		b.fail(at, "a loop runs a whole number of times, not %s", describe(v))
+		b.failHelp(at, wholeHelp(v), "a loop runs a whole number of times, not %s", describe(v))
 	case Tensor:
 		b.needStatic(at, v, "the count of a loop")
 	}

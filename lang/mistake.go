@@ -29,6 +29,7 @@ func (c *core) diagnostic(at Span, help, format string, args ...any) Diagnostic 
 		d.Span = c.makingAt[i]
 	}
 	if d.Span != at {
+		d.deeper = true
 		d.Notes = append(d.Notes, fmt.Sprintf("the place in the library is %s:%d:%d", at.Pos.Filename, at.Pos.Line, at.Pos.Column))
 	}
 	last := d.Span.Pos

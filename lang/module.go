@@ -223,7 +223,7 @@ func (b *builder) comprehension(l *ListTerm) Value {
 	switch c := countOf.(type) {
 	case Num:
 		if !c.isWhole() || c.V < 0 {
-			b.fail(l.Counts[0].Span(), "the count of a list must be a whole number, not %s", c)
+			b.failHelp(l.Counts[0].Span(), wholeHelp(c), "the count of a list must be a whole number, not %s", c)
 		}
 		turns = b.rangeItems(c, l.Counts[0].Span())
 	case List:

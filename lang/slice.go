@@ -70,7 +70,7 @@ func (b *builder) listIndex(t *IndexTerm, n int) int {
 	v := b.static(t.Indices[0].At, "the index of a list")
 	k, ok := v.(Num)
 	if !ok || !k.isWhole() {
-		b.fail(t.Indices[0].Span, "the index of a list is a whole number, not %s", describe(v))
+		b.failHelp(t.Indices[0].Span, wholeHelp(v), "the index of a list is a whole number, not %s", describe(v))
 	}
 	i := int(k.V)
 	if i < 0 {
@@ -184,7 +184,7 @@ func (b *builder) end(t Term, d ir.Dim, otherwise *index.Expr) *index.Expr {
 	v := b.static(t, "the bound of a slice")
 	e := exprOf(v)
 	if e == nil {
-		b.fail(t.Span(), "the bound of a slice is a whole number, not %s", describe(v))
+		b.failHelp(t.Span(), wholeHelp(v), "the bound of a slice is a whole number, not %s", describe(v))
 	}
 	if _, hi := e.Range(b.bounds); hi < 0 {
 		return index.Most(index.Sum(d.Length(), e), index.C(0))
@@ -239,7 +239,7 @@ func (b *builder) point(a *access, d ir.Dim, s Subscript) {
 	}
 	t, ok := v.(Tensor)
 	if !ok {
-		b.fail(s.Span, "an index is a whole number, a slice or an integer tensor, not %s", describe(v))
+		b.failHelp(s.Span, wholeHelp(v), "an index is a whole number, a slice or an integer tensor, not %s", describe(v))
 	}
 	if !t.N.Type.Elem.IsInt() {
 		help := "i32(x) converts"
@@ -347,7 +347,7 @@ func (b *builder) isSlot(dims []ir.Dim, axis int, v Value, s Subscript) Tensor {
 	default:
 		e := exprOf(v)
 		if e == nil {
-			b.fail(s.Span, "a slot is a whole number, not %s", describe(v))
+			b.failHelp(s.Span, wholeHelp(v), "a slot is a whole number, not %s", describe(v))
 		}
 		if k, ok := e.Const(); ok {
 			if k < 0 {

@@ -126,7 +126,7 @@ func (b *builder) dimOf(v Value, at Span) ir.Dim {
 	switch v := v.(type) {
 	case Num:
 		if !v.isWhole() {
-			b.fail(at, "the size %s = %s is not a whole number", b.src.text(at), v)
+			b.failHelp(at, wholeHelp(v), "the size %s = %s is not a whole number", b.src.text(at), v)
 		}
 		if v.V < 0 {
 			b.fail(at, "the size %s = %s is negative", b.src.text(at), v)
@@ -174,7 +174,11 @@ func (b *builder) acceptSetting(t *Type, v Value, name string, at Span) (Value, 
 		if x, ok := v.(Tensor); ok {
 			b.needStatic(at, x, "`"+name+"`, a setting,")
 		}
-		b.fail(at, "`%s` is %s: it cannot be %s", name, what, describe(v))
+		help := ""
+		if t.Name == "int" {
+			help = wholeHelp(v)
+		}
+		b.failHelp(at, help, "`%s` is %s: it cannot be %s", name, what, describe(v))
 	}
 	switch t.Name {
 	case "int":

@@ -120,6 +120,14 @@ func whole(n int) Num { return Num{float64(n), true} }
 
 func (n Num) isWhole() bool { return n.V == math.Trunc(n.V) && math.Abs(n.V) < 1<<53 }
 
+// wholeHelp is how a number becomes the whole one that is asked for; "" where v is another thing, or whole and only too small.
+func wholeHelp(v Value) string {
+	if n, ok := v.(Num); !ok || n.isWhole() {
+		return ""
+	}
+	return "`a div b` rounds down, `round(x)` to the nearest; or choose numbers that divide without a rest"
+}
+
 func (n Num) String() string {
 	if n.isWhole() && math.Abs(n.V) < 1e15 {
 		return strconv.FormatFloat(n.V, 'f', -1, 64)

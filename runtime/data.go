@@ -88,6 +88,15 @@ func openSource(src *program.Source, dir string) (*source, error) {
 	if at < 0 {
 		return nil, fmt.Errorf("%s: error: data %s: this version has no source `%s`", src.Pos, src.Name, src.Kind)
 	}
+	paths := []string{src.Path, src.Tokenizer}
+	if src.Kind == "npy" { // elsewhere labels are a column
+		paths = append(paths, src.Labels)
+	}
+	for _, path := range paths {
+		if name := unsetIn(path); name != "" {
+			return nil, fmt.Errorf("%s: error: data %s: the environment has no $%s, which is in the path %q\n  = help: `%s=… mdlc …` sets it, and `--data %s=PATH` takes the data from another place", src.Pos, src.Name, name, path, name, src.Name)
+		}
+	}
 	path := s.resolve(src.Path)
 	err := sourceKinds[at].open(s, path)
 	if missing := (*fs.PathError)(nil); errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist) {
@@ -98,6 +107,9 @@ func openSource(src *program.Source, dir string) (*source, error) {
 		return nil, fmt.Errorf("%s: error: %s is not there\n  = help: `--data %s=PATH` takes the data from another place", src.Pos, missing.Path, flag)
 	}
 	if err != nil {
+		if src.Path != "" && !strings.Contains(err.Error(), "\n  = help: ") {
+			err = fmt.Errorf("%w\n  = help: `--data %s=PATH` takes the data from another place", err, src.Name)
+		}
 		return nil, fmt.Errorf("%s: error: data %s: %w", src.Pos, src.Name, err)
 	}
 	return s, nil
@@ -125,6 +137,17 @@ func (s *source) resolve(path string) string {
 		path = filepath.Join(s.dir, path)
 	}
 	return path
+}
+
+// unsetIn is the first $NAME of a path that the environment lacks, or "".
+func unsetIn(path string) (unset string) {
+	os.Expand(path, func(name string) string {
+		if _, set := os.LookupEnv(name); !set && name != "GOROOT" && unset == "" {
+			unset = name
+		}
+		return ""
+	})
+	return unset
 }
 
 // expandPath replaces $NAME by the environment's value. $GOROOT is known

@@ -110,12 +110,17 @@ func (f *feed) bind(dims []int, inOrder bool) error {
 	return nil
 }
 
+// tooFew is that there are not enough data, and what to do about it.
+func (f *feed) tooFew(format string, args ...any) error {
+	return fmt.Errorf(format+"\n  = help: a smaller batch or a shorter cut fits (`--set`, if it is a setting); `--data %s=PATH` takes more data, and `split` says how many of them are `%s`", append(args, f.Source, f.Split)...)
+}
+
 func (f *feed) bindRows(dims []int, inOrder bool) error {
 	if f.split.rows() == 0 {
-		return fmt.Errorf("it has no rows")
+		return f.tooFew("it has no rows")
 	}
 	if f.batch > f.split.rows() && !inOrder {
-		return fmt.Errorf("it has %d rows, fewer than a batch of %d", f.split.rows(), f.batch)
+		return f.tooFew("it has %d rows, fewer than a batch of %d", f.split.rows(), f.batch)
 	}
 	return nil
 }
@@ -126,7 +131,7 @@ func (f *feed) bindText(dims []int) error {
 		return fmt.Errorf("%s are cut from a sequence into [batch, length]", f.Kind)
 	}
 	if f.take = dims[1]; f.data.rows < f.take {
-		return fmt.Errorf("it has %d elements, fewer than a cut of %d", f.data.rows, f.take)
+		return f.tooFew("it has %d elements, fewer than a cut of %d", f.data.rows, f.take)
 	}
 	return nil
 }
@@ -147,7 +152,7 @@ func (f *feed) bindStreams(dims []int, _ bool) error {
 		f.step = max(f.take-1, 1)
 	}
 	if f.stream() < f.take {
-		return fmt.Errorf("it has %d elements, which %d streams with cuts of %d do not fit into", f.data.rows, f.batch, f.take)
+		return f.tooFew("it has %d elements, which %d streams with cuts of %d do not fit into", f.data.rows, f.batch, f.take)
 	}
 	return nil
 }
@@ -177,10 +182,10 @@ func (f *feed) bindClips(dims []int, inOrder bool) error {
 		f.begins, f.ends = append(f.begins, b+f.Past-1), append(f.ends, total)
 	}
 	if total == 0 {
-		return fmt.Errorf("it has no sequence as long as a clip, %d rows and %d after them", f.Past, f.Future)
+		return f.tooFew("it has no sequence as long as a clip, %d rows and %d after them", f.Past, f.Future)
 	}
 	if f.batch > total && !inOrder {
-		return fmt.Errorf("it has %d clips, fewer than a batch of %d", total, f.batch)
+		return f.tooFew("it has %d clips, fewer than a batch of %d", total, f.batch)
 	}
 	return nil
 }

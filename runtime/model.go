@@ -182,6 +182,28 @@ func eachPiece(pieces []piece, do func(piece) error) error {
 	return nil
 }
 
+// blocks is how a block of each kind is written.
+var blocks = map[string]string{
+	"train":  "train for 100 { each x: f32[32, 8] from d.train    …    minimize loss over net with optim.adam(lr: 1e-3) }",
+	"eval":   "eval valid { each x: f32[32, 8] from d.valid    report loss = … }",
+	"sample": "sample { show … }",
+}
+
+// lacks is that there is no block of a kind, and what there is.
+func (m *Model) lacks(kind string) error {
+	var have []string
+	for _, e := range m.entries {
+		if e.Kind != "init" {
+			have = append(have, e.title())
+		}
+	}
+	text := ""
+	if have != nil { // what is not asked for may not have been compiled
+		text = "it has " + strings.Join(have, ", ") + ", and "
+	}
+	return fmt.Errorf("%s has no %s block; %s`%s` in the file would be one", m.program.Source, kind, text, blocks[kind])
+}
+
 // find is the entry of a kind and name; an empty name is the first of its kind.
 func (m *Model) find(kind, name string) (*entry, error) {
 	var names []string
@@ -195,7 +217,7 @@ func (m *Model) find(kind, name string) (*entry, error) {
 		names = append(names, e.Name)
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s has no %s block", m.program.Source, kind)
+		return nil, m.lacks(kind)
 	}
 	return nil, fmt.Errorf("%s has no `%s %s`; it has %s", m.program.Source, kind, name, strings.Join(names, ", "))
 }

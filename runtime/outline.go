@@ -1,8 +1,6 @@
 package runtime
 
 import (
-	"fmt"
-
 	"mdlc/runtime/program"
 )
 
@@ -43,7 +41,7 @@ func outlineBlock(src *program.Block) *block {
 func (r *Runner) CheckTrain() error {
 	stages := r.trains()
 	if len(stages) == 0 {
-		return fmt.Errorf("%s has no train block", r.m.program.Source)
+		return r.m.lacks("train")
 	}
 	if !r.o.Resume || !HasWeights(r.o.Out) {
 		return r.checkData(stages)

@@ -14,7 +14,7 @@ import (
 func (r *Runner) Train() error {
 	stages := r.trains()
 	if len(stages) == 0 {
-		return fmt.Errorf("%s has no train block", r.m.program.Source)
+		return r.m.lacks("train")
 	}
 	if err := r.checkData(stages); err != nil {
 		return err

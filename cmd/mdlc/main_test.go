@@ -139,12 +139,20 @@ func TestFailures(t *testing.T) {
 	dir, file := model(t)
 	silent := filepath.Join(dir, "silent.mdl")
 	require.NoError(t, os.WriteFile(silent, []byte("sample look { show 1.5 }\n"), 0o644))
+	unset := filepath.Join(dir, "no.mdl")
+	require.NoError(t, os.WriteFile(unset, []byte("data d = bytes(\"$MDLC_UNSET/x.txt\")\nstate s: i32 = 0\ntrain for 3 { each tok: i32[1, 5] from windows(d.train)   s <- sum(tok) }\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "empty.txt"), nil, 0o644))
 	for _, c := range []struct{ args, want string }{
-		{"run " + silent + " eval", "has no eval block"},
-		{"run nowhere.mdl", "no model: nowhere.mdl is not there; . holds regression.mdl, silent.mdl\n"},
+		{"run " + silent + " eval", "silent.mdl has no eval block; it has sample look, and `eval valid { each x: f32[32, 8] from d.valid    report loss = … }` in the file would be one\n"},
+		{"run " + silent + " train", "silent.mdl has no train block; `train for 100 {"},
+		{"run " + unset + " train", "no.mdl:1:1: error: data d: the environment has no $MDLC_UNSET, which is in the path \"$MDLC_UNSET/x.txt\"\n  |\n1 | data d"},
+		{"run " + unset + " train", "\n   = help: `MDLC_UNSET=… mdlc …` sets it, and `--data d=PATH` takes the data from another place\n"},
+		{"run " + unset + " train --data d=empty.txt", "empty.txt is empty\n  |\n1 | data d = bytes(\"$MDLC_UNSET/x.txt\")\n  | ^^^^\n   = help: `--data d=PATH` takes the data from another place\n"},
+		{"run " + unset + " sample", "no.mdl has no sample block; it has train, and `sample { show … }` in the file would be one\n"},
+		{"run nowhere.mdl", "no model: nowhere.mdl is not there; . holds no.mdl, regression.mdl, silent.mdl\n"},
 		{"fmt slient.mdl", "no model: slient.mdl is not there; did you mean `silent.mdl`?"},
 		{"check slient.mdl", "no model: slient.mdl is not there; did you mean `silent.mdl`?"},
-		{"run .", "no model: . is a folder, not a file that ends in .mdl; . holds regression.mdl, silent.mdl\n"},
+		{"run .", "no model: . is a folder, not a file that ends in .mdl; . holds no.mdl, regression.mdl, silent.mdl\n"},
 		{"run points.npy", "points.npy: not a bundle of mdlc: a model ends in .mdl; data is named with --data NAME=PATH"},
 		{"run FILE sample", "no weights in runs/regression: train first"},
 		{"run FILE eval valid", "no weights in runs/regression: train first"},

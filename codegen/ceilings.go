@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"strings"
 
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -9,12 +10,14 @@ import (
 )
 
 // What the ceilings of a machine are measured with: multiply-adds in registers, in chains enough to hide
-// their latency, and a copy of more than the caches hold.
+// their latency, and copies and reads of so much that the nearest cache holds it, to more than all hold, again and again.
 const (
 	ceilingPoints = 64
 	ceilingChains = 12
 	ceilingTurns  = 1 << 14
-	ceilingCopy   = 64 << 20
+	ceilingLeast  = 64 << 10 // bytes
+	ceilingMost   = 64 << 20
+	ceilingRows   = 64
 )
 
 // multiplyAdds is the text of a kernel of multiply-adds in registers, a turn after the other, and how many operations that is.
@@ -27,7 +30,22 @@ func multiplyAdds(points, lanes, turns int) (text string, flops float64) {
 }`, points, ceilingChains, lanes, turns), 2 * float64(points*ceilingChains*lanes*turns)
 }
 
-// Ceilings is a program of two samples that show what a machine can do at most: `multiply` and `copy`.
+// copies and reads are the texts of kernels that touch about so many bytes and do little else.
+func copies(bytes int) string {
+	return fmt.Sprintf(`kernel copy_%[1]d(in X: f32[%[1]d], out Y: f32[%[1]d]) {
+  axis i: %[1]d
+  Y[i] = X[i]
+}`, bytes/8)
+}
+
+func reads(bytes int) string {
+	return fmt.Sprintf(`kernel read_%[2]d(in X: f32[%[1]d,%[2]d], out Y: f32[%[1]d]) {
+  axis i: %[1]d, j: %[2]d
+  Y[i] = sum[j](X[i,j])
+}`, ceilingRows, bytes/4/ceilingRows)
+}
+
+// Ceilings is a program of samples that show what a machine can do at most: `multiply`, and copies and reads of ever fewer bytes.
 func Ceilings(o Options) (*program.Program, error) {
 	multiplyText, flops := multiplyAdds(ceilingPoints, o.Target.Machine.Lanes, ceilingTurns)
 	multiply, err := oneKernel(multiplyText)
@@ -35,28 +53,17 @@ func Ceilings(o Options) (*program.Program, error) {
 		return nil, err
 	}
 	multiply.Scheduled = multiply.Page
-	duplicate, err := oneKernel(fmt.Sprintf(`kernel copy(in X: f32[%[1]d], out Y: f32[%[1]d]) {
-  axis i: %[1]d
-  Y[i] = X[i]
-}`, ceilingCopy/4))
-	if err != nil {
-		return nil, err
-	}
-	b := &Built{Program: &program.Program{Source: "ceilings"}, Kernels: []*BuiltKernel{multiply, duplicate}}
-	for i, k := range b.Kernels {
-		work := program.Kernel{Name: k.Page.Name}
-		work.Products, work.Bytes = workOf(k.Page)
-		if i == 0 {
-			work.Products = flops
+	b := &Built{Program: &program.Program{Source: "ceilings"}}
+	b.addCeiling(multiply, 1)
+	b.Program.Kernels[0].Products = flops
+	for bytes := ceilingMost; bytes >= ceilingLeast; bytes /= 4 { // the largest first: memory that nobody has written is one page of zeros, which caches hold
+		for _, text := range []string{copies(bytes), reads(bytes)} {
+			k, err := oneKernel(text)
+			if err != nil {
+				return nil, err
+			}
+			b.addCeiling(k, ceilingMost/bytes)
 		}
-		b.Program.Kernels = append(b.Program.Kernels, work)
-		block := b.launchOf(i)
-		if i == 1 { // and back: memory that nobody has written is one page of zeros, which caches hold
-			back := *block.Code[0].Launch
-			back.Args = []program.Ref{back.Args[1], back.Args[0]}
-			block.Code = append(block.Code, program.Instr{Launch: &back})
-		}
-		b.Program.Entries = append(b.Program.Entries, program.Entry{Kind: "sample", Name: k.Page.Name, Block: block})
 	}
 	if err := b.Schedule(o.Target.Machine); err != nil {
 		return nil, err
@@ -77,6 +84,23 @@ func oneKernel(text string) (*BuiltKernel, error) {
 		return nil, err
 	}
 	return &BuiltKernel{Page: ks[0], args: make([]pageArg, len(ks[0].Bufs))}, nil
+}
+
+// addCeiling adds a sample that launches a kernel so many times. A copy is made back, too: so all memory is written.
+func (b *Built) addCeiling(k *BuiltKernel, times int) {
+	i := len(b.Kernels)
+	b.Kernels = append(b.Kernels, k)
+	work := program.Kernel{Name: k.Page.Name}
+	work.Products, work.Bytes = workOf(k.Page)
+	b.Program.Kernels = append(b.Program.Kernels, work)
+	block := b.launchOf(i)
+	if strings.HasPrefix(k.Page.Name, "copy") {
+		back := *block.Code[0].Launch
+		back.Args = []program.Ref{back.Args[1], back.Args[0]}
+		block.Code = append(block.Code, program.Instr{Launch: &back})
+	}
+	block.Code = []program.Instr{{Loop: &program.Loop{Turn: "turn", Count: index.C(times), Turns: -1, Code: block.Code}}}
+	b.Program.Entries = append(b.Program.Entries, program.Entry{Kind: "sample", Name: k.Page.Name, Block: block})
 }
 
 // launchOf is a block that launches kernel i once, with its buffers side by side in the arena.

@@ -22,6 +22,12 @@ func TestWorkOfKernels(t *testing.T) {
   axis i: 4
   Y[i] = X[i] + 1.0
 }`: {0, 32},
+		`kernel gather(in E: f32[5000,8], in T: i32[3], inout C: f32[100,8], out Y: f32[3,8]) {
+  axis i: 3, c: 8
+  x = E[i64(T[i]),c]
+  Y[i,c] = x
+  C[7,c] = C[7,c] + 1.0
+}`: {0, 4*3*8 + 4*3 + 2*4*8 + 4*3*8},
 	} {
 		products, bytes := workOf(parseKernel(t, text))
 		require.Equal(t, want, [2]float64{products, bytes}, text)

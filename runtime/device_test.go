@@ -287,7 +287,7 @@ func testProfileOn(t *testing.T, d *Device) {
 	m.program.Kernels[0].Products, m.program.Kernels[0].Bytes = 600, 100
 	seconds := m.profile.times[0].total.Seconds() / 12
 	out.Reset()
-	m.WriteProfile(&out, Ceilings{Flops: 1200 / seconds, Bandwidth: 400 / seconds})
+	m.WriteProfile(&out, Ceilings{Flops: 1200 / seconds, Bytes: []Bandwidth{{50, 400 / seconds}, {200, 100 / seconds}}})
 	require.Regexp(t, ` 50%  increment`, out.String(), "the roof of a kernel with many products is theirs")
 
 	out.Reset()

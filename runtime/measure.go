@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -16,6 +17,16 @@ type Measurement struct {
 
 	// Floating-point operations of the products of a run, and the bytes that its kernels must at least move.
 	Products, Bytes float64
+
+	moved map[float64]int // launches, by the bytes that they move
+}
+
+// Moving is what a run takes at least to move its bytes, one launch after the other.
+func (m *Measurement) Moving(peak Ceilings) (seconds float64) {
+	for bytes, n := range m.moved {
+		seconds += float64(n) * bytes / peak.bandwidth(bytes)
+	}
+	return seconds
 }
 
 // Quantile is the time that a share q of the runs did not take longer than.
@@ -34,7 +45,7 @@ func (r *Runner) Measure(kind, name string, flags []FlagValue, rounds int) (*Mea
 		return nil, err
 	}
 	defer w.Stop()
-	m := &Measurement{Title: w.e.title()}
+	m := &Measurement{Title: w.e.title(), moved: map[float64]int{}}
 	for range rounds {
 		took, err := w.Run()
 		if err != nil {
@@ -125,21 +136,33 @@ func (m *Measurement) count(of *Model, b *block, steps []step, n int) {
 		m.Launches += n
 		m.Products += float64(n) * k.Products
 		m.Bytes += float64(n) * k.Bytes
+		m.moved[k.Bytes] += n
 	}
 }
 
-// MeasureCeilings runs the samples of codegen.Ceilings.
+// MeasureCeilings runs the samples of codegen.Ceilings. What a machine can do is what it did in the best of the rounds.
 func (m *Model) MeasureCeilings(rounds int) (peak Ceilings, err error) {
 	r := NewRunner(m, Options{})
-	rate := func(name string, work func(*Measurement) float64) float64 {
-		got, e := r.Measure("sample", name, nil, rounds)
-		if e != nil {
-			err = fmt.Errorf("what this machine can do at most: %w", e)
-			return 0
+	for _, e := range m.entries {
+		got, err := r.Measure("sample", e.Name, nil, rounds)
+		if err != nil {
+			return Ceilings{}, fmt.Errorf("what this machine can do at most: %w", err)
 		}
-		return work(got) / got.Quantile(0.25).Seconds()
+		seconds := got.Quantile(0).Seconds()
+		if e.Name == "multiply" {
+			peak.Flops = got.Products / seconds
+			continue
+		}
+		peak.add(Bandwidth{Touched: got.Bytes / float64(got.Launches), Rate: got.Bytes / seconds})
 	}
-	peak.Flops = rate("multiply", func(m *Measurement) float64 { return m.Products })
-	peak.Bandwidth = rate("copy", func(m *Measurement) float64 { return m.Bytes })
-	return peak, err
+	return peak, nil
+}
+
+// add counts what has passed. It can pass where fewer bytes are touched, too.
+func (c *Ceilings) add(b Bandwidth) {
+	c.Bytes = append(c.Bytes, b)
+	slices.SortStableFunc(c.Bytes, func(x, y Bandwidth) int { return cmp.Compare(x.Touched, y.Touched) })
+	for i := len(c.Bytes) - 2; i >= 0; i-- {
+		c.Bytes[i].Rate = max(c.Bytes[i].Rate, c.Bytes[i+1].Rate)
+	}
 }

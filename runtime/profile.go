@@ -8,8 +8,33 @@ import (
 	"time"
 )
 
-// Ceilings are what a machine can do at most in a second: operations in registers, and bytes that a copy reads and writes.
-type Ceilings struct{ Flops, Bandwidth float64 }
+// Ceilings are what a machine can do at most in a second. The zero value: it is not known.
+type Ceilings struct {
+	Flops float64     // operations in registers
+	Bytes []Bandwidth // read and written, by how many are touched again and again: ascending, the last ones are in no cache
+}
+
+// Bandwidth is how many bytes pass in a second where a launch touches Touched.
+type Bandwidth struct{ Touched, Rate float64 }
+
+// Memory is what passes where no cache helps.
+func (c Ceilings) Memory() float64 {
+	if c.Bytes == nil {
+		return 0
+	}
+	return c.Bytes[len(c.Bytes)-1].Rate
+}
+
+// bandwidth is what can pass at most for a launch that touches so many bytes: what has passed with as many or fewer, and so nearer ones.
+func (c Ceilings) bandwidth(touched float64) float64 {
+	rate := c.Bytes[0].Rate
+	for _, b := range c.Bytes {
+		if b.Touched <= touched {
+			rate = b.Rate
+		}
+	}
+	return rate
+}
 
 // profile adds up the time that each kernel takes, and keeps when the last launches were.
 type profile struct {
@@ -77,11 +102,11 @@ const shownKernels = 20
 // roof is the share of the roofline that a launch of so many seconds reaches: what its products take in registers or its buffers
 // in a copy, whichever is longer, over what it took. nil: there is no telling.
 func (m *Model) roof(t kernelTime, peak Ceilings) *float64 {
-	if t.lengths || peak == (Ceilings{}) || t.total == 0 {
+	if t.lengths || peak.Bytes == nil || t.total == 0 {
 		return nil
 	}
 	k := &m.program.Kernels[t.kernel]
-	share := max(k.Products/peak.Flops, k.Bytes/peak.Bandwidth) * float64(t.launches) / t.total.Seconds()
+	share := max(k.Products/peak.Flops, k.Bytes/peak.bandwidth(k.Bytes)) * float64(t.launches) / t.total.Seconds()
 	return &share
 }
 
@@ -99,8 +124,8 @@ func (m *Model) WriteProfile(w io.Writer, peak Ceilings) {
 	}
 	slices.SortStableFunc(times, func(a, b kernelTime) int { return int(b.total - a.total) })
 	fmt.Fprintf(w, "%.3f s in kernels", sum.Seconds())
-	if peak != (Ceilings{}) {
-		fmt.Fprintf(w, "; the roof is %.4g GFLOP/s and %.4g GB/s", peak.Flops/1e9, peak.Bandwidth/1e9)
+	if peak.Bytes != nil {
+		fmt.Fprintf(w, "; the roof is %.4g GFLOP/s, %.4g GB/s in memory and up to %.4g GB/s in caches", peak.Flops/1e9, peak.Memory()/1e9, peak.Bytes[0].Rate/1e9)
 	}
 	fmt.Fprintf(w, "\n%6s %11s %8s   %12s %8s %8s %5s\n", "", "time", "launches", "each", "GFLOP/s", "GB/s", "roof")
 	for _, t := range times[:min(len(times), shownKernels)] {

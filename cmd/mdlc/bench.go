@@ -44,7 +44,8 @@ type figures struct {
 	GB    float64 // that the kernels of a run must at least move
 	Peak  struct {
 		GFLOPS float64 // multiply-adds of f32 in registers, a second
-		GBS    float64 // a copy, bytes read and written, a second
+		GBS    float64 // bytes read and written in memory, a second
+		Moving float64 // seconds that the bytes of a run take at least, in the caches that hold them
 	}
 
 	Compile struct{ Cold, Warm float64 } // seconds, from the model file; not of a bundle
@@ -117,8 +118,11 @@ func (c *benchCommand) measure(t *terminal, r *runCommand, f *figures) error {
 	}
 	f.take(got, m)
 	peak, err := r.ceilings(c.Rounds)
-	f.Peak.GFLOPS, f.Peak.GBS = peak.Flops/1e9, peak.Bandwidth/1e9
-	return err
+	if err != nil || peak.Flops == 0 {
+		return err
+	}
+	f.Peak.GFLOPS, f.Peak.GBS, f.Peak.Moving = peak.Flops/1e9, peak.Memory()/1e9, got.Moving(peak)
+	return nil
 }
 
 // turns answers each line of standard input, a number, with the mean seconds of so many runs.
@@ -253,16 +257,17 @@ func (f *figures) print(w io.Writer) error {
 		rates += fmt.Sprintf(", %.4g rows of data/s", float64(f.Rows)/f.Median)
 	}
 	add("time", "%s a run, median of %d; quartiles %s and %s; %s", seconds(f.Median), f.Rounds, seconds(f.Lower), seconds(f.Upper), rates)
-	share := func(rate, peak float64, of string) string {
-		if peak == 0 {
+	share := func(least float64, format string, args ...any) string { // of the time, in which a run could have done this
+		if f.Peak.GFLOPS == 0 {
 			return ""
 		}
-		return fmt.Sprintf(", %.0f%% of the %.4g that %s reach", 100*rate/peak, peak, of)
+		return fmt.Sprintf(", %.0f%% of "+format, append([]any{100 * least / f.Median}, args...)...)
 	}
 	if f.GFLOP > 0 {
-		add("products", "%.4g GFLOP a run, %.4g GFLOP/s%s", f.GFLOP, f.GFLOP/f.Median, share(f.GFLOP/f.Median, f.Peak.GFLOPS, "multiply-adds in registers"))
+		add("products", "%.4g GFLOP a run, %.4g GFLOP/s%s", f.GFLOP, f.GFLOP/f.Median, share(f.GFLOP/f.Peak.GFLOPS, "the %.4g that multiply-adds in registers reach", f.Peak.GFLOPS))
 	}
-	add("memory", "%.4g GB a run, each buffer of a kernel once, %.4g GB/s%s", f.GB, f.GB/f.Median, share(f.GB/f.Median, f.Peak.GBS, "copies"))
+	add("memory", "%.4g GB a run, each buffer of a kernel once, %.4g GB/s%s", f.GB, f.GB/f.Median,
+		share(f.Peak.Moving, "what copies and reads of as many bytes reach, which is %.4g where no cache holds them", f.Peak.GBS))
 	if f.Compile.Cold > 0 {
 		add("compile", "%.2f s with an empty cache, %.2f s again", f.Compile.Cold, f.Compile.Warm)
 	}

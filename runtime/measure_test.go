@@ -1,0 +1,23 @@
+package runtime
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What a launch can move at most depends on how much it touches: what a cache holds passes faster than memory. What has
+// passed with more bytes can pass with fewer, so a round that was disturbed is no ceiling.
+func TestCeilingsByBytes(t *testing.T) {
+	var c Ceilings
+	require.Zero(t, c.Memory())
+	for _, b := range []Bandwidth{{1e8, 30}, {1e8 / 2, 45}, {1e6, 90}, {1e6, 120}, {1e5, 70}, {1e4, 200}} {
+		c.add(b)
+	}
+	require.Equal(t, 30.0, c.Memory())
+	for touched, want := range map[float64]float64{0: 200, 1e4: 200, 9e4: 200, 1e5: 120, 9e5: 120, 1e6: 120, 4e7: 120, 5e7: 45, 1e8: 30, 1e12: 30} {
+		require.Equal(t, want, c.bandwidth(touched), touched)
+	}
+	m := Measurement{moved: map[float64]int{1e4: 3, 2e8: 2}}
+	require.InEpsilon(t, 3*1e4/200+2*2e8/30, m.Moving(c), 1e-12)
+}

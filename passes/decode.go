@@ -48,7 +48,10 @@ func Recomputing(m *ir.Module) (reasons []*Recomputes, err error) {
 		g := e.Graph
 		for _, p := range Pipeline(m.Compute, 0) {
 			if p.Name == "decode" {
-				_, err = rewrite(g, decodeRule(func(r *Recomputes) { reasons = append(reasons, r) }))
+				_, err = rewrite(g, decodeRule(func(r *Recomputes) {
+					r.explain(e.Pos.File)
+					reasons = append(reasons, r)
+				}))
 				break
 			}
 			if g, err = runPass(p, g, Options{}); err != nil {
@@ -74,11 +77,11 @@ func decodeRule(report func(*Recomputes)) func(*ir.Graph) rule {
 			}
 			if b.Outer() != nil {
 				if w, _ := growthOf(n, b.Scope()); w != nil {
-					report(&Recomputes{n.Pos, "this `generate` stands in a loop or a condition"})
+					report(whole(n.Pos, "this `generate` stands in a loop or a condition"))
 				}
 				return nil, nil
 			}
-			vs, err := decode(b, n, args)
+			vs, err := decode(b, n, args, report)
 			var reason *Recomputes
 			if errors.As(err, &reason) {
 				report(reason)
@@ -92,14 +95,6 @@ func decodeRule(report func(*Recomputes)) func(*ir.Graph) rule {
 		}
 	}
 }
-
-// Recomputes says why a generation computes from the whole prefix in each turn.
-type Recomputes struct {
-	Pos  ir.Pos
-	What string
-}
-
-func (r *Recomputes) Error() string { return fmt.Sprintf("%s: %s", r.Pos, r.What) }
 
 // growth is how the lengths in a generation's body grow: rows, the axes of length E, or min(W, E).
 type growth struct {
@@ -133,7 +128,7 @@ func growthOf(n *ir.Node, outer *ir.Scope) (*growth, error) {
 			}
 		}
 		if w.length != nil || mentions(index.Sub(total, index.V(w.turn)), w.turn) {
-			err = &Recomputes{x.Pos, fmt.Sprintf("the length %s", e)}
+			err = whole(x.Pos, fmt.Sprintf("the length %s", e))
 			return
 		}
 		w.total, w.window, w.length, w.most = total, window, e, most
@@ -226,7 +221,7 @@ func (w *growth) boundIn(dims []ir.Dim) func(name string) (lo, hi int) {
 }
 
 // decode gives the values that take the place of those of loop n; nil: nothing grows in it.
-func decode(b *ir.Builder, n *ir.Node, args []*ir.Node) (values []*ir.Node, err error) {
+func decode(b *ir.Builder, n *ir.Node, args []*ir.Node, report func(*Recomputes)) (values []*ir.Node, err error) {
 	w, err := growthOf(n, b.Scope())
 	if w == nil || err != nil {
 		return nil, err
@@ -245,6 +240,9 @@ func decode(b *ir.Builder, n *ir.Node, args []*ir.Node) (values []*ir.Node, err 
 	init, err := d.prefill(b, args)
 	if err != nil {
 		return nil, err
+	}
+	if r := d.mostlyAnew(); r != nil {
+		report(r)
 	}
 	a := n.Attr.(ir.LoopAttr)
 	carries := slices.Concat(args[:a.Carry], init)

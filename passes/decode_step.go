@@ -13,6 +13,7 @@ type decoder struct {
 	row   *index.Expr // of this turn: a symbol
 	slots []*slot
 	dear  map[*ir.Node]bool
+	work  work
 }
 
 // slot is what turns keep: the rows so far of a value, or what a loop along rows carries.
@@ -52,7 +53,11 @@ func (d *decoder) frame(outer *frame, loop *ir.Node, b *ir.Builder) *frame {
 }
 
 // blame ends the attempt: n has to be computed from the whole prefix.
-func blame(n *ir.Node, format string, a ...any) { panic(&Recomputes{n.Pos, fmt.Sprintf(format, a...)}) }
+func (d *decoder) blame(n *ir.Node, format string, a ...any) {
+	r := whole(n.Pos, fmt.Sprintf(format, a...))
+	r.at, r.s = n, d.settler
+	panic(r)
+}
 
 // get is a part of n.
 func (f *frame) get(n *ir.Node, at axes) *ir.Node {
@@ -63,6 +68,7 @@ func (f *frame) get(n *ir.Node, at axes) *ir.Node {
 	pos := f.b.Pos
 	f.b.Pos = n.Pos
 	v := ir.Named(f.compute(n, at), n.Name)
+	f.count(n, at, v)
 	f.b.Pos = pos
 	f.made[key] = v
 	return v
@@ -111,7 +117,7 @@ func (f *frame) compute(n *ir.Node, at axes) *ir.Node {
 		return f.b.Reduce(a.Kind, a.Axes, f.operand(n, n.Args[0], keptAxes(at, a.Axes)))
 	case ir.DotAttr:
 		if rows != 0 && at == 0 {
-			blame(n, "this product over the elements so far depends on later ones")
+			f.blame(n, "this product over the elements so far depends on later ones")
 		}
 		var args [2]*ir.Node
 		for i, labels := range []string{a.A, a.B} {
@@ -122,7 +128,7 @@ func (f *frame) compute(n *ir.Node, at axes) *ir.Node {
 	args := make([]*ir.Node, len(n.Args))
 	for i, x := range n.Args {
 		if n.Op.Class != ir.ClassElementwise && (rows != 0 || x.Type.IsTuple() || f.rows(x.Type) != 0) {
-			blame(n, "%s of the elements so far has no step for one of them", n.Op.Name)
+			f.blame(n, "%s of the elements so far has no step for one of them", n.Op.Name)
 		}
 		args[i] = f.get(x, at)
 	}
@@ -213,7 +219,7 @@ func (f *frame) index(n *ir.Node, a ir.IndexAttr, at axes) *ir.Node {
 	}
 	read, err := f.b.TryMake(n.Op, ir.IndexAttr{Vars: n.Type.Rank(), Out: out, Outside: a.Outside, Shape: f.dims(n, at)}, append([]*ir.Node{f.operand(n, x, from)}, data...)...)
 	if err != nil {
-		blame(n, "this index of the elements so far has no step for one of them")
+		f.blame(n, "this index of the elements so far has no step for one of them")
 	}
 	return read
 }
@@ -314,7 +320,7 @@ func (f *frame) param(n *ir.Node, at axes) *ir.Node {
 	r := f.origins[n]
 	switch {
 	case r.kind == fromCarry || r.kind == fromTurn:
-		blame(n, "%s, which is needed at all elements so far, depends on later ones", n.Name)
+		f.blame(n, "%s, which is needed at all elements so far, depends on later ones", n.Name)
 	case r.kind == fromOutside && f.along:
 		return f.outer.get(r.arg, at)
 	case r.kind == fromOutside:
@@ -337,7 +343,7 @@ func (f *frame) param(n *ir.Node, at axes) *ir.Node {
 func (f *frame) result(n *ir.Node, i int, at axes) *ir.Node {
 	l := n.Args[0]
 	if !isLoop(l) || at != f.rows(n.Type) {
-		blame(l, "this %s over the elements so far depends on later ones", l.Op.Name)
+		f.blame(l, "this %s over the elements so far depends on later ones", l.Op.Name)
 	}
 	if f.loops[l] == nil {
 		switch a := l.Attr.(ir.LoopAttr); {
@@ -354,7 +360,7 @@ func (f *frame) result(n *ir.Node, i int, at axes) *ir.Node {
 				f.loops[l] = append(f.loops[l], f.b.Get(whole, i))
 			}
 		case a.While || f.along:
-			blame(l, "a loop in a loop over the elements so far, or with a condition, has no step for one of them")
+			f.blame(l, "a loop in a loop over the elements so far, or with a condition, has no step for one of them")
 		case f.isRows(l):
 			f.recurrence(l, a)
 		default:
@@ -386,7 +392,7 @@ func (f *frame) recurrence(l *ir.Node, a ir.LoopAttr) {
 	for i := range states {
 		p := g.Params[1+i]
 		if a.Reverse || !f.settled(p) {
-			blame(l, "this loop over the elements so far depends on later ones")
+			f.blame(l, "this loop over the elements so far depends on later ones")
 		}
 		states[i] = f.slot(p, -1)
 		t.made[rowPart{p, 0}] = f.cache(states[i], p.Type)
@@ -400,7 +406,7 @@ func (f *frame) recurrence(l *ir.Node, a ir.LoopAttr) {
 			f.next[states[i]] = v
 		} else {
 			if f.rows(r.Value.Type) != 0 {
-				blame(r.Value, "a loop that makes values for each pair of the elements so far has no step for one of them")
+				f.blame(r.Value, "a loop that makes values for each pair of the elements so far has no step for one of them")
 			}
 			dims := append([]ir.Dim{{Size: 1}}, v.Type.Dims...)
 			v = f.b.Index(v, dims, ownPlace(len(dims))[1:], nil)
@@ -412,7 +418,7 @@ func (f *frame) recurrence(l *ir.Node, a ir.LoopAttr) {
 // layers makes a loop, of a known number of turns, for the row.
 func (f *frame) layers(l *ir.Node, a ir.LoopAttr) {
 	if _, ok := a.Count.Const(); !ok {
-		blame(l, "a loop of %s turns has no step for one element", a.Count)
+		f.blame(l, "a loop of %s turns has no step for one element", a.Count)
 	}
 	g := l.Regions[0]
 	in := f.frame(f, l, f.b.Region(g.Name))

@@ -31,7 +31,7 @@ func (c *checkCommand) generations(t *terminal, m *ir.Module) error {
 	}
 	reasons, err := passes.Recomputing(m)
 	for _, r := range reasons {
-		fmt.Fprint(t.stderr, t.excerpted(fmt.Sprintf("%s: warning: each turn of `generate` computes from the whole prefix: %s", r.Pos, r.What)))
+		fmt.Fprint(t.stderr, t.excerpted(r.Text()))
 	}
 	return err
 }

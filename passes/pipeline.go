@@ -48,6 +48,7 @@ func Pipeline(compute, weights ir.Elem) []Pass {
 // Options of Run. The zero value runs everything.
 type Options struct {
 	NoFusion  bool                               // every computed value gets its own kernel; the bits are the same
+	NoDecode  bool                               // generations compute from the whole prefix in each turn
 	StopAfter string                             // the name of a pass, or "": run all
 	Dump      func(pass string, g *ir.Graph)     // called with every graph after every pass, where not nil
 	Shuffle   *rand.Rand                         // for tests: shuffles the construction order of nodes before each pass
@@ -102,8 +103,11 @@ func runOver(spots []spot, opt Options) error {
 	err := parallel.Each(len(spots), opt.workers(), func(i int) error {
 		g := spots[i].graph
 		for _, p := range spots[i].pipeline {
-			if p.Name == "fuse" && opt.NoFusion {
+			switch {
+			case p.Name == "fuse" && opt.NoFusion:
 				p.Fn = Separate
+			case p.Name == "decode" && opt.NoDecode:
+				p.Fn = func(g *ir.Graph) (*ir.Graph, error) { return g, nil }
 			}
 			var err error
 			opt.timed(p.Name, func() { *g, err = runPass(p, *g, opt) })

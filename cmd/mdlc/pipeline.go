@@ -35,7 +35,7 @@ type compilation struct {
 // program compiles the module. The result is kept under the module's text, the
 // target and the identity of this compiler.
 func (x *compilation) program() (*program.Program, error) {
-	key := []string{"program", buildID(), x.codegen.Target.Name, fmt.Sprint(x.options.NoFusion), x.module.String()}
+	key := []string{"program", buildID(), x.codegen.Target.Name, fmt.Sprint(x.options.NoFusion, x.options.NoDecode), x.module.String()}
 	if data := x.codegen.Cache.Get(key...); data != nil {
 		if p, err := program.Load(bytes.NewReader(data)); err == nil {
 			return p, nil
@@ -88,7 +88,7 @@ func newCompilation(t *terminal, file string, m modelFlags, flags []runtime.Flag
 	if err != nil {
 		return nil, err
 	}
-	x := &compilation{t: t, module: module, options: passes.Options{NoFusion: m.NoFusion}}
+	x := &compilation{t: t, module: module, options: passes.Options{NoFusion: m.NoFusion, NoDecode: m.NoDecode}}
 	if m.Verbose {
 		x.options.Timing = x.spent.add
 	}

@@ -30,6 +30,7 @@ type modelFlags struct {
 	pastPrecision precision         // its --precision
 
 	NoFusion bool `hidden:"" help:"Give each operation a kernel of its own: a switch for tests, for the results are the same bits."`
+	NoDecode bool `hidden:"" help:"Compute each element of a generation from all before it: a switch for tests and measurements."`
 }
 
 type runCommand struct {

@@ -53,8 +53,8 @@ class Bench:
             return [int(token) for token in run(*w.run).split()], f"{folder}/run"
         return [], folder
 
-    def mine(self, w, cores, threads):
-        side = Side([self.mdlc, "bench", f"{root}/{w.model}", *w.run, *flags(w, self.data), "--threads", str(threads), "--seed", "1", "--quiet", "--turns"], cores, threads)
+    def mine(self, w, cores, threads, *more):
+        side = Side([self.mdlc, "bench", f"{root}/{w.model}", *w.run, *flags(w, self.data), "--threads", str(threads), "--seed", "1", "--quiet", "--turns", *more], cores, threads)
         side.settle(TURN)
         return side
 
@@ -96,12 +96,18 @@ class Bench:
                 continue
             if "void" not in row:
                 sides[title] = side
-        self.rounds_of([mine, *sides.values()])
+        own = {}
+        for title, more in w.own.items():
+            own[title] = side = self.mine(w, cores, threads, *more)
+            stack.callback(side.close)
+        self.rounds_of([mine, *sides.values(), *own.values()])
         rounds = len(mine.times)
         record |= {"rounds": rounds, "time": statistics.median(mine.times), "cpu": mine.spent / rounds, "memory": mine.peak() - self.toy(cores, threads)}
         for title, side in sides.items():
             record["peers"][title] |= {"time": statistics.median(side.times), "ratio": interval([a / b for a, b in zip(mine.times, side.times)]),
                                        "cpu": side.spent / rounds, "memory": side.peak() - side.header["before"]}
+        if own:
+            record["own"] = {title: {"time": statistics.median(side.times), "ratio": interval([b / a for a, b in zip(mine.times, side.times)])} for title, side in own.items()}
         if with_compiling:
             record["compile"] = json.loads(call([self.mdlc, "bench", f"{root}/{w.model}", *w.run, *flags(w, self.data), "--quiet", "--json", "--rounds", "1"]))["Compile"]
         return record

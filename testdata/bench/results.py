@@ -73,6 +73,12 @@ def compile_row(w, r):
     return cells(w.name, f"{r['compile']['Cold']:.2f} / {r['compile']['Warm']:.3f}", *map(cell, TITLES[:3]))
 
 
+def own_rows(w, r):
+    for title, row in r.get("own", {}).items():
+        mid, low, high = row["ratio"]
+        yield cells(w.title, str(r["threads"]), f"{1e3 * r['time']:.4g}", f"{title}: {1e3 * row['time']:.4g}", f"{mid:.2f} ({low:.2f} .. {high:.2f})")
+
+
 def write(path, log):
     """Replaces what stands behind the mark."""
     with open(path) as f:
@@ -81,6 +87,7 @@ def write(path, log):
     training = [(w, r) for w, r in rows if w.kind == "training"]
     parts = [head, MARK, "## " + "; ".join(sorted({f"{r['date']}, {r['machine']}" for _, r in rows})),
              "### Time of a run, ms", table(cells("", "workload", "threads", "mdlc", *TITLES, "rounds, load"), *(times_row(w, r) for w, r in rows)),
+             "### mdlc beside itself, ms", table(cells("workload", "threads", "mdlc", "otherwise", "its time over mdlc's"), *(line for w, r in rows for line in own_rows(w, r))),
              "### Peak memory of a training process beyond import and a toy step, MiB, and mdlc's share of it",
              table(cells("", "threads", "mdlc", *TITLES[:3]), *(memory_row(w, r) for w, r in training)),
              "### Seconds to compile, cold / warm", table(cells("", "mdlc", *TITLES[:3]), *(compile_row(w, r) for w, r in training if "compile" in r))]

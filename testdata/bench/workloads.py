@@ -17,6 +17,7 @@ class Workload:
     data: dict = field(default_factory=dict)  # name: kind, as bench.py makes it
     kind: str = ""  # training or sampling: what is compared
     losses: str = ""  # what the model reports as its loss
+    own: dict = field(default_factory=dict)  # title: flags with which mdlc does it otherwise
 
 
 def product(title, many, m, n, k):
@@ -32,9 +33,9 @@ def attention(ctx):
                     "attention", dict(batch=1, heads=8, dim=64, ctx=ctx))
 
 
-def sampling(title, n, **settings):
+def sampling(title, n, own={}, **settings):
     many = settings.get("many", 1)
-    return Workload("W8", f"{title}, batch {many}: {n} tokens", "testdata/bench/sampling.mdl", ["sample", "write"], "sampling", dict(settings, n=n), kind="sampling")
+    return Workload("W8", f"{title}, batch {many}: {n} tokens", "testdata/bench/sampling.mdl", ["sample", "write"], "sampling", dict(settings, n=n), kind="sampling", own=own)
 
 
 def chain(title, name):
@@ -42,6 +43,7 @@ def chain(title, name):
 
 
 small = dict(layers=6, heads=6, dim=384, ctx=256)
+int8 = {"int8": ["--weights", "int8"]}
 
 WORKLOADS = [
     product("512³", 1, 512, 512, 512),
@@ -58,9 +60,10 @@ WORKLOADS = [
     attention(1024),
     attention(4096),
     sampling("stories260K's size", 256, layers=5, heads=8, dim=64, vocab=512, ctx=512),
-    sampling("GPT-2 of 10.8M", 128, **small),
+    sampling("GPT-2 of 10.8M", 128, int8, **small),
+    sampling("GPT-2 of 10.8M, from the first token to the last of the context", 255, {"recomputing": ["--no-decode"]}, **small),
     sampling("GPT-2 of 10.8M", 32, **small, many=16),
-    sampling("GPT-2 124M", 32, layers=12, heads=12, dim=768, vocab=50257, ctx=1024),
+    sampling("GPT-2 124M", 32, int8, layers=12, heads=12, dim=768, vocab=50257, ctx=1024),
     chain("layer norm", "norm"),
     chain("x + gelu(1.5 x)", "gelu"),
 ]

@@ -37,7 +37,8 @@ type radix struct {
 type variable struct {
 	name  string
 	size  int
-	whole bool // its runtime length forbids taking it apart
+	whole bool  // its runtime length forbids taking it apart
+	cuts  []int // at which to take it apart even if no map does
 }
 
 // newRadix takes maps apart. It fails on products of variables, min, max,
@@ -47,7 +48,7 @@ func newRadix(maps []*index.Expr, vars []variable) (*radix, bool) {
 	pieces := make([][]piece, len(maps))
 	cuts := map[string][]int{}
 	for _, v := range vars {
-		cuts[v.name] = []int{1}
+		cuts[v.name] = append([]int{1}, v.cuts...)
 	}
 	for i, e := range maps {
 		p, ok := piecesOf(e)

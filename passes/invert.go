@@ -2,6 +2,7 @@ package passes
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"mdlc/ir/index"
@@ -11,7 +12,9 @@ import (
 // exactly if t = source(r, free) is inside the source for some value of the
 // free variables, each of which runs over 0..size-1.
 //
-//	t -> t*2 + d (a window)   : source (r - d)/2 outside unless (r - d)%2 = 0, free d
+//	t -> t + d (a window)     : source r - d, free d
+//	t -> t*2 + d              : source r/2 - f0 and f0*2 + r%2, free f0
+//	t -> t*2 + d*4            : source r/2 - d*2 outside unless r%2 = 0, free d
 //	t -> t/8, t%8 (a reshape) : source r0*8 + r1
 //	t -> 0                    : source f0, free f0 (a broadcast; valid only at r = 0)
 //	t -> (t + d)/2            : source 2*r + f0 - d, free d and f0 (a window over what was upsampled)
@@ -31,6 +34,9 @@ func invert(maps []*index.Expr, vars []variable, sizes []int, at []string) (*inv
 		return nil, false
 	}
 	owner := r.owners()
+	if finer, ok := newRadix(maps, r.residues(vars, owner)); ok {
+		r, owner = finer, finer.owners()
+	}
 	value := make([]*index.Expr, len(r.digits)) // of each digit
 	for d, g := range r.digits {
 		if g.n == 1 {
@@ -166,7 +172,7 @@ func (r *radix) owners() []int {
 		for bad := r.overlap(ps); bad >= 0; bad = r.overlap(ps) {
 			least := bad
 			for j := range ps[:bad] {
-				if r.digits[ps[j].digit].n <= r.digits[ps[least].digit].n {
+				if r.digits[ps[j].digit].n <= r.digits[ps[least].digit].n && r.inTheWay(ps[:bad+1], j) {
 					least = j
 				}
 			}
@@ -177,6 +183,33 @@ func (r *radix) owners() []int {
 		}
 	}
 	return owner
+}
+
+// inTheWay reports whether the last of the places (ascending weights) is reached by the j-th alone, or by none of them alone.
+func (r *radix) inTheWay(ps []place, j int) bool {
+	last := abs(ps[len(ps)-1].weight)
+	reaches := func(p place) bool { return abs(p.weight)*(r.digits[p.digit].n-1) >= last }
+	return reaches(ps[j]) || !slices.ContainsFunc(ps[:len(ps)-1], reaches)
+}
+
+// residues cuts variables whose digits would be enumerated where another digit of their sum steps over several of their
+// values: the sum's remainder tells which of these it is, and only the steps are left to enumerate. Of the sum t*2 + d, where d
+// has 5 values, d is f*2 + r%2, and t is r/2 - f: so 3 terms are left, where (r - d)/2 has 5, half of them outside.
+func (r *radix) residues(vars []variable, owner []int) []variable {
+	vars = slices.Clone(vars)
+	for i, l := range r.sums {
+		for _, p := range l.places {
+			for _, q := range l.places {
+				step, g := abs(q.weight)/abs(p.weight), r.digits[p.digit]
+				if owner[p.digit] >= 0 || owner[q.digit] != i || q.weight%p.weight != 0 || step == 1 || step >= g.n {
+					continue
+				}
+				at := slices.IndexFunc(vars, func(v variable) bool { return v.name == g.v })
+				vars[at].cuts = append(vars[at].cuts, g.cut*step)
+			}
+		}
+	}
+	return vars
 }
 
 // overlap gives the first place (ascending weights) that the ones before it reach, or -1.

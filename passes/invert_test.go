@@ -46,6 +46,11 @@ func TestInvert(t *testing.T) {
 		{[]string{"i*2 + j - 1"}, []int{4, 4}, []int{8}, 1},
 		{[]string{"i*2 + j - 1", "k*2 + l - 1"}, []int{4, 3, 3, 4}, []int{8, 6}, 2},
 		{[]string{"i*2 + j*3"}, []int{4, 3}, []int{14}, 1},
+		{[]string{"i*3 + j - 2"}, []int{9, 7}, []int{29}, 1},
+		{[]string{"j*-1 - i*3 + 40"}, []int{9, 7}, []int{29}, 1},
+		{[]string{"i*4 + j*2"}, []int{9, 5}, []int{41}, 1},
+		{[]string{"i*4 + j*2 + k"}, []int{9, 5, 3}, []int{41}, 2},
+		{[]string{"i*6 + j"}, []int{5, 13}, []int{40}, 1},
 		{[]string{"j"}, []int{5, 4}, []int{4}, 1},
 		{[]string{"0", "i"}, []int{5}, []int{1, 5}, 0},
 		{[]string{"2", "i"}, []int{5}, []int{4, 5}, 0},
@@ -74,6 +79,20 @@ func TestInvert(t *testing.T) {
 		require.True(t, ok, name)
 		require.Len(t, in.free, c.free, name)
 		requireInverse(t, in, maps, vars, c.sizes, at)
+	}
+}
+
+// Where a window steps over several places, a place gathers one tap of as many.
+func TestInvertStrided(t *testing.T) {
+	for _, c := range []struct{ stride, windows, taps, terms int }{{1, 9, 5, 5}, {2, 9, 4, 2}, {2, 9, 5, 3}, {3, 9, 7, 3}, {3, 9, 3, 1}, {4, 9, 6, 2}} {
+		vars := []variable{{name: "i", size: c.windows}, {name: "j", size: c.taps}}
+		in, ok := invert(exprs(t, fmt.Sprintf("i*%d + j", c.stride)), vars, []int{c.stride*c.windows + c.taps}, []string{"r0"})
+		require.True(t, ok)
+		terms := 1
+		for _, f := range in.free {
+			terms *= f.size
+		}
+		require.Equal(t, c.terms, terms, "%+v", c)
 	}
 }
 

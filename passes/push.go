@@ -9,7 +9,7 @@ import (
 	"mdlc/ir/loop"
 )
 
-// pushIndex moves an index that reads a part of a value to the operands of what
+// pushIndex moves an index that reads a part of a value, or drops axes of one element, to the operands of what
 // computes it, if nothing else reads the value:
 //
 //	%1 = dot ab,bc->ac %x, %w                  of f32[64, 512], f32[512, 256]
@@ -23,7 +23,7 @@ func (s *simplifier) pushIndex(n *ir.Node) *ir.Node {
 		return nil
 	}
 	x := n.Args[0]
-	if !s.single(x) || n.Type.Size() >= x.Type.Size() {
+	if !s.single(x) || n.Type.Size() >= x.Type.Size() && !(x.Op.Class == ir.ClassElementwise && dropsUnits(a)) {
 		return nil
 	}
 	if a.Outside == nil {
@@ -38,6 +38,19 @@ func (s *simplifier) pushIndex(n *ir.Node) *ir.Node {
 	always := s.b.Const(x.Type.WithElem(loop.Bool), 1)
 	inside := s.indexOf(always, a.Shape, a.Out, &zero)
 	return s.make(ir.OpWhere, nil, inside, y, s.b.Const(n.Type, outside))
+}
+
+// dropsUnits reports whether a map reads all there is, without some axes of one element.
+func dropsUnits(a ir.IndexAttr) bool {
+	next := 0
+	for _, e := range a.Out {
+		if k, ok := mapVar(e.Name); ok && e.Op == index.Var && k == next {
+			next++
+		} else if !e.IsConst(0) {
+			return false
+		}
+	}
+	return a.Outside == nil && next == a.Vars && next < len(a.Out)
 }
 
 // push computes x at the places of the map; nil: x is not of a kind that can.

@@ -15,6 +15,7 @@ import (
 //	sums.go     reductions over one element, or over what does not vary
 //	scatter.go  scatter with a map that can be inverted to index and reduce
 //	push.go     slices and windows of a dot or of element-wise ops move to the operands
+//	order.go    sums of products in the order of memory
 func Simplify(g *ir.Graph) (*ir.Graph, error) {
 	return rewrite(g, func(g *ir.Graph) rule {
 		s := &simplifier{uses: map[*ir.Node]int{}, done: map[*ir.Node]*ir.Node{}, varying: varyingAxes{}}
@@ -59,6 +60,7 @@ func init() {
 		(*simplifier).invertScatter,
 		(*simplifier).sumOfDot,
 		(*simplifier).pushIndex,
+		(*simplifier).orderSums,
 	}
 }
 

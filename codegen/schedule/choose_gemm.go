@@ -90,10 +90,10 @@ func maxOf(a *loop.Axis) int {
 
 func (c *chooser) product(stores []*loop.Store, d *loop.Value) *product {
 	p := &product{dot: d, shape: shapeOf(d).open()}
-	p.row = widest(p.shape.rows)
+	p.row = c.nearest(d.Args[0], p.shape.rows)
 	p.col = widest(p.shape.cols)
-	if u := unitAxis(stores, d); u != nil && loop.Has(p.shape.cols, u) {
-		p.col = u
+	if lanes := c.lanesOf(stores, d); lanes != nil && loop.Has(p.shape.cols, lanes) {
+		p.col = lanes
 	}
 	if c.blockTile(p, stores) {
 		return p
@@ -144,38 +144,6 @@ func (c *chooser) transposes(p *product) bool {
 // multiple is the least multiple of n that is no less than x.
 func multiple(x, n int) int { return (x + n - 1) / n * n }
 
-// widest is the axis with the most indices, the last of equals.
-func widest(axes []*loop.Axis) *loop.Axis {
-	var best *loop.Axis
-	for _, a := range axes {
-		if best == nil || a.Max >= best.Max {
-			best = a
-		}
-	}
-	return best
-}
-
-// unitAxis is the axis along which the store of a product is contiguous; of several, which
-// there are where all but one have one index, the longest, a column axis rather than a row axis.
-func unitAxis(stores []*loop.Store, d *loop.Value) *loop.Axis {
-	x := newIndices()
-	shape := shapeOf(d)
-	for _, s := range stores {
-		if !uses([]*loop.Store{s}, d) {
-			continue
-		}
-		_, terms := affine(address(x, s.Buf, s.Index))
-		var best *loop.Axis
-		for _, a := range slices.Concat(shape.cols, shape.rows, shape.batch) {
-			if terms[a.Name] == 1 && (best == nil || a.Max > best.Max) {
-				best = a
-			}
-		}
-		return best
-	}
-	return nil
-}
-
 // best is the row that takes the least time for m × n results.
 func best(rows []Row, m, n int) Row {
 	best, least := Row{}, 0.0
@@ -191,7 +159,7 @@ func best(rows []Row, m, n int) Row {
 // packOperands exchanges rows and columns where the result is contiguous along rows, and packs
 // what the row of the dot would read badly or compute again.
 func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
-	if c.crosses(shapeOf(d), unitAxis(stores, d)) {
+	if shape, lanes := shapeOf(d), c.lanesOf(stores, d); loop.Has(shape.rows, lanes) || len(shape.cols) == 0 && len(shape.rows) > 0 {
 		c.do(Swap, d.Name, 0, "")
 		return true
 	}
@@ -203,7 +171,7 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		return c.splitGemv(p, stores)
 	}
 	for i, v := range d.Args {
-		if windowOf(v) != nil {
+		if windowOf(v) != nil && !(i == 1 && p.panels()) {
 			_, tiles := p.tiles()
 			c.do(Pack, v.Name, i*(tiles*p.tile.Cols-p.cols()), "window") // the second operand has lanes
 			return true
@@ -214,7 +182,7 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		c.do(Pack, a.Name, 0, "phase")
 		return true
 	}
-	if p.col == nil || p.rows() <= p.tile.Rows || len(p.shape.cols) > 1 {
+	if p.col == nil || sizeOf(p.shape.rows) <= p.tile.Rows || !p.panels() {
 		if reduces(b) {
 			c.do(Pack, b.Name, 0, "phase")
 			return true
@@ -230,23 +198,11 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		_, terms := affine(address(x, b.Buf, b.Args))
 		contiguous = terms[p.col.Name] == 1
 	}
-	if contiguous && p.rows() < c.m.PackRows {
+	if contiguous && sizeOf(p.shape.rows) < c.m.PackRows {
 		return false
 	}
-	c.do(Pack, b.Name, p.tile.Cols, "phase")
+	c.do(Pack, b.Name, p.tile.Cols, p.col.Name)
 	return true
-}
-
-// crosses reports whether rows and columns should be exchanged: columns are lanes, and lanes should be where the result
-// is contiguous, unless few of them lie there and another axis, alone on its side so that it can be
-// packed, fills them. So the taps of a convolution's weight are no lanes in its gradient: its channels are.
-func (c *chooser) crosses(shape dotShape, unit *loop.Axis) bool {
-	fills := func(axes []*loop.Axis) bool { return len(axes) == 1 && axes[0].Max >= c.m.Lanes }
-	rounds := c.apart && c.m.Round > 0 // of blocks of rows, so these are no lanes
-	if unit != nil && !rounds && unit.Max <= c.m.Lanes/2 && (fills(shape.cols) || fills(shape.rows)) {
-		return !fills(shape.cols)
-	}
-	return loop.Has(shape.rows, unit) || len(shape.cols) == 0 && len(shape.rows) > 0
 }
 
 // aliases reports whether the rows of a are about a multiple of 2 KB apart and read often:

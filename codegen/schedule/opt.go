@@ -9,7 +9,7 @@ import (
 // The kinds of opts. Axis names an axis, a value or a buffer.
 const (
 	Split    = "Split"    // Split p: the sums over p have partials and a second phase
-	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v phase n: in panels of n columns; Pack v window n: with its margin, rows n elements longer
+	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v a n: in panels of n indices of a, one of its axes; Pack v window n: with its margin, rows n elements longer
 	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
 	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis
 	Chop     = "Chop"     // Chop z n: product z is the sum of products over n summands; word lanes: each lane adds up blocks of n
@@ -126,11 +126,15 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 	if d == nil {
 		return fmt.Errorf("%s is no operand of a dot", o.Axis)
 	}
-	s := shapeOf(d)
-	if len(s.cols) != 1 || d.Args[1] != v {
-		return fmt.Errorf("%s is no operand with one column axis", o.Axis)
+	a, err := axisNamed(k, o.Word)
+	if err != nil {
+		return err
 	}
-	return packPanels(k, v, s.over, s.cols[0], o.Arg)
+	s := shapeOf(d)
+	if !loop.Has(newDepends().value(v), a) || loop.Has(s.over, a) {
+		return fmt.Errorf("%s is no row or column of %s", a.Name, o.Axis)
+	}
+	return packPanels(k, v, s.over, a, o.Arg)
 }
 
 // applyAxes applies an opt of the step axes to k in place.

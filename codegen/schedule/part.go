@@ -37,8 +37,11 @@ func (c *chooser) parts(d *loop.Value) bool {
 		}
 		n := 0
 		if loop.Has(shape.batch, a) {
-			if x, y := blocksOf(d.Args[0], a), blocksOf(d.Args[1], a); (x == 0) != (y == 0) {
+			x, y := blocksOf(d.Args[0], a), blocksOf(d.Args[1], a)
+			if (x == 0) != (y == 0) {
 				n = max(x, y)
+			} else if x, y := blocksOf(d.Args[0], a, loop.Mod), blocksOf(d.Args[1], a, loop.Mod); x == y {
+				n = x
 			}
 		}
 		for _, v := range d.Args[:2] {
@@ -55,7 +58,7 @@ func (c *chooser) parts(d *loop.Value) bool {
 	return false
 }
 
-// blocksOf is n where all that v has of axis a is a / n, or others of these operations with n, else 0.
+// blocksOf is n where all that v has of axis a is (a + c) / n, or others of these operations with n, else 0.
 func blocksOf(v *loop.Value, a *loop.Axis, others ...loop.Op) int {
 	n, only := 0, true
 	seen := map[*loop.Value]bool{}
@@ -65,7 +68,7 @@ func blocksOf(v *loop.Value, a *loop.Axis, others ...loop.Op) int {
 			return
 		}
 		seen[v] = true
-		if (v.Op == loop.Div || slices.Contains(others, v.Op)) && v.Elem == loop.I64 && v.Args[0].Op == loop.AxisIndex && v.Args[0].Axis == a {
+		if (v.Op == loop.Div || slices.Contains(others, v.Op)) && v.Elem == loop.I64 && isShifted(v.Args[0], a) {
 			if by, ok := v.Args[1].IntConst(); ok && (n == 0 || n == int(by)) {
 				n = int(by)
 				return
@@ -81,4 +84,10 @@ func blocksOf(v *loop.Value, a *loop.Axis, others ...loop.Op) int {
 		return 0
 	}
 	return n
+}
+
+// isShifted reports whether v is a + c for a constant c.
+func isShifted(v *loop.Value, a *loop.Axis) bool {
+	_, terms := affine(newIndices().of(v))
+	return len(terms) == 1 && terms[a.Name] == 1
 }

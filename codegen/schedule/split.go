@@ -172,6 +172,11 @@ func packPanels(k *loop.Kernel, v *loop.Value, contracted []*loop.Axis, col *loo
 		if extent, ok := col.Extent.IntConst(); !ok || int(extent) < count*width {
 			packed = padColumns(packed, n, binary(loop.Lt, axisValue(n), first.value(col.Extent)))
 		}
+		for _, a := range first.axes { // what n is fused of ends nowhere either, as an axis that has one index beside it would
+			if a.Def != nil && !isFusedPart(a) && overlaps(newDepends().axis(a), []*loop.Axis{panel, lane}) {
+				a.Extent, a.Max = n.Extent, n.Max
+			}
+		}
 		same.values[v] = load(buf, get, nil)
 		return [][]loop.Stmt{{&loop.Store{Buf: buf, Index: put, Val: packed}}, same.body(stmts(stores))}, nil
 	})

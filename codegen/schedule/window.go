@@ -49,10 +49,26 @@ func windowOf(v *loop.Value) *window {
 			return nil
 		}
 	}
-	if w.places() == nil || w.conditions() == nil {
+	places, conditions := w.places(), w.conditions()
+	if places == nil || conditions == nil {
 		return nil
 	}
+	w.axes = common(w.axes, w.axesIn(slices.Concat(places, conditions)))
 	return w
+}
+
+// axesIn are the axes that es depend on.
+func (w *window) axesIn(es []*index.Expr) []*loop.Axis {
+	deps := newDepends()
+	var out []*loop.Axis
+	for _, e := range es {
+		e.Vars(func(name string) {
+			if v := w.x.vars[name]; v != nil {
+				out = append(out, deps.value(v)...)
+			}
+		})
+	}
+	return out
 }
 
 // findSums takes cond apart, which must be comparisons of integers.
@@ -68,13 +84,15 @@ func (w *window) findSums(cond *loop.Value) bool {
 	return true
 }
 
-// collect notes sums of several axes in e, also in what it divides.
+// collect notes sums of several axes in e, or else in what it divides. To a sum belongs what else is added, as in
+// k - m + (j+1)/2: then j is only which of the places k - m is.
 func (w *window) collect(e *index.Expr) {
 	args := []*index.Expr{e}
 	if e.Op == index.Add {
 		args = e.Args
 	}
 	sum, n, factor := index.C(0), 0, 0
+	var others []*index.Expr
 	for _, a := range args {
 		k, x := coefficient(a)
 		switch {
@@ -82,13 +100,21 @@ func (w *window) collect(e *index.Expr) {
 		case x.Op == index.Var:
 			sum, n, factor = index.Sum(sum, a), n+1, gcd(factor, k)
 		default:
+			others = append(others, a)
+		}
+	}
+	if n < 2 {
+		for _, a := range others {
+			_, x := coefficient(a)
 			for _, inner := range x.Args {
 				w.collect(inner)
 			}
 		}
-	}
-	if n < 2 {
 		return
+	}
+	for _, a := range others {
+		k, _ := coefficient(a)
+		sum, factor = index.Sum(sum, a), gcd(factor, k)
 	}
 	sum = index.Quo(sum, index.C(factor))
 	minus := index.Prod(sum, index.C(-1))
@@ -115,6 +141,20 @@ func (w *window) sliding(name string) bool {
 		_, terms := affine(e)
 		return terms[name] != 0
 	})
+}
+
+// slidesIn reports whether an axis of a sum is in a quotient of e, too.
+func (w *window) slidesIn(e *index.Expr) bool {
+	for _, a := range e.Args {
+		if _, x := coefficient(a); x != nil && x.Op != index.Var {
+			slides := false
+			x.Vars(func(name string) { slides = slides || w.sliding(name) })
+			if slides {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // order sorts the sums by how far their neighbours lie apart in memory, signs such that memory ascends.
@@ -146,8 +186,11 @@ func (w *window) solve(i int, e *index.Expr) bool {
 	solved, points := "", 1
 	for _, name := range slices.Sorted(maps.Keys(terms)) {
 		v := w.x.vars[name]
+		if v == nil && !w.slidesIn(e) {
+			continue // a quotient
+		}
 		if v == nil || v.Op != loop.AxisIndex || w.summed[name] {
-			return false // data, a quotient, an axis of two sums
+			return false // data, an axis of two sums
 		}
 		w.summed[name] = true
 		points *= v.Axis.Max

@@ -31,10 +31,33 @@ func anyConvolution(t *rapid.T) string {
 		return fmt.Sprintf("kernel weight(%s, in Z: f32[%d,%d,%d,%d,%d], out D: f32[%d,%d,%d,%d,%d]) {\n%s  D[g,o,m,kh,kw] = dot[n,y,x](Z[n,g,o,y,x], %s)\n}",
 			bufs, n, g, cout, oh, ow, g, cout, cin, kh, kw, axes, input)
 	}
+	if dh == 1 && dw == 1 && pick("by residue", 0, 1) == 1 {
+		return inputByResidue(bufs, [4]int{n, g, cin, cout}, [2][5]int{{h, oh, kh, sh, ph}, {w, ow, kw, sw, pw}})
+	}
 	a, b := fmt.Sprintf("(v + %d - kh*%d)", ph, dh), fmt.Sprintf("(u + %d - kw*%d)", pw, dw)
 	cond := fmt.Sprintf("%[1]s >= 0 & %[1]s %% %[2]d == 0 & %[1]s / %[2]d < %[3]d & %[4]s >= 0 & %[4]s %% %[5]d == 0 & %[4]s / %[5]d < %[6]d", a, sh, oh, b, sw, ow)
 	return fmt.Sprintf("kernel input(%s, in Z: f32[%d,%d,%d,%d,%d], out D: f32[%d,%d,%d,%d,%d]) {\n%s  D[n,g,m,v,u] = dot[o,kh,kw](where(%s, Z[n,g,o,%s/%d,%s/%d; %s], 0.0), W[g,o,m,kh,kw])\n}",
 		bufs, n, g, cout, oh, ow, n, g, cin, h, w, axes, cond, a, sh, b, sw, cond)
+}
+
+// inputByResidue is the gradient of a convolution's input where each place sums up the taps of its residue only. Of each side are
+// given the size of input, output and kernel, stride and margin.
+func inputByResidue(bufs string, sizes [4]int, sides [2][5]int) string {
+	var at, taps, turns [2]string
+	for i, s := range sides {
+		place, tap := string("vu"[i]), [2]string{"kh", "kw"}[i]
+		at[i] = fmt.Sprintf("((%s + %d) / %d - %s)", place, s[4], s[3], tap)
+		taps[i] = fmt.Sprintf("((%s + %d) %% %d + %s*%d)", place, s[4], s[3], tap, s[3])
+		turns[i] = fmt.Sprintf("%s: %d", tap, (s[2]+s[3]-1)/s[3])
+	}
+	n, g, cin, cout, h, w := sizes[0], sizes[1], sizes[2], sizes[3], sides[0], sides[1]
+	inside := fmt.Sprintf("%[1]s >= 0 & %[1]s < %[2]d & %[3]s >= 0 & %[3]s < %[4]d", at[0], h[1], at[1], w[1])
+	there := fmt.Sprintf("%s < %d & %s < %d", taps[0], h[2], taps[1], w[2])
+	return fmt.Sprintf(`kernel input(%s, in Z: f32[%d,%d,%d,%d,%d], out D: f32[%d,%d,%d,%d,%d]) {
+  axis n: %d, g: %d, m: %d, o: %d, v: %d, u: %d, %s, %s
+  D[n,g,m,v,u] = dot[o,kh,kw](where(%s, Z[n,g,o,%s,%s; %s], 0.0), where(%s, W[g,o,m,%s,%s; %s], 0.0))
+}`, bufs, n, g, cout, h[1], w[1], n, g, cin, h[0], w[0], n, g, cin, cout, h[0], w[0], turns[0], turns[1],
+		inside, at[0], at[1], inside, there, taps[0], taps[1], there)
 }
 
 func TestAnyConvolution(t *testing.T) {

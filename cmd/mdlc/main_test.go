@@ -103,6 +103,7 @@ func TestUsageErrors(t *testing.T) {
 		{"compile FILE --emit graph --precision int8", "--precision: products are made in bf16, f16 or f32, or everything is in f64, not in int8\n"},
 		{"check FILE --precision BF16", "products are made in bf16, f16 or f32, or everything is in f64, not in BF16\n"},
 		{"run FILE train --precision", "--precision: its value is missing"},
+		{"run FILE eval --precision f64 --weights int8", "--weights int8: everything is computed in f64, its weights too; `--precision f32`"},
 		{"run FILE train --precision f80", "products are made in bf16, f16 or f32, or everything is in f64, not in f80\n"},
 	} {
 		stdout, stderr, code := call(strings.Fields(strings.ReplaceAll(c.args, "FILE", file))...)

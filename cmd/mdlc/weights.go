@@ -34,5 +34,8 @@ func (w weightType) Validate() error {
 // setWeights carries out --weights.
 func (m modelFlags) setWeights(module *ir.Module) (err error) {
 	module.Weights, err = m.Weights.elem()
+	if err == nil && module.Weights != 0 && module.Compute == loop.F64 {
+		return &usageError{fmt.Sprintf("--weights %s: everything is computed in f64, its weights too; `--precision f32` computes with others", string(m.Weights))}
+	}
 	return err
 }

@@ -37,6 +37,7 @@ func Pipeline(compute, weights ir.Elem) []Pass {
 		{"decode", Decode, "after expand, so that it meets few ops; before passes that make loops of one turn, or of stacked values, hard to read"},
 		{"unloop", Unloop, "after grad, whose loops over stacked parameters are often element-wise"},
 		{"hoist", Hoist, "what a turn does not change leaves the loop, before fusion puts it into the body's kernels"},
+		{"batch", Batch, "after hoist, which tells what no turn changes; before decompose and fuse, which take products as they are"},
 		{"weights", Weights(weights), "after hoist, which would move the numbers that are stored in few bits out of loops as f32 again; before fuse, which makes them part of products"},
 		{"simplify.last", Simplify, "cleans up after expand, unloop and hoist"},
 		{"decompose", Decompose, "after the last simplify: it fixes the order of additions that kernels keep"},

@@ -2,6 +2,7 @@ package passes
 
 import (
 	"fmt"
+	"slices"
 
 	"mdlc/ir"
 	"mdlc/ir/index"
@@ -40,11 +41,45 @@ func (s *simplifier) invertScatter(n *ir.Node) *ir.Node {
 	for k, d := range a.Shape {
 		at[k], sizes[k] = fmt.Sprintf("at.%d", k), d.Size
 	}
+	if m := s.sumBlocks(n, a); m != nil {
+		return m
+	}
 	in, ok := invert(a.Out, vars, sizes, at)
 	if !ok {
 		return nil
 	}
 	return s.gather(n, in, at)
+}
+
+// sumBlocks makes a scatter to the quotient of a sum one to the sum, and adds up blocks of that. The gradient of what a convolution
+// reads of an image that was made larger is that of a convolution of the larger image, then:
+//
+//	%1 = scatter %dy {(i0, i1) -> ((i0 + i1)/2)} [5]            of f32[8, 3]
+//
+// becomes
+//
+//	%1 = scatter %dy {(i0, i1) -> (i0 + i1)} [10]
+//	%2 = index %1 {(i0, i1) -> (i0*2 + i1)} [5, 2]
+//	%3 = reduce sum[1] %2
+func (s *simplifier) sumBlocks(n *ir.Node, a ir.IndexAttr) *ir.Node {
+	out, wide := slices.Clone(a.Out), slices.Clone(a.Shape)
+	shape, blocks := slices.Clone(a.Shape), []int(nil)
+	place := make([]*index.Expr, len(a.Shape))
+	for k, e := range a.Out {
+		place[k] = ir.Var(k)
+		sum, m, c := quotientOfSum(e)
+		if sum == nil || m == 1 || a.Shape[k].Len != nil || slices.ContainsFunc(a.Out, func(o *index.Expr) bool { return index.Equal(o, index.Rem(sum, index.C(m))) }) {
+			continue
+		}
+		out[k], wide[k] = index.Sum(sum, index.C(m*c)), ir.Dim{Size: m * a.Shape[k].Size}
+		place[k] = index.Sum(index.Prod(ir.Var(k), index.C(m)), ir.Var(len(shape)))
+		blocks, shape = append(blocks, len(shape)), append(shape, ir.Dim{Size: m})
+	}
+	if len(blocks) == 0 {
+		return nil
+	}
+	a.Out, a.Shape = out, wide
+	return s.make(ir.OpReduce, ir.ReduceAttr{Kind: ir.Sum, Axes: blocks}, s.indexOf(s.make(n.Op, a, n.Args...), shape, place, nil))
 }
 
 // gather reads the preimage and sums over its free variables. The axes are in
@@ -81,8 +116,10 @@ func (s *simplifier) gather(n *ir.Node, in *inverse, at []string) *ir.Node {
 		}
 		e.Vars(add)
 	}
-	for _, name := range at {
-		add(name)
+	for k, name := range at {
+		if d := a.Shape[k]; d.Size != 1 || d.Len != nil {
+			add(name)
+		}
 	}
 	for _, name := range free {
 		add(name)
@@ -103,27 +140,23 @@ func (s *simplifier) gather(n *ir.Node, in *inverse, at []string) *ir.Node {
 	}
 	zero := 0.0
 	y := s.indexOf(x, shape, out, &zero)
-	var cut, back []int
+	var cut []int
+	var back []*index.Expr // where each axis that is left is in the result, which has others of one element
 	for k, name := range names {
 		if holdsName(free, name) {
 			cut = append(cut, k)
+			continue
+		}
+		for i, x := range at {
+			if x == name {
+				back = append(back, ir.Var(i))
+			}
 		}
 	}
 	if len(cut) > 0 {
 		y = s.make(ir.OpReduce, ir.ReduceAttr{Kind: ir.Sum, Axes: cut}, y)
 	}
-	kept := 0
-	order := map[string]int{}
-	for _, name := range names {
-		if !holdsName(free, name) {
-			order[name] = kept
-			kept++
-		}
-	}
-	for _, name := range at {
-		back = append(back, order[name])
-	}
-	return s.simplify(s.b.Permute(y, back...))
+	return s.indexOf(y, a.Shape, back, nil)
 }
 
 func holdsName(list []string, name string) bool {

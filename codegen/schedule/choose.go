@@ -56,10 +56,11 @@ type chooser struct {
 	m       *Machine
 	opts    []loop.Opt
 	err     error
-	apart   bool       // pages keep their axes apart, so that they can be compared
-	group   *rowBlocks // what goes through blocks of rows; nil: nothing
-	inBlock *loop.Axis // the rows of a block, while a page of these is scheduled
-	inRound *loop.Axis // the same where blocks are launched in rounds: what it is cut into divides it, since the next rows are the next round's
+	apart   bool              // pages keep their axes apart, so that they can be compared
+	group   *rowBlocks        // what goes through blocks of rows; nil: nothing
+	inBlock *loop.Axis        // the rows of a block, while a page of these is scheduled
+	taps    map[string]string // by product: the flag that tells whether its zeros may be left out
+	inRound *loop.Axis        // the same where blocks are launched in rounds: what it is cut into divides it, since the next rows are the next round's
 }
 
 func (c *chooser) do(kind, axis string, arg int, word string) {
@@ -73,7 +74,7 @@ func (c *chooser) do(kind, axis string, arg int, word string) {
 		if c.err = applySplit(c.k, o); c.err == nil {
 			finish(c.k)
 		}
-	case Cut, Bind, Limit, Unless:
+	case Cut, Bind, Limit, Taps, Unless:
 		c.err = applyAxes(c.k, o)
 	}
 }

@@ -42,7 +42,7 @@ func (c *chooser) splitDots(stores []*loop.Store) bool {
 		}
 	})
 	if pack == nil || pack == last && isOnlyStored(stores, last) {
-		return c.packOperands(stores, last)
+		return c.packOperands(stores, last) || c.looksAtTaps(last)
 	}
 	if v := c.sharedOperand(stores, pack); v != nil {
 		pack = v
@@ -306,6 +306,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	for i, name := range outer {
 		c.do(Order, name, i, "")
 	}
+	c.endsTaps(d)
 	c.do(Mma, d.Name, 0, p.tile.String())
 }
 

@@ -24,6 +24,7 @@ const (
 	Finite   = "Finite"   // Finite z n: a page before looks whether operand n of product z has only finite numbers
 	Beyond   = "Beyond"   // Beyond v j: sum v adds once what it adds up where column j is greater than its row
 	Limit    = "Limit"    // Limit j n i: axis j ends with block i of n others
+	Taps     = "Taps"     // Taps m z: summed axis m of product z ends where a packed operand has only zeros from there on
 	Unless   = "Unless"   // Unless j W: the limit of axis j does not hold where W is set
 	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes
 	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again; word apart: its sums are such a sweep
@@ -152,6 +153,8 @@ func applyAxes(k *loop.Kernel, o loop.Opt) error {
 			return err
 		}
 		return limitAxis(a, outer, o.Arg)
+	case Taps:
+		return endTaps(k, a, o.Word)
 	case Unless:
 		for _, b := range k.Bufs {
 			if b.Name == o.Word {

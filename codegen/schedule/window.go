@@ -53,7 +53,8 @@ func windowOf(v *loop.Value) *window {
 	if places == nil || conditions == nil {
 		return nil
 	}
-	w.axes = common(w.axes, w.axesIn(slices.Concat(places, conditions)))
+	in := w.axesIn(slices.Concat(places, conditions))
+	w.axes = slices.DeleteFunc(w.axes, func(a *loop.Axis) bool { return a.Max > 1 && !loop.Has(in, a) })
 	return w
 }
 

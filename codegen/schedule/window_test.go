@@ -14,6 +14,10 @@ func anyConvolution(t *rapid.T) string {
 	n, g, cin, cout := pick("n", 1, 2, 3), pick("groups", 1, 2), pick("in", 1, 2, 3, 8, 17), pick("out", 1, 2, 5, 8, 16, 19)
 	h, w, kh, kw := pick("h", 1, 2, 5, 9), pick("w", 1, 3, 7, 16, 21), pick("kh", 1, 2, 3), pick("kw", 1, 2, 3, 5)
 	sh, sw, dh, dw, ph, pw := pick("sh", 1, 2, 3), pick("sw", 1, 2, 3), pick("dh", 1, 2), pick("dw", 1, 2, 7), pick("ph", 0, 1, 3), pick("pw", 0, 1, 4)
+	kind := pick("kind", 0, 1, 2, 3)
+	if kind == 3 {
+		dh, dw = 1, 1
+	}
 	oh, ow := (h+2*ph-dh*(kh-1)-1)/sh+1, (w+2*pw-dw*(kw-1)-1)/sw+1
 	if oh < 1 || ow < 1 {
 		t.Skip("no output")
@@ -23,7 +27,7 @@ func anyConvolution(t *rapid.T) string {
 	axes := fmt.Sprintf("  axis n: %d, g: %d, m: %d, o: %d, y: %d, x: %d, kh: %d, kw: %d, v: %d, u: %d\n", n, g, cin, cout, oh, ow, kh, kw, h, w)
 	input := fmt.Sprintf("where(%[1]s, X[n,g,m,%[2]s,%[3]s; %[1]s], 0.0)", inside, y, x)
 	bufs := fmt.Sprintf("in X: f32[%d,%d,%d,%d,%d], in W: f32[%d,%d,%d,%d,%d]", n, g, cin, h, w, g, cout, cin, kh, kw)
-	switch pick("kind", 0, 1, 2) {
+	switch kind {
 	case 0:
 		return fmt.Sprintf("kernel conv(%s, out Y: f32[%d,%d,%d,%d,%d]) {\n%s  Y[n,g,o,y,x] = dot[m,kh,kw](%s, W[g,o,m,kh,kw])\n}",
 			bufs, n, g, cout, oh, ow, axes, input)
@@ -31,7 +35,7 @@ func anyConvolution(t *rapid.T) string {
 		return fmt.Sprintf("kernel weight(%s, in Z: f32[%d,%d,%d,%d,%d], out D: f32[%d,%d,%d,%d,%d]) {\n%s  D[g,o,m,kh,kw] = dot[n,y,x](Z[n,g,o,y,x], %s)\n}",
 			bufs, n, g, cout, oh, ow, g, cout, cin, kh, kw, axes, input)
 	}
-	if dh == 1 && dw == 1 && pick("by residue", 0, 1) == 1 {
+	if kind == 3 {
 		return inputByResidue(bufs, [4]int{n, g, cin, cout}, [2][5]int{{h, oh, kh, sh, ph}, {w, ow, kw, sw, pw}})
 	}
 	a, b := fmt.Sprintf("(v + %d - kh*%d)", ph, dh), fmt.Sprintf("(u + %d - kw*%d)", pw, dw)
@@ -101,4 +105,32 @@ func TestWindowsAreRefused(t *testing.T) {
 			right(t, k, steps, 1)
 		})
 	}
+}
+
+// Gradients of inputs with channels for the lanes, some residues of which have fewer taps than others.
+func TestAnyResidues(t *testing.T) {
+	ends := 0
+	rapid.Check(t, func(t *rapid.T) {
+		pick := func(name string, of ...int) int { return rapid.SampledFrom(of).Draw(t, name) }
+		sizes := [4]int{pick("n", 1, 3), pick("groups", 1, 2), pick("in", 8, 17), pick("out", 1, 3)}
+		var sides [2][5]int // input, output, kernel, stride, margin
+		for i := range sides {
+			kernel, stride, margin := pick("kernel", 3, 4, 5), pick("stride", 2, 3), pick("margin", 0, 1, 2)
+			size := stride * pick("size", 2, 5)
+			sides[i] = [5]int{size, (size+2*margin-kernel)/stride + 1, kernel, stride, margin}
+			if sides[i][1] < 1 {
+				t.Skip("no output")
+			}
+		}
+		n, g, cin, cout, h, w := sizes[0], sizes[1], sizes[2], sizes[3], sides[0], sides[1]
+		bufs := fmt.Sprintf("in X: f32[%d,%d,%d,%d,%d], in W: f32[%d,%d,%d,%d,%d]", n, g, cin, h[0], w[0], g, cout, cin, h[2], w[2])
+		k := parse(t, inputByResidue(bufs, sizes, sides))
+		m := *AVX2
+		m.PackRows = 1
+		steps, err := Run(k, &m)
+		require.NoError(t, err)
+		ends += len(ofKind(steps[len(steps)-1].Kernel.Opts, Taps))
+		right(t, k, steps, rapid.Uint64().Draw(t, "seed"))
+	})
+	require.Positive(t, ends)
 }

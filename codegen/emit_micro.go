@@ -7,11 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/llir/llvm/ir"
-	"github.com/llir/llvm/ir/constant"
-	"github.com/llir/llvm/ir/enum"
 	"github.com/llir/llvm/ir/types"
-	"github.com/llir/llvm/ir/value"
 
 	"mdlc/codegen/llir"
 	"mdlc/ir/index"
@@ -19,7 +15,7 @@ import (
 )
 
 // A micro is a micro-kernel: the loops of a product as a function, which multiplies registers of two
-// operands that it steps through and adds to accumulators that come and go in vector registers. What differs between the
+// operands that it steps through and adds to accumulators that come and go in vector registers, as many as there are. What differs between the
 // products of a program is mostly sizes, which are its arguments: hundreds of products share a few
 // functions, and LLVM sees half of the text.
 type micro struct {
@@ -282,168 +278,4 @@ func (m *micro) name() string {
 		fmt.Fprintf(&b, ".%d.%d", p[0], p[1])
 	}
 	return b.String()
-}
-
-// call multiplies in all turns and adds to acc.
-func (e *emitter) call(m *micro, acc []value.Value) []value.Value {
-	name := m.name()
-	f := e.callee(name, func() sharedFunction { return e.microFunc(m, name) })
-	var args []value.Value
-	for i, n := range m.turns {
-		if _, ok := m.few(); !ok || i < len(m.turns)-1 {
-			args = append(args, e.scalarExpr(n))
-		}
-	}
-	for i := range m.sides {
-		s := &m.sides[i]
-		args = append(args, e.pointer(s.buf, s.start))
-		for _, n := range s.arguments(m.lanes) {
-			args = append(args, llir.Int(types.I64, int64(n)))
-		}
-	}
-	for _, i := range m.order {
-		args = append(args, acc[i])
-	}
-	sums := e.b.Call(f, args...)
-	out := make([]value.Value, len(acc))
-	for at, i := range m.order {
-		out[i] = e.b.Block.NewExtractValue(sums, uint64(at))
-	}
-	return out
-}
-
-// microFunc writes m.
-func (e *emitter) microFunc(m *micro, name string) sharedFunction {
-	in := &emitter{k: e.k, t: e.t, b: llir.NewBuilder()}
-	in.push()
-	var params []*ir.Param
-	param := func(t types.Type) value.Value {
-		p := ir.NewParam("", t)
-		params = append(params, p)
-		return p
-	}
-	turns := make([]value.Value, len(m.turns))
-	for i := range turns {
-		if n, ok := m.few(); ok && i == len(turns)-1 {
-			turns[i] = llir.Int(types.I64, int64(n))
-		} else {
-			turns[i] = param(types.I64)
-		}
-	}
-	var walks [2]*microWalk
-	for i := range walks {
-		s := &m.sides[i]
-		w := &microWalk{microSide: s, lanes: m.lanes, base: param(llir.Ptr)}
-		if _, ok := s.apart(m.lanes); ok {
-			w.distance = param(types.I64)
-		}
-		for j, n := range s.step {
-			if j < len(s.step)-1 || s.steps(m.lanes) {
-				w.by = append(w.by, param(types.I64))
-			} else {
-				w.by = append(w.by, llir.Int(types.I64, int64(n)))
-			}
-		}
-		walks[i] = w
-	}
-	t := llir.Vec(m.lanes, types.Float)
-	acc := make([]value.Value, len(m.pairs))
-	for i := range acc {
-		acc[i] = param(t)
-	}
-	result := types.NewArray(uint64(len(acc)), t)
-	f := in.b.Start(name, params...)
-	hidden(f, result, enum.FuncAttrReadOnly, enum.FuncAttrArgMemOnly)
-	at := [2]value.Value{walks[0].begin(in), walks[1].begin(in)}
-	acc = in.nest(m, walks, turns, at, acc)
-	var sums value.Value = constant.NewUndef(result)
-	for i := range m.pairs {
-		sums = in.b.Block.NewInsertValue(sums, acc[i], uint64(i))
-	}
-	in.b.Block.NewRet(sums)
-	return sharedFunction{f, in.function(f)}
-}
-
-// nest emits the loops of m over turns, from where the sides are at.
-func (e *emitter) nest(m *micro, walks [2]*microWalk, turns []value.Value, at [2]value.Value, acc []value.Value) []value.Value {
-	level := len(m.turns) - len(turns)
-	s := span{lo: llir.Int(types.I64, 0), hi: turns[0], step: 1}
-	if len(turns) == 1 {
-		s.step = dotUnroll
-		if n, ok := m.few(); ok {
-			s.step, s.some, s.whole = n, true, true
-		}
-	}
-	acc = e.loop(s, append(acc, at[:]...), func(_ binding, now []value.Value) []value.Value {
-		now, at := now[:len(m.pairs)], [2]value.Value(now[len(m.pairs):])
-		if len(turns) > 1 {
-			now = e.nest(m, walks, turns[1:], at, now)
-		} else {
-			now = e.multiply(m, walks, at, now)
-		}
-		return append(now, walks[0].next(e, at[0], level), walks[1].next(e, at[1], level))
-	})
-	return acc[:len(m.pairs)]
-}
-
-// multiply is one turn of the innermost loop.
-func (e *emitter) multiply(m *micro, walks [2]*microWalk, at [2]value.Value, acc []value.Value) []value.Value {
-	x, y := walks[0].registers(e, at[0]), walks[1].registers(e, at[1])
-	out := make([]value.Value, len(acc))
-	for i, p := range m.pairs {
-		out[i] = e.b.Math("fma", x[p[0]], y[p[1]], acc[i])
-	}
-	return out
-}
-
-// microWalk is a side inside its micro-kernel: registers side by side are a pointer that moves, those
-// that lie apart a pointer each and an index that moves.
-type microWalk struct {
-	*microSide
-	lanes          int
-	base, distance value.Value
-	by             []value.Value // the steps
-	rows           []value.Value // where registers lie apart
-}
-
-// begin is the pointer or index of the first turn.
-func (w *microWalk) begin(e *emitter) value.Value {
-	if w.distance == nil {
-		return w.base
-	}
-	for i := range w.offset {
-		w.rows = append(w.rows, e.b.GEP(e.memType(w.buf.Elem), w.base, e.b.Block.NewMul(w.distance, llir.Int(types.I64, int64(i)))))
-	}
-	return llir.Int(types.I64, 0)
-}
-
-// registers loads those at a place.
-func (w *microWalk) registers(e *emitter, at value.Value) []value.Value {
-	t, n := e.memType(w.buf.Elem), 0
-	if w.vector {
-		n = w.lanes
-	}
-	out := make([]value.Value, len(w.offset))
-	for i, offset := range w.offset {
-		if offset == zeros {
-			out[i] = llir.Zero(llir.Vec(w.lanes, types.Float))
-			continue
-		}
-		p := at
-		if w.rows != nil {
-			p = e.b.GEP(t, w.rows[i], at)
-		} else if offset != 0 {
-			p = e.b.GEP(t, at, llir.Int(types.I64, int64(offset)))
-		}
-		out[i] = e.splat(w.lanes, e.fromMem(w.buf.Elem, e.b.Load(llir.Vec(n, t), p, w.buf.Elem.Size())))
-	}
-	return out
-}
-
-// next is the place after a turn of a loop.
-func (w *microWalk) next(e *emitter, at value.Value, level int) value.Value {
-	if w.rows != nil {
-		return e.b.Block.NewAdd(at, w.by[level])
-	}
-	return e.b.GEP(e.memType(w.buf.Elem), at, w.by[level])
 }

@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -103,4 +104,23 @@ func TestMicroKernels(t *testing.T) {
 			t.Run(microCases[i].name, func(t *testing.T) { checkKernel(t, m) })
 		}
 	})
+}
+
+// TestMoreAccumulatorsThanHanded: those that no register hands over come and go in memory.
+func TestMoreAccumulatorsThanHanded(t *testing.T) {
+	target := hostTarget(t)
+	lanes := target.Lanes()
+	for _, c := range []struct{ rows, regs int }{{target.Accumulators / 4, 4}, {target.Accumulators / 2, 2}} {
+		k := parseKernel(t, strings.NewReplacer("ROWS", strconv.Itoa(c.rows), "REGS", strconv.Itoa(c.regs), "LANES", strconv.Itoa(lanes)).Replace(`
+kernel mm(in X: f32[ROWS,41], in W: f32[41,REGS,LANES], inout Y: f32[ROWS,REGS,LANES]) guarded {
+  axis i: ROWS reg, jr: REGS reg, jl: LANES lane, k: 41
+  Y[i,jr,jl] = dot[k](X[i,k], W[k,jr,jl], Y[i,jr,jl]) @fma
+}`))
+		e, err := Emit(k, target)
+		require.NoError(t, err)
+		require.Len(t, e.funcs, 3)
+		text := e.funcs[0].text + e.funcs[1].text + e.funcs[2].text
+		require.Equal(t, c.rows*c.regs > registersHanded, strings.Contains(text, "alloca"))
+		checkKernel(t, load(t, target, k)[0])
+	}
 }

@@ -62,7 +62,8 @@ func TestDotLoopAssembly(t *testing.T) {
 		target                   string
 		rows, regs, lane, unroll int
 		unit                     string
-	}{{"avx2", 6, 2, 8, dotUnroll, "ymm"}, {"avx512", 8, 2, 16, dotUnroll, "zmm"}, {"avx512", 4, 4, 16, dotUnroll, "zmm"}, {"avx512", 14, 2, 16, 1, "zmm"}} {
+	}{{"avx2", 6, 2, 8, dotUnroll, "ymm"}, {"avx512", 8, 2, 16, dotUnroll, "zmm"}, {"avx512", 4, 4, 16, dotUnroll, "zmm"},
+		{"avx512", 6, 4, 16, dotUnroll, "zmm"}, {"avx512", 8, 3, 16, dotUnroll, "zmm"}, {"avx512", 14, 2, 16, 1, "zmm"}} {
 		target, err := TargetNamed(c.target)
 		require.NoError(t, err)
 		e := emitText(t, target, strings.NewReplacer("ROWS", strconv.Itoa(c.rows), "REGS", strconv.Itoa(c.regs), "LANES", strconv.Itoa(c.lane)).Replace(`

@@ -23,8 +23,7 @@ type Target struct {
 	Narrow  bool   // has masked loads and stores of elements of one and two bytes, and scatters
 	Ternary bool   // has bit operations of three operands
 	GPU     bool   // the lanes of a vector are the threads of a warp, and the code is PTX
-	// Accumulators are how many a micro-kernel has at most: x86_regcallcc hands over sixteen vectors, and where there
-	// are no more registers its operands need some.
+	// Accumulators are how many a micro-kernel has at most: its operands need some registers, too.
 	Accumulators int
 	needs        []cpuid.FeatureID
 }
@@ -32,7 +31,7 @@ type Target struct {
 // targets are the known levels of x86-64, best first, and GPUs.
 var targets = []*Target{
 	{
-		Name: "avx512", Machine: schedule.AVX512, CPU: "x86-64-v4", Attrs: "-prefer-256-bit", Vector: 64, Narrow: true, Ternary: true, Accumulators: 16,
+		Name: "avx512", Machine: schedule.AVX512, CPU: "x86-64-v4", Attrs: "-prefer-256-bit", Vector: 64, Narrow: true, Ternary: true, Accumulators: 24,
 		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512CD, cpuid.AVX512DQ, cpuid.AVX512VL},
 	},
 	{

@@ -159,7 +159,8 @@ func (c *chooser) groupOf(ps [][]*loop.Store, same axisClasses, first []*loop.St
 	if g.loops { // and what sums over rows is fetched and stored for each block
 		most = max(most/2, leastBlocks)
 	}
-	tile := best(c.m.Rows, row.Max, maxOf(widest(shapeOf(dotIn(first)).cols))).Rows
+	shape := shapeOf(dotIn(first))
+	tile := c.m.best(c.m.Rows, row.Max, maxOf(widest(shape.cols)), sizeOf(shape.over)).Rows
 	count := min(max(leastBlocks, 2*saved/points/max(c.m.L2, 1)), most)
 	g.rows = multiple((row.Max+count-1)/count, tile)
 	if row.Max <= g.rows {

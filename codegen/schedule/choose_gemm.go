@@ -102,7 +102,7 @@ func (c *chooser) product(stores []*loop.Store, d *loop.Value) *product {
 	if p.row != nil && p.row == c.inBlock { // the next block has rows of its own
 		rows = slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return p.row.Max%r.Rows != 0 })
 	}
-	p.tile = best(rows, p.rows(), p.cols())
+	p.tile = c.m.best(rows, p.rows(), p.cols(), min(sizeOf(p.shape.over), c.m.Block))
 	p.tile.Rows = min(p.tile.Rows, p.rows())
 	p.tile.Cols = min(p.tile.Cols, multiple(p.cols(), c.m.Lanes))
 	if p.far = p.rows() <= p.tile.Rows && p.cols()*sizeOf(p.shape.over)*d.Elem.Size() > nearby && farApart(d.Args[1], p.col, p.shape.last()); p.far { // it is not packed
@@ -144,11 +144,12 @@ func (c *chooser) transposes(p *product) bool {
 // multiple is the least multiple of n that is no less than x.
 func multiple(x, n int) int { return (x + n - 1) / n * n }
 
-// best is the row that takes the least time for m × n results.
-func best(rows []Row, m, n int) Row {
+// best is the one of a list of rows that takes the least time for rows × cols results of some summands.
+func (m *Machine) best(list []Row, rows, cols, summands int) Row {
 	best, least := Row{}, 0.0
-	for _, r := range rows {
-		time := float64(multiple(m, r.Rows)*multiple(n, r.Cols)) / r.Speed
+	for _, r := range list {
+		turns := max(summands, 1) + max(r.Rows*r.Cols/m.Lanes-m.Handed, 0)
+		time := float64(multiple(rows, r.Rows)*multiple(cols, r.Cols)*turns) / r.Speed
 		if least == 0 || time < least {
 			best, least = r, time
 		}
@@ -205,19 +206,22 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	return true
 }
 
-// aliases reports whether the rows of a are about a multiple of 2 KB apart and read often:
-// then their lines compete for few sets of L1, which costs a third of the speed
-// wherever the buffer happens to lie badly, and a copy with padded rows pays.
+// aliases reports whether the rows of a are about a multiple of 2 KB apart, more of them than the machine bears, and read often:
+// then their lines compete for few sets of L1, and a copy with padded rows pays.
 func (c *chooser) aliases(a *loop.Value, p *product) bool {
 	if p.row == nil || p.rows() < c.m.PackRows || p.cols() < 8*p.tile.Cols {
 		return false
 	}
 	_, terms := affine(address(newIndices(), a.Buf, a.Args))
-	k := p.shape.over[len(p.shape.over)-1]
+	k := p.shape.last()
 	step := max(terms[p.row.Name], terms[k.Name])
 	const line = 64
 	step *= a.Elem.Size()
-	return step > 1024 && (step+line/2)%2048 <= line
+	same := p.tile.Rows // rows in a set
+	if (step+line/2)%4096 > line {
+		same = (same + 1) / 2
+	}
+	return step > 1024 && (step+line/2)%2048 <= line && same > c.m.SameSet
 }
 
 // isSimple reports whether a row can read v in place.

@@ -25,6 +25,7 @@ type group struct {
 	outside []*loop.Value // what does not depend on axes and must not be made again for each register
 	ready   []*loop.Value // registers over axes that exist before the group: products, carries
 	cost    int           // operations of one register
+	squares bool          // some loads are of as many registers as lanes at once, which are transposed
 	stores  int
 }
 
@@ -34,7 +35,7 @@ func (e *emitter) tryGroup(list []loop.Stmt, at int) int {
 	if g == nil {
 		return 0
 	}
-	roll := g.cost*points(g.axes) > rollAbove && !e.t.GPU // what a loop indexes a GPU has in memory
+	roll := g.cost*points(g.axes) > rollAbove && !g.squares && !e.t.GPU // what a loop indexes a GPU has in memory
 	if !roll && g.stores == 1 {
 		return 0
 	}
@@ -264,6 +265,7 @@ func (c *groupCheck) value(v *loop.Value) bool {
 		c.g.outside = append(c.g.outside, v)
 		return true
 	}
+	c.g.squares = c.g.squares || c.e.transposes(v)
 	if varies && v.Elem != loop.I64 { // places are parts of addresses
 		c.g.cost += int(math.Ceil(v.Op.Info().Cost))
 	}

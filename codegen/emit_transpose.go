@@ -9,17 +9,51 @@ import (
 	"mdlc/ir/loop"
 )
 
+// transposed is the register axis of load v along which elements lie side by side while its lanes lie as far from each other as rows: far. There
+// are as many registers at least as lanes, and all of them are read or none. nil where there is no such axis.
+func (e *emitter) transposed(v *loop.Value, p place) (a *loop.Axis, far int) {
+	n := e.lanes(v)
+	far, ok := e.lanesApart(p)
+	if !ok || n < 4 || n > 16 || v.Elem.Size() > 4 {
+		return nil, 0
+	}
+	a = e.sideBySide(v.Axes, v.Buf, v.Args)
+	if a == nil || a.Max < n || v.Guard != nil && loop.Has(v.Guard.Axes, a) {
+		return nil, 0
+	}
+	return a, far
+}
+
+// transposes reports the same of a load whose registers nobody enumerates yet.
+func (e *emitter) transposes(v *loop.Value) bool {
+	if v.Op != loop.Load || e.t.GPU {
+		return false
+	}
+	var axes []*loop.Axis
+	for _, a := range v.Axes {
+		if hasRegisters(a) && !e.fixed[a] {
+			axes = append(axes, a)
+		}
+	}
+	defer e.rebind(axes...)()
+	for _, a := range axes {
+		e.bind[a] = binding{}
+	}
+	if e.unbound(v) {
+		return false
+	}
+	_, lane := e.splitLane(e.offset(v.Buf, v.Args))
+	a, _ := e.transposed(v, place{lane: lane})
+	return a != nil
+}
+
 // loadTransposed loads v, whose lanes lie as far from each other as rows, together with those of its registers that lie side
 // by side in a row, and remembers these: as many rows as lanes, which are transposed in registers. A gather takes a
 // cycle and more for each lane, the shuffles of a transposition half a cycle. nil where there are too few registers.
 func (e *emitter) loadTransposed(v *loop.Value, p place, cond value.Value) value.Value {
 	n, size := e.lanes(v), v.Elem.Size()
-	far, ok := e.lanesApart(p)
-	if !ok || n < 4 || n > 16 || size > 4 {
-		return nil
-	}
-	a := e.sideBySide(v.Axes, v.Buf, v.Args)
-	if a == nil || e.bind[a].v != nil || v.Guard != nil && loop.Has(e.uses.freeAxes(v.Guard), a) {
+	a, far := e.transposed(v, p)
+	if a == nil || e.bind[a].v != nil {
 		return nil
 	}
 	at := e.bind[a].n

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -40,6 +41,43 @@ func TestTransposedWeights(t *testing.T) {
 		}
 		for i, m := range runners(t, target, kernels...) {
 			checkAgainst(t, equations[i], m, 100)
+		}
+	})
+}
+
+// TestTransposedLoads: what has lanes that lie apart and registers that lie side by side is loaded by rows, the rest lane by lane.
+func TestTransposedLoads(t *testing.T) {
+	cases := []struct {
+		name, load string
+		gathers    bool
+	}{
+		{"transposed", "X[j,i]", false},
+		{"rows that are guarded away", "X[j,i; j < 41]", false},
+		{"all guarded away together", "X[j,i; p > 1]", false},
+		{"integers", "f32(U[j,i])", false},
+		{"a guard along the registers", "X[j,i; i < 29]", true},
+		{"registers that lie apart", "X[j,i*2 % 32]", true},
+		{"halves", "f32(H[j,i])", false},
+		{"lanes side by side", "X[i,j]", false},
+	}
+	eachLevel(t, func(t *testing.T, target *Target) {
+		n := strconv.Itoa(target.Lanes())
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				k := parseKernel(t, strings.NewReplacer("N", n, "P", strconv.Itoa(48/target.Lanes()), "Q", strconv.Itoa(32/target.Lanes()), "LOAD", c.load).Replace(`
+kernel turned(in X: f32[48,48], in U: u32[48,48], in H: f16[48,48], out Y: f32[32,48]) guarded {
+  axis p: P par, l: N lane, j: 48 = p*N + l, q: Q loop, r: N reg, i: 32 = q*N + r
+  for q { Y[i,j] = LOAD * 2.0 }
+}`))
+				text := ""
+				e, err := Emit(k, target)
+				require.NoError(t, err)
+				for _, f := range e.funcs {
+					text += f.text
+				}
+				require.Equal(t, c.gathers, strings.Contains(text, "masked.gather"), text)
+				checkKernel(t, load(t, target, k)[0])
+			})
 		}
 	})
 }

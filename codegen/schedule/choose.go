@@ -215,8 +215,8 @@ func (c *chooser) nest(stores []*loop.Store) *nest {
 			n.reduced = append(n.reduced, a)
 		}
 	}
-	if len(reduced) == 0 && n.lane != nil && n.lane.Max > 4*c.m.Lanes { // fewer are one block
-		n.transpose()
+	if len(reduced) == 0 && n.lane != nil {
+		c.transpose(n)
 	}
 	return n
 }

@@ -11,31 +11,54 @@ import (
 // time, these lines are in cache until their last element is used:
 //
 //	for j0 in 0..n/8 { for i { Y[i,j] = X[j,i] } }    j = j0*8 + j1, j1: 8 lane
+//
+// On a CPU a block has as many elements along the other axis too, if there are: they are registers, and the emitter loads
+// such a square by its rows and turns it (i = i0*8 + i1, i1: 8 reg).
 
-// isTransposed reports whether a load of the stores is far apart along lane, and side by side
-// along another axis of free.
-func isTransposed(stores []*loop.Store, lane *loop.Axis, free []*loop.Axis) bool {
+// alongTransposed is the axis of free along which loads of the stores are side by side that are far apart along lane; nil
+// where there is none. square reports whether all of them are of elements of four bytes at most.
+func alongTransposed(stores []*loop.Store, lane *loop.Axis, free []*loop.Axis) (along *loop.Axis, square bool) {
 	x := newIndices()
-	found := false
+	square = true
 	walk(roots(stores), func(v *loop.Value) {
-		if v.Op != loop.Load || found {
+		if v.Op != loop.Load {
 			return
 		}
 		_, terms := affine(address(x, v.Buf, v.Args))
 		if s := terms[lane.Name]; s == 0 || s == 1 {
 			return
 		}
-		found = slices.ContainsFunc(free, func(a *loop.Axis) bool { return a != lane && terms[a.Name] == 1 })
+		for _, a := range free {
+			if a != lane && terms[a.Name] == 1 {
+				square = square && v.Elem.Size() <= 4 && (along == nil || along == a)
+				along = a
+				return
+			}
+		}
 	})
-	return found
+	return along, square
 }
 
-// transpose puts the lane axis of a transpose first.
-func (n *nest) transpose() {
-	if !loop.Has(n.free, n.lane) || !isTransposed(n.stores, n.lane, n.free) {
+// transpose puts the lane axis of a transpose first, and leaves squares open where there are some.
+func (c *chooser) transpose(n *nest) {
+	if !loop.Has(n.free, n.lane) {
+		return
+	}
+	along, square := alongTransposed(n.stores, n.lane, n.free)
+	square = square && c.m.Processors == 0 && c.inBlock == nil && min(maxOf(along), n.lane.Max) >= c.m.Lanes && along.Bind == loop.Open
+	if along == nil || !square && n.lane.Max <= 4*c.m.Lanes { // fewer are one block
 		return
 	}
 	n.transposed = true
 	at := slices.Index(n.free, n.lane)
 	n.free = slices.Insert(slices.Delete(n.free, at, at+1), 0, n.lane)
+	if !square {
+		return
+	}
+	at = slices.Index(n.free, along)
+	if n.free = slices.Delete(n.free, at, at+1); along.Max > c.m.Lanes {
+		c.do(Cut, along.Name, c.m.Lanes, "")
+		outer, _ := piecesNamed(c.k, along)
+		n.free = slices.Insert(n.free, at, outer)
+	}
 }

@@ -95,7 +95,7 @@ func emit(k *loop.Kernel, t *Target, made *parallel.Memo[sharedFunction]) (out *
 	if t.GPU {
 		k = schedule.Expand(k) // what is a call elsewhere
 	}
-	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, made: made, callees: map[string]*ir.Func{}}
+	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, followed: map[*loop.Buffer]*loop.Axis{}, made: made, callees: map[string]*ir.Func{}}
 	e.streamed = streamedBuffers(k)
 	out = &Emitted{Name: k.Name}
 	offsets := map[*loop.Buffer]int{}
@@ -198,6 +198,7 @@ type emitter struct {
 	places   map[*loop.Buffer]value.Value // of buffers that are no parameters
 	streamed map[*loop.Buffer]bool        // written past the caches
 	ahead    map[*loop.For][]ahead        // fetched in a loop for the next row
+	followed map[*loop.Buffer]*loop.Axis  // fetched in products: what follows, a share in each turn of the loop over the axis
 	made     *parallel.Memo[sharedFunction]
 	callees  map[string]*ir.Func // shared functions that it calls, by name
 	written  []function          // those that no phase before has

@@ -24,6 +24,8 @@ type micro struct {
 	sides [2]microSide
 	pairs [][2]int // of each accumulator: which register of either side, ascending
 	order []int    // of each of them: which coordinate of the product it is
+
+	fetched *index.Expr // where it begins to fetch what follows on the second side; nil: it does not
 }
 
 // microSide is an operand of a micro-kernel: registers at fixed distances, all of which step.
@@ -79,6 +81,7 @@ func (e *emitter) microOf(v *loop.Value, axes []*loop.Axis) *micro {
 	if n, ok := m.turns[0].Const(); ok && n < microTurns && len(m.turns) == 1 {
 		return nil
 	}
+	m.fetched = e.following(m)
 	return m
 }
 
@@ -272,6 +275,9 @@ func (m *micro) name() string {
 		} else {
 			fmt.Fprintf(&b, ".s%d", s.step[len(s.step)-1])
 		}
+	}
+	if m.fetched != nil {
+		b.WriteString(".f")
 	}
 	b.WriteString("_")
 	for _, p := range m.pairs {

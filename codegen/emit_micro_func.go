@@ -41,6 +41,9 @@ func (e *emitter) call(m *micro, acc []value.Value) []value.Value {
 			args = append(args, llir.Int(types.I64, int64(n)))
 		}
 	}
+	if m.fetched != nil {
+		args = append(args, e.pointer(m.sides[1].buf, m.fetched))
+	}
 	t := llir.Vec(m.lanes, types.Float)
 	handed, stored := m.handed()
 	var memory value.Value
@@ -99,13 +102,18 @@ func (e *emitter) microFunc(m *micro, name string) sharedFunction {
 		}
 		walks[i] = w
 	}
+	var fetched, memory value.Value
+	attrs := []ir.FuncAttribute{enum.FuncAttrArgMemOnly}
+	if m.fetched != nil {
+		fetched = param(llir.Ptr)
+		attrs[0] = enum.FuncAttrInaccessibleMemOrArgMemOnly // a fetch is taken for an access of something else
+	}
 	t := llir.Vec(m.lanes, types.Float)
 	handed, stored := m.handed()
-	attrs := []ir.FuncAttribute{enum.FuncAttrArgMemOnly}
-	var memory value.Value
-	if len(stored) > 0 {
+	switch {
+	case len(stored) > 0:
 		memory = param(llir.Ptr)
-	} else {
+	case m.fetched == nil:
 		attrs = append(attrs, enum.FuncAttrReadOnly)
 	}
 	var acc []value.Value
@@ -118,7 +126,10 @@ func (e *emitter) microFunc(m *micro, name string) sharedFunction {
 	for i := range stored {
 		acc = append(acc, in.b.Load(t, in.element(t, memory, i), 4*m.lanes))
 	}
-	at := [2]value.Value{walks[0].begin(in), walks[1].begin(in)}
+	at := []value.Value{walks[0].begin(in), walks[1].begin(in)}
+	if fetched != nil {
+		at = append(at, fetched)
+	}
 	acc = in.nest(m, walks, turns, at, acc)
 	var sums value.Value = constant.NewUndef(result)
 	for i := range handed {
@@ -131,8 +142,8 @@ func (e *emitter) microFunc(m *micro, name string) sharedFunction {
 	return sharedFunction{f, in.function(f)}
 }
 
-// nest emits the loops of m over turns, from where the sides are at.
-func (e *emitter) nest(m *micro, walks [2]*microWalk, turns []value.Value, at [2]value.Value, acc []value.Value) []value.Value {
+// nest emits the loops of m over turns, from where the sides are at, and what is fetched.
+func (e *emitter) nest(m *micro, walks [2]*microWalk, turns []value.Value, at []value.Value, acc []value.Value) []value.Value {
 	level := len(m.turns) - len(turns)
 	s := span{lo: llir.Int(types.I64, 0), hi: turns[0], step: 1}
 	if len(turns) == 1 {
@@ -141,20 +152,24 @@ func (e *emitter) nest(m *micro, walks [2]*microWalk, turns []value.Value, at [2
 			s.step, s.some, s.whole = n, true, true
 		}
 	}
-	acc = e.loop(s, append(acc, at[:]...), func(_ binding, now []value.Value) []value.Value {
-		now, at := now[:len(m.pairs)], [2]value.Value(now[len(m.pairs):])
+	acc = e.loop(s, append(acc, at...), func(turn binding, now []value.Value) []value.Value {
+		now, at := now[:len(m.pairs)], now[len(m.pairs):]
 		if len(turns) > 1 {
 			now = e.nest(m, walks, turns[1:], at, now)
 		} else {
 			now = e.multiply(m, walks, at, now)
 		}
-		return append(now, walks[0].next(e, at[0], level), walks[1].next(e, at[1], level))
+		now = append(now, walks[0].next(e, at[0], level), walks[1].next(e, at[1], level))
+		if len(at) > len(walks) {
+			now = append(now, e.fetchFollowing(at[len(walks)], turn.off))
+		}
+		return now
 	})
 	return acc[:len(m.pairs)]
 }
 
 // multiply is one turn of the innermost loop. Each register is loaded where it is needed first, or more of them would be alive than a machine has.
-func (e *emitter) multiply(m *micro, walks [2]*microWalk, at [2]value.Value, acc []value.Value) []value.Value {
+func (e *emitter) multiply(m *micro, walks [2]*microWalk, at, acc []value.Value) []value.Value {
 	var regs [2][]value.Value
 	for i, w := range walks {
 		regs[i] = make([]value.Value, len(w.offset))

@@ -1,7 +1,12 @@
 package codegen
 
 import (
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+
+	"mdlc/codegen/llir"
 	"mdlc/codegen/schedule"
+	"mdlc/ir/index"
 	"mdlc/ir/loop"
 )
 
@@ -18,11 +23,15 @@ type ahead struct {
 // fetches: there the memory has time.
 func (e *emitter) planAhead(f *loop.For) {
 	for _, o := range e.k.Opts {
-		if o.Kind != schedule.Prefetch || o.Word != f.Axis.Name {
+		if o.Word != f.Axis.Name || o.Kind != schedule.Prefetch && o.Kind != schedule.Follow {
 			continue
 		}
 		load := e.loadOf(f.Body, o.Axis)
 		if load == nil {
+			continue
+		}
+		if o.Kind == schedule.Follow {
+			e.followed[load.Buf] = f.Axis
 			continue
 		}
 		for _, s := range schedule.DearestSweep(f.Body) {
@@ -52,10 +61,38 @@ func (e *emitter) fetchAhead(f *loop.For) {
 		at := 0
 		e.each(a.load.Axes, func() {
 			if at%cacheLine < step {
-				e.b.Prefetch(e.place(a.load.Buf, a.load.Args).base)
+				e.b.Prefetch(e.place(a.load.Buf, a.load.Args).base, llir.AllCaches)
 			}
 			at += step
 		})
 		e.bind[a.row] = old
 	}
+}
+
+// fetchedTurn is the bytes that a micro-kernel fetches for each turn of its loop: a line in as many turns as are unrolled.
+const fetchedTurn = cacheLine / dotUnroll
+
+// following is where, in the panels that m reads, the share lies that this row of tiles fetches of the block that follows the present one; nil
+// where it fetches none. Rows after those that have a share each fetch the last one's again.
+func (e *emitter) following(m *micro) *index.Expr {
+	s := &m.sides[1]
+	row := e.followed[s.buf]
+	if row == nil || len(m.turns) > 1 || s.steps(m.lanes) {
+		return nil
+	}
+	if _, ok := e.bind[row]; !ok {
+		return nil
+	}
+	size := s.buf.Elem.Size()
+	shares := max(s.step[0]*size/fetchedTurn, 1)
+	share := index.Prod(index.Least(e.axisIndex(row), index.C(shares-1)), index.C(fetchedTurn/size))
+	return index.Sum(s.start, index.Prod(m.turns[0], index.Sum(index.C(s.step[0]), share)))
+}
+
+// fetchFollowing fetches a line at the first of the turns that are one of the machine's loop, and returns the place of the next turn.
+func (e *emitter) fetchFollowing(at value.Value, turn int) value.Value {
+	if turn == 0 {
+		e.b.Prefetch(at, llir.L2Caches)
+	}
+	return e.element(types.I8, at, fetchedTurn)
 }

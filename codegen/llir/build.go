@@ -195,11 +195,20 @@ func (b *Builder) StoreStream(v, p value.Value, align int) {
 	b.Block.Insts = append(b.Block.Insts, in)
 }
 
+// Caches are those into which a line is fetched.
+type Caches int64
+
+// L2Caches are all but the first.
+const (
+	L2Caches  Caches = 2
+	AllCaches Caches = 3
+)
+
 // Prefetch asks for the cache line at p, which need not be mapped.
-func (b *Builder) Prefetch(p value.Value) {
+func (b *Builder) Prefetch(p value.Value, to Caches) {
 	c := func(k int64) value.Value { return Int(types.I32, k) }
-	const read, everyCache, data = 0, 3, 1
-	b.Intrinsic("prefetch", []types.Type{Ptr}, types.Void, p, c(read), c(everyCache), c(data))
+	const read, data = 0, 1
+	b.Intrinsic("prefetch", []types.Type{Ptr}, types.Void, p, c(read), c(int64(to)), c(data))
 }
 
 // StreamFence lets what was stored past the caches be seen before what follows.

@@ -269,11 +269,12 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		colBlocks = colTiles
 	}
 	blocks := c.kBlocks(p)
+	var sums []string
 	for _, a := range c.outside(p, len(blocks) > 0) {
 		c.do(Bind, a.Name, 0, "loop")
-		outer = append(outer, a.Name)
+		sums = append(sums, a.Name)
 	}
-	outer = append(outer, blocks...)
+	sums = append(sums, blocks...)
 	var colLoops, rowLoops []string
 	if p.col != nil {
 		col, loops := c.tiles(p.col, p.tile.Cols, colTiles, colBlocks, p.fragments() && everywhere(p.col))
@@ -302,11 +303,15 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 			}
 		}
 	}
-	if len(blocks) == 0 && updates(stores, p) && contracted*p.cols()*d.Elem.Size() <= c.m.L2/2 {
-		outer = slices.Concat(outer, rowLoops, colLoops)
-	} else {
-		outer = slices.Concat(outer, colLoops, rowLoops)
+	switch panels := d.Args[1]; {
+	case len(blocks) == 0 && updates(stores, p) && contracted*p.cols()*d.Elem.Size() <= c.m.L2/2:
+		outer = slices.Concat(outer, sums, rowLoops, colLoops)
+	case len(blocks) > 0 && isPacked(panels): // which are read from end to end then
+		outer = slices.Concat(outer, colLoops, sums, rowLoops)
+	default:
+		outer = slices.Concat(outer, sums, colLoops, rowLoops)
 	}
+	c.follows(d.Args[1], rowLoops)
 	for i, name := range outer {
 		c.do(Order, name, i, "")
 	}

@@ -29,3 +29,11 @@ func (c *chooser) prefetches(n *nest) {
 		}
 	})
 }
+
+// follows proposes to fetch, while rows of a product pass over a block of a column panel, what follows in the packed operand, where it is more
+// than L2 holds: the block is read from L1 or L2 until the last row has passed, and the next one would be waited for.
+func (c *chooser) follows(panels *loop.Value, rowLoops []string) {
+	if isPacked(panels) && len(rowLoops) == 1 && bytesOf(panels.Buf) > c.m.L2 {
+		c.do(Follow, panels.Buf.Name, 0, rowLoops[0])
+	}
+}

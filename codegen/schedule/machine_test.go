@@ -185,6 +185,30 @@ func TestPrefetchedBits(t *testing.T) {
 	}
 }
 
+// TestFollowedBits: a product that fetches what follows in a packed operand, which is more than the second cache holds, reads it from end to end,
+// in blocks of summands inside the loop over panels, and computes the same.
+func TestFollowedBits(t *testing.T) {
+	target, m := host(t)
+	for l2, want := range map[int]bool{10000: true, m.L2: false} {
+		machine := *m
+		machine.Block, machine.L2 = 64, l2
+		ks, err := loop.Parse("mm", `kernel mm(in X: f32[71,150], in W: f32[150,230], out Y: f32[71,230]) {
+  axis i: 71, j: 230, k: 150
+  Y[i,j] = dot[k](X[i,k], W[k,j])
+}`)
+		require.NoError(t, err)
+		steps, err := schedule.Run(ks[0], &machine)
+		require.NoError(t, err)
+		k := steps[len(steps)-1].Kernel
+		require.Contains(t, k.String(), "Order j0, Order k0 1, Order i0 2")
+		require.Equal(t, want, strings.Contains(k.String(), "Follow pack i0"))
+		e, err := codegen.Emit(k, target)
+		require.NoError(t, err)
+		require.Equal(t, want, strings.Contains(codegen.ModuleText([]*codegen.Emitted{e}, target), "call void @llvm.prefetch"))
+		equalsEvaluator(t, schedule.Expand(ks[0]), compile(t, target, k)[0])
+	}
+}
+
 // machineBits compares the compiled goldens with the typed evaluator and counts their streamed outputs.
 func machineBits(t *testing.T, target *codegen.Target, m *schedule.Machine) (streamed int) {
 	files, err := filepath.Glob("../../testdata/schedule/*.kir")

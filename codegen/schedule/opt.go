@@ -34,6 +34,7 @@ const (
 	Via      = "Via"      // Via z: the results of product z wait in shared memory for what is computed of them
 	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches
 	Prefetch = "Prefetch" // Prefetch X i: the dearest sweep in the loop over i fetches X where the next i reads it
+	Follow   = "Follow"   // Follow X i: the product in the loop over i fetches what follows in X on what it reads, a share in each turn
 	Mma      = "Mma"      // Mma z: the instruction row of a dot
 )
 

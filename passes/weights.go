@@ -63,7 +63,7 @@ type weights struct {
 	stored map[*ir.Node]*storedWeight // of the parameters, old ones, that hold a weight
 }
 
-// summed is the axis of a weight that products sum over; loops slice the weight along the axes before first.
+// summed is the axis of a weight that products sum over; loops slice the weight along axes before first.
 type summed struct{ first, dim int }
 
 // storedWeight is a weight as numbers of another type; with scales, one for each block along the summed axis. Blocks come first
@@ -204,7 +204,7 @@ func (s summed) blocks(dims []ir.Dim) []ir.Dim {
 }
 
 // summedAxis is the axis of x, a value of g, over which products sum that read it, also in loops; not ok where none
-// does, or they differ, or a loop carries x on.
+// does, or they differ, or a loop carries x on or slices that axis.
 func summedAxis(g *ir.Graph, x *ir.Node) (at summed, ok bool) {
 	dims := make([]int, len(x.Type.Dims))
 	for d := range dims {
@@ -212,7 +212,7 @@ func summedAxis(g *ir.Graph, x *ir.Node) (at summed, ok bool) {
 	}
 	s := &summing{}
 	s.uses(g, x, dims, 0)
-	return s.at, s.found && !s.mixed
+	return s.at, s.found && !s.mixed && s.at.first <= s.at.dim
 }
 
 // summing collects the axes over which products sum.
@@ -221,13 +221,10 @@ type summing struct {
 	found, mixed bool
 }
 
-func (s *summing) note(at summed) {
-	s.mixed = s.mixed || s.found && s.at != at
-	s.at, s.found = at, true
-}
-
-// uses looks at what reads x, whose axes are these of the weight (-1: none), of which loops sliced the first.
+// uses looks at what reads x, whose axes are these of the weight (-1: none). It is the weight without the first axes, so many, which
+// loops sliced; -1: something was computed of it.
 func (s *summing) uses(g *ir.Graph, x *ir.Node, dims []int, sliced int) {
+	s.at.first = max(s.at.first, sliced)
 	for _, n := range g.Nodes() {
 		for i, a := range n.Args {
 			if a != x {
@@ -240,13 +237,17 @@ func (s *summing) uses(g *ir.Graph, x *ir.Node, dims []int, sliced int) {
 				case i < at.Carry:
 					s.mixed = true
 				case i < at.Carry+at.Xs:
-					s.uses(n.Regions[0], p, dims[1:], sliced+1)
+					first := sliced
+					if sliced >= 0 {
+						first++
+					}
+					s.uses(n.Regions[0], p, dims[1:], first)
 				default:
 					s.uses(n.Regions[0], p, dims, sliced)
 				}
 			case ir.IndexAttr:
 				if n.Op == ir.OpIndex && i == 0 {
-					s.uses(g, n, followed(at, dims), sliced)
+					s.uses(g, n, followed(at, dims), -1)
 				}
 			case ir.DotAttr:
 				labels, other := at.A, at.B
@@ -255,7 +256,8 @@ func (s *summing) uses(g *ir.Graph, x *ir.Node, dims []int, sliced int) {
 				}
 				for d := range dims {
 					if l := labels[d : d+1]; dims[d] >= 0 && strings.Contains(other, l) && !strings.Contains(at.Out, l) {
-						s.note(summed{sliced, dims[d]})
+						s.mixed = s.mixed || s.found && s.at.dim != dims[d]
+						s.at.dim, s.found = dims[d], true
 					}
 				}
 			}

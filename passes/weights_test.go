@@ -2,6 +2,7 @@ package passes
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,6 +79,76 @@ func TestWeights(t *testing.T) {
 			require.Less(t, furthest, 0.05)
 		})
 	}
+}
+
+// Weights that some products read whole and others in loops that slice them, or permuted, or that loops slice for
+// no product, have scales for all.
+func TestWeightsOfSeveralUses(t *testing.T) {
+	loops := func(w, body string) string {
+		return `
+  %10 = loop %1, ` + w + ` count(4) carry 1 xs 1 {
+    %0 = param value turn i32[]
+    %1 = param value x f32[64]
+    %2 = param value w f32[64, 64]
+    ` + body + `
+    %5 = tanh %4 : f32[64]
+    value %5
+  } : (f32[64])
+  %11 = get %10 0 : f32[64]
+`
+	}
+	product := `%4 = dot %1, %2 {a,ab->b} : f32[64]`
+	sum := `%3 = reduce %2 sum [0] : f32[64]
+    %4 = add %1, %3 : f32[64]`
+	whole := `  %2 = index %0 {(i0, i1) -> (2, i0, i1)} [64, 64] : f32[64, 64]
+  %3 = dot %1, %2 {a,ab->b} : f32[64]`
+	head := func(dims string) string {
+		return "graph several {\n  %0 = param state w f32[" + dims + "]\n  %1 = param flag x f32[64]\n"
+	}
+	for name, c := range map[string]struct {
+		text string
+		dim  int // that products sum over; -1: nothing is stored
+	}{
+		"whole and sliced":             {head("4, 64, 64") + whole + loops("%0", product) + "  report y %3\n  report z %11\n}", 1},
+		"whole and sliced for no sum":  {head("4, 64, 64") + whole + loops("%0", sum) + "  report y %3\n  report z %11\n}", 1},
+		"a sum over what loops slice":  {head("64, 64, 64") + "  %3 = dot %1, %0 {a,abc->bc} : f32[64, 64]" + strings.Replace(loops("%0", sum), "count(4)", "count(64)", 1) + "  report y %3\n  report z %11\n}", -1},
+		"permuted and sliced":          {head("64, 4, 64") + "  %2 = index %0 {(i0, i1, i2) -> (i1, i0, i2)} [4, 64, 64] : f32[4, 64, 64]" + loops("%2", product) + "  report y %11\n}", 0},
+		"permuted, sliced, and sliced": {head("4, 64, 64") + "  %2 = index %0 {(i0, i1, i2) -> (i0, i2, i1)} [4, 64, 64] : f32[4, 64, 64]" + loops("%2", product) + strings.NewReplacer("%10", "%20", "%11", "%21").Replace(loops("%0", sum)) + "  report y %11\n  report z %21\n}", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, err := ir.ParseGraph(c.text)
+			require.NoError(t, err)
+			got, err := Weights(loop.I8)(g)
+			require.NoError(t, err)
+			require.NoError(t, ir.Verify(got))
+			require.Equal(t, c.dim < 0, got == g)
+			requireNear(t, runRounded(t, g, c.dim), runRounded(t, got, -1), 1e-5, "rounded weights")
+		})
+	}
+}
+
+// runRounded runs g, with w rounded in blocks along axis d, if that is one.
+func runRounded(t *testing.T, g *ir.Graph, d int) []*ir.Tensor {
+	e := ir.Evaluator{Params: func(_ ir.ParamKind, name string) *ir.Tensor {
+		for _, p := range g.Params {
+			if a := p.Attr.(ir.ParamAttr); a.Name == name {
+				x := randomTensor(a.Type, name, nil)
+				if name == "w" {
+					for i := range x.F { // blocks differ
+						x.F[i] *= 0.1 + float64(i/97%13)
+					}
+					if d >= 0 {
+						roundWeights(x, d, loop.I8)
+					}
+				}
+				return x
+			}
+		}
+		return nil
+	}}
+	out, err := e.Run(g)
+	require.NoError(t, err)
+	return out
 }
 
 // roundWeights rounds x, whose axis d products sum over, as stored in elem.

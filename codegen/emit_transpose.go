@@ -58,7 +58,7 @@ func (e *emitter) loadTransposed(v *loop.Value, p place, cond value.Value) value
 	}
 	at := e.bind[a].n
 	from := at / n * n
-	if from+n > a.Max {
+	if from+n > a.Max || !e.areNeighbours(a, from, n, v.Buf, v.Args) {
 		return nil
 	}
 	defer e.rebind(a)()

@@ -12,7 +12,8 @@ import (
 // wideBytes are those of the widest access of a thread.
 const wideBytes = 16
 
-// sideBySide is the register axis along which an access goes from element to element, or nil.
+// sideBySide is the register axis along which an access starts to go from element to element, or nil: areNeighbours tells
+// how far.
 func (e *emitter) sideBySide(axes []*loop.Axis, buf *loop.Buffer, at []*loop.Value) *loop.Axis {
 	for _, a := range axes {
 		if a.Bind != loop.Reg || a.Max < 2 {
@@ -31,6 +32,23 @@ func (e *emitter) sideBySide(axes []*loop.Axis, buf *loop.Buffer, at []*loop.Val
 	return nil
 }
 
+// areNeighbours reports whether an access goes from element to element at n registers of axis a: it may wrap among them, as
+// k%4 does.
+func (e *emitter) areNeighbours(a *loop.Axis, from, n int, buf *loop.Buffer, at []*loop.Value) bool {
+	defer e.rebind(a)()
+	offset := func(i int) *index.Expr {
+		e.bind[a] = binding{off: from + i, n: from + i}
+		return e.offset(buf, at)
+	}
+	first := offset(0)
+	for i := 1; i < n; i++ {
+		if !index.Sub(offset(i), first).SimplifyIn(e.boundOf).IsConst(i) {
+			return false
+		}
+	}
+	return true
+}
+
 // loadWide loads v for a GPU together with those of its registers that lie beside it and on a multiple of their size, and
 // remembers these; nil where there are none.
 func (e *emitter) loadWide(v *loop.Value) value.Value {
@@ -43,7 +61,8 @@ func (e *emitter) loadWide(v *loop.Value) value.Value {
 	for n := wideBytes / size; n > 1; n /= 2 {
 		from := at / n * n
 		e.bind[a] = binding{off: from, n: from}
-		if from+n > a.Max || bufferBytes(v.Buf)%(n*size) != 0 || !index.Rem(e.offset(v.Buf, v.Args), index.C(n)).SimplifyIn(e.boundOf).IsConst(0) {
+		if from+n > a.Max || bufferBytes(v.Buf)%(n*size) != 0 || !index.Rem(e.offset(v.Buf, v.Args), index.C(n)).SimplifyIn(e.boundOf).IsConst(0) ||
+			!e.areNeighbours(a, from, n, v.Buf, v.Args) {
 			continue
 		}
 		cond, _ := e.guard(v.Guard)

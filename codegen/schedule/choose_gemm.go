@@ -105,7 +105,7 @@ func (c *chooser) product(stores []*loop.Store, d *loop.Value) *product {
 	p.tile = c.m.best(rows, p.rows(), p.cols(), min(sizeOf(p.shape.over), c.m.Block))
 	p.tile.Rows = min(p.tile.Rows, p.rows())
 	p.tile.Cols = min(p.tile.Cols, multiple(p.cols(), c.m.Lanes))
-	if p.far = p.rows() <= p.tile.Rows && p.cols()*sizeOf(p.shape.over)*d.Elem.Size() > nearby && farApart(d.Args[1], p.col, p.shape.last()); p.far { // it is not packed
+	if p.far = sizeOf(p.shape.rows) <= p.tile.Rows && p.cols()*sizeOf(p.shape.over)*d.Elem.Size() > nearby && farApart(d.Args[1], p.col, p.shape.last()); p.far { // it is not packed
 		p.tile.Cols = min(p.tile.Cols, farRegisters*c.m.Lanes)
 		if c.transposes(p) {
 			p.tile.Cols = min(p.tile.Cols, c.m.Lanes)
@@ -172,7 +172,10 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		return c.splitGemv(p, stores)
 	}
 	for i, v := range d.Args {
-		if windowOf(v) != nil && !(i == 1 && p.panels()) {
+		if w := windowOf(v); w != nil && i == 1 && !p.panels() && p.col == w.standing(p.shape.cols) {
+			c.do(Pack, v.Name, 0, "standing")
+			return true
+		} else if w != nil && !(i == 1 && p.panels()) {
 			_, tiles := p.tiles()
 			c.do(Pack, v.Name, i*(tiles*p.tile.Cols-p.cols()), "window") // the second operand has lanes
 			return true

@@ -10,23 +10,74 @@ import (
 // contiguous, and rows should lie near each other in their operand. A convolution has several of each: batch and places on one
 // side, channels on the other.
 
+// longSum is how many summands are worth that lanes of their result lie apart: each is stored by itself then.
+const longSum = 64
+
 // lanesOf is the axis that lanes are along, nil where it does not matter: where the result is contiguous, unless few lie there
 // and another axis, which can be packed, fills them. So the taps of a convolution's weight are no lanes in its gradient: its
-// channels are.
+// channels are. Where the sum is long, places that fill no more than a register, or that a window with a stride moves along, are no lanes either.
 func (c *chooser) lanesOf(stores []*loop.Store, d *loop.Value) *loop.Axis {
 	unit := unitAxis(stores, d)
 	rounds := c.apart && c.m.Round > 0 // of blocks of rows, so these are no lanes
-	if unit == nil || rounds || unit.Max > c.m.Lanes/2 {
+	if unit == nil || rounds {
 		return unit
 	}
 	shape := shapeOf(d)
-	for i, axes := range [][]*loop.Axis{shape.cols, shape.rows} {
-		a := widest(axes)
-		if a != nil && a.Max >= c.m.Lanes && (len(axes) == 1 || fitsPanels(d.Args[1-i])) {
-			return a
+	few := unit.Max <= c.m.Lanes/2
+	if c.m.Processors == 0 && sizeOf(shape.over) >= longSum {
+		few = few || unit.Max <= c.m.Lanes || slidesFar(d.Args[0], unit) || slidesFar(d.Args[1], unit)
+	}
+	if !few {
+		return unit
+	}
+	for _, lanes := range []func(*loop.Value, []*loop.Axis) *loop.Axis{panelLanes, standingLanes} {
+		for i, axes := range [][]*loop.Axis{shape.cols, shape.rows} {
+			if a := lanes(d.Args[1-i], axes); a != nil && a.Max >= c.m.Lanes {
+				return a
+			}
 		}
 	}
 	return unit
+}
+
+// panelLanes is the widest of the axes that operand v alone has, if v can be packed in panels along it.
+func panelLanes(v *loop.Value, axes []*loop.Axis) *loop.Axis {
+	if len(axes) == 1 || fitsPanels(v) {
+		return widest(axes)
+	}
+	return nil
+}
+
+// standingLanes is the widest of the axes that operand v alone has and that do not slide, if v is a window, which can be packed along it, or
+// has been.
+func standingLanes(v *loop.Value, axes []*loop.Axis) *loop.Axis {
+	if w := windowOf(v); w != nil {
+		return w.standing(axes)
+	}
+	if !isPacked(v) {
+		return nil
+	}
+	_, terms := affine(address(newIndices(), v.Buf, v.Args))
+	for _, a := range axes {
+		if terms[a.Name] == 1 {
+			return a
+		}
+	}
+	return nil
+}
+
+// slidesFar reports whether what v reads moves by several places along a.
+func slidesFar(v *loop.Value, a *loop.Axis) bool {
+	far, x := false, newIndices()
+	walk([]*loop.Value{v}, func(v *loop.Value) {
+		if v.Op == loop.Load {
+			for _, i := range v.Args {
+				_, terms := affine(x.of(i))
+				far = far || terms[a.Name] > 1
+			}
+		}
+	})
+	return far
 }
 
 // widest is the axis with the most indices, the last of equals.

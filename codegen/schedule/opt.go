@@ -9,7 +9,7 @@ import (
 // The kinds of opts. Axis names an axis, a value or a buffer.
 const (
 	Split    = "Split"    // Split p: the sums over p have partials and a second phase
-	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v a n: in panels of n indices of a, one of its axes; Pack v window n: with its margin, rows n elements longer
+	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v a n: in panels of n indices of a, one of its axes; Pack v window n: with its margin, rows n elements longer; Pack v standing: with its margin, along columns that do not slide
 	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
 	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis
 	Chop     = "Chop"     // Chop z n: product z is the sum of products over n summands; word lanes: each lane adds up blocks of n
@@ -120,7 +120,13 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 		if w == nil {
 			return fmt.Errorf("%s is no window", o.Axis)
 		}
-		return packWindow(k, v, w, o.Arg)
+		return packWindow(k, v, w, o.Arg, nil)
+	case o.Word == "standing":
+		w, d := windowOf(v), dotOf(k, v)
+		if w == nil || d == nil || w.standing(shapeOf(d).cols) == nil {
+			return fmt.Errorf("%s is no window with columns", o.Axis)
+		}
+		return packWindow(k, v, w, 0, w.standing(shapeOf(d).cols))
 	case o.Arg == 0:
 		return packValue(k, v)
 	}

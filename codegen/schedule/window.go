@@ -158,6 +158,11 @@ func (w *window) slidesIn(e *index.Expr) bool {
 	return false
 }
 
+// standing is the widest of some axes that do not slide, or nil.
+func (w *window) standing(axes []*loop.Axis) *loop.Axis {
+	return widest(common(axes, w.axes))
+}
+
 // order sorts the sums by how far their neighbours lie apart in memory, signs such that memory ascends.
 func (w *window) order() {
 	_, address := affine(address(w.x, w.load.Buf, w.load.Args))
@@ -256,8 +261,8 @@ func (w *window) conditions() []*index.Expr {
 }
 
 // packWindow gives the window v to a work buffer, margin and all, in a page of its own. Its rows have slack more
-// elements, zeros: lanes beyond the last column read them.
-func packWindow(k *loop.Kernel, v *loop.Value, w *window, slack int) error {
+// elements, zeros: lanes beyond the last column read them. An axis that does not slide may be the last one, not nil.
+func packWindow(k *loop.Kernel, v *loop.Value, w *window, slack int, last *loop.Axis) error {
 	return inPage(k, func(page []loop.Stmt) ([][]loop.Stmt, error) {
 		stores, ok := equations(page)
 		if !ok || !uses(stores, v) {
@@ -268,9 +273,14 @@ func packWindow(k *loop.Kernel, v *loop.Value, w *window, slack int) error {
 		addWork(k, buf)
 		var put, get []*loop.Value
 		var cond *loop.Value
-		for _, a := range inOrder(k, w.axes) {
+		stand := func(a *loop.Axis) {
 			buf.Dims = append(buf.Dims, a.Max)
 			put, get = append(put, axisValue(first.axis(a))), append(get, axisValue(a))
+		}
+		for _, a := range inOrder(k, w.axes) {
+			if a != last {
+				stand(a)
+			}
 		}
 		for i, e := range w.sums {
 			lo, n := w.reach(e)
@@ -286,6 +296,9 @@ func packWindow(k *loop.Kernel, v *loop.Value, w *window, slack int) error {
 			w.x.vars[placeName(i)] = axisValue(a)
 			buf.Dims = append(buf.Dims, room)
 			put, get = append(put, axisValue(a)), append(get, w.x.value(index.Sum(e, index.C(-lo))))
+		}
+		if last != nil {
+			stand(last)
 		}
 		for i, e := range w.conditions() {
 			cond = both(cond, binary(w.bounds[i].Op, w.x.value(e), intValue(0)))

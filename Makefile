@@ -4,7 +4,7 @@ GO ?= go
 SOURCES := $(shell find . -name '*.go' -not -path './.git/*') $(shell find stdlib -name '*.mdl')
 GOFILES := $(shell git ls-files '*.go' 2>/dev/null)
 
-.PHONY: demo build cuda gpu-check test check bench bench-peers lint llvm peers ptxas clean
+.PHONY: demo build cuda gpu-check test check bench bench-peers bench-fusion lint llvm peers ptxas clean
 
 build: mdlc
 
@@ -50,6 +50,10 @@ bench: mdlc peers
 # mdlc beside PyTorch (eager, compiled), JAX and OpenBLAS, in turn, on this CPU, within 40 minutes: `make bench-peers WHAT="W2 W7 --rounds 31"`.
 bench-peers: mdlc llvm
 	@sh scripts/bench-peers.sh $(WHAT)
+
+# Fused kernels beside kernels of one operation each, for every graph of the library's models, within 15 minutes: `make bench-fusion WHAT="gpt2 --fresh"`.
+bench-fusion: mdlc llvm
+	@python3 testdata/bench/fusion.py ./mdlc --out testdata/bench/FUSION.md $(WHAT)
 
 lint:
 	@test -z "$$(gofmt -l $(GOFILES))" || { echo "gofmt would change:"; gofmt -l $(GOFILES); exit 1; }

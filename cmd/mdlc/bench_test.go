@@ -28,6 +28,13 @@ sample once(n: int = 3) {
 }
 `
 
+// trainingTwice has two trainings, of which bench measures the one that is named.
+const trainingTwice = `use optim
+param w: f32[9] ~ normal()
+train first for 5 { minimize sum(w^2) over w with optim.sgd(lr: 0.1) }
+train second for 5 { minimize sum(w^4) over w with optim.sgd(lr: 0.1) }
+`
+
 func TestBench(t *testing.T) {
 	dir, file := model(t)
 	stdout, stderr, code := call("bench", file, "--json", "--rounds", "5", "--threads", "1")
@@ -57,6 +64,16 @@ func TestBench(t *testing.T) {
 	require.Regexp(t, `products +\S+ GFLOP a run, \S+ GFLOP/s, \d+% of the \S+ that multiply-adds in registers reach`, stdout)
 	require.Regexp(t, `memory +\S+ GB a run, each buffer of a kernel once, \S+ GB/s, \d+% of what copies and reads of as many bytes reach, which is \S+ where no cache holds them`, stdout)
 	require.Regexp(t, `compile +\S+ s with an empty cache, \S+ s again`, stdout)
+
+	named := filepath.Join(dir, "named.mdl")
+	require.NoError(t, os.WriteFile(named, []byte(trainingTwice), 0o600))
+	stdout, stderr, code = call("bench", named, "train", "second", "--rounds", "1")
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "train second")
+	_, stderr, code = call("bench", named, "train", "third")
+	require.NotZero(t, code)
+	require.Contains(t, stderr, "has no `train third`; it has first, second")
+	require.NoError(t, os.Remove(named))
 
 	for args, want := range map[string]string{
 		"--rounds=0":    "--rounds is a positive number",

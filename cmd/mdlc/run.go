@@ -214,7 +214,7 @@ func (c *runCommand) checkWords() error {
 	if word != "" && !slices.Contains(verbs, word) {
 		return &usageError{strings.TrimSpace(fmt.Sprintf("`%s` is nothing to run: train, eval [NAME] or sample [NAME]; %s", word, lang.DidYouMean(word, verbs)))}
 	}
-	if len(c.Words) > 2 || word == "train" && len(c.Words) > 1 {
+	if len(c.Words) > 2 || word == "train" && len(c.Words) > 1 && !c.fresh { // a training is all of its blocks, a measurement is of one
 		return &usageError{fmt.Sprintf("too many words: %s", strings.Join(c.Words, " "))}
 	}
 	if len(c.flags) > 0 && word != "sample" && word != "" {

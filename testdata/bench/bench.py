@@ -8,33 +8,20 @@ mdlc's time over a peer's: the median of the rounds' ratios with its 95% interva
 made, or after so many seconds, but not before three. The log has what this binary was measured on already: that is not done again.
 """
 import argparse
-import datetime
-import hashlib
 import json
 import os
-import platform
 import random
 import statistics
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
-from math import comb
 
 import results
-from sides import PEERS, Failure, Peer, Side, call, flags, here, make_data, root
+from data import make_data, root
+from sides import PEERS, Failure, Peer, Side, call, flags, here, mine, rounds
 from workloads import WORKLOADS
 
-TURN = 0.1  # seconds that a turn takes at least
 TOLERANCE = 1e-3
-
-
-def interval(ratios):
-    """The median and its 95% interval."""
-    s = sorted(ratios)
-    n = len(s)
-    low = next((k for k in range(n // 2, -1, -1) if sum(comb(n, i) for i in range(k)) / 2**n <= 0.025), 0)
-    return statistics.median(s), s[low], s[n - 1 - low]
 
 
 class Bench:
@@ -54,9 +41,7 @@ class Bench:
         return [], folder
 
     def mine(self, w, cores, threads, *more):
-        side = Side([self.mdlc, "bench", f"{root}/{w.model}", *w.run, *flags(w, self.data), "--threads", str(threads), "--seed", "1", "--quiet", "--turns", *more], cores, threads)
-        side.settle(TURN)
-        return side
+        return mine(self.mdlc, w, self.data, cores, threads, *more)
 
     def toy(self, cores, threads):
         """What mdlc's process holds after a small step."""
@@ -100,14 +85,13 @@ class Bench:
         for title, more in w.own.items():
             own[title] = side = self.mine(w, cores, threads, *more)
             stack.callback(side.close)
-        self.rounds_of([mine, *sides.values(), *own.values()])
-        rounds = len(mine.times)
-        record |= {"rounds": rounds, "time": statistics.median(mine.times), "cpu": mine.spent / rounds, "memory": mine.peak() - self.toy(cores, threads)}
+        rounds([mine, *sides.values(), *own.values()], self.rounds, self.seconds)
+        record |= {"rounds": len(mine.times), "time": statistics.median(mine.times), "cpu": statistics.mean(mine.spent), "memory": mine.peak() - self.toy(cores, threads)}
         for title, side in sides.items():
-            record["peers"][title] |= {"time": statistics.median(side.times), "ratio": interval([a / b for a, b in zip(mine.times, side.times)]),
-                                       "cpu": side.spent / rounds, "memory": side.peak() - side.header["before"]}
+            record["peers"][title] |= {"time": statistics.median(side.times), "ratio": results.interval([a / b for a, b in zip(mine.times, side.times)]),
+                                       "cpu": statistics.mean(side.spent), "memory": side.peak() - side.header["before"]}
         if own:
-            record["own"] = {title: {"time": statistics.median(side.times), "ratio": interval([b / a for a, b in zip(mine.times, side.times)])} for title, side in own.items()}
+            record["own"] = {title: {"time": statistics.median(side.times), "ratio": results.interval([b / a for a, b in zip(mine.times, side.times)])} for title, side in own.items()}
         if with_compiling:
             record["compile"] = json.loads(call([self.mdlc, "bench", f"{root}/{w.model}", *w.run, *flags(w, self.data), "--quiet", "--json", "--rounds", "1"]))["Compile"]
         return record
@@ -124,17 +108,8 @@ class Bench:
         if why := unlike(want, side.header["values"] if want else []):
             row["void"] = "void: " + why
         else:
-            side.settle(TURN)
+            side.settle()
         return side
-
-    def rounds_of(self, sides):
-        end = time.monotonic() + self.seconds
-        for n in range(self.rounds):
-            if n >= 3 and time.monotonic() > end:
-                break
-            random.shuffle(sides)
-            for side in sides:
-                side.turn()
 
 
 def unlike(want, got):
@@ -145,16 +120,6 @@ def unlike(want, got):
         return next((f"tokens differ from {n} of {len(want)} on" for n, (a, b) in enumerate(zip(want, got)) if a != b), None)
     off = max((abs(a - b) / abs(b) for a, b in zip(want, got)), default=0)
     return None if off <= TOLERANCE else f"the losses differ by {off:.1e}"
-
-
-def digest(mdlc):
-    """Changes with all that is measured."""
-    h = hashlib.sha256()
-    sources = [f"{here}/{name}" for name in sorted(os.listdir(here)) if name.endswith((".py", ".mdl"))]
-    for path in [mdlc, *sources, *sorted({f"{root}/{w.model}" for w in WORKLOADS})]:
-        with open(path, "rb") as f:
-            h.update(f.read())
-    return h.hexdigest()
 
 
 def main():
@@ -170,7 +135,7 @@ def main():
     a = p.parse_intermixed_args()
     random.seed(1)
     mdlc, threads = os.path.abspath(a.mdlc), [int(n) for n in a.threads.split(",")]
-    log = results.Log(a.log, digest(mdlc))
+    log = results.Log(a.log, mdlc, WORKLOADS, results.times_row)
     with tempfile.TemporaryDirectory() as data:
         make_data(data)
         bench = Bench(mdlc, data, a.rounds, a.seconds, threads)
@@ -179,7 +144,7 @@ def main():
                 continue
             try:
                 for record in bench.measure(number):
-                    log.add(w, {**record, "asked": a.rounds, "machine": machine(), "date": str(datetime.date.today())})
+                    log.add(w, {**record, "asked": a.rounds, "machine": machine()})
             except Failure as failure:
                 print(f"{w.title}: {failure.reason()}", file=sys.stderr, flush=True)
     if a.out:
@@ -188,9 +153,7 @@ def main():
 
 def machine():
     from importlib.metadata import version
-    with open("/proc/cpuinfo") as f:
-        cpu = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), platform.machine())
-    return f"{cpu}, {len(os.sched_getaffinity(0))} cores, PyTorch {version('torch')}, JAX {version('jax')}, NumPy {version('numpy')}"
+    return f"{results.cpu()}, PyTorch {version('torch')}, JAX {version('jax')}, NumPy {version('numpy')}"
 
 
 if __name__ == "__main__":

@@ -1,46 +1,25 @@
 """Processes that run a workload when they are told to, and what they read."""
 import json
 import os
+import random
 import re
 import select
 import subprocess
 import sys
 import tempfile
+import time
 
+from data import root
 from workloads import peak
 
 here = os.path.dirname(os.path.abspath(__file__))
-root = os.path.dirname(os.path.dirname(here))
 
 # Title, script and mode of each peer, and the workloads that it has if it has few.
 PEERS = [("PyTorch", "torch_side.py", "eager", None), ("torch.compile", "torch_side.py", "compiled", None), ("JAX", "jax_side.py", "jit", None),
          ("OpenBLAS", "numpy_side.py", "openblas", {"product"})]
 
-TEXT = 1 << 18  # bytes
-
 # Variables that some machines set for old builds of OpenBLAS, and that make a new one slow.
 UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-
-
-def make_data(folder):
-    """What the models read: text of this repository, random bits of which each pixel has its own share, and random pictures."""
-    import numpy as np
-    with open(f"{folder}/text", "wb") as out:  # little of it: its last tenth is evaluated after the steps that are compared
-        for base, folders, files in os.walk(root):
-            folders[:] = sorted(f for f in folders if not f.startswith(".") and not os.path.islink(os.path.join(base, f)))
-            for name in sorted(files):
-                if name.endswith((".go", ".md", ".mdl")) and out.tell() < TEXT:
-                    with open(os.path.join(base, name), "rb") as f:
-                        out.write(f.read(TEXT - out.tell()))
-    draw = np.random.default_rng(1)
-    os.mkdir(f"{folder}/bits")
-    for split, rows in (("train", 2000), ("valid", 200), ("test", 200)):
-        pixels = draw.random((rows, 784)) < draw.random(784)
-        np.save(f"{folder}/bits/{split}.npy", np.packbits(pixels, axis=1))
-    os.mkdir(f"{folder}/digits")
-    pictures = draw.integers(0, 256, (2000, 28, 28), dtype=np.uint8)
-    with open(f"{folder}/digits/train-images-idx3-ubyte", "wb") as out:
-        out.write(bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in pictures.shape) + pictures.tobytes())
 
 
 def flags(w, data):
@@ -69,6 +48,9 @@ def call(command, **env):
     return done.stdout
 
 
+TURN = 0.1  # seconds that a turn takes at least
+
+
 class Side:
     """A process that answers each line, a number, with the mean seconds of so many runs."""
 
@@ -82,7 +64,7 @@ class Side:
         self.said = tempfile.TemporaryFile()
         self.process = subprocess.Popen(command, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said,
                                         preexec_fn=lambda: os.sched_setaffinity(0, cores))
-        self.times, self.runs, self.spent = [], 1, 0.0
+        self.times, self.spent, self.runs = [], [], 1  # seconds of a run in each turn, by the clock and of processors
 
     def line(self):
         ready, _, _ = select.select([self.process.stdout], [], [], self.LIMIT)
@@ -100,21 +82,19 @@ class Side:
         self.process.stdin.flush()
         took = float(self.line())
         self.times.append(took)
-        self.spent += (self.cpu() - before) / self.runs
+        self.spent.append((self.cpu() - before) / self.runs)
         return took
 
-    def settle(self, least):
-        """Makes a turn of as many runs as take at least so many seconds, and forgets what was measured so far."""
+    def settle(self):
+        """Makes a turn of as many runs as it will have, and forgets what was measured so far."""
         took = self.turn()
-        self.runs = max(1, round(least / took))
+        self.runs = max(1, round(TURN / took))
         self.turn()
-        self.times, self.spent = [], 0.0
+        self.times, self.spent = [], []
 
     def cpu(self):
         """Seconds of processors that all threads had."""
-        with open(f"/proc/{self.process.pid}/stat") as f:
-            fields = f.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(~self.process.pid << 3 | 2)  # the process's clock, as clock_getcpuclockid gives it
 
     def peak(self):
         return peak(self.process.pid)
@@ -129,9 +109,28 @@ class Side:
                 self.process.wait()
 
 
+def mine(mdlc, w, data, cores, threads, *more):
+    """mdlc's side of a workload."""
+    run = [word.format(data=data) for word in w.run]
+    side = Side([mdlc, "bench", f"{root}/{w.model}", *run, *flags(w, data), "--threads", str(threads), "--seed", "1", "--quiet", "--turns", *more], cores, threads)
+    side.settle()
+    return side
+
+
 class Peer(Side):
     """Its first line says what it has computed and how long that took."""
 
     def __init__(self, script, mode, number, export, cores, threads, cache=None):
         super().__init__([sys.executable, f"{here}/{script}", str(number), str(threads), mode, export], cores, threads, cache)
         self.header = json.loads(self.line())
+
+
+def rounds(sides, most, seconds):
+    """Gives every side a turn in each round, in any order, until so many are made or so many seconds over, but not before three."""
+    sides, end = list(sides), time.monotonic() + seconds
+    for n in range(most):
+        if n >= 3 and time.monotonic() > end:
+            break
+        random.shuffle(sides)
+        for side in sides:
+            side.turn()

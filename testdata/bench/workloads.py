@@ -11,10 +11,10 @@ class Workload:
     name: str
     title: str
     model: str  # below the repository
-    run: list  # what `mdlc bench` runs
+    run: list  # what `mdlc bench` runs; {data} is the folder of the data
     maker: str  # the function of torch_side.py, jax_side.py and numpy_side.py, where they have it
     settings: dict = field(default_factory=dict)
-    data: dict = field(default_factory=dict)  # name: kind, as bench.py makes it
+    data: dict = field(default_factory=dict)  # name: what data.py makes
     kind: str = ""  # training or sampling: what is compared
     losses: str = ""  # what the model reports as its loss
     own: dict = field(default_factory=dict)  # title: flags with which mdlc does it otherwise

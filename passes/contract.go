@@ -1,7 +1,10 @@
 package passes
 
 import (
+	"slices"
+
 	"mdlc/ir"
+	"mdlc/ir/index"
 )
 
 // Contract recognises sums of products as matrix products, whatever their
@@ -21,8 +24,8 @@ import (
 // the summed axes, like 1/sqrt(D), is multiplied after the sum.
 //
 // It does not fire for sums of integers; where only one factor varies along a
-// summed axis; where one operand has no axis of its own longer than 1 (then each
-// element is used once, and a reduction streams it); where the summed axes have one element.
+// summed axis; where one operand has no axis of its own longer than 1 and the other is no window (then each
+// element of that is used once, and a reduction streams it); where the summed axes have one element.
 func Contract(g *ir.Graph) (*ir.Graph, error) {
 	return rewrite(g, func(*ir.Graph) rule {
 		v := varyingAxes{}
@@ -58,7 +61,7 @@ type outerFactor struct {
 func (c *contraction) build(x *ir.Node) *ir.Node {
 	c.split(x)
 	left, right := c.operands()
-	if left == nil || !c.worthwhile(left.axes, right.axes) {
+	if left == nil || !c.worthwhile(left, right) {
 		return nil
 	}
 	c.sumAlone(left, right.axes)
@@ -159,7 +162,7 @@ func (c *contraction) operands() (left, right *operand) {
 		for i := range ops {
 			for j := i + 1; j < len(ops); j++ {
 				u := ops[i].axes | ops[j].axes
-				nested := u == ops[i].axes || u == ops[j].axes
+				nested := u == ops[i].axes && !c.slides(ops[i], ops[j]) || u == ops[j].axes && !c.slides(ops[j], ops[i])
 				if size := c.size(u); (nested || len(ops) > 2) && (bi < 0 || size < best) {
 					bi, bj, best = i, j, size
 				}
@@ -199,13 +202,40 @@ func (c *contraction) widen(x *operand, to axes) *ir.Node {
 	return c.b.Broadcast(x.node, pick(c.dims, list), at...)
 }
 
-// worthwhile: both operands have an axis of their own, and there is something to sum over in both.
-func (c *contraction) worthwhile(l, r axes) bool {
+// worthwhile: elements of both operands are used again, for an axis that only the other has or because a window slides over them,
+// and there is something to sum over in both.
+func (c *contraction) worthwhile(l, r *operand) bool {
 	kept := allAxes(c.rank) &^ c.summed
-	if (l|r)&c.summed != c.summed { // a factor for the length of a summed axis that nothing varies along
+	if (l.axes|r.axes)&c.summed != c.summed { // a factor for the length of a summed axis that nothing varies along
 		return false
 	}
-	return c.size(l&r&c.summed) > 1 && c.size(l&kept&^r) > 1 && c.size(r&kept&^l) > 1
+	used := func(x, other *operand) bool { return c.size(other.axes&kept&^x.axes) > 1 || c.slides(x, other) }
+	return c.size(l.axes&r.axes&c.summed) > 1 && used(l, r) && used(r, l)
+}
+
+// slides reports whether x is a window that moves along an axis that other has not, over elements that it sees at least twice:
+//
+//	index %x {(i0, i1) -> (i0 + i1)}      i1 is summed: a convolution of one channel
+func (c *contraction) slides(x, other *operand) bool {
+	list := x.axes.list(c.rank)
+	slide, summed := x.axes&^c.summed&^other.axes, x.axes&c.summed&other.axes
+	var visit func(n *ir.Node) bool
+	visit = func(n *ir.Node) bool {
+		a, ok := n.Attr.(ir.IndexAttr)
+		if !ok || n.Op.Class != ir.ClassMovement {
+			return n.Op.Class == ir.ClassElementwise && slices.ContainsFunc(n.Args, visit)
+		}
+		return n.Type.Size() >= 2*n.Args[0].Type.Size() && slices.ContainsFunc(a.Out, func(e *index.Expr) bool {
+			var along axes
+			e.Vars(func(name string) {
+				if k, ok := mapVar(name); ok {
+					along |= axesOf(list[k])
+				}
+			})
+			return along&slide != 0 && along&summed != 0
+		})
+	}
+	return visit(x.node)
 }
 
 // sumAlone sums an operand over the axes that only it has.

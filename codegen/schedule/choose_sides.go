@@ -14,8 +14,9 @@ import (
 const longSum = 64
 
 // lanesOf is the axis that lanes are along, nil where it does not matter: where the result is contiguous, unless few lie there
-// and another axis, which can be packed, fills them. So the taps of a convolution's weight are no lanes in its gradient: its
-// channels are. Where the sum is long, places that fill no more than a register, or that a window with a stride moves along, are no lanes either.
+// and another axis, which can be packed, fills them, or twice as many or more in panels. So the taps of a convolution's weight are no lanes in
+// its gradient: its channels are. Where the sum is long, places that fill no more than a register, or that a window with a stride moves along,
+// are no lanes either.
 func (c *chooser) lanesOf(stores []*loop.Store, d *loop.Value) *loop.Axis {
 	unit := unitAxis(stores, d)
 	rounds := c.apart && c.m.Round > 0 // of blocks of rows, so these are no lanes
@@ -30,14 +31,20 @@ func (c *chooser) lanesOf(stores []*loop.Store, d *loop.Value) *loop.Axis {
 	if !few {
 		return unit
 	}
+	best, most, full := unit, min(2*unit.Max, c.m.Lanes)-1, c.m.Lanes-1
+	if c.m.Processors > 0 { // whose lanes load one by one where they lie apart
+		most = full
+	}
 	for _, lanes := range []func(*loop.Value, []*loop.Axis) *loop.Axis{panelLanes, standingLanes} {
 		for i, axes := range [][]*loop.Axis{shape.cols, shape.rows} {
-			if a := lanes(d.Args[1-i], axes); a != nil && a.Max >= c.m.Lanes {
-				return a
+			a := lanes(d.Args[1-i], axes)
+			if filled := min(maxOf(a), c.m.Lanes); filled > most {
+				best, most = a, filled
 			}
 		}
+		most = max(most, full) // what stands is packed in whole registers
 	}
-	return unit
+	return best
 }
 
 // panelLanes is the widest of the axes that operand v alone has, if v can be packed in panels along it.

@@ -246,7 +246,7 @@ func (c *chooser) laneAxis(stores []*loop.Store, free, reduced []*loop.Axis) *lo
 		if sequential[a] || a.Bind != loop.Open {
 			continue
 		}
-		score := contiguity(stores, a)
+		score := c.contiguity(stores, a)
 		if score > most || score == most && a.Max > best.Max {
 			best, most = a, score
 		}
@@ -254,14 +254,16 @@ func (c *chooser) laneAxis(stores []*loop.Store, free, reduced []*loop.Axis) *lo
 	return best
 }
 
-// contiguity counts the accesses along a that touch neighbours, stores more than loads.
-func contiguity(stores []*loop.Store, a *loop.Axis) float64 {
-	x := newIndices()
-	score := 0.0
+// contiguity counts the accesses along a that touch neighbours, stores more than loads. Where there are some and a fills lanes, those
+// that stay at one place are no worse.
+func (c *chooser) contiguity(stores []*loop.Store, a *loop.Axis) float64 {
+	x, deps := newIndices(), newDepends()
+	near, still := 0.0, 0.0
 	look := func(buf *loop.Buffer, at []*loop.Value, weight float64) {
-		_, terms := affine(address(x, buf, at))
-		if terms[a.Name] == 1 {
-			score += weight
+		if _, terms := affine(address(x, buf, at)); terms[a.Name] == 1 {
+			near += weight
+		} else if !slices.ContainsFunc(at, func(v *loop.Value) bool { return loop.Has(deps.value(v), a) }) {
+			still += weight
 		}
 	}
 	for _, s := range stores {
@@ -272,7 +274,10 @@ func contiguity(stores []*loop.Store, a *loop.Axis) float64 {
 			look(v.Buf, v.Args, 1)
 		}
 	})
-	return score
+	if near == 0 || a.Max < c.m.Lanes {
+		return near
+	}
+	return near + still
 }
 
 // chunks binds parallel axes so that a point has some Chunk of work, at most as many as the machine can use.

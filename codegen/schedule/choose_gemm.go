@@ -457,7 +457,7 @@ func (c *chooser) scheduled(page []loop.Stmt) {
 	var lane *loop.Axis
 	most := -1.0
 	for _, a := range free {
-		if score := contiguity(stores, a); a.Bind == loop.Open && score > most {
+		if score := c.contiguity(stores, a); a.Bind == loop.Open && score > most {
 			lane, most = a, score
 		}
 	}

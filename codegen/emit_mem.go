@@ -170,7 +170,7 @@ func (e *emitter) load(v *loop.Value) value.Value {
 	case e.contiguous(p) && !perLane:
 		x = e.b.Load(wide, e.orZero(cond, p.base), align)
 	case e.contiguous(p) && e.hasMasks(align):
-		x = e.b.MaskedLoad(wide, p.base, cond, align)
+		x = e.maskedLoad(wide, p.base, cond, align)
 	case e.contiguous(p):
 		x = e.loadLanes(wide, p.base, cond, align)
 	default:
@@ -180,6 +180,50 @@ func (e *emitter) load(v *loop.Value) value.Value {
 		x = e.gather(wide, p, cond, align)
 	}
 	return e.fromMem(v.Elem, x)
+}
+
+// maskedLoad loads the lanes of mask, register by register: LLVM 19 loads all of a half whose mask is nothing where it has
+// to cut a vector itself.
+func (e *emitter) maskedLoad(wide types.Type, base, mask value.Value, align int) value.Value {
+	t := llir.Scalar(wide)
+	var parts []value.Value
+	e.inRegisters(t, base, llir.Lanes(wide), align, func(base value.Value, from, to int) {
+		parts = append(parts, e.b.MaskedLoad(llir.Vec(to-from, t), base, e.lanesOf(mask, from, to), align))
+	})
+	for len(parts) > 1 {
+		parts = append(parts[2:], e.b.Shuffle(parts[0], parts[1], upTo(2*llir.Lanes(parts[0].Type()))...))
+	}
+	return parts[0]
+}
+
+// inRegisters cuts an access of n lanes of t, of some bytes each, into those of registers of the machine.
+func (e *emitter) inRegisters(t types.Type, base value.Value, n, bytes int, do func(base value.Value, from, to int)) {
+	width := min(n, e.t.Vector/bytes)
+	for from := 0; from < n; from += width {
+		at := base
+		if from > 0 {
+			at = e.b.GEP(t, base, llir.Int(types.I64, int64(from)))
+		}
+		do(at, from, from+width)
+	}
+}
+
+// lanesOf are some lanes of x.
+func (e *emitter) lanesOf(x value.Value, from, to int) value.Value {
+	if to-from == llir.Lanes(x.Type()) {
+		return x
+	}
+	at := upTo(to)[from:]
+	return e.b.Shuffle(x, x, at...)
+}
+
+// upTo are the numbers below n.
+func upTo(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
 }
 
 // hasMasks reports whether the target has masked accesses of elements of some bytes.
@@ -323,7 +367,9 @@ func (e *emitter) store(s *loop.Store) {
 		open = nil
 		switch {
 		case e.contiguous(w.p) && e.hasMasks(align):
-			e.b.MaskedStore(w.x, w.p.base, cond, align)
+			e.inRegisters(t, w.p.base, n, align, func(base value.Value, from, to int) {
+				e.b.MaskedStore(e.lanesOf(w.x, from, to), base, e.lanesOf(cond, from, to), align)
+			})
 		case e.contiguous(w.p):
 			e.storeLanes(w.x, w.p.base, cond, align)
 		default:

@@ -11,7 +11,8 @@ import (
 // after Cut i 168, Cut i1 6, Bind i0 par, Bind i1 loop: axis i0: 5 par, i1: 28 loop, i2: 6, i: 768 = i0*168 + i1*6 + i2
 
 // cut splits leaf axis a in blocks of n. A leaf that values use becomes a function of two
-// pieces; a piece that only definitions use keeps its name for the block index. Where one
+// pieces; a piece that only definitions use keeps its name for the block index, unless it
+// has no whole blocks and others go around it. Where one
 // block holds all, there is no axis of blocks. tight gives the inner piece the extent
 // that is left in the last block.
 func cut(k *loop.Kernel, a *loop.Axis, n int, tight bool) error {
@@ -26,6 +27,9 @@ func cut(k *loop.Kernel, a *loop.Axis, n int, tight bool) error {
 	parents := piecesOf(k, a)
 	extent := a.Extent
 	total, constant := extent.IntConst()
+	if !tight && !(constant && int(total)%n == 0) && isInner(a, parents) {
+		parents = nil // else the last block would reach into the next piece
+	}
 	inner := &loop.Axis{Extent: intValue(n), Max: n}
 	if len(parents) == 0 && constant && int(total) <= n && !tight {
 		inner.Name = numbered(k, a.Name)
@@ -59,6 +63,20 @@ func cut(k *loop.Kernel, a *loop.Axis, n int, tight bool) error {
 		p.Def = substitute(p.Def, a, def)
 	}
 	return nil
+}
+
+// isInner reports whether a is another than the outermost piece of an axis.
+func isInner(a *loop.Axis, parents []*loop.Axis) bool {
+	for _, p := range parents {
+		x := newIndices()
+		_, terms := affine(x.of(p.Def))
+		for name, step := range terms {
+			if name != a.Name && step > terms[a.Name] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // substitute puts def in the place of a in the definition v of another axis.

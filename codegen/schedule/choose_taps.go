@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -45,6 +46,11 @@ func tapEnds(k *loop.Kernel, d *loop.Value) []tapEnd {
 		}
 	}
 	return out
+}
+
+// isShared reports whether all registers and lanes of a point have the same end.
+func (t tapEnd) isShared(k *loop.Kernel) bool {
+	return !slices.ContainsFunc(k.LeafAxes(t.end), func(a *loop.Axis) bool { return a.Bind != loop.Par && a.Bind != loop.Loop })
 }
 
 // packing is the store of what v loads, nil where v is not packed by one store.
@@ -108,7 +114,7 @@ func endTaps(k *loop.Kernel, a *loop.Axis, product string) error {
 		return err
 	}
 	for _, t := range tapEnds(k, d) {
-		if t.axis == a {
+		if t.axis == a && t.isShared(k) {
 			a.Extent = binary(loop.Min, intValue(a.Max), t.end)
 			return nil
 		}
@@ -146,7 +152,7 @@ func (c *chooser) endsTaps(d *loop.Value) {
 		if first < 0 {
 			first = t.operand
 		}
-		if t.operand == first {
+		if t.operand == first && t.isShared(c.k) {
 			c.do(Taps, t.axis.Name, 0, d.Name)
 			c.do(Unless, t.axis.Name, 0, flag)
 		}

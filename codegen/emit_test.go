@@ -213,6 +213,21 @@ func checkKernel(t *testing.T, m *machine) {
 	checkAgainst(t, m.k, m, 200)
 }
 
+// checkTexts runs kernels as they are scheduled for a target, and compares what they compute with their equations.
+func checkTexts(t *testing.T, target *Target, texts ...string) {
+	t.Helper()
+	var equations, kernels []*loop.Kernel
+	for _, text := range texts {
+		k := parseKernel(t, text)
+		steps, err := schedule.Run(k, target.Machine)
+		require.NoError(t, err)
+		equations, kernels = append(equations, schedule.Expand(k)), append(kernels, steps[len(steps)-1].Kernel)
+	}
+	for i, m := range runners(t, target, kernels...) {
+		checkAgainst(t, equations[i], m, 100)
+	}
+}
+
 // checkAgainst runs m and evaluates k, which has the same parameters but for Work buffers.
 func checkAgainst(t *testing.T, k *loop.Kernel, m runner, ints int64) {
 	t.Helper()

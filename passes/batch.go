@@ -35,32 +35,18 @@ func Batch(g *ir.Graph) (*ir.Graph, error) {
 	return rewrite(g, batchRule)
 }
 
-func batchRule(*ir.Graph) rule {
-	values := map[*ir.Node][]*ir.Node{} // of loops that are made again
-	return func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error) {
-		switch a := n.Attr.(type) {
-		case ir.GetAttr:
-			if vs := values[n.Args[0]]; vs != nil {
-				return vs[a.I], nil
-			}
-		case ir.LoopAttr:
-			g, err := rebuild(b.Region(n.Regions[0].Name), n.Regions[0], batchRule)
-			if err != nil {
-				return nil, err
-			}
-			x := newBatching(b, a, g, args)
-			if lo, _ := a.Count.Range(b.Scope().Bound); a.While || lo < batchLeast || !x.find() {
-				return b.Loop(a, g, args...), nil
-			}
-			vs, err := x.rebuild()
-			if err != nil || len(vs) == 0 {
-				return nil, err
-			}
-			values[n] = vs
-			return vs[0], nil // every use is a get
+func batchRule(g *ir.Graph) rule {
+	return loopValues(func(b *ir.Builder, n *ir.Node, a ir.LoopAttr, args []*ir.Node) ([]*ir.Node, error) {
+		g, err := rebuild(b.Region(n.Regions[0].Name), n.Regions[0], batchRule)
+		if err != nil {
+			return nil, err
 		}
-		return nil, nil
-	}
+		x := newBatching(b, a, g, args)
+		if lo, _ := a.Count.Range(b.Scope().Bound); !a.While && lo >= batchLeast && x.find() {
+			return x.rebuild()
+		}
+		return x.gets(b.Loop(a, g, args...)), nil
+	})
 }
 
 // batching is a loop whose products are looked at.
@@ -76,9 +62,15 @@ type batching struct {
 
 	sunk      map[int]*sunkResult // by result
 	before    []*ir.Node          // products of what comes in
-	transpose []*ir.Node          // operands that no turn changes
+	turned    []turnedWeight
 	kept      []*ir.Node          // what is stored of all turns besides
 	stacks    map[*ir.Node]*ir.Node
+}
+
+// turnedWeight is an operand that no turn changes, and the order of its axes that products read it by: summed ones before free ones.
+type turnedWeight struct {
+	w     *ir.Node
+	order []int
 }
 
 // sunkResult is a result that is computed after the loop: moves of a product or a sum, and for a carry what that is added to.
@@ -124,12 +116,12 @@ func (x *batching) find() bool {
 		x.sunk[i] = s
 		if i < x.attr.Carry && s.core.Op == ir.OpDot {
 			sums = append(sums, i)
-			saved += capacity(s.core)
+			saved += s.core.Type.Size()
 			for _, y := range s.core.Args {
 				for _, k := range x.storedBy(y) {
 					if !asked[k] {
 						asked[k] = true
-						cost += capacity(k)
+						cost += k.Type.Size()
 					}
 				}
 			}
@@ -160,15 +152,7 @@ func (x *batching) find() bool {
 			x.product(n)
 		}
 	}
-	return len(x.sunk)+len(x.before)+len(x.transpose) > 0
-}
-
-func capacity(n *ir.Node) int {
-	total := 1
-	for _, d := range n.Type.Dims {
-		total *= d.Size
-	}
-	return total
+	return len(x.sunk)+len(x.before)+len(x.turned) > 0
 }
 
 func (x *batching) isSunk(n *ir.Node) bool {
@@ -208,7 +192,7 @@ func (x *batching) sinks(i int, v *ir.Node) *sunkResult {
 		v = v.Args[0]
 	}
 	s.core = v
-	whole := func(n *ir.Node) bool { return x.varies[n] && x.stackable(n) }
+	whole := func(n *ir.Node) bool { return x.varies[n] && !n.Type.IsDynamic() } // and all turns' are one tensor
 	switch a := v.Attr.(type) {
 	case ir.DotAttr:
 		if y, z := v.Args[0], v.Args[1]; i < x.attr.Carry && !(whole(y) && whole(z)) || i >= x.attr.Carry && !(whole(y) && !x.varies[z] || whole(z) && !x.varies[y]) {
@@ -231,16 +215,6 @@ func (x *batching) sinks(i int, v *ir.Node) *sunkResult {
 func isMove(n *ir.Node) bool {
 	a, ok := n.Attr.(ir.IndexAttr)
 	return ok && n.Op == ir.OpIndex && len(n.Args) == 1 && (a.Outside == nil || *a.Outside == 0)
-}
-
-// stackable reports whether values of all turns are one tensor.
-func (x *batching) stackable(n *ir.Node) bool {
-	for _, d := range n.Type.Dims {
-		if d.Len != nil {
-			return false
-		}
-	}
-	return true
 }
 
 // storedBy lists what must be stored of each turn, and is not yet, so that n is there for all turns.
@@ -274,15 +248,16 @@ func (x *batching) resultOf(n *ir.Node) int {
 func (x *batching) product(n *ir.Node) {
 	for i, w := range n.Args {
 		other := n.Args[1-i]
-		if x.varies[w] || !x.varies[other] || !x.stackable(n) || readsSymbol(n, x.inner) {
+		if x.varies[w] || !x.varies[other] || n.Type.IsDynamic() || readsSymbol(n, x.inner) {
 			continue
 		}
-		if x.comesIn(other) && capacity(n) <= capacity(w) {
+		if x.comesIn(other) && n.Type.Size() <= w.Type.Size() {
 			x.before = append(x.before, n)
 			return
 		}
-		if x.fromRows(n.Attr.(ir.DotAttr), i, w, capacity(other)) && !slices.Contains(x.transpose, w) {
-			x.transpose = append(x.transpose, w)
+		isW := func(t turnedWeight) bool { return t.w == w }
+		if order := x.fromRows(n.Attr.(ir.DotAttr), i, w, other.Type.Size()); order != nil && !slices.ContainsFunc(x.turned, isW) {
+			x.turned = append(x.turned, turnedWeight{w, order})
 		}
 	}
 }
@@ -295,61 +270,41 @@ func (x *batching) comesIn(n *ir.Node) bool {
 	return x.isSlice(n)
 }
 
-// fromRows reports whether operand i of a product, a parameter of the region or a move of one, lies in memory with a summed axis last, and
-// the other operand, of so many elements, has rows enough that it is rearranged for them in each turn.
-func (x *batching) fromRows(a ir.DotAttr, i int, w *ir.Node, other int) bool {
+// weightRows is how many rows of the other operand read a weight as it lies.
+const weightRows = 12
+
+// fromRows is the order of axes to turn operand i of a product to, a parameter of the region or a move of one, if that lies in memory with a
+// summed axis last and the other operand, of so many elements, has rows enough that it would be rearranged for them in each turn; else nil.
+func (x *batching) fromRows(a ir.DotAttr, i int, w *ir.Node, other int) []int {
 	labels, theirs := a.A, a.B
 	if i == 1 {
 		labels, theirs = theirs, labels
 	}
-	rows, free := other, false
+	rows := other
+	var summed, kept []int
+	free := false
 	for k, d := range w.Type.Dims {
-		if strings.Contains(theirs, labels[k:k+1]) {
+		l := labels[k : k+1]
+		if strings.Contains(theirs, l) {
 			rows /= max(d.Size, 1)
 		} else {
 			free = true
 		}
+		if strings.Contains(a.Out, l) {
+			kept = append(kept, k)
+		} else {
+			summed = append(summed, k)
+		}
 	}
-	source, last := w, ir.Var(len(w.Type.Dims)-1)
+	source := w
+	last := func(k int) bool { return k == len(w.Type.Dims)-1 }
 	if isMove(w) {
-		at := w.Attr.(ir.IndexAttr)
-		source, last = w.Args[0], at.Out[len(at.Out)-1]
+		source = w.Args[0]
+		at := w.Attr.(ir.IndexAttr).Out
+		last = func(k int) bool { return len(at) > 0 && index.Equal(at[len(at)-1], ir.Var(k)) }
 	}
-	if source.Op != ir.OpParam || source == w && x.uses[w] > 1 || !free || rows <= weightRows {
-		return false
+	if source.Op != ir.OpParam || source == w && x.uses[w] > 1 || !free || rows <= weightRows || !slices.ContainsFunc(summed, last) {
+		return nil
 	}
-	for k := range labels {
-		if l := labels[k : k+1]; index.Equal(last, ir.Var(k)) {
-			return strings.Contains(theirs, l) && !strings.Contains(a.Out, l)
-		}
-	}
-	return false
-}
-
-// weightRows is how many rows of the other operand read a weight as it lies.
-const weightRows = 12
-
-// forRows is the order of w's axes that products read it by: summed ones before free ones.
-func (x *batching) forRows(w *ir.Node) []int {
-	var order []int
-	for _, n := range x.g.Nodes() {
-		i := slices.Index(n.Args, w)
-		a, ok := n.Attr.(ir.DotAttr)
-		if i < 0 || !ok {
-			continue
-		}
-		labels := a.A
-		if i == 1 {
-			labels = a.B
-		}
-		for _, inOut := range []bool{false, true} {
-			for k := range labels {
-				if strings.Contains(a.Out, labels[k:k+1]) == inOut {
-					order = append(order, k)
-				}
-			}
-		}
-		return order
-	}
-	panic("passes: Batch: no product reads the weight")
+	return append(summed, kept...)
 }

@@ -39,7 +39,7 @@ func (x *batching) rebuild() ([]*ir.Node, error) {
 	take(0, x.attr.Carry)
 	take(x.attr.Carry, x.attr.Xs)
 	for _, n := range x.before {
-		args = append(args, ir.Named(x.product4all(n), n.Name))
+		args = append(args, ir.Named(x.productOfAll(n), n.Name))
 		param(n, n.Type, n.Name)
 		a.Xs++
 	}
@@ -48,19 +48,18 @@ func (x *batching) rebuild() ([]*ir.Node, error) {
 	for i, p := range x.g.Params[1:] {
 		outer[p] = x.args[i]
 	}
-	for _, w := range x.transpose {
-		v, err := graft(x.b, w, outer)
+	for _, t := range x.turned {
+		v, err := graft(x.b, t.w, outer)
 		if err != nil {
 			return nil, err
 		}
-		order := x.forRows(w)
-		v = ir.Named(x.b.Permute(v, order...), w.Name)
+		v = ir.Named(x.b.Permute(v, t.order...), t.w.Name)
 		args = append(args, v)
-		back := make([]int, len(order))
-		for k, d := range order {
+		back := make([]int, len(t.order))
+		for k, d := range t.order {
 			back[d] = k
 		}
-		to[w] = r.Permute(param(nil, v.Type, w.Name), back...)
+		to[t.w] = r.Permute(param(nil, v.Type, t.w.Name), back...)
 	}
 	results, stays := x.stays()
 	region, err := regraft(r, x.g, to, results)
@@ -87,6 +86,15 @@ func (x *batching) rebuild() ([]*ir.Node, error) {
 	return out, nil
 }
 
+// gets are the values of a loop with as many results as this one.
+func (x *batching) gets(l *ir.Node) []*ir.Node {
+	out := make([]*ir.Node, len(x.g.Results))
+	for i := range out {
+		out[i] = x.b.Get(l, i)
+	}
+	return out
+}
+
 // stays are the results of the new region, and which of them each of the old ones is.
 func (x *batching) stays() (results []ir.Result, at map[int]int) {
 	at = map[int]int{}
@@ -110,7 +118,7 @@ func (x *batching) after(i int, s *sunkResult) *ir.Node {
 	defer func() { x.b.Pos = pos }()
 	x.b.Pos = s.core.Pos
 	if i >= x.attr.Carry {
-		v := x.product4all(s.core)
+		v := x.productOfAll(s.core)
 		for k := len(s.moves) - 1; k >= 0; k-- {
 			v = x.move(s.moves[k], v)
 		}
@@ -135,8 +143,8 @@ func (x *batching) after(i int, s *sunkResult) *ir.Node {
 	return x.b.Add(x.args[i], v)
 }
 
-// product4all is a product of all turns, the turn as first axis, of which one operand changes from turn to turn.
-func (x *batching) product4all(n *ir.Node) *ir.Node {
+// productOfAll is a product of all turns, the turn as first axis, of which one operand changes from turn to turn.
+func (x *batching) productOfAll(n *ir.Node) *ir.Node {
 	a := n.Attr.(ir.DotAttr)
 	t := x.label(a)
 	attr, args := ir.DotAttr{A: a.A, B: a.B, Out: t + a.Out}, make([]*ir.Node, 2)

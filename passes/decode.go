@@ -67,14 +67,7 @@ func Recomputing(m *ir.Module) (reasons []*Recomputes, err error) {
 
 func decodeRule(report func(*Recomputes)) func(*ir.Graph) rule {
 	return func(*ir.Graph) rule {
-		values := map[*ir.Node][]*ir.Node{} // of loops that are replaced
-		return func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error) {
-			if a, ok := n.Attr.(ir.GetAttr); ok && values[n.Args[0]] != nil {
-				return values[n.Args[0]][a.I], nil
-			}
-			if !isLoop(n) {
-				return nil, nil
-			}
+		return loopValues(func(b *ir.Builder, n *ir.Node, _ ir.LoopAttr, args []*ir.Node) ([]*ir.Node, error) {
 			if b.Outer() != nil {
 				if w, _ := growthOf(n, b.Scope()); w != nil {
 					report(whole(n.Pos, "this `generate` stands in a loop or a condition"))
@@ -87,12 +80,8 @@ func decodeRule(report func(*Recomputes)) func(*ir.Graph) rule {
 				report(reason)
 				return nil, nil
 			}
-			if err != nil || vs == nil {
-				return nil, err
-			}
-			values[n] = vs
-			return vs[0], nil // every use is a get
-		}
+			return vs, err
+		})
 	}
 }
 

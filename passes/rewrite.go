@@ -79,6 +79,27 @@ func isLoop(n *ir.Node) bool { return n.Op == ir.OpLoop }
 // args; nil keeps it.
 type rule func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error)
 
+// loopValues is a rule that computes the results of loops otherwise: f gives all of them, or none where the loop is kept.
+func loopValues(f func(b *ir.Builder, n *ir.Node, a ir.LoopAttr, args []*ir.Node) ([]*ir.Node, error)) rule {
+	values := map[*ir.Node][]*ir.Node{} // of loops that are gone
+	return func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error) {
+		switch a := n.Attr.(type) {
+		case ir.GetAttr:
+			if vs := values[n.Args[0]]; vs != nil {
+				return vs[a.I], nil
+			}
+		case ir.LoopAttr:
+			vs, err := f(b, n, a, args)
+			if err != nil || len(vs) == 0 {
+				return nil, err
+			}
+			values[n] = vs
+			return vs[0], nil // every use is a get
+		}
+		return nil, nil
+	}
+}
+
 // rewrite rebuilds g and, first, the regions inside with a rule for each
 // graph: start makes it, so that it can look at the whole graph.
 func rewrite(g *ir.Graph, start func(g *ir.Graph) rule) (*ir.Graph, error) {

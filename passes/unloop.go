@@ -25,27 +25,13 @@ func Unloop(g *ir.Graph) (*ir.Graph, error) {
 }
 
 func unloopRule(*ir.Graph) rule {
-	values := map[*ir.Node][]*ir.Node{} // of loops that are gone
-	return func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error) {
-		switch a := n.Attr.(type) {
-		case ir.GetAttr:
-			if vs := values[n.Args[0]]; vs != nil {
-				return vs[a.I], nil
-			}
-		case ir.LoopAttr:
-			if !unloopable(a, n.Regions[0]) {
-				return nil, nil
-			}
-			u := &unlooped{b: b, turns: a.Turns(b.Scope()), sym: a.Sym, to: map[*ir.Node]*ir.Node{}}
-			for _, r := range u.region(a, n.Regions[0], args) {
-				values[n] = append(values[n], r)
-			}
-			if len(values[n]) > 0 {
-				return values[n][0], nil // every use is a get
-			}
+	return loopValues(func(b *ir.Builder, n *ir.Node, a ir.LoopAttr, args []*ir.Node) ([]*ir.Node, error) {
+		if !unloopable(a, n.Regions[0]) {
+			return nil, nil
 		}
-		return nil, nil
-	}
+		u := &unlooped{b: b, turns: a.Turns(b.Scope()), sym: a.Sym, to: map[*ir.Node]*ir.Node{}}
+		return u.region(a, n.Regions[0], args), nil
+	})
 }
 
 func unloopable(a ir.LoopAttr, g *ir.Graph) bool {

@@ -184,7 +184,7 @@ func TestAcceptanceDepth(t *testing.T) {
 	t.Logf("%d functions differ, by %d bytes", differing, more)
 	require.Less(t, differing, len(functions[0])/20)
 	require.Less(t, more, 1500, "bytes, whatever the size of the rest")
-	require.InEpsilon(t, size[0], size[1], 0.0005, "LLVM text")
+	require.InEpsilon(t, size[0], size[1], 0.0002, "LLVM text")
 }
 
 var decimals = regexp.MustCompile(`\b[0-9]+\b`)

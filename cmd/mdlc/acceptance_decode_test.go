@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,13 +19,21 @@ func TestAcceptanceGreedyTokens(t *testing.T) {
 	require.NoError(t, err)
 	t.Chdir(t.TempDir())
 	const texts, tokens = 20, 250
-	set := []string{"--quiet", "--seed", "1", "--set", "dim=64", "--set", "heads=4", "--set", "layers=3", "--set", "ctx=256",
+	set := []string{"--quiet", "--set", "dim=64", "--set", "heads=4", "--set", "layers=3", "--set", "ctx=256",
 		"--set", "many=" + strconv.Itoa(texts), "--set", "n=" + strconv.Itoa(tokens)}
 	mdlc(t, append([]string{"run", model, "train"}, set...)...)
 	write := func(flags ...string) []string {
 		stdout, _ := mdlc(t, append(append([]string{"run", model, "sample", "write"}, set...), flags...)...)
 		return strings.Fields(string(stdout))
 	}
+	keepsCaches := func(flags ...string) bool {
+		mdlc(t, append(append([]string{"compile", model, "-o", "bundle"}, set...), flags...)...)
+		b, err := os.ReadFile("bundle")
+		require.NoError(t, err)
+		return bytes.Contains(b, []byte("cache"))
+	}
+	require.True(t, keepsCaches())
+	require.False(t, keepsCaches("--no-decode"), "also after the other was compiled")
 	step := write()
 	require.Len(t, step, texts*(tokens+1))
 	different := map[string]bool{}

@@ -60,11 +60,11 @@ type batching struct {
 	inner  map[string]bool   // symbols of the region
 	uses   map[*ir.Node]int
 
-	sunk      map[int]*sunkResult // by result
-	before    []*ir.Node          // products of what comes in
-	turned    []turnedWeight
-	kept      []*ir.Node          // what is stored of all turns besides
-	stacks    map[*ir.Node]*ir.Node
+	sunk   map[int]*sunkResult // by result
+	before []*ir.Node          // products of what comes in
+	turned []turnedWeight
+	kept   []*ir.Node // what is stored of all turns besides
+	stacks map[*ir.Node]*ir.Node
 }
 
 // turnedWeight is an operand that no turn changes, and the order of its axes that products read it by: summed ones before free ones.

@@ -120,7 +120,7 @@ func (w *warp) issue(in *inst, o *copyOperands, m uint32) {
 			}
 			copy(c.data[:], p)
 		}
-		if !w.markShared(in, l, c.to, c.n, stampFlight|makeStamp(w.first+l, w.clocks[l], in.pc)) {
+		if !w.markShared(in, l, c.to, c.n, stampFlight|w.stamp(l, in.pc)) {
 			return
 		}
 		w.async[l].copies = append(w.async[l].copies, c)
@@ -155,7 +155,7 @@ func (w *warp) waitGroups(lanes uint32, keep int) {
 
 // land writes copies of a lane. From here on they are writes of its thread.
 func (w *warp) land(lane int, copies []pendingCopy) {
-	w.blk.put(copies, w.first+lane, w.clocks[lane])
+	w.blk.put(copies, w.thread(lane), w.clocks[lane])
 }
 
 // put writes the bytes of copies, as writes of an agent.

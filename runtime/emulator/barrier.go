@@ -179,9 +179,9 @@ func allOf(b bool) uint32 {
 
 // stuck reports why nothing in the block can go on: lanes that miss others of their
 // warp first, then who polls an mbarrier, then who waits at a barrier.
-func (b *block) stuck() {
+func (b *cluster) stuck() {
 	var waits [4]*split // the first of each kind
-	for _, w := range b.warps {
+	for _, w := range b.every {
 		for _, s := range w.splits {
 			if waits[s.wait] == nil {
 				waits[s.wait] = s
@@ -196,8 +196,8 @@ func (b *block) stuck() {
 		s.w.faultAt(s.at.pc, bits.TrailingZeros32(s.ready), Deadlock, nil, "nothing can go on: %s", b.whoWaits())
 	case waits[waitBlock] != nil:
 		s := waits[waitBlock]
-		bar := &b.barriers[s.at.barrier.id]
-		s.w.faultAt(s.pc, bits.TrailingZeros32(s.ready), Deadlock, nil, "barrier %d has %d of %d threads and no more can come: %s", s.at.barrier.id, bar.arrived, b.wanted(bar), b.whoWaits())
+		bar := &s.w.blk.barriers[s.at.barrier.id]
+		s.w.faultAt(s.pc, bits.TrailingZeros32(s.ready), Deadlock, nil, "barrier %d has %d of %d threads and no more can come: %s", s.at.barrier.id, bar.arrived, s.w.blk.wanted(bar), b.whoWaits())
 	}
 }
 
@@ -220,15 +220,15 @@ func (s *split) reportMissing() {
 }
 
 // whoWaits lists the first warps and what they wait for.
-func (b *block) whoWaits() string {
+func (b *cluster) whoWaits() string {
 	var lines []string
-	for _, w := range b.warps {
+	for _, w := range b.every {
 		for _, s := range w.splits {
 			if len(lines) == 6 {
 				return strings.Join(lines, "; ") + "; …"
 			}
 			if s.wait == waitPoll {
-				lines = append(lines, fmt.Sprintf("warp %d polls %s, %s", w.index, b.polled(s), b.k.place(s.at.pc)))
+				lines = append(lines, fmt.Sprintf("warp %d polls %s, %s", w.index, s.polled(), b.k.place(s.at.pc)))
 				continue
 			}
 			lines = append(lines, fmt.Sprintf("warp %d at barrier %d, %s", w.index, s.at.barrier.id, b.k.place(s.pc)))

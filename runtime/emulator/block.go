@@ -2,40 +2,24 @@ package emulator
 
 import "math/bits"
 
-// A block runs on one goroutine. Its parts are kept for the next block.
+// A block has its threads, shared memory and barriers. It is part of a cluster.
 type block struct {
-	k          *Kernel
-	l          *launch
-	id         [3]int
-	number     int32
-	threads    int
-	viewLength int // threads, and room for the agents of mbarriers
-	warps      []*warp
-	alive      int
-	shared     []byte
-	cells      []cell // of shared, one for each granule
-	readers    readers
-	fresh      []cell // how cells begin
-	sharedG    uint   // log2 of the granule
-	barriers   [blockBarriers]barrier
-	mbarriers  map[uint64]*mbarrier // by address in shared memory
-	agents     int                  // mbarriers made so far
-	flights    []flight
-	idle       int // turns since a phase was completed in which all that could run polled
-	rnd        random
-	steps      int
-	reads      Stats // of all blocks that it was
-	laneSteps  int
-	fault      *Fault
-	ready      []*split
+	*cluster
+	rank      int // in the cluster
+	id        [3]int
+	warps     []*warp
+	alive     int
+	shared    []byte
+	cells     []cell // of shared, one for each granule
+	fresh     []cell // how cells begin
+	sharedG   uint   // log2 of the granule
+	barriers  [blockBarriers]barrier
+	mbarriers map[uint64]*mbarrier // by address in shared memory
 }
 
-func newBlock(l *launch) *block {
-	b := &block{k: l.k, l: l, threads: l.threads, readers: readers{threads: l.threads}}
-	b.viewLength = b.threads
-	if l.k.mbarriers {
-		b.viewLength += maxMbarriers
-	}
+func newBlock(c *cluster, rank int) *block {
+	l := c.l
+	b := &block{cluster: c, rank: rank}
 	b.sharedG = uint(bits.TrailingZeros(uint(l.k.granule[0])))
 	end := 0
 	for _, p := range l.k.shared {
@@ -69,9 +53,9 @@ func newBlock(l *launch) *block {
 
 func (b *block) newWarp(i int) *warp {
 	k := b.k
-	w := &warp{blk: b, index: i, first: i * lanes, regs: make([]row, k.rows), def: make([]uint32, k.rows), preds: make([]uint32, k.preds), pdef: make([]uint32, k.preds)}
+	w := &warp{blk: b, index: i, first: i * lanes, agent: b.rank*b.l.threads + i*lanes, regs: make([]row, k.rows), def: make([]uint32, k.rows), preds: make([]uint32, k.preds), pdef: make([]uint32, k.preds)}
 	w.all = ^uint32(0)
-	if left := b.threads - w.first; left < lanes {
+	if left := b.l.threads - w.first; left < lanes {
 		w.all = 1<<left - 1
 	}
 	for l := range lanes {
@@ -81,18 +65,13 @@ func (b *block) newWarp(i int) *warp {
 	return w
 }
 
-// reset makes the block ready to run as number n of the grid.
-func (b *block) reset(n int) {
-	g := b.l.grid
-	b.number = int32(n)
-	b.id = [3]int{n % g[0], n / g[0] % g[1], n / g[0] / g[1]}
-	b.alive, b.steps, b.fault = b.threads, 0, nil
-	b.rnd = random{b.l.seed ^ uint64(n)*0x9e3779b97f4a7c15}
+// reset makes the block ready to run as part of the cluster's place in the grid.
+func (b *block) reset(start view) {
+	b.id = b.l.blockID(int(b.number), b.rank)
+	b.alive = b.l.threads
 	b.barriers = [blockBarriers]barrier{}
-	b.mbarriers, b.agents, b.flights, b.idle = nil, 0, nil, 0
+	b.mbarriers = nil
 	copy(b.cells, b.fresh)
-	b.readers.reset()
-	start := make(view, b.viewLength)
 	for _, w := range b.warps {
 		w.reset(start)
 	}
@@ -134,51 +113,4 @@ func (w *warp) reset(start view) {
 func (b *block) threadID(t int) [3]int {
 	s := b.l.block
 	return [3]int{t % s[0], t / s[0] % s[1], t / s[0] / s[1]}
-}
-
-// maxIdle bounds the turns in which all that can run polls mbarriers in vain.
-const maxIdle = 1000
-
-// pollAgain wakes the splits that poll: what they do after a failed try may help others.
-func (b *block) pollAgain() bool {
-	b.idle++
-	if b.idle > maxIdle {
-		return false
-	}
-	any := false
-	for _, w := range b.warps {
-		for _, s := range w.splits {
-			any = any || s.wait == waitPoll
-		}
-	}
-	b.wake()
-	return any
-}
-
-// run executes the block: again and again some split that can go on, for some
-// number of instructions.
-func (b *block) run() {
-	for b.alive > 0 && b.fault == nil {
-		b.ready = b.ready[:0]
-		for _, w := range b.warps {
-			for _, s := range w.splits {
-				if s.wait == running {
-					b.ready = append(b.ready, s)
-				}
-			}
-		}
-		if len(b.ready) == 0 {
-			if !b.deliver() && !b.pollAgain() {
-				b.stuck()
-				return
-			}
-			continue
-		}
-		s := b.ready[b.rnd.below(len(b.ready))]
-		fuel := 1 << b.rnd.below(12)
-		s.w.run(s, fuel)
-		if b.steps > b.l.limit && b.fault == nil {
-			s.w.faultAt(s.pc, bits.TrailingZeros32(s.mask|1<<31), NoEnd, nil, "the block has run %d instructions and does not end: it loops, or waits for what does not come", b.steps)
-		}
-	}
 }

@@ -15,7 +15,7 @@ type flight struct {
 }
 
 // deliver lands one flight, if there is one.
-func (b *block) deliver() bool {
+func (b *cluster) deliver() bool {
 	if len(b.flights) == 0 {
 		return false
 	}
@@ -24,7 +24,7 @@ func (b *block) deliver() bool {
 }
 
 // deliverOf lands all flights of a lane, which waits for its copies itself.
-func (b *block) deliverOf(w *warp, lane int) {
+func (b *cluster) deliverOf(w *warp, lane int) {
 	for i := len(b.flights) - 1; i >= 0; i-- {
 		if f := &b.flights[i]; f.w == w && f.lane == lane && f.arrive {
 			b.land(i)
@@ -32,11 +32,11 @@ func (b *block) deliverOf(w *warp, lane int) {
 	}
 }
 
-func (b *block) land(i int) {
+func (b *cluster) land(i int) {
 	f := b.flights[i]
 	b.flights = append(b.flights[:i], b.flights[i+1:]...)
 	m := f.bar
-	b.put(f.copies, m.agent, m.clock)
+	f.w.blk.put(f.copies, m.agent, m.clock)
 	if m.meeting.v == nil {
 		m.meeting.v = make(view, b.viewLength)
 	}
@@ -127,7 +127,7 @@ func (w *warp) issueBulk(in *inst, to, from *access, o *mbarrierOperands, m uint
 			return
 		}
 		f := flight{w: w, lane: l, bar: bar, bytes: int(n), pc: in.pc}
-		me := stampFlight | makeStamp(w.first+l, w.clocks[l], in.pc)
+		me := stampFlight | w.stamp(l, in.pc)
 		for at := uint64(0); at < n; at += 16 {
 			c := pendingCopy{to: dst + at, n: 16, pc: in.pc}
 			p := w.readGlobal(in, l, spaceGlobal, src+at, 16, false)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-const maxCode = 1 << 22
+const maxCode = 1 << placeBits
 
 type regKey struct {
 	f   *function

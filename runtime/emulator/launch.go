@@ -14,6 +14,7 @@ type launch struct {
 	d           *Device
 	k           *Kernel
 	grid, block [3]int
+	cluster     [3]int // blocks
 	threads     int
 	sharedBytes int
 	params      []byte
@@ -46,7 +47,7 @@ func (d *Device) Launch(k *Kernel, grid, block [3]int, sharedBytes int, params .
 	if err != nil {
 		return Stats{}, err
 	}
-	l := &launch{d: d, k: k, grid: grid, block: block, threads: block[0] * block[1] * block[2], sharedBytes: sharedBytes, seed: d.Seed, limit: d.Limit, granule: k.granule[1]}
+	l := &launch{d: d, k: k, grid: grid, block: block, threads: block[0] * block[1] * block[2], cluster: k.entry.cluster, sharedBytes: sharedBytes, seed: d.Seed, limit: d.Limit, granule: k.granule[1]}
 	if l.limit == 0 {
 		l.limit = 100_000_000
 	}
@@ -80,6 +81,9 @@ func (l *launch) check() error {
 	}
 	if blocks := l.grid[0] * l.grid[1] * l.grid[2]; blocks > math.MaxInt32-1 {
 		return fmt.Errorf("%d blocks are too many", blocks)
+	}
+	if err := l.checkCluster(); err != nil {
+		return err
 	}
 	if l.sharedBytes < 0 || l.sharedBytes+l.k.SharedBytes() > maxShared {
 		return fmt.Errorf("%d bytes of shared memory a block are more than %d", l.sharedBytes+l.k.SharedBytes(), maxShared)
@@ -155,49 +159,49 @@ func (k *Kernel) marshal(params []any) ([]byte, error) {
 	return out, nil
 }
 
-// run spreads the blocks over goroutines. They start in an order drawn from the
-// seed; of several faults the one of the first block is reported.
+// run spreads the clusters over goroutines. They start in an order drawn from the
+// seed; of several faults the one of the first cluster is reported.
 func (l *launch) run() (Stats, error) {
-	blocks := l.grid[0] * l.grid[1] * l.grid[2]
+	clusters := l.clusters()
 	workers := l.d.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	workers = min(workers, blocks)
+	workers = min(workers, clusters)
 	var next atomic.Int64
 	var s Stats
 	var first *Fault
-	at := blocks
+	at := clusters
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	stride := coprime(blocks, l.seed)
+	stride := coprime(clusters, l.seed)
 	for range workers {
 		wg.Go(func() {
-			b := newBlock(l)
+			c := newCluster(l)
 			for {
 				i := int(next.Add(1)) - 1
 				mu.Lock()
-				stop := i >= blocks || first != nil
+				stop := i >= clusters || first != nil
 				mu.Unlock()
 				if stop {
 					break
 				}
-				n := int((uint64(i)*uint64(stride) + l.seed%uint64(blocks)) % uint64(blocks))
-				b.reset(n)
-				b.run()
-				if b.fault != nil {
+				n := int((uint64(i)*uint64(stride) + l.seed%uint64(clusters)) % uint64(clusters))
+				c.reset(n)
+				c.run()
+				if c.fault != nil {
 					mu.Lock()
 					if n < at {
-						first, at = b.fault, n
+						first, at = c.fault, n
 					}
 					mu.Unlock()
 				}
 			}
 			mu.Lock()
-			s.Instructions += int64(b.laneSteps)
-			s.Loads += b.reads.Loads
-			s.LoadBytes += b.reads.LoadBytes
-			s.Sectors += b.reads.Sectors
+			s.Instructions += int64(c.laneSteps)
+			s.Loads += c.reads.Loads
+			s.LoadBytes += c.reads.LoadBytes
+			s.Sectors += c.reads.Sectors
 			mu.Unlock()
 		})
 	}

@@ -22,7 +22,6 @@ type mbarrier struct {
 const (
 	maxArrivals     = 1<<20 - 1
 	maxTransactions = 1<<20 - 1
-	maxMbarriers    = 256 // of a block; the views have room for so many agents
 )
 
 var mbarrierBuilders = map[string]func(d *decoder){"mbarrier": mbarrierOp}
@@ -149,8 +148,8 @@ func (w *warp) initMbarrier(in *inst, o *mbarrierOperands, m uint32) {
 			w.fault(in, l, BadBarrier, "the mbarrier at %s is made a second time", b.name(spaceShared, addr))
 			return
 		}
-		if b.agents == maxMbarriers { // those that were made and are no more count too
-			w.fault(in, l, BadBarrier, "more than %d mbarriers are not supported", maxMbarriers)
+		if b.agents == b.l.pool() { // those that were made and are no more count too
+			w.fault(in, l, BadBarrier, "more than %d mbarriers are not supported", b.l.pool())
 			return
 		}
 		b.mbarriers[addr] = &mbarrier{expected: int(n), pending: int(n), agent: b.threads + b.agents, clock: 1}
@@ -201,7 +200,7 @@ func (w *warp) arriveAt(in *inst, o *mbarrierOperands, m uint32) {
 		if o.drop {
 			b.expected -= int(n)
 		}
-		b.advance(w.blk)
+		b.advance(w.blk.cluster)
 	}
 }
 
@@ -228,7 +227,7 @@ func (w *warp) announce(in *inst, lane int, b *mbarrier, n uint64) bool {
 }
 
 // advance completes the phase if nothing is missing, and wakes who polls.
-func (b *mbarrier) advance(blk *block) {
+func (b *mbarrier) advance(blk *cluster) {
 	if b.pending > 0 || b.bytes != 0 {
 		return
 	}
@@ -240,8 +239,8 @@ func (b *mbarrier) advance(blk *block) {
 }
 
 // wake lets the splits that poll an mbarrier try again.
-func (b *block) wake() {
-	for _, w := range b.warps {
+func (b *cluster) wake() {
+	for _, w := range b.every {
 		for _, s := range w.splits {
 			if s.wait == waitPoll {
 				s.wait = running
@@ -312,7 +311,8 @@ type learnt struct {
 }
 
 // polled says for a report what a split that polls an mbarrier waits for.
-func (b *block) polled(s *split) string {
+func (s *split) polled() string {
+	b := s.w.blk
 	in, lane := &b.k.code[s.at.pc], bits.TrailingZeros32(s.ready)
 	addr := s.w.regs[in.mem.addr][lane] + in.mem.offset
 	m := b.mbarriers[addr]

@@ -223,9 +223,9 @@ func (w *warp) readShared(in *inst, lane int, addr uint64, n int) []byte {
 		w.outsideShared(in, lane, addr, n, "read")
 		return nil
 	}
-	t := w.first + lane
+	t := w.thread(lane)
 	v := w.views[lane]
-	me := makeStamp(t, w.clocks[lane], in.pc)
+	me := w.stamp(lane, in.pc)
 	for i := addr >> b.sharedG; i <= (addr+uint64(n)-1)>>b.sharedG; i++ {
 		c := &b.cells[i]
 		if c.w == 0 || c.w&stampFlight != 0 {
@@ -242,7 +242,7 @@ func (w *warp) readShared(in *inst, lane int, addr uint64, n int) []byte {
 
 func (w *warp) writeShared(in *inst, lane int, addr uint64, n int) []byte {
 	b := w.blk
-	if !w.markShared(in, lane, addr, n, makeStamp(w.first+lane, w.clocks[lane], in.pc)) {
+	if !w.markShared(in, lane, addr, n, w.stamp(lane, in.pc)) {
 		return nil
 	}
 	return b.shared[addr : addr+uint64(n)]
@@ -259,7 +259,7 @@ func (w *warp) markShared(in *inst, lane int, addr uint64, n int, me stamp) bool
 		w.fault(in, lane, BadBarrier, "a write of %d bytes over the mbarrier at %s", n, b.name(spaceShared, addr&^7))
 		return false
 	}
-	t := w.first + lane
+	t := w.thread(lane)
 	v := w.views[lane]
 	for i := addr >> b.sharedG; i <= (addr+uint64(n)-1)>>b.sharedG; i++ {
 		c := &b.cells[i]
@@ -307,7 +307,11 @@ func (b *block) who(s stamp) string {
 	if s.thread() >= b.threads {
 		return "an asynchronous copy"
 	}
-	return "thread " + triple(b.threadID(s.thread()))
+	name := "thread " + triple(b.threadID(s.thread()%b.l.threads))
+	if other := b.blocks[s.thread()/b.l.threads]; other != b {
+		name += " of block " + triple(other.id)
+	}
+	return name
 }
 
 // Local memory: of one thread, so it knows no races.

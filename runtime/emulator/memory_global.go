@@ -64,8 +64,8 @@ func (w *warp) readGlobal(in *inst, lane int, s space, addr uint64, n int, const
 		w.fault(in, lane, Uninitialised, "a read of %d bytes at %s, which nothing has written yet", n, w.blk.name(spaceGlobal, addr))
 		return nil
 	}
-	t := w.first + lane
-	me := makeStamp(t, w.clocks[lane], in.pc)
+	t := w.thread(lane)
+	me := w.stamp(lane, in.pc)
 	for i := at % pageBytes / l.granule; i <= (at%pageBytes+n-1)/l.granule; i++ {
 		c := &p.cells[i]
 		if other, ok := c.read(me, t, blk.number+1, w.views[lane], &blk.readers, constant); !ok {
@@ -87,8 +87,8 @@ func (w *warp) writeGlobal(in *inst, lane int, addr uint64, n int) []byte {
 	}
 	blk, l := w.blk, w.blk.l
 	p := w.hold(b, at)
-	t := w.first + lane
-	me := makeStamp(t, w.clocks[lane], in.pc)
+	t := w.thread(lane)
+	me := w.stamp(lane, in.pc)
 	for i := at % pageBytes / l.granule; i <= (at%pageBytes+n-1)/l.granule; i++ {
 		c := &p.cells[i]
 		if other, ok := c.write(me, t, blk.number+1, w.views[lane], &blk.readers); !ok {
@@ -115,16 +115,12 @@ func (w *warp) raceGlobal(in *inst, lane int, c *globalCell, other stamp, now st
 	case c.block != w.blk.number+1:
 		by := "another block"
 		if c.block > 0 {
-			by = "block " + triple(w.blk.l.blockID(int(c.block-1)))
+			by = "block " + triple(w.blk.l.blockID(int(c.block-1), 0))
 		}
 		w.faultAt(in.pc, lane, Race, &place, "%s is %s here and %s by %s: nothing orders the blocks of a launch", where, now, was, by)
 	default:
 		w.race(in, lane, other, now, was, where)
 	}
-}
-
-func (l *launch) blockID(n int) [3]int {
-	return [3]int{n % l.grid[0], n / l.grid[0] % l.grid[1], n / l.grid[0] / l.grid[1]}
 }
 
 // name writes an address for people: the variable or buffer that it is in or next to.

@@ -1,8 +1,9 @@
 package emulator
 
-// Order between the threads of a block. Each thread counts its releases: its
-// clock. A view says, for each thread of the block, up to which of its clocks
-// its accesses come before what the owner of the view does now. Barriers, and
+// Order between the threads of a cluster. Each thread counts its releases: its
+// clock. A view says, for each thread of the cluster, up to which of its clocks
+// its accesses come before what the owner of the view does now. What runs beside the
+// threads, as copies do, has numbers behind theirs: it is an agent. Barriers, and
 // whatever else synchronises, join the views of those who arrive and hand the
 // result to those who go on. A view is never changed once a thread has it, so
 // all threads that passed a barrier share one.
@@ -15,10 +16,10 @@ type stamp uint64
 const (
 	stampFlight stamp = 1 << 63
 	stampGap    stamp = ^stamp(0) // a cell between variables
-	clockBits         = 28
-	placeBits         = 24
-	maxThreads        = 1024
-	maxAgents         = 2 * maxThreads // threads, and the mbarriers that copies complete at
+	clockBits         = 26
+	placeBits         = 22
+	maxThreads        = 1024 // of a block
+	maxAgents         = 1 << (63 - clockBits - placeBits)
 )
 
 func makeStamp(thread int, clock uint32, pc int32) stamp {
@@ -55,7 +56,7 @@ func (m *meeting) release(w *warp, lanes uint32) {
 		}
 	}
 	for l := range eachLane(lanes) {
-		t := w.first + l
+		t := w.thread(l)
 		m.v[t] = max(m.v[t], w.clocks[l])
 		w.clocks[l]++
 	}

@@ -311,8 +311,24 @@ func (p *parser) paramList() []*variable {
 	return out
 }
 
+// dims reads one to three numbers.
+func (p *parser) dims() [3]int {
+	d := [3]int{1, 1, 1}
+	for i := range d {
+		n := p.integer()
+		if n < 1 || n > maxThreads {
+			p.fail("%d is no size of a cluster", n)
+		}
+		d[i] = int(n)
+		if !p.accept(",") {
+			break
+		}
+	}
+	return d
+}
+
 func (p *parser) function() {
-	f := &function{kernel: p.next().text == ".entry", line: p.peek().line, labels: map[label]int{}}
+	f := &function{kernel: p.next().text == ".entry", line: p.peek().line, labels: map[label]int{}, cluster: [3]int{1, 1, 1}}
 	if p.is("(") {
 		f.results = p.paramList()
 	}
@@ -328,8 +344,15 @@ func (p *parser) function() {
 				n *= p.integer()
 			}
 			f.maxThreads, f.exactThreads = int(n), d == ".reqntid"
-		case ".minnctapersm", ".maxnreg", ".maxnctapersm":
+		case ".reqnctapercluster":
+			f.cluster = p.dims()
+		case ".minnctapersm":
+			f.minBlocks = int(p.integer())
+		case ".maxnreg":
+			f.maxRegisters = int(p.integer())
+		case ".maxnctapersm", ".maxclusterrank":
 			p.integer()
+		case ".explicitcluster":
 		case ".noreturn":
 		case ".pragma":
 			p.next()

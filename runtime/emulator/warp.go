@@ -15,8 +15,9 @@ type row [lanes]uint64
 type warp struct {
 	blk     *block
 	index   int
-	first   int // number of lane 0's thread in the block
-	all     uint32
+	first   int    // number of lane 0's thread in the block
+	agent   int    // and in the cluster
+	all     uint32 // those that there are threads for
 	alive   uint32
 	regs    []row
 	def     []uint32 // which lanes of a row hold a value
@@ -61,6 +62,14 @@ type join struct {
 	mask    uint32 // lanes that are to come
 	arrived uint32
 	parent  *join
+}
+
+// thread is a lane's number in the cluster.
+func (w *warp) thread(lane int) int { return w.agent + lane }
+
+// stamp is an access of a lane.
+func (w *warp) stamp(lane int, pc int32) stamp {
+	return makeStamp(w.agent+lane, w.clocks[lane], pc)
 }
 
 func eachLane(m uint32) iter.Seq[int] {
@@ -303,6 +312,7 @@ func (w *warp) complete(j *join) {
 func (w *warp) exit(s *split, m uint32) {
 	w.alive &^= m
 	w.blk.alive -= bits.OnesCount32(m)
+	w.blk.cluster.running -= bits.OnesCount32(m)
 	s.mask &^= m
 	if s.mask == 0 {
 		w.removeSplit(s)

@@ -1,0 +1,143 @@
+package emulator
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// A cluster is blocks that run side by side and may reach each other's shared memory: one
+// block, unless the kernel asks for more. It runs on one goroutine. Its parts are kept for
+// the next cluster.
+type cluster struct {
+	k          *Kernel
+	l          *launch
+	number     int32
+	blocks     []*block
+	every      []*warp // of all blocks
+	threads    int     // of all blocks, and those of them that have not ended
+	running    int
+	agents     int // given numbers so far, behind those of the threads
+	viewLength int
+	readers    readers
+	flights    []flight
+	idle       int // turns since a phase was completed in which all that could run polled
+	rnd        random
+	steps      int
+	laneSteps  int
+	reads      Stats // of all clusters that it was
+	fault      *Fault
+	ready      []*split
+}
+
+const (
+	maxCluster = 16  // blocks
+	poolBlock  = 256 // agents that a block may have: its mbarriers, and whoever copies
+)
+
+// pool is how many agents a cluster has room for.
+func (l *launch) pool() int {
+	if l.k.mbarriers {
+		return poolBlock * volume(l.cluster)
+	}
+	return 0
+}
+
+func volume(v [3]int) int { return v[0] * v[1] * v[2] }
+
+func (l *launch) clusters() int { return volume(l.grid) / volume(l.cluster) }
+
+func (l *launch) checkCluster() error {
+	for i := range 3 {
+		if l.grid[i]%l.cluster[i] != 0 {
+			return fmt.Errorf("a grid of %v blocks is no number of clusters of %v", l.grid, l.cluster)
+		}
+	}
+	if n := volume(l.cluster); n > maxCluster {
+		return fmt.Errorf("a cluster of %d blocks is larger than %d", n, maxCluster)
+	}
+	return nil
+}
+
+// blockID is the place in the grid of a block of cluster n.
+func (l *launch) blockID(n, rank int) [3]int {
+	var id [3]int
+	for i := range 3 {
+		across := l.grid[i] / l.cluster[i]
+		id[i] = n%across*l.cluster[i] + rank%l.cluster[i]
+		n, rank = n/across, rank/l.cluster[i]
+	}
+	return id
+}
+
+func newCluster(l *launch) *cluster {
+	n := volume(l.cluster)
+	c := &cluster{k: l.k, l: l, threads: n * l.threads}
+	c.viewLength = c.threads + l.pool()
+	c.readers.threads = c.viewLength
+	for rank := range n {
+		b := newBlock(c, rank)
+		c.blocks = append(c.blocks, b)
+		c.every = append(c.every, b.warps...)
+	}
+	return c
+}
+
+// reset makes the cluster ready to run as number n of the grid.
+func (c *cluster) reset(n int) {
+	c.number = int32(n)
+	c.running, c.steps, c.fault = c.threads, 0, nil
+	c.rnd = random{c.l.seed ^ uint64(n)*0x9e3779b97f4a7c15}
+	c.agents, c.flights, c.idle = 0, nil, 0
+	c.readers.reset()
+	start := make(view, c.viewLength)
+	for _, b := range c.blocks {
+		b.reset(start)
+	}
+}
+
+// maxIdle bounds the turns in which all that can run polls mbarriers in vain.
+const maxIdle = 1000
+
+// pollAgain wakes the splits that poll: what they do after a failed try may help others.
+func (c *cluster) pollAgain() bool {
+	c.idle++
+	if c.idle > maxIdle {
+		return false
+	}
+	any := false
+	for _, w := range c.every {
+		for _, s := range w.splits {
+			any = any || s.wait == waitPoll
+		}
+	}
+	c.wake()
+	return any
+}
+
+// run executes the cluster: again and again some split that can go on, for some
+// number of instructions.
+func (c *cluster) run() {
+	for c.running > 0 && c.fault == nil {
+		c.ready = c.ready[:0]
+		for _, w := range c.every {
+			for _, s := range w.splits {
+				if s.wait == running {
+					c.ready = append(c.ready, s)
+				}
+			}
+		}
+		if len(c.ready) == 0 {
+			if !c.deliver() && !c.pollAgain() {
+				c.stuck()
+				return
+			}
+			continue
+		}
+		s := c.ready[c.rnd.below(len(c.ready))]
+		fuel := 1 << c.rnd.below(12)
+		s.w.run(s, fuel)
+		if c.steps > c.l.limit && c.fault == nil {
+			s.w.faultAt(s.pc, bits.TrailingZeros32(s.mask|1<<31), NoEnd, nil, "the block has run %d instructions and does not end: it loops, or waits for what does not come", c.steps)
+		}
+	}
+}

@@ -114,13 +114,13 @@ func (w *warp) issue(in *inst, o *copyOperands, m uint32) {
 			n = 0
 		}
 		if n > 0 {
-			p := w.readGlobal(in, l, spaceGlobal, from, n, false)
+			p := w.readGlobal(in, l, spaceGlobal, from, n, false, w.by(in, l))
 			if p == nil {
 				return
 			}
 			copy(c.data[:], p)
 		}
-		if !w.markShared(in, l, c.to, c.n, stampFlight|w.stamp(l, in.pc)) {
+		if w.writeShared(in, l, spaceShared, c.to, c.n, actor{me: stampFlight | w.stamp(l, in.pc)}) == nil {
 			return
 		}
 		w.async[l].copies = append(w.async[l].copies, c)

@@ -178,9 +178,9 @@ func allOf(b bool) uint32 {
 }
 
 // stuck reports why nothing in the block can go on: lanes that miss others of their
-// warp first, then who polls an mbarrier, then who waits at a barrier.
+// warp first, then who polls an mbarrier, then who waits otherwise.
 func (b *cluster) stuck() {
-	var waits [4]*split // the first of each kind
+	var waits [waitings]*split // the first of each kind
 	for _, w := range b.every {
 		for _, s := range w.splits {
 			if waits[s.wait] == nil {
@@ -194,6 +194,15 @@ func (b *cluster) stuck() {
 	case waits[waitPoll] != nil:
 		s := waits[waitPoll]
 		s.w.faultAt(s.at.pc, bits.TrailingZeros32(s.ready), Deadlock, nil, "nothing can go on: %s", b.whoWaits())
+	case waits[waitCluster] != nil:
+		s := waits[waitCluster]
+		s.w.faultAt(s.at.pc, bits.TrailingZeros32(s.ready), Deadlock, nil, "not all threads come to the cluster's barrier: %s", b.whoWaits())
+	case waits[waitGroup] != nil:
+		s := waits[waitGroup]
+		s.w.faultAt(s.at.pc, 0, Deadlock, nil, "not all warps of the warpgroup come here: %s", b.whoWaits())
+	case waits[waitRegisters] != nil:
+		s := waits[waitRegisters]
+		s.w.faultAt(s.at.pc, 0, Deadlock, nil, "the block's pool does not get the registers that are asked for: %s", b.whoWaits())
 	case waits[waitBlock] != nil:
 		s := waits[waitBlock]
 		bar := &s.w.blk.barriers[s.at.barrier.id]
@@ -227,12 +236,29 @@ func (b *cluster) whoWaits() string {
 			if len(lines) == 6 {
 				return strings.Join(lines, "; ") + "; …"
 			}
-			if s.wait == waitPoll {
-				lines = append(lines, fmt.Sprintf("warp %d polls %s, %s", w.index, s.polled(), b.k.place(s.at.pc)))
-				continue
+			who := fmt.Sprintf("warp %d", w.index)
+			if len(b.blocks) > 1 {
+				who += " of block " + triple(w.blk.id)
 			}
-			lines = append(lines, fmt.Sprintf("warp %d at barrier %d, %s", w.index, s.at.barrier.id, b.k.place(s.pc)))
+			lines = append(lines, who+" "+s.waitsFor())
 		}
 	}
 	return strings.Join(lines, "; ")
+}
+
+// waitsFor says what a split waits for.
+func (s *split) waitsFor() string {
+	k := s.w.blk.k
+	switch s.wait {
+	case waitPoll:
+		return fmt.Sprintf("polls %s, %s", s.polled(), k.place(s.at.pc))
+	case waitCluster:
+		return fmt.Sprintf("at the cluster's barrier, %s", k.place(s.at.pc))
+	case waitGroup:
+		return fmt.Sprintf("waits for its warpgroup, %s", k.place(s.at.pc))
+	case waitRegisters:
+		g := s.w.blk.groups[s.w.index/warpgroup]
+		return fmt.Sprintf("waits for %d registers a thread, %s", g.wants, k.place(s.at.pc))
+	}
+	return fmt.Sprintf("at barrier %d, %s", s.at.barrier.id, k.place(s.pc))
 }

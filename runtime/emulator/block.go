@@ -10,11 +10,15 @@ type block struct {
 	warps     []*warp
 	alive     int
 	shared    []byte
-	cells     []cell // of shared, one for each granule
-	fresh     []cell // how cells begin
-	sharedG   uint   // log2 of the granule
+	cells     []cell   // of shared, one for each granule
+	fresh     []cell   // how cells begin
+	sharedG   uint     // log2 of the granule
+	tags      []boxTag // of shared, one for each piece; nil where no box was copied
 	barriers  [blockBarriers]barrier
 	mbarriers map[uint64]*mbarrier // by address in shared memory
+	visitors  map[int]visitor      // by their number in views
+	leaving   meeting              // of those who have ended
+	groups    []group
 }
 
 func newBlock(c *cluster, rank int) *block {
@@ -70,8 +74,13 @@ func (b *block) reset(start view) {
 	b.id = b.l.blockID(int(b.number), b.rank)
 	b.alive = b.l.threads
 	b.barriers = [blockBarriers]barrier{}
-	b.mbarriers = nil
+	b.groups = make([]group, (len(b.warps)+warpgroup-1)/warpgroup)
+	for i := range b.groups {
+		b.groups[i].first = i * warpgroup
+	}
+	b.mbarriers, b.visitors, b.leaving = nil, nil, meeting{}
 	copy(b.cells, b.fresh)
+	clear(b.tags)
 	for _, w := range b.warps {
 		w.reset(start)
 	}
@@ -80,6 +89,8 @@ func (b *block) reset(start view) {
 func (w *warp) reset(start view) {
 	k := w.blk.k
 	w.alive, w.splits, w.joins = w.all, nil, nil
+	w.arrivedCluster, w.passedCluster = 0, 0
+	w.products.reset(k)
 	clear(w.def)
 	clear(w.pdef)
 	w.preds[trueRow], w.pdef[trueRow], w.def[zeroRow] = ^uint32(0), ^uint32(0), ^uint32(0)
@@ -104,6 +115,7 @@ func (w *warp) reset(start view) {
 	for l := range lanes {
 		w.views[l], w.clocks[l] = start, 1
 		w.async[l].reset()
+		w.bulk[l] = bulkQueue{group: 1}
 		w.local[l].reset()
 		clear(w.frames[l].defined)
 	}

@@ -6,7 +6,7 @@ var builders map[string]func(d *decoder)
 
 func init() {
 	builders = map[string]func(d *decoder){}
-	for _, family := range []map[string]func(d *decoder){integerBuilders, bitBuilders, floatBuilders, moveBuilders, compareBuilders, convertBuilders, memoryBuilders, syncBuilders, warpBuilders, asyncBuilders, mbarrierBuilders, matrixBuilders, refused} {
+	for _, family := range []map[string]func(d *decoder){integerBuilders, bitBuilders, floatBuilders, moveBuilders, compareBuilders, convertBuilders, memoryBuilders, syncBuilders, proxyBuilders, clusterBuilders, productBuilders, warpBuilders, asyncBuilders, mbarrierBuilders, matrixBuilders, refused} {
 		for op, build := range family {
 			builders[op] = build
 		}

@@ -17,9 +17,12 @@ type cluster struct {
 	threads    int     // of all blocks, and those of them that have not ended
 	running    int
 	agents     int // given numbers so far, behind those of the threads
+	half       int // threads and agents: the length of a view, of which there may be two halves (proxy.go)
 	viewLength int
 	readers    readers
 	flights    []flight
+	boxes      uint32 // of tensors, copied so far
+	barrier    clusterBarrier
 	idle       int // turns since a phase was completed in which all that could run polled
 	rnd        random
 	steps      int
@@ -36,7 +39,7 @@ const (
 
 // pool is how many agents a cluster has room for.
 func (l *launch) pool() int {
-	if l.k.mbarriers {
+	if l.k.mbarriers || l.k.proxy {
 		return poolBlock * volume(l.cluster)
 	}
 	return 0
@@ -72,8 +75,12 @@ func (l *launch) blockID(n, rank int) [3]int {
 func newCluster(l *launch) *cluster {
 	n := volume(l.cluster)
 	c := &cluster{k: l.k, l: l, threads: n * l.threads}
-	c.viewLength = c.threads + l.pool()
-	c.readers.threads = c.viewLength
+	c.half = c.threads + l.pool()
+	c.viewLength = c.half
+	if l.k.proxy {
+		c.viewLength = 2 * c.half
+	}
+	c.readers.threads = c.half
 	for rank := range n {
 		b := newBlock(c, rank)
 		c.blocks = append(c.blocks, b)
@@ -87,7 +94,8 @@ func (c *cluster) reset(n int) {
 	c.number = int32(n)
 	c.running, c.steps, c.fault = c.threads, 0, nil
 	c.rnd = random{c.l.seed ^ uint64(n)*0x9e3779b97f4a7c15}
-	c.agents, c.flights, c.idle = 0, nil, 0
+	c.agents, c.flights, c.idle, c.boxes = 0, nil, 0, 0
+	c.barrier = clusterBarrier{}
 	c.readers.reset()
 	start := make(view, c.viewLength)
 	for _, b := range c.blocks {

@@ -27,6 +27,9 @@ type decoder struct {
 	entry   map[*function]int32
 	retRow  map[*function]int32
 	busy    map[*function]bool // on the path of calls to here
+	uses    []int32            // registers of the statement so far
+	usesOf  map[int32][]int32  // and of all others, by the place of their code
+	owned   map[int32]bool     // registers of warpgroup products
 	queue   []*function
 	sharedN int
 	localN  int
@@ -45,7 +48,7 @@ func decode(m *Module, f *function, approx Approx) (k *Kernel, err error) {
 	d := &decoder{
 		k:     &Kernel{module: m, name: f.name, approx: approx, entry: f, rows: 1, preds: 1, rowName: []string{"0"}, granule: [2]int{16, 16}},
 		rowOf: map[regKey]int32{}, predOf: map[regKey]int32{}, constOf: map[uint64]int32{0: zeroRow}, addrOf: map[*variable]int32{}, specOf: map[string]int32{},
-		frameOf: map[*variable]int{}, localAt: map[*variable]int{}, entry: map[*function]int32{}, retRow: map[*function]int32{}, busy: map[*function]bool{},
+		frameOf: map[*variable]int{}, localAt: map[*variable]int{}, usesOf: map[int32][]int32{}, owned: map[int32]bool{}, entry: map[*function]int32{}, retRow: map[*function]int32{}, busy: map[*function]bool{},
 		sharedN: firstAddress, localN: firstAddress,
 	}
 	defer func() {
@@ -70,9 +73,11 @@ func decode(m *Module, f *function, approx Approx) (k *Kernel, err error) {
 	for _, g := range d.queue {
 		d.layout(g)
 	}
+	d.layoutDynamic()
 	for _, g := range d.queue {
 		d.function(g)
 	}
+	d.touches()
 	for i := range d.k.code {
 		if c := &d.k.code[i]; c.op == opCall {
 			c.fresh = d.freshOf(d.queue[c.target])
@@ -105,6 +110,7 @@ func (d *decoder) row(reg int) int32 {
 		r = d.newRow(d.f.regs[reg].name)
 		d.rowOf[key] = r
 	}
+	d.uses = append(d.uses, r)
 	return r
 }
 
@@ -307,7 +313,9 @@ func (d *decoder) function(f *function) {
 			if !ok {
 				d.fail("this instruction is not supported")
 			}
+			d.uses = d.uses[:0]
 			build(d)
+			d.used(at[i])
 			if m := s.mods.unknown(); m != "" {
 				d.fail("the modifier .%s is not supported", m)
 			}

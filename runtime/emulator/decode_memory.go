@@ -10,11 +10,11 @@ var memoryBuilders = map[string]func(d *decoder){
 // memory that the emulator keeps in order.
 func nothing(d *decoder) { d.s.mods.all() }
 
-var spaces = map[string]space{"global": spaceGlobal, "shared": spaceShared, "const": spaceConst, "local": spaceLocal, "param": spaceParam, "shared::cta": spaceShared}
+var spaces = map[string]space{"global": spaceGlobal, "shared": spaceShared, "const": spaceConst, "local": spaceLocal, "param": spaceParam, "shared::cta": spaceShared, "shared::cluster": spaceCluster}
 
 // space reads the state space among the modifiers, which may stand as shared::cta.
 func (d *decoder) space() space {
-	name := d.s.mods.one("global", "shared", "const", "local", "param", "shared::cta")
+	name := d.s.mods.one("global", "shared", "const", "local", "param", "shared::cta", "shared::cluster")
 	return spaces[name] // generic if there is none
 }
 
@@ -58,7 +58,7 @@ func (d *decoder) addressOf(o operand, x *access) {
 		if x.space == spaceParam && d.f != d.k.entry {
 			x.space = spaceFrame
 		}
-		if x.space == spaceShared && d.f.regs[o.reg].elem.width() == 32 {
+		if (x.space == spaceShared || x.space == spaceCluster) && d.f.regs[o.reg].elem.width() == 32 {
 			e = elems["u32"]
 		}
 		x.addr = d.src(operand{kind: argReg, reg: o.reg, second: -1}, e, false)
@@ -69,7 +69,7 @@ func (d *decoder) addressOf(o operand, x *access) {
 
 // narrow keeps the width of the kernel's narrowest access, for the shadow memory.
 func (d *decoder) narrow(s space, n int) {
-	if s == spaceShared || s == generic {
+	if s == spaceShared || s == spaceCluster || s == generic {
 		d.k.granule[0] = min(d.k.granule[0], n)
 	}
 	if s == spaceGlobal || s == generic {

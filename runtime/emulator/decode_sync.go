@@ -1,7 +1,7 @@
 package emulator
 
 var syncBuilders = map[string]func(d *decoder){
-	"bar": blockBarrier, "barrier": blockBarrier, "membar": nothing, "fence": nothing, "trap": trap, "brkpt": trap, "griddepcontrol": nothing, "setmaxnreg": nothing,
+	"bar": blockBarrier, "barrier": blockBarrier, "trap": trap, "brkpt": trap, "griddepcontrol": nothing,
 }
 
 // blockBarrier decodes bar and barrier: sync, arrive and red, and bar.warp.sync.
@@ -10,7 +10,8 @@ func blockBarrier(d *decoder) {
 	args := d.s.args
 	m.has("cta") // says nothing new
 	if m.has("cluster") {
-		d.fail("clusters are not supported")
+		clusterBarrierOp(d)
+		return
 	}
 	if m.has("warp") {
 		warpBarrier(d)

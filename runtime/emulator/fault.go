@@ -16,6 +16,8 @@ const (
 	OutOfBounds   Kind = "out of bounds"
 	Misaligned    Kind = "misaligned"
 	InFlight      Kind = "copy in flight"
+	Unfenced      Kind = "missing fence"
+	Pending       Kind = "pending product"
 	Divergence    Kind = "divergence"
 	Deadlock      Kind = "deadlock"
 	NoEnd         Kind = "no end"

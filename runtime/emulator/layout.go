@@ -50,7 +50,7 @@ func (d *decoder) layout(f *function) {
 	d.f, d.s = f, nil
 	if f == d.queue[0] {
 		for _, v := range d.k.module.order {
-			if v.space == "shared" {
+			if v.space == "shared" && !v.external {
 				d.placeShared(v)
 			}
 		}
@@ -77,6 +77,25 @@ func (d *decoder) layout(f *function) {
 	}
 }
 
+// layoutDynamic places the piece of shared memory whose size a launch gives, behind all others: all
+// extern variables are that piece.
+func (d *decoder) layoutDynamic() {
+	d.f, d.s = d.queue[0], nil
+	var all []*variable
+	for _, v := range d.k.module.order {
+		if v.space == "shared" && v.external {
+			all = append(all, v)
+		}
+	}
+	for i, v := range all {
+		if i == 0 {
+			widest := slices.MaxFunc(all, func(a, b *variable) int { return a.align - b.align })
+			d.placeShared(widest)
+		}
+		d.localAt[v] = d.k.shared[len(d.k.shared)-1].addr
+	}
+}
+
 func (d *decoder) frame(v *variable) {
 	at := (d.k.frameBytes + v.align - 1) / v.align * v.align
 	if v.size > maxFrame || at+int(v.size) > maxFrame {
@@ -100,21 +119,10 @@ func nextAddress(next *int, align int, size int64, limit int) int {
 }
 
 func (d *decoder) placeShared(v *variable) {
-	if v.external {
-		for _, p := range d.k.shared {
-			if p.v.external { // all extern variables are the one dynamic piece
-				d.localAt[v] = p.addr
-				return
-			}
-		}
-	}
 	at := nextAddress(&d.sharedN, v.align, v.size, maxShared)
 	if at < 0 {
 		d.fail("shared variables are too large")
 	}
 	d.localAt[v] = at
 	d.k.shared = append(d.k.shared, placed{v, at})
-	if v.external {
-		d.sharedN += maxShared // what follows is beyond any size of it
-	}
 }

@@ -151,7 +151,7 @@ func (p *product) operands(w *warp, a, b *[16][32]uint64) {
 
 func (p *product) floats(w *warp) {
 	var rawA, rawB [16][32]uint64
-	var a, b [16][16]float64
+	var a, b [16][32]float64
 	f, fc := p.a.format(), p.c.format()
 	mask := ^uint64(0)
 	if p.a.kind == 't' {
@@ -187,10 +187,10 @@ func (p *product) floats(w *warp) {
 
 // chains adds to each c[i] the first k products of a with column i: a fused
 // multiply-add in float32 for each, ascending. Four columns at once keep the processor busy.
-func chains(a *[16]float64, k int, b0, b1, b2, b3 *[16]float64, c *[4]float64) {
+func chains(a *[32]float64, k int, b0, b1, b2, b3 *[32]float64, c *[4]float64) {
 	s0, s1, s2, s3 := float32(c[0]), float32(c[1]), float32(c[2]), float32(c[3])
 	for i := range k {
-		i &= 15
+		i &= 31
 		p0, p1, p2, p3 := a[i]*b0[i], a[i]*b1[i], a[i]*b2[i], a[i]*b3[i]
 		t0, t1, t2, t3 := p0+float64(s0), p1+float64(s1), p2+float64(s2), p3+float64(s3)
 		if roundsOnce(t0) && roundsOnce(t1) && roundsOnce(t2) && roundsOnce(t3) {

@@ -9,6 +9,10 @@ import (
 // expects have arrived and the bytes of all transactions are there. What arrives hands
 // over what it has done, and who finds a phase complete takes it.
 type mbarrier struct {
+	blk               *block
+	at                uint64 // in its shared memory
+	made              stamp
+	shown             uint32 // the clock of who made it when it was shown to copies; 0 = not yet
 	expected, pending int
 	bytes             int // of transactions: announced and not yet there
 	phase             int
@@ -38,22 +42,22 @@ type mbarrierOperands struct {
 func mbarrierOp(d *decoder) {
 	m, args := d.s.mods, d.s.args
 	d.needs("b64")
-	if m.one("shared", "shared::cta") == "" {
-		d.fail("an mbarrier is in shared memory of the block")
-	}
-	if m.has("cluster") || m.has("noComplete") {
+	if m.has("noComplete") {
 		d.fail("this form is not supported")
 	}
 	m.one("release", "acquire") // as without
-	m.has("cta")
-	if m.has("relaxed") && (!m.has("expect_tx") || m.has("arrive")) {
+	m.one("cta", "cluster")
+	if m.has("relaxed") && (m.one("expect_tx", "complete_tx") == "" || m.has("arrive")) {
 		d.fail(".relaxed is not supported: nothing would be ordered")
 	}
 	o := &mbarrierOperands{count: -1, tx: -1, parity: m.has("parity"), drop: m.has("arrive_drop")}
-	o.at.space = spaceShared
+	o.at.space = d.space()
+	if o.at.space != generic && o.at.space != spaceShared && o.at.space != spaceCluster {
+		d.fail("an mbarrier is in shared memory")
+	}
 	u, state := elems["u32"], elems["b64"]
 	in := inst{op: opRun}
-	switch name := m.one("init", "inval", "arrive", "arrive_drop", "expect_tx", "test_wait", "try_wait"); name {
+	switch name := m.one("init", "inval", "arrive", "arrive_drop", "complete_tx", "expect_tx", "test_wait", "try_wait"); name {
 	case "init":
 		d.args(2)
 		d.addressOf(args[0], &o.at)
@@ -65,6 +69,9 @@ func mbarrierOp(d *decoder) {
 	case "arrive", "arrive_drop":
 		if len(args) < 2 || len(args) > 3 {
 			d.fail("needs 2 or 3 operands, not %d", len(args))
+		}
+		if o.at.space == spaceCluster && args[0].kind != argSink {
+			d.fail("an arrival at another block gives no state: its result is _")
 		}
 		in.d = d.dst(args[0], state, false)
 		d.addressOf(args[1], &o.at)
@@ -79,6 +86,11 @@ func mbarrierOp(d *decoder) {
 		d.addressOf(args[0], &o.at)
 		o.tx = d.src(args[1], u, false)
 		in.run = func(w *warp, in *inst, m uint32) { w.expectBytes(in, o, m) }
+	case "complete_tx":
+		d.args(2)
+		d.addressOf(args[0], &o.at)
+		o.tx = d.src(args[1], u, false)
+		in.run = func(w *warp, in *inst, m uint32) { w.completeBytes(in, o, m) }
 	case "test_wait", "try_wait":
 		if len(args) != 3 && (name != "try_wait" || len(args) != 4) { // the fourth is a time limit
 			d.fail("needs 3 operands, not %d", len(args))
@@ -102,20 +114,36 @@ func mbarrierOp(d *decoder) {
 
 // mbarrierAt finds the barrier at a lane's address, which must be made, and made known to the lane.
 func (w *warp) mbarrierAt(in *inst, lane int, at *access) *mbarrier {
-	b := w.blk
-	addr := w.regs[at.addr][lane] + at.offset
+	s, addr := settle(at.space, w.regs[at.addr][lane]+at.offset)
+	return w.findMbarrier(in, lane, s, addr)
+}
+
+func (w *warp) findMbarrier(in *inst, lane int, s space, addr uint64) *mbarrier {
 	if addr&7 != 0 {
 		w.misaligned(in, lane, spaceShared, addr, 8)
 		return nil
 	}
-	if w.readShared(in, lane, addr, 8) == nil {
+	by := w.by(in, lane)
+	b, addr := w.sharedAt(in, lane, s, addr, 8, "use of an mbarrier", by.me)
+	if b == nil || !w.readCells(in, lane, b, addr, 8, by) {
 		return nil
 	}
 	m := b.mbarriers[addr]
 	if m == nil {
-		w.fault(in, lane, BadBarrier, "there is no mbarrier at %s", b.name(spaceShared, addr))
+		w.fault(in, lane, BadBarrier, "there is no mbarrier at %s", w.sharedName(b, addr))
 	}
 	return m
+}
+
+// shownTo tells whether copies that a lane starts see an mbarrier, and reports it if not.
+func (m *mbarrier) shownTo(w *warp, in *inst, lane int) bool {
+	v, maker := w.views[lane], m.made.thread()
+	if w.blk.fenced(v, m.made) || m.shown != 0 && (maker == w.thread(lane) || v[maker] >= m.shown) {
+		return true
+	}
+	p := w.blk.k.place(m.made.pc())
+	w.faultAt(in.pc, lane, Unfenced, &p, "the mbarrier at %s counts the bytes of this copy and was made by %s: a fence.mbarrier_init or fence.proxy.async is missing after that", w.sharedName(m.blk, m.at), w.blk.who(m.made))
+	return false
 }
 
 // operandsKnown reports operands of an mbarrier instruction that hold nothing.
@@ -129,7 +157,8 @@ func (w *warp) initMbarrier(in *inst, o *mbarrierOperands, m uint32) {
 	}
 	b := w.blk
 	for l := range eachLane(m) {
-		addr, n := w.regs[o.at.addr][l]+o.at.offset, w.regs[o.count][l]
+		n := w.regs[o.count][l]
+		_, addr := settle(o.at.space, w.regs[o.at.addr][l]+o.at.offset)
 		if addr&7 != 0 {
 			w.misaligned(in, l, spaceShared, addr, 8)
 			return
@@ -138,22 +167,17 @@ func (w *warp) initMbarrier(in *inst, o *mbarrierOperands, m uint32) {
 			w.fault(in, l, BadBarrier, "an mbarrier cannot expect %d arrivals", n)
 			return
 		}
-		if w.writeShared(in, l, addr, 8) == nil {
+		if w.writeShared(in, l, spaceShared, addr, 8, w.by(in, l)) == nil {
 			return
 		}
 		if b.mbarriers == nil {
 			b.mbarriers = map[uint64]*mbarrier{}
 		}
-		if b.mbarriers[addr] != nil {
-			w.fault(in, l, BadBarrier, "the mbarrier at %s is made a second time", b.name(spaceShared, addr))
+		agent := w.newAgent(in, l) // of those that were made and are no more, too
+		if agent < 0 {
 			return
 		}
-		if b.agents == b.l.pool() { // those that were made and are no more count too
-			w.fault(in, l, BadBarrier, "more than %d mbarriers are not supported", b.l.pool())
-			return
-		}
-		b.mbarriers[addr] = &mbarrier{expected: int(n), pending: int(n), agent: b.threads + b.agents, clock: 1}
-		b.agents++
+		b.mbarriers[addr] = &mbarrier{blk: b, at: addr, made: w.stamp(l, in.pc), expected: int(n), pending: int(n), agent: agent, clock: 1}
 	}
 }
 
@@ -162,12 +186,12 @@ func (w *warp) invalidate(in *inst, o *mbarrierOperands, m uint32) {
 		return
 	}
 	for l := range eachLane(m) {
-		if w.mbarrierAt(in, l, &o.at) == nil {
+		b := w.mbarrierAt(in, l, &o.at)
+		if b == nil {
 			return
 		}
-		addr := w.regs[o.at.addr][l] + o.at.offset
-		delete(w.blk.mbarriers, addr)
-		if w.writeShared(in, l, addr, 8) == nil {
+		delete(b.blk.mbarriers, b.at)
+		if w.writeShared(in, l, spaceShared, b.at, 8, w.by(in, l)) == nil {
 			return
 		}
 	}
@@ -213,6 +237,21 @@ func (w *warp) expectBytes(in *inst, o *mbarrierOperands, m uint32) {
 		if b == nil || !w.announce(in, l, b, w.regs[o.tx][l]) {
 			return
 		}
+	}
+}
+
+// completeBytes is mbarrier.complete_tx: bytes are there that no copy has brought.
+func (w *warp) completeBytes(in *inst, o *mbarrierOperands, m uint32) {
+	if !w.operandsKnown(in, o, m) {
+		return
+	}
+	for l := range eachLane(m) {
+		b := w.mbarrierAt(in, l, &o.at)
+		if b == nil {
+			return
+		}
+		b.bytes -= int(w.regs[o.tx][l])
+		b.advance(w.blk.cluster)
 	}
 }
 
@@ -262,6 +301,10 @@ func (w *warp) testMbarrier(in *inst, o *mbarrierOperands, m uint32) {
 		if b == nil {
 			return
 		}
+		if b.blk != w.blk {
+			w.fault(in, l, BadOperand, "a thread can wait for mbarriers of its own block only")
+			return
+		}
 		v := w.regs[o.count][l]
 		complete := v&1 != uint64(b.phase&1)
 		if !o.parity {
@@ -281,7 +324,7 @@ func (w *warp) testMbarrier(in *inst, o *mbarrierOperands, m uint32) {
 	}
 	w.setPred(in.d, m, yes, m)
 	if yes != m {
-		w.current.wait, w.current.ready, w.current.at = waitPoll, m, rendezvous{pc: in.pc}
+		w.parked = waitPoll
 	}
 }
 
@@ -314,10 +357,14 @@ type learnt struct {
 func (s *split) polled() string {
 	b := s.w.blk
 	in, lane := &b.k.code[s.at.pc], bits.TrailingZeros32(s.ready)
-	addr := s.w.regs[in.mem.addr][lane] + in.mem.offset
+	_, addr := settle(in.mem.space, s.w.regs[in.mem.addr][lane]+in.mem.offset)
 	m := b.mbarriers[addr]
 	if m == nil {
 		return "an mbarrier that is no more"
 	}
-	return fmt.Sprintf("the mbarrier at %s (%d of %d arrivals and %d bytes are missing in phase %d)", b.name(spaceShared, addr), m.pending, m.expected, m.bytes, m.phase)
+	bytes := fmt.Sprintf("%d bytes are missing", m.bytes)
+	if m.bytes < 0 {
+		bytes = fmt.Sprintf("no bytes are missing, %d have come that were not expected,", -m.bytes)
+	}
+	return fmt.Sprintf("the mbarrier at %s (%d of %d arrivals and %s in phase %d)", b.name(spaceShared, addr), m.pending, m.expected, bytes, m.phase)
 }

@@ -13,11 +13,12 @@ const (
 	spaceShared
 	spaceConst
 	spaceLocal
-	spaceParam // of the kernel
-	spaceFrame // parameters and results of device functions
+	spaceParam   // of the kernel
+	spaceFrame   // parameters and results of device functions
+	spaceCluster // shared memory of any block of the cluster
 )
 
-var spaceNames = [...]string{"generic", "global", "shared", "const", "local", "param", "param"}
+var spaceNames = [...]string{"generic", "global", "shared", "const", "local", "param", "param", "shared"}
 
 // Generic addresses of what is not global lie in windows far above the buffers.
 const (
@@ -154,7 +155,7 @@ func settle(s space, addr uint64) (space, uint64) {
 	low := addr & (1<<windowShift - 1)
 	switch addr >> windowShift {
 	case windowShared >> windowShift:
-		return spaceShared, low
+		return spaceCluster, low
 	case windowLocal >> windowShift:
 		return spaceLocal, low
 	case windowParam >> windowShift:
@@ -170,8 +171,8 @@ func (w *warp) read(in *inst, lane int, s space, addr uint64, n int, constant bo
 		return nil
 	}
 	switch s {
-	case spaceShared:
-		return w.readShared(in, lane, addr, n)
+	case spaceShared, spaceCluster:
+		return w.readShared(in, lane, s, addr, n, w.by(in, lane))
 	case spaceLocal:
 		return w.readLocal(in, lane, addr, n)
 	case spaceParam:
@@ -183,7 +184,7 @@ func (w *warp) read(in *inst, lane int, s space, addr uint64, n int, constant bo
 	case spaceFrame:
 		return w.frame(in, lane, addr, n)
 	}
-	return w.readGlobal(in, lane, s, addr, n, constant)
+	return w.readGlobal(in, lane, s, addr, n, constant, w.by(in, lane))
 }
 
 // write checks and notes a write of n bytes by a lane, and returns where they go; nil after a fault.
@@ -193,8 +194,8 @@ func (w *warp) write(in *inst, lane int, s space, addr uint64, n int) []byte {
 		return nil
 	}
 	switch s {
-	case spaceShared:
-		return w.writeShared(in, lane, addr, n)
+	case spaceShared, spaceCluster:
+		return w.writeShared(in, lane, s, addr, n, w.by(in, lane))
 	case spaceLocal:
 		return w.writeLocal(in, lane, addr, n)
 	case spaceFrame:
@@ -203,7 +204,7 @@ func (w *warp) write(in *inst, lane int, s space, addr uint64, n int) []byte {
 		w.fault(in, lane, ReadOnly, "a store to the space %s", spaceNames[s])
 		return nil
 	}
-	return w.writeGlobal(in, lane, addr, n)
+	return w.writeGlobal(in, lane, addr, n, w.by(in, lane))
 }
 
 // misaligned reports an address that is no multiple of the access's size.
@@ -213,105 +214,6 @@ func (w *warp) misaligned(in *inst, lane int, s space, addr uint64, n int) bool 
 	}
 	w.fault(in, lane, Misaligned, "an access of %d bytes at %s, which is no multiple of %d", n, w.blk.name(s, addr), n)
 	return false
-}
-
-// Shared memory.
-
-func (w *warp) readShared(in *inst, lane int, addr uint64, n int) []byte {
-	b := w.blk
-	if addr >= uint64(len(b.shared)) || addr+uint64(n) > uint64(len(b.shared)) {
-		w.outsideShared(in, lane, addr, n, "read")
-		return nil
-	}
-	t := w.thread(lane)
-	v := w.views[lane]
-	me := w.stamp(lane, in.pc)
-	for i := addr >> b.sharedG; i <= (addr+uint64(n)-1)>>b.sharedG; i++ {
-		c := &b.cells[i]
-		if c.w == 0 || c.w&stampFlight != 0 {
-			w.badCell(in, lane, c.w, addr, n, "read")
-			return nil
-		}
-		if other, ok := c.read(me, t, v, &b.readers); !ok {
-			w.race(in, lane, other, "read", "written", b.name(spaceShared, addr))
-			return nil
-		}
-	}
-	return b.shared[addr : addr+uint64(n)]
-}
-
-func (w *warp) writeShared(in *inst, lane int, addr uint64, n int) []byte {
-	b := w.blk
-	if !w.markShared(in, lane, addr, n, w.stamp(lane, in.pc)) {
-		return nil
-	}
-	return b.shared[addr : addr+uint64(n)]
-}
-
-// markShared notes a write, or with the flight bit that a copy is under way.
-func (w *warp) markShared(in *inst, lane int, addr uint64, n int, me stamp) bool {
-	b := w.blk
-	if addr >= uint64(len(b.shared)) || addr+uint64(n) > uint64(len(b.shared)) {
-		w.outsideShared(in, lane, addr, n, "write")
-		return false
-	}
-	if len(b.mbarriers) > 0 && b.mbarriers[addr&^7] != nil {
-		w.fault(in, lane, BadBarrier, "a write of %d bytes over the mbarrier at %s", n, b.name(spaceShared, addr&^7))
-		return false
-	}
-	t := w.thread(lane)
-	v := w.views[lane]
-	for i := addr >> b.sharedG; i <= (addr+uint64(n)-1)>>b.sharedG; i++ {
-		c := &b.cells[i]
-		if c.w&stampFlight != 0 {
-			w.badCell(in, lane, c.w, addr, n, "write")
-			return false
-		}
-		if other, ok := c.write(me, t, v, &b.readers); !ok {
-			was := "read"
-			if other == c.w {
-				was = "written"
-			}
-			w.race(in, lane, other, "written", was, b.name(spaceShared, addr))
-			return false
-		}
-	}
-	return true
-}
-
-func (w *warp) badCell(in *inst, lane int, s stamp, addr uint64, n int, what string) {
-	b := w.blk
-	switch {
-	case s == stampGap:
-		w.outsideShared(in, lane, addr, n, what)
-	case s == 0:
-		w.fault(in, lane, Uninitialised, "a read of %d bytes at %s, which nothing has written yet", n, b.name(spaceShared, addr))
-	default:
-		other := b.k.place(s.pc())
-		w.faultAt(in.pc, lane, InFlight, &other, "a %s of %d bytes at %s, where an asynchronous copy of %s has not been waited for", what, n, b.name(spaceShared, addr), b.who(s))
-	}
-}
-
-func (w *warp) outsideShared(in *inst, lane int, addr uint64, n int, what string) {
-	w.fault(in, lane, OutOfBounds, "a %s of %d bytes at %s", what, n, w.blk.name(spaceShared, addr))
-}
-
-func (w *warp) race(in *inst, lane int, other stamp, now, was, where string) {
-	b := w.blk
-	p := b.k.place(other.pc())
-	w.faultAt(in.pc, lane, Race, &p, "%s is %s here and %s by %s, and no barrier is between", where, now, was, b.who(other))
-}
-
-// who names the thread of an access.
-func (b *block) who(s stamp) string {
-	if s.thread() >= b.threads {
-		return "an asynchronous copy"
-	}
-	name := "thread " + triple(b.threadID(s.thread()%b.l.threads))
-	if other := b.blocks[s.thread()/b.l.threads]; other != b {
-		name += " of block " + triple(other.id)
-	}
-	return name
 }
 
 // Local memory: of one thread, so it knows no races.

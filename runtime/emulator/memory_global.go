@@ -46,7 +46,7 @@ func (w *warp) unhold() {
 	w.held = nil
 }
 
-func (w *warp) readGlobal(in *inst, lane int, s space, addr uint64, n int, constant bool) []byte {
+func (w *warp) readGlobal(in *inst, lane int, s space, addr uint64, n int, constant bool, by actor) []byte {
 	b, at := w.find(in, lane, addr, n, "read")
 	if b == nil {
 		return nil
@@ -65,18 +65,21 @@ func (w *warp) readGlobal(in *inst, lane int, s space, addr uint64, n int, const
 		return nil
 	}
 	t := w.thread(lane)
-	me := w.stamp(lane, in.pc)
 	for i := at % pageBytes / l.granule; i <= (at%pageBytes+n-1)/l.granule; i++ {
 		c := &p.cells[i]
-		if other, ok := c.read(me, t, blk.number+1, w.views[lane], &blk.readers, constant); !ok {
+		if other, ok := c.read(by.me, t, blk.number+1, w.views[lane], &blk.readers, constant); !ok {
 			w.raceGlobal(in, lane, c, other, "read", addr, constant)
+			return nil
+		}
+		if by.async && c.w != 0 && !blk.fenced(w.views[lane], c.w) {
+			w.unfenced(in, lane, c.w, "read", blk.name(spaceGlobal, addr))
 			return nil
 		}
 	}
 	return b.data[at : at+n]
 }
 
-func (w *warp) writeGlobal(in *inst, lane int, addr uint64, n int) []byte {
+func (w *warp) writeGlobal(in *inst, lane int, addr uint64, n int, by actor) []byte {
 	b, at := w.find(in, lane, addr, n, "write")
 	if b == nil {
 		return nil
@@ -88,10 +91,9 @@ func (w *warp) writeGlobal(in *inst, lane int, addr uint64, n int) []byte {
 	blk, l := w.blk, w.blk.l
 	p := w.hold(b, at)
 	t := w.thread(lane)
-	me := w.stamp(lane, in.pc)
 	for i := at % pageBytes / l.granule; i <= (at%pageBytes+n-1)/l.granule; i++ {
 		c := &p.cells[i]
-		if other, ok := c.write(me, t, blk.number+1, w.views[lane], &blk.readers); !ok {
+		if other, ok := c.write(by.me, t, blk.number+1, w.views[lane], &blk.readers); !ok {
 			w.raceGlobal(in, lane, c, other, "written", addr, c.constant)
 			return nil
 		}

@@ -228,5 +228,8 @@ func (p *parser) address(o *operand) {
 		}
 	}
 	o.kind = argMem
+	if p.accept(",") { // coordinates
+		o.list = p.operand(2).list
+	}
 	p.expect("]")
 }

@@ -22,6 +22,8 @@ type Kernel struct {
 	frameBytes int // parameters and results of device functions
 	entry      *function
 	mbarriers  bool // are used
+	products   bool // of warpgroups
+	proxy      bool // something reaches shared memory in the asynchronous proxy
 	rowName    []string
 
 	granule [2]int // narrowest access to shared and to global memory, in bytes
@@ -80,6 +82,7 @@ type inst struct {
 	mma    *product
 	copies []span
 	fresh  *fresh
+	touch  []int32 // registers of warpgroup products that it uses
 }
 
 // syncing says who takes part in an instruction that lanes execute together.

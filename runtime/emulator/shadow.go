@@ -8,18 +8,19 @@ type cell struct {
 	more      int32 // 1 + the list's number, 0 = none
 }
 
-// read notes a read and returns the write that it races with, if there is one.
+// read notes a read and returns the write that it races with, if there is one. It is ordered as
+// what the thread does under view v, though it may be another's that the thread has started.
 func (c *cell) read(me stamp, thread int, v view, more *readers) (stamp, bool) {
 	if c.w != 0 && !c.w.before(thread, v) {
 		return c.w, false
 	}
 	switch {
-	case c.r1 == 0 || c.r1.before(thread, v):
+	case c.r1 == 0 || c.r1.before(thread, v) || c.r1.thread() == me.thread():
 		c.r1 = me
 		if c.r2 != 0 && c.r2.before(thread, v) {
 			c.r2 = 0
 		}
-	case c.r2 == 0 || c.r2.before(thread, v):
+	case c.r2 == 0 || c.r2.before(thread, v) || c.r2.thread() == me.thread():
 		c.r2 = me
 	default:
 		c.more = more.add(c.more, thread, me)

@@ -87,10 +87,11 @@ func (w *warp) gather(at rendezvous) {
 	in.run(w, in, here)
 	for _, s := range w.splits {
 		if s.wait == waitWarp && s.at == at {
-			s.wait = running
+			s.wait = w.parked
 			s.pc++
 		}
 	}
+	w.parked = running
 	if w.held != nil {
 		w.unhold()
 	}

@@ -18,6 +18,7 @@ var elems = map[string]elem{
 	"s8": {'s', 8, false}, "s16": {'s', 16, false}, "s32": {'s', 32, false}, "s64": {'s', 64, false},
 	"f16": {'f', 16, false}, "f32": {'f', 32, false}, "f64": {'f', 64, false}, "f16x2": {'f', 16, true},
 	"bf16": {'x', 16, false}, "bf16x2": {'x', 16, true}, "tf32": {'t', 32, false},
+	"e4m3": {'q', 8, false}, "e5m2": {'r', 8, false},
 	"e4m3x2": {'q', 8, true}, "e5m2x2": {'r', 8, true},
 }
 

@@ -13,26 +13,31 @@ type row [lanes]uint64
 // A warp is 32 lanes with their registers. Lanes that went different ways at a
 // branch are splits, each with its own place in the code.
 type warp struct {
-	blk     *block
-	index   int
-	first   int    // number of lane 0's thread in the block
-	agent   int    // and in the cluster
-	all     uint32 // those that there are threads for
-	alive   uint32
-	regs    []row
-	def     []uint32 // which lanes of a row hold a value
-	preds   []uint32
-	pdef    []uint32
-	splits  []*split
-	joins   []*join
-	views   [lanes]view
-	clocks  [lanes]uint32
-	async   [lanes]asyncQueue
-	local   [lanes]localMemory
-	frames  [lanes]frame
-	current *split // that runs
-	learnt  learnt
-	held    *page // the page of global memory that the instruction works on
+	blk      *block
+	index    int
+	first    int    // number of lane 0's thread in the block
+	agent    int    // and in the cluster
+	all      uint32 // those that there are threads for
+	alive    uint32
+	regs     []row
+	def      []uint32 // which lanes of a row hold a value
+	preds    []uint32
+	pdef     []uint32
+	splits   []*split
+	joins    []*join
+	views    [lanes]view
+	clocks   [lanes]uint32
+	async    [lanes]asyncQueue
+	bulk     [lanes]bulkQueue
+	products warpProducts
+	local    [lanes]localMemory
+	frames   [lanes]frame
+	current  *split  // that runs
+	parked   waiting // what the instruction that runs makes its lanes wait for
+	// Lanes that have arrived at the cluster's barrier, and those of them that may pass it.
+	arrivedCluster, passedCluster uint32
+	learnt                        learnt
+	held                          *page // the page of global memory that the instruction works on
 }
 
 // A split is lanes that run together.
@@ -54,6 +59,10 @@ const (
 	waitWarp
 	waitBlock
 	waitPoll
+	waitCluster
+	waitGroup
+	waitRegisters
+	waitings // how many there are
 )
 
 // A join is where splits that a branch parted become one again.
@@ -135,6 +144,9 @@ func (w *warp) run(s *split, fuel int) {
 			w.faultAt(s.pc, bits.TrailingZeros32(und), Undefined, nil, "the predicate of this instruction depends on what was never written")
 			return
 		}
+		if in.touch != nil && m != 0 && !w.touch(in) {
+			return
+		}
 		switch in.op {
 		case opALU:
 			w.alu(in, m)
@@ -153,7 +165,9 @@ func (w *warp) run(s *split, fuel int) {
 				if b.fault != nil {
 					return
 				}
-				if s.wait != running { // it polls
+				if w.parked != running {
+					s.wait, s.ready, s.at = w.parked, m, rendezvous{pc: in.pc}
+					w.parked = running
 					s.pc++
 					return
 				}
@@ -310,6 +324,7 @@ func (w *warp) complete(j *join) {
 
 // exit ends lanes; what waited for them waits no longer.
 func (w *warp) exit(s *split, m uint32) {
+	pc := s.pc
 	w.alive &^= m
 	w.blk.alive -= bits.OnesCount32(m)
 	w.blk.cluster.running -= bits.OnesCount32(m)
@@ -324,6 +339,8 @@ func (w *warp) exit(s *split, m uint32) {
 	}
 	w.gatherAll()
 	w.blk.recheckBarriers()
+	w.blk.recheckCluster()
+	w.leave(pc, m)
 }
 
 // undefined reports the first of lanes m in which row r holds nothing.

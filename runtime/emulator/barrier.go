@@ -3,6 +3,7 @@ package emulator
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -191,6 +192,9 @@ func (b *cluster) stuck() {
 	switch {
 	case waits[waitWarp] != nil:
 		waits[waitWarp].reportMissing()
+	case waits[waitRegisters] != nil:
+		s := waits[waitRegisters]
+		s.w.faultAt(s.at.pc, 0, Deadlock, nil, "the block's pool does not get the registers that are asked for: %s", b.whoWaits())
 	case waits[waitPoll] != nil:
 		s := waits[waitPoll]
 		s.w.faultAt(s.at.pc, bits.TrailingZeros32(s.ready), Deadlock, nil, "nothing can go on: %s", b.whoWaits())
@@ -200,9 +204,6 @@ func (b *cluster) stuck() {
 	case waits[waitGroup] != nil:
 		s := waits[waitGroup]
 		s.w.faultAt(s.at.pc, 0, Deadlock, nil, "not all warps of the warpgroup come here: %s", b.whoWaits())
-	case waits[waitRegisters] != nil:
-		s := waits[waitRegisters]
-		s.w.faultAt(s.at.pc, 0, Deadlock, nil, "the block's pool does not get the registers that are asked for: %s", b.whoWaits())
 	case waits[waitBlock] != nil:
 		s := waits[waitBlock]
 		bar := &s.w.blk.barriers[s.at.barrier.id]
@@ -228,20 +229,33 @@ func (s *split) reportMissing() {
 	w.faultAt(s.pc, bits.TrailingZeros32(s.ready), Divergence, nil, "%s is executed by lanes %s of warp %d; it needs lanes %s too, which wait %s", k.code[s.pc].sync.name, laneSet(s.ready), w.index, laneSet(missing), where)
 }
 
-// whoWaits lists the first warps and what they wait for.
+// whoWaits lists what is waited for, and by which warps.
 func (b *cluster) whoWaits() string {
-	var lines []string
+	var whats []string
+	warps := map[string][]string{}
 	for _, w := range b.every {
 		for _, s := range w.splits {
-			if len(lines) == 6 {
-				return strings.Join(lines, "; ") + "; …"
-			}
-			who := fmt.Sprintf("warp %d", w.index)
+			what := s.waitsFor()
 			if len(b.blocks) > 1 {
-				who += " of block " + triple(w.blk.id)
+				what += " in block " + triple(w.blk.id)
 			}
-			lines = append(lines, who+" "+s.waitsFor())
+			if warps[what] == nil {
+				whats = append(whats, what)
+			}
+			warps[what] = append(warps[what], fmt.Sprint(w.index))
 		}
+	}
+	var lines []string
+	for _, what := range whats {
+		if len(lines) == 8 {
+			lines = append(lines, "…")
+			break
+		}
+		name := "warps "
+		if len(warps[what]) == 1 {
+			name = "warp "
+		}
+		lines = append(lines, name+strings.Join(slices.Compact(warps[what]), ", ")+" "+what)
 	}
 	return strings.Join(lines, "; ")
 }
@@ -251,14 +265,14 @@ func (s *split) waitsFor() string {
 	k := s.w.blk.k
 	switch s.wait {
 	case waitPoll:
-		return fmt.Sprintf("polls %s, %s", s.polled(), k.place(s.at.pc))
+		return fmt.Sprintf("at %s, %s", s.polled(), k.place(s.at.pc))
 	case waitCluster:
 		return fmt.Sprintf("at the cluster's barrier, %s", k.place(s.at.pc))
 	case waitGroup:
-		return fmt.Sprintf("waits for its warpgroup, %s", k.place(s.at.pc))
+		return fmt.Sprintf("at a product, for the rest of the warpgroup, %s", k.place(s.at.pc))
 	case waitRegisters:
 		g := s.w.blk.groups[s.w.index/warpgroup]
-		return fmt.Sprintf("waits for %d registers a thread, %s", g.wants, k.place(s.at.pc))
+		return fmt.Sprintf("at setmaxnreg, for %d registers a thread, %s", g.wants, k.place(s.at.pc))
 	}
 	return fmt.Sprintf("at barrier %d, %s", s.at.barrier.id, k.place(s.pc))
 }

@@ -115,7 +115,7 @@ func (w *warp) reset(start view) {
 	for l := range lanes {
 		w.views[l], w.clocks[l] = start, 1
 		w.async[l].reset()
-		w.bulk[l] = bulkQueue{group: 1}
+		w.bulk[l].reset()
 		w.local[l].reset()
 		clear(w.frames[l].defined)
 	}

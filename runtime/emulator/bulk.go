@@ -33,7 +33,8 @@ func bulkCopy(d *decoder) {
 		d.args(0)
 		d.emit(inst{op: opRun, run: func(w *warp, in *inst, m uint32) {
 			for l := range eachLane(m) {
-				w.bulk[l].group++
+				q := &w.bulk[l]
+				q.groups = append(q.groups, q.clock)
 			}
 		}})
 	case mods.has("wait_group"):
@@ -41,7 +42,7 @@ func bulkCopy(d *decoder) {
 		if a.kind != argImm {
 			d.fail("the number of groups must be a constant")
 		}
-		keep, read := uint32(min(a.value, 1<<20)), mods.has("read")
+		keep, read := int(min(a.value, 1<<20)), mods.has("read")
 		d.emit(inst{op: opRun, run: func(w *warp, in *inst, m uint32) {
 			for l := range eachLane(m) {
 				w.waitBulk(l, keep, read)
@@ -245,42 +246,17 @@ func chunk(addr uint64, n int) int {
 	return size
 }
 
-// fly marks where the pieces go, in the block that there names, and puts them on their way.
-func (w *warp) fly(in *inst, lane int, m *mbarrier, there uint64, pieces []piece, data []pendingCopy) bool {
-	f := flight{w: w, lane: lane, bar: m, bytes: pieceBytes * len(pieces), bulk: true, pc: in.pc, copies: append([]pendingCopy(nil), data...)}
-	by := actor{me: stampFlight | w.stamp(lane, in.pc), async: true}
-	w.blk.boxes++
-	for i, p := range pieces {
-		b, at := w.sharedAt(in, lane, spaceCluster, there|p.shared, pieceBytes, "write", by.me)
-		if b == nil {
-			return false
-		}
-		if b != m.blk {
-			w.fault(in, lane, BadOperand, "the mbarrier of a copy is in the block that it goes to: %s is not", w.sharedName(m.blk, m.at))
-			return false
-		}
-		if !w.markCells(in, lane, b, at, pieceBytes, by) {
-			return false
-		}
-		f.copies[i].to = at
-		if p.tag != (boxTag{}) {
-			p.tag.box = w.blk.boxes
-			b.tag(at, p.tag)
-		}
-	}
-	w.blk.flights = append(w.blk.flights, f)
-	return true
-}
-
 // A bulkQueue is what a thread has copied out of shared memory. Two agents stand for it in
-// views: one that reads shared memory and one that writes global memory. Their clocks are groups.
+// views: one that reads shared memory and one that writes global memory. Their clock counts copies.
 type bulkQueue struct {
-	agent  int    // the reader; the writer is the next; 0 = none yet
-	group  uint32 // that copies go into now
-	last   uint32 // group of the last copy
-	read   uint32 // the groups up to this one have been waited for
+	agent  int // the reader; the writer is the next; 0 = none yet
+	clock  uint32
+	groups []uint32 // the clock at the end of each that was committed
+	read   uint32   // the copies up to this one have been waited for
 	lastPC int32
 }
+
+func (q *bulkQueue) reset() { *q = bulkQueue{groups: q.groups[:0]} }
 
 func bulkStore(d *decoder) {
 	mods, o, args := d.s.mods, d.bulkOperands(), d.s.args
@@ -338,20 +314,21 @@ func addTo(e elem, old, add []byte) {
 func (o *bulkOperands) store(w *warp, in *inst, lane int) {
 	q := &w.bulk[lane]
 	if q.agent == 0 {
-		agent := w.newAgent(in, lane)
-		if agent < 0 || w.newAgent(in, lane) < 0 {
+		agent := w.newAgent(in, lane, ofThread)
+		if agent < 0 || w.newAgent(in, lane, ofThread) < 0 {
 			return
 		}
 		q.agent = agent
 	}
 	pieces, box := o.pieces(w, in, lane, w.regs[o.shared.addr][lane]+o.shared.offset)
-	q.last, q.lastPC = q.group, in.pc
+	q.clock++
+	q.lastPC = in.pc
 	e := o.elem
 	if box != nil {
 		e = elems[box.Elem]
 	}
-	reader := actor{me: makeStamp(q.agent, q.group, in.pc), async: true}
-	writer := actor{me: makeStamp(q.agent+1, q.group, in.pc), async: true}
+	reader := actor{me: makeStamp(q.agent, q.clock, in.pc), async: true}
+	writer := actor{me: makeStamp(q.agent+1, q.clock, in.pc), async: true}
 	for _, p := range pieces {
 		from := w.readShared(in, lane, o.shared.space, p.shared, pieceBytes, reader)
 		if from == nil {
@@ -377,12 +354,12 @@ func (o *bulkOperands) store(w *warp, in *inst, lane int) {
 }
 
 // waitBulk waits for all but the keep youngest groups of a lane: until they have read, or all is done.
-func (w *warp) waitBulk(lane int, keep uint32, read bool) {
+func (w *warp) waitBulk(lane, keep int, read bool) {
 	q := &w.bulk[lane]
-	if q.agent == 0 || q.group-1 <= keep {
+	if q.agent == 0 || len(q.groups) <= keep {
 		return
 	}
-	done := q.group - 1 - keep
+	done := q.groups[len(q.groups)-1-keep]
 	q.read = max(q.read, done)
 	w.learnOf(1<<lane, q.agent, done)
 	if !read {
@@ -396,107 +373,15 @@ func (w *warp) leaveCopies(pc int32) {
 	for _, w := range w.blk.warps {
 		for l := range lanes {
 			q := &w.bulk[l]
-			if q.last <= q.read {
+			if q.clock <= q.read {
 				continue
 			}
 			missing := "a cp.async.bulk.wait_group that includes it is missing"
-			if q.last == q.group {
+			if n := len(q.groups); n == 0 || q.groups[n-1] < q.clock {
 				missing = "a cp.async.bulk.commit_group is missing after it"
 			}
 			w.faultAt(q.lastPC, l, InFlight, &place, "block %s ends while this copy may read its shared memory: %s", triple(w.blk.id), missing)
 			return
 		}
 	}
-}
-
-// Loads that an mbarrier counts.
-
-// A flight is copies whose end an mbarrier counts. They land when nothing else in the
-// cluster can go on, one flight after the other in an order drawn at random. What
-// they write counts as written by the agent of the mbarrier, so that only who has seen
-// its phase complete may read it.
-type flight struct {
-	w      *warp
-	lane   int
-	bar    *mbarrier
-	copies []pendingCopy
-	bytes  int  // of a transaction
-	arrive bool // count one arrival
-	bulk   bool // in the asynchronous proxy
-	pc     int32
-}
-
-// deliver lands one flight, if there is one.
-func (c *cluster) deliver() bool {
-	if len(c.flights) == 0 {
-		return false
-	}
-	c.land(c.rnd.below(len(c.flights)))
-	return true
-}
-
-// deliverOf lands all flights of a lane, which waits for its copies itself.
-func (c *cluster) deliverOf(w *warp, lane int) {
-	for i := len(c.flights) - 1; i >= 0; i-- {
-		if f := &c.flights[i]; f.w == w && f.lane == lane && f.arrive {
-			c.land(i)
-		}
-	}
-}
-
-func (c *cluster) land(i int) {
-	f := c.flights[i]
-	c.flights = append(c.flights[:i], c.flights[i+1:]...)
-	m := f.bar
-	m.blk.put(f.copies, m.agent, m.clock)
-	if m.meeting.v == nil {
-		m.meeting.v = make(view, c.viewLength)
-	}
-	m.meeting.v[m.agent] = m.clock
-	if f.bulk {
-		m.meeting.v[c.half+m.agent] = m.clock
-		m.blk.note(visitor{f.w, f.lane, makeStamp(m.agent, m.clock, f.pc)})
-	}
-	m.bytes -= f.bytes
-	if f.arrive {
-		if m.pending == 0 {
-			f.w.faultAt(f.pc, f.lane, BadBarrier, nil, "the copies arrive where the phase of the mbarrier waits for no more arrivals of %d", m.expected)
-			return
-		}
-		m.pending--
-	}
-	m.advance(c)
-}
-
-// arriveWithCopies is cp.async.mbarrier.arrive: the mbarrier is arrived at when the
-// thread's copies so far are there. Without .noinc that arrival is one more than it expects.
-func arriveWithCopies(d *decoder) {
-	d.needs("arrive", "b64")
-	if d.s.mods.one("shared", "shared::cta") == "" {
-		d.fail("an mbarrier is in shared memory of the block")
-	}
-	more := !d.s.mods.has("noinc")
-	o := &mbarrierOperands{count: -1, tx: -1}
-	o.at.space = spaceShared
-	d.addressOf(d.args(1)[0], &o.at)
-	d.narrow(spaceShared, 8)
-	d.k.mbarriers = true
-	d.emit(inst{op: opRun, run: func(w *warp, in *inst, m uint32) {
-		if !w.operandsKnown(in, o, m) {
-			return
-		}
-		for l := range eachLane(m) {
-			bar := w.mbarrierAt(in, l, &o.at)
-			if bar == nil {
-				return
-			}
-			if more {
-				bar.pending++
-			}
-			q := &w.async[l]
-			f := flight{w: w, lane: l, bar: bar, arrive: true, pc: in.pc, copies: append([]pendingCopy(nil), q.copies...)}
-			q.reset()
-			w.blk.flights = append(w.blk.flights, f)
-		}
-	}})
 }

@@ -16,8 +16,8 @@ type cluster struct {
 	every      []*warp // of all blocks
 	threads    int     // of all blocks, and those of them that have not ended
 	running    int
-	agents     int // given numbers so far, behind those of the threads
-	half       int // threads and agents: the length of a view, of which there may be two halves (proxy.go)
+	agents     []agent // those with numbers so far, behind those of the threads
+	half       int     // threads and agents: the length of a view, of which there may be two halves (proxy.go)
 	viewLength int
 	readers    readers
 	flights    []flight
@@ -32,6 +32,23 @@ type cluster struct {
 	ready      []*split
 }
 
+// An agent is what runs beside threads and has a number in views, as they do.
+type agent uint8
+
+const (
+	ofMbarrier agent = iota // copies that it counts
+	ofThread                // its copies out of shared memory
+	ofGroup                 // products of a warpgroup
+	ofEarlier               // kernels launched earlier: the first agent where there are such
+)
+
+var agentNames = [...]struct{ name, wait string }{
+	ofMbarrier: {"a copy that an mbarrier counts", "and nothing that has waited for that mbarrier comes before"},
+	ofThread:   {"a bulk copy", "and nothing that has waited for it by cp.async.bulk.wait_group comes before"},
+	ofEarlier:  {"a kernel launched earlier", ""},
+	ofGroup:    {"a product of a warpgroup", "and nothing that has waited for it by wgmma.wait_group comes before"},
+}
+
 const (
 	maxCluster = 16  // blocks
 	poolBlock  = 256 // agents that a block may have: its mbarriers, and whoever copies
@@ -39,7 +56,7 @@ const (
 
 // pool is how many agents a cluster has room for.
 func (l *launch) pool() int {
-	if l.k.mbarriers || l.k.proxy {
+	if l.k.mbarriers || l.k.proxy || l.earlier.from > 0 {
 		return poolBlock * volume(l.cluster)
 	}
 	return 0
@@ -94,8 +111,11 @@ func (c *cluster) reset(n int) {
 	c.number = int32(n)
 	c.running, c.steps, c.fault = c.threads, 0, nil
 	c.rnd = random{c.l.seed ^ uint64(n)*0x9e3779b97f4a7c15}
-	c.agents, c.flights, c.idle, c.boxes = 0, nil, 0, 0
+	c.agents, c.flights, c.idle, c.boxes = c.agents[:0], nil, 0, 0
 	c.barrier = clusterBarrier{}
+	if c.l.earlier.from > 0 {
+		c.agents = append(c.agents, ofEarlier)
+	}
 	c.readers.reset()
 	start := make(view, c.viewLength)
 	for _, b := range c.blocks {

@@ -1,7 +1,7 @@
 package emulator
 
 var syncBuilders = map[string]func(d *decoder){
-	"bar": blockBarrier, "barrier": blockBarrier, "trap": trap, "brkpt": trap, "griddepcontrol": nothing,
+	"bar": blockBarrier, "barrier": blockBarrier, "trap": trap, "brkpt": trap, "griddepcontrol": gridControl,
 }
 
 // blockBarrier decodes bar and barrier: sync, arrive and red, and bar.warp.sync.

@@ -22,6 +22,7 @@ type Device struct {
 	buffers []*Buffer
 	globals map[*Module][]*Buffer // of its variables
 	launch  uint32
+	settled uint32 // the launches before this one have ended when the next one begins
 }
 
 // Buffer is an allocation of a device's memory. Until it is written it holds
@@ -52,6 +53,7 @@ type page struct {
 	mu     sync.Mutex
 	launch uint32 // what the cells are of
 	cells  []globalCell
+	used   *used // by launches before that may still run
 }
 
 // Alloc makes a buffer of n bytes. The name is for reports.

@@ -15,6 +15,18 @@
 // variable, or data of an older turn that was ordered and written in time, show in the
 // results only. Nor are registers, spills and speed seen; ptxas tells of those.
 //
+// Of Hopper's instructions it holds to these rules, where the manual or custom leaves a choice:
+//   - What a thread has written to memory, products and bulk copies see if a
+//     fence.proxy.async is anywhere between, in that thread or in one that it was handed to. Reads need
+//     none before a copy that writes there.
+//   - A product is of the whole warpgroup: whoever has waited for it knows that all of it is done.
+//   - Registers of a product that is not waited for may not be read either, and not moved.
+//   - A block must know, before it ends, that whatever reads or writes its shared memory from outside
+//     is through, its own copies too; and before anybody reaches into it, he must know that it has begun.
+//   - A descriptor must fit the boxes that copies have put where it leads to.
+//   - Products are added up in the project's order, those of 8 bits too, which the hardware adds less exactly.
+//   - A box whose rows are shorter than its swizzle, a base offset in a descriptor, and what is .relaxed are refused.
+//
 // How it works:
 //   - [Load] parses the text (lex.go, parse.go, parse_body.go). [Module.Kernel] decodes
 //     one kernel and the functions that it calls to a flat list of instructions whose
@@ -30,9 +42,12 @@
 //     joins them: barrier.go, mbarrier.go, and bar.warp.sync.
 //   - Memory keeps who wrote and who read last, for each cell of the narrowest width
 //     that the kernel uses (shadow.go, memory.go, memory_global.go).
-//   - Copies mark their destination from their issue to their landing (async.go, bulk.go).
+//   - Copies mark their destination from their issue to their landing (async.go, bulk.go, flights.go);
+//     tensormap.go and tensor.go have boxes of tensors. Whatever runs beside the threads has a number in
+//     the vector clocks, as they have, which a wait makes known (proxy.go).
+//   - wgmma.go has what belongs to a product while it goes on, operand.go where its matrices lie.
+//   - Blocks of a cluster run on one goroutine (cluster.go, clusterops.go); visitors.go watches
+//     who reaches into another. Launches that overlap are in grids.go, setmaxnreg is in registers.go.
 //
-// Not there yet: tensor copies, wgmma, clusters. A pending accumulator is to be
-// a row without defined lanes until it is waited for, and a tensor copy is a flight
-// (bulk.go) whose addresses come from a descriptor. Atomics are refused on purpose.
+// Not there: atomics, which are refused on purpose; st.async, im2col copies, products of integers.
 package emulator

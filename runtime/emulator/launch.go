@@ -23,6 +23,7 @@ type launch struct {
 	limit       int
 	id          uint32
 	granule     int
+	earlier     dependence
 }
 
 // Stats says what a launch did.
@@ -41,6 +42,10 @@ const sectorBytes = 32
 // parameter that is an array, its []byte. The error is a *[Fault] if the kernel
 // went wrong.
 func (d *Device) Launch(k *Kernel, grid, block [3]int, sharedBytes int, params ...any) (Stats, error) {
+	return d.launchKernel(k, false, grid, block, sharedBytes, params)
+}
+
+func (d *Device) launchKernel(k *Kernel, dependent bool, grid, block [3]int, sharedBytes int, params []any) (Stats, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	k, err := k.module.kernel(k.name, d.Approx)
@@ -60,10 +65,17 @@ func (d *Device) Launch(k *Kernel, grid, block [3]int, sharedBytes int, params .
 	l.globals = d.instances(k.module)
 	d.launch++
 	l.id = d.launch
+	if dependent {
+		l.earlier.from = max(d.settled, 1)
+	}
 	for _, b := range d.buffers {
 		b.whole = b.of == nil && allSet(b.written, 0, len(b.data))
 	}
-	return l.run()
+	s, err := l.run()
+	if !dependent || l.earlier.waited.Load() { // then those before it have ended, too
+		d.settled = l.id
+	}
+	return s, err
 }
 
 func (l *launch) check() error {

@@ -173,7 +173,7 @@ func (w *warp) initMbarrier(in *inst, o *mbarrierOperands, m uint32) {
 		if b.mbarriers == nil {
 			b.mbarriers = map[uint64]*mbarrier{}
 		}
-		agent := w.newAgent(in, l) // of those that were made and are no more, too
+		agent := w.newAgent(in, l, ofMbarrier) // of those that were made and are no more, too
 		if agent < 0 {
 			return
 		}

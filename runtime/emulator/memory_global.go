@@ -31,6 +31,9 @@ func (w *warp) hold(b *Buffer, at int) *page {
 	p.mu.Lock()
 	w.held = p
 	if l := w.blk.l; p.launch != l.id {
+		if l.earlier.from > 0 && p.cells != nil {
+			p.remember(l.earlier.from)
+		}
 		p.launch = l.id
 		if want := pageBytes / l.granule; len(p.cells) == want {
 			clear(p.cells)
@@ -64,6 +67,9 @@ func (w *warp) readGlobal(in *inst, lane int, s space, addr uint64, n int, const
 		w.fault(in, lane, Uninitialised, "a read of %d bytes at %s, which nothing has written yet", n, w.blk.name(spaceGlobal, addr))
 		return nil
 	}
+	if w.tooEarly(in, lane, p, at%pageBytes, n, addr, false) {
+		return nil
+	}
 	t := w.thread(lane)
 	for i := at % pageBytes / l.granule; i <= (at%pageBytes+n-1)/l.granule; i++ {
 		c := &p.cells[i]
@@ -90,6 +96,9 @@ func (w *warp) writeGlobal(in *inst, lane int, addr uint64, n int, by actor) []b
 	}
 	blk, l := w.blk, w.blk.l
 	p := w.hold(b, at)
+	if w.tooEarly(in, lane, p, at%pageBytes, n, addr, true) {
+		return nil
+	}
 	t := w.thread(lane)
 	for i := at % pageBytes / l.granule; i <= (at%pageBytes+n-1)/l.granule; i++ {
 		c := &p.cells[i]

@@ -141,7 +141,7 @@ func (d descriptor) fits(w *warp, in *inst, tag boxTag, boxes map[boxTag]boxTag,
 func (p *groupProduct) run(w *warp, in *inst, g *group) {
 	b := w.blk
 	if g.agent == 0 {
-		if g.agent = w.newAgent(in, 0); g.agent < 0 {
+		if g.agent = w.newAgent(in, 0, ofGroup); g.agent < 0 {
 			return
 		}
 	}

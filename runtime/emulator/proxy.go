@@ -77,14 +77,14 @@ func (w *warp) unfenced(in *inst, lane int, s stamp, now, where string) {
 }
 
 // newAgent gives what a lane starts a number in views; -1 after a fault.
-func (w *warp) newAgent(in *inst, lane int) int {
+func (w *warp) newAgent(in *inst, lane int, kind agent) int {
 	c := w.blk.cluster
-	if c.agents == c.l.pool() {
-		w.fault(in, lane, BadBarrier, "more than %d mbarriers, and threads that copy in bulk, are not supported", c.agents)
+	if len(c.agents) == c.l.pool() {
+		w.fault(in, lane, BadBarrier, "more than %d mbarriers, and threads that copy in bulk, are not supported", len(c.agents))
 		return -1
 	}
-	c.agents++
-	return c.threads + c.agents - 1
+	c.agents = append(c.agents, kind)
+	return c.threads + len(c.agents) - 1
 }
 
 // learnOf lets lanes know what an agent has done up to a clock.
@@ -95,7 +95,9 @@ func (w *warp) learnOf(m uint32, agent int, clock uint32) {
 		if old[agent] < clock {
 			v = append(view(nil), old...)
 			v[agent] = clock
-			v[w.blk.half+agent] = clock
+			if len(v) > w.blk.half {
+				v[w.blk.half+agent] = clock
+			}
 		}
 		for l := range eachLane(m) {
 			if &w.views[l][0] == &old[0] {

@@ -31,7 +31,7 @@ func (c *cell) read(me stamp, thread int, v view, more *readers) (stamp, bool) {
 // write notes a write and returns the access that it races with, if there is one.
 func (c *cell) write(me stamp, thread int, v view, more *readers) (stamp, bool) {
 	for _, s := range [3]stamp{c.w, c.r1, c.r2} {
-		if s != 0 && !s.before(thread, v) {
+		if s != 0 && s != me && !s.before(thread, v) { // a copy may come to a cell in steps
 			return s, false
 		}
 	}

@@ -143,13 +143,17 @@ func (w *warp) badCell(in *inst, lane int, b *block, s stamp, addr uint64, n int
 func (w *warp) race(in *inst, lane int, other stamp, now, was, where string) {
 	b := w.blk
 	p := b.k.place(other.pc())
-	w.faultAt(in.pc, lane, Race, &p, "%s is %s here and %s by %s, and no barrier is between", where, now, was, b.who(other))
+	between := "and no barrier is between"
+	if other.thread() >= b.threads {
+		between = agentNames[b.agents[other.thread()-b.threads]].wait
+	}
+	w.faultAt(in.pc, lane, Race, &p, "%s is %s here and %s by %s, %s", where, now, was, b.who(other), between)
 }
 
 // who names the thread of an access.
 func (b *block) who(s stamp) string {
 	if s.thread() >= b.threads {
-		return "an asynchronous copy"
+		return agentNames[b.agents[s.thread()-b.threads]].name
 	}
 	name := "thread " + triple(b.threadID(s.thread()%b.l.threads))
 	if other := b.blocks[s.thread()/b.l.threads]; other != b {

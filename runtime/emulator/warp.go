@@ -140,11 +140,7 @@ func (w *warp) run(s *split, fuel int) {
 			m = s.mask &^ w.preds[in.guard]
 		}
 		b.laneSteps += bits.OnesCount32(m)
-		if und := s.mask &^ w.pdef[in.guard]; und != 0 {
-			w.faultAt(s.pc, bits.TrailingZeros32(und), Undefined, nil, "the predicate of this instruction depends on what was never written")
-			return
-		}
-		if in.touch != nil && m != 0 && !w.touch(in) {
+		if !w.mayRun(s, in, m) {
 			return
 		}
 		switch in.op {
@@ -166,9 +162,7 @@ func (w *warp) run(s *split, fuel int) {
 					return
 				}
 				if w.parked != running {
-					s.wait, s.ready, s.at = w.parked, m, rendezvous{pc: in.pc}
-					w.parked = running
-					s.pc++
+					s.park(in, m)
 					return
 				}
 			}
@@ -208,6 +202,22 @@ func (w *warp) run(s *split, fuel int) {
 		}
 		s.pc++
 	}
+}
+
+// mayRun looks at an instruction's predicate, and at registers that are not its warp's alone.
+func (w *warp) mayRun(s *split, in *inst, m uint32) bool {
+	if und := s.mask &^ w.pdef[in.guard]; und != 0 {
+		w.faultAt(s.pc, bits.TrailingZeros32(und), Undefined, nil, "the predicate of this instruction depends on what was never written")
+		return false
+	}
+	return in.touch == nil || m == 0 || w.touch(in)
+}
+
+// park makes lanes wait for what the instruction that they have executed says.
+func (s *split) park(in *inst, m uint32) {
+	s.wait, s.ready, s.at = s.w.parked, m, rendezvous{pc: in.pc}
+	s.w.parked = running
+	s.pc++
 }
 
 func (w *warp) alu(in *inst, m uint32) {

@@ -191,6 +191,9 @@ func (p *groupProduct) come(w *warp, in *inst, m uint32) {
 			return
 		}
 	}
+	if !g.same(w, in) {
+		return
+	}
 	if g.here != 0 && (g.a != a || g.b != b || g.add != add) {
 		w.fault(in, 0, BadOperand, "warp %d of the warpgroup gives the product other descriptors than warp %d", w.index, g.first+bits.TrailingZeros32(g.here))
 		return
@@ -211,11 +214,19 @@ func (w *warp) group(in *inst) *group {
 	return &b.groups[n]
 }
 
+// same tells whether a warp comes to the instruction at which others of its group are, and reports it if not.
+func (g *group) same(w *warp, in *inst) bool {
+	if g.here == 0 || g.pc == in.pc {
+		return true
+	}
+	other := w.blk.k.place(g.pc)
+	w.faultAt(in.pc, 0, Divergence, &other, "warp %d of a warpgroup executes this, and warp %d another instruction of the group", w.index, g.first+bits.TrailingZeros32(g.here))
+	return false
+}
+
 // gather brings a warp to an instruction of its group, and tells whether it is the last one.
 func (g *group) gather(w *warp, in *inst) bool {
-	if g.here != 0 && g.pc != in.pc {
-		other := w.blk.k.place(g.pc)
-		w.faultAt(in.pc, 0, Divergence, &other, "warp %d of a warpgroup executes this, and warp %d another instruction of the group", w.index, g.first+bits.TrailingZeros32(g.here))
+	if !g.same(w, in) {
 		return false
 	}
 	g.pc = in.pc

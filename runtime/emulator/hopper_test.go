@@ -208,7 +208,10 @@ func (r ring) consumer(w func(string, ...any), rb, boxA, boxB int) {
 		w("KEEP:")
 	}
 	r.next(w)
-	w("\t@%%p5 bra TAKE;\n\twgmma.wait_group.sync.aligned 0; // last")
+	w("\t@%%p5 bra TAKE;")
+	if !r.registers {
+		w("\twgmma.wait_group.sync.aligned 0; // last")
+	}
 }
 
 // free gives a slot back.
@@ -254,7 +257,7 @@ func (r ring) storeBox(w func(string, ...any)) {
 
 // bits encodes values as the kernel's elements.
 func (r ring) bits(v []float32) ([]byte, []float64) {
-	e := elems[r.elem]
+	e, size := elems[r.elem], r.size()
 	var out []byte
 	exact := make([]float64, len(v))
 	for i, x := range v {
@@ -264,8 +267,8 @@ func (r ring) bits(v []float32) ([]byte, []float64) {
 		}
 		exact[i] = e.format().decode(enc)
 		var p [8]byte
-		storeLE(p[:], r.size(), enc)
-		out = append(out, p[:r.size()]...)
+		storeLE(p[:], size, enc)
+		out = append(out, p[:size]...)
 	}
 	return out, exact
 }

@@ -1,0 +1,232 @@
+package emulator
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Two blocks give each other their words: each thread reads what its fellow of the other block has written.
+const pullPTX = hopperHeader + `.visible .entry pull(.param .u64 y)
+.explicitcluster
+.reqnctapercluster 2, 1, 1
+{
+	.shared .align 16 .b8 words[256];
+	.reg .b32 %r<16>;
+	.reg .b64 %rd<8>;
+	mov.u32 %r1, %tid.x;
+	mov.u32 %r2, %ctaid.x;
+	mov.u32 %r3, %cluster_ctarank;
+	mad.lo.u32 %r4, %r2, 64, %r1;
+	shl.b32 %r5, %r1, 2;
+	mov.u32 %r6, words;
+	add.u32 %r6, %r6, %r5;
+	st.shared.u32 [%r6], %r4;
+	barrier.cluster.arrive.release.aligned; // written
+	barrier.cluster.wait.acquire.aligned; // may be read
+	xor.b32 %r7, %r3, 1;
+	mapa.shared::cluster.u32 %r8, %r6, %r7;
+	ld.shared::cluster.u32 %r9, [%r8];
+	barrier.cluster.arrive.release.aligned; // read
+	ld.param.u64 %rd1, [y];
+	mul.wide.u32 %rd2, %r4, 4;
+	add.u64 %rd1, %rd1, %rd2;
+	st.global.u32 [%rd1], %r9;
+	barrier.cluster.wait.acquire.aligned; // may end
+	ret;
+}
+`
+
+// The same by stores into the other block, whose mbarrier counts the threads that are through; the last
+// of its words come by a bulk copy from shared memory to shared memory.
+const pushPTX = hopperHeader + `.visible .entry push(.param .u64 y)
+.explicitcluster
+.reqnctapercluster 2, 1, 1
+{
+	.shared .align 16 .b8 words[256];
+	.shared .align 16 .b8 more[256];
+	.shared .align 16 .b8 come[256];
+	.shared .align 8 .b8 full[8];
+	.reg .pred %p<4>;
+	.reg .b32 %r<24>;
+	.reg .b64 %rd<8>;
+	mov.u32 %r1, %tid.x;
+	mov.u32 %r2, %ctaid.x;
+	mov.u32 %r3, %cluster_ctarank;
+	mad.lo.u32 %r4, %r2, 64, %r1;
+	shl.b32 %r5, %r1, 2;
+	mov.u32 %r6, words;
+	add.u32 %r6, %r6, %r5;
+	mov.u32 %r10, full;
+	mov.u32 %r14, more;
+	mov.u32 %r15, come;
+	setp.ne.u32 %p1, %r1, 0;
+	@%p1 bra READY;
+	mbarrier.init.shared::cta.b64 [full], 65;
+	fence.mbarrier_init.release.cluster;
+	mbarrier.arrive.expect_tx.shared::cta.b64 _, [full], 256; // expect
+READY:
+	barrier.cluster.arrive.release.aligned; // begin
+	barrier.cluster.wait.acquire.aligned; // begun
+	xor.b32 %r7, %r3, 1;
+	mapa.shared::cluster.u32 %r8, %r6, %r7;
+	mapa.shared::cluster.u32 %r11, %r10, %r7;
+	st.shared::cluster.u32 [%r8], %r4; // push
+	add.u32 %r16, %r14, %r5;
+	add.u32 %r17, %r4, 1000;
+	st.shared.u32 [%r16], %r17;
+	fence.proxy.async.shared::cta; // more
+	bar.sync 0; // more
+	mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%r11]; // through
+	@%p1 bra FULL;
+	mapa.shared::cluster.u32 %r18, %r15, %r7;
+	cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%r18], [%r14], 256, [%r11];
+FULL:
+	mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 %p2, [%r10], 0;
+	@!%p2 bra FULL; // full
+	ld.shared.u32 %r9, [%r6];
+	add.u32 %r19, %r15, %r5;
+	ld.shared.u32 %r20, [%r19];
+	add.u32 %r9, %r9, %r20;
+	ld.param.u64 %rd1, [y];
+	mul.wide.u32 %rd2, %r4, 4;
+	add.u64 %rd1, %rd1, %rd2;
+	st.global.u32 [%rd1], %r9;
+	barrier.cluster.arrive.release.aligned; // end
+	barrier.cluster.wait.acquire.aligned; // ended
+	ret;
+}
+`
+
+func launchPull(t testing.TB, text string, d *Device) error {
+	y := d.Alloc("y", 4*256)
+	if _, err := d.Launch(kernelOf(t, text, "pull"), [3]int{4, 1, 1}, [3]int{64, 1, 1}, 0, y); err != nil {
+		return err
+	}
+	for i, v := range get[uint32](t, y, 256) {
+		require.Equal(t, uint32(i^64), v)
+	}
+	return nil
+}
+
+func launchPush(t testing.TB, text string, d *Device) error {
+	y := d.Alloc("y", 4*256)
+	if _, err := d.Launch(kernelOf(t, text, "push"), [3]int{4, 1, 1}, [3]int{64, 1, 1}, 0, y); err != nil {
+		return err
+	}
+	for i, v := range get[uint32](t, y, 256) {
+		require.Equal(t, uint32(2*(i^64)+1000), v)
+	}
+	return nil
+}
+
+// A kernel that begins before the one in front of it has ended: it scales what that has written by
+// weights, which it reads before.
+const followPTX = hopperHeader + `.visible .entry lead(.param .u64 x)
+{
+	.reg .b32 %r<8>;
+	.reg .b64 %rd<8>;
+	mov.u32 %r1, %tid.x;
+	ld.param.u64 %rd1, [x];
+	mul.wide.u32 %rd2, %r1, 4;
+	add.u64 %rd1, %rd1, %rd2;
+	st.global.u32 [%rd1], %r1;
+	griddepcontrol.launch_dependents;
+	ret;
+}
+.visible .entry follow(.param .u64 x, .param .u64 w)
+{
+	.reg .b32 %r<8>;
+	.reg .b64 %rd<8>;
+	mov.u32 %r1, %tid.x;
+	ld.param.u64 %rd1, [x];
+	ld.param.u64 %rd3, [w];
+	mul.wide.u32 %rd2, %r1, 4;
+	add.u64 %rd1, %rd1, %rd2;
+	add.u64 %rd3, %rd3, %rd2;
+	ld.global.u32 %r2, [%rd3];
+	griddepcontrol.wait;
+	ld.global.u32 %r3, [%rd1];
+	mul.lo.u32 %r3, %r3, %r2;
+	st.global.u32 [%rd1], %r3;
+	ret;
+}
+`
+
+func launchFollow(t testing.TB, text string, d *Device) error {
+	x, w := d.Alloc("x", 256), make([]uint32, 64)
+	for i := range w {
+		w[i] = uint32(3 + i)
+	}
+	weights := d.with("w", w)
+	one, block := [3]int{1, 1, 1}, [3]int{64, 1, 1}
+	if _, err := d.Launch(kernelOf(t, text, "lead"), one, block, 0, x); err != nil {
+		return err
+	}
+	for range 2 {
+		if _, err := d.LaunchDependent(kernelOf(t, text, "follow"), one, block, 0, x, weights); err != nil {
+			return err
+		}
+	}
+	for i, v := range get[uint32](t, x, 64) {
+		require.Equal(t, uint32(i*(3+i)*(3+i)), v)
+	}
+	return nil
+}
+
+// small are the kernels of this file.
+var small = map[string]struct {
+	text string
+	run  func(t testing.TB, text string, d *Device) error
+}{
+	"pull":   {pullPTX, launchPull},
+	"push":   {pushPTX, launchPush},
+	"follow": {followPTX, launchFollow},
+}
+
+func TestClusters(t *testing.T) {
+	for name, k := range small {
+		for seed := range uint64(6) {
+			require.NoError(t, k.run(t, k.text, &Device{Seed: seed}), name)
+		}
+	}
+}
+
+// What a kernel asks about its cluster.
+func TestClusterRegisters(t *testing.T) {
+	text := hopperHeader + `.visible .entry k(.param .u64 y)
+.reqnctapercluster 2, 2, 1
+{
+	.reg .b32 %r<16>;
+	.reg .b64 %rd<8>;
+	mov.u32 %r1, %ctaid.x;
+	mov.u32 %r2, %ctaid.y;
+	mad.lo.u32 %r3, %r2, 4, %r1;
+	ld.param.u64 %rd1, [y];
+	mul.wide.u32 %rd2, %r3, 32;
+	add.u64 %rd1, %rd1, %rd2;
+	mov.u32 %r4, %cluster_ctarank;
+	mov.u32 %r5, %cluster_nctarank;
+	mov.u32 %r6, %cluster_ctaid.x;
+	mov.u32 %r7, %cluster_ctaid.y;
+	st.global.v4.u32 [%rd1], {%r4, %r5, %r6, %r7};
+	mov.u32 %r4, %clusterid.x;
+	mov.u32 %r5, %clusterid.y;
+	mov.u32 %r6, %nclusterid.x;
+	mov.u32 %r7, %cluster_nctaid.y;
+	st.global.v4.u32 [%rd1+16], {%r4, %r5, %r6, %r7};
+	ret;
+}`
+	d := &Device{}
+	y := d.Alloc("y", 8*32)
+	k := kernelOf(t, text, "k")
+	_, err := d.Launch(k, [3]int{4, 2, 1}, [3]int{1, 1, 1}, 0, y)
+	require.NoError(t, err)
+	got := get[uint32](t, y, 64)
+	for i := range uint32(8) {
+		x, y := i%4, i/4
+		require.Equal(t, []uint32{x%2 + 2*y, 4, x % 2, y, x / 2, 0, 2, 2}, got[8*i:8*i+8])
+	}
+	_, err = d.Launch(k, [3]int{3, 2, 1}, [3]int{1, 1, 1}, 0, y)
+	require.ErrorContains(t, err, "no number of clusters")
+}

@@ -354,13 +354,53 @@ func TestRings(t *testing.T) {
 	}
 }
 
+// LLVM leaves the accumulators where they are between products, so its text runs as it is.
+func TestProductByLLVM(t *testing.T) {
+	r := ring{elem: "bf16", swizzle: 128, consumers: 1, n: 16}
+	text := read(t, "wgmma.sm_90a.ptx")
+	for seed := range uint64(4) {
+		d := &Device{Seed: seed}
+		tiles := 3
+		k := 64 * tiles
+		a, exactA := r.bits(floats(64*k, 1))
+		b, exactB := r.bits(floats(16*k, 2))
+		encode := func(buf *Buffer, rows int) []byte {
+			p, err := (&TensorMap{Elem: "bf16", Addr: buf.Addr(), Dims: []uint64{uint64(k), uint64(rows)}, Strides: []uint64{uint64(2 * k)}, Box: []uint32{64, uint32(rows)}, Swizzle: 128}).Encode()
+			require.NoError(t, err)
+			return p
+		}
+		mapA, mapB, c := encode(d.with("A", a), 64), encode(d.with("B", b), 16), d.Alloc("C", 4*64*16)
+		launch := func(text string) error {
+			_, err := d.Launch(kernelOf(t, text, "product"), [3]int{1, 1, 1}, [3]int{128, 1, 1}, 10240, mapA, mapB, c, tiles)
+			return err
+		}
+		require.NoError(t, launch(text))
+		for i, got := range get[float32](t, c, 64*16) {
+			s := float32(0)
+			for l := range k {
+				s = multiplyAdd32(exactA[i/16*k+l]*exactB[i%16*k+l], s)
+			}
+			require.Equal(t, s, got)
+		}
+		wantFault(t, launch(change(t, text, "wgmma.wait_group.sync.aligned 0;", "", 0)), Race)
+		wantFault(t, launch(change(t, text, "wgmma.commit_group.sync.aligned;", "mov.f32 %f1, %f50;", 0)), Pending)
+	}
+}
+
 // ptxas takes the kernels as they are: no product waits for another that need not, nothing is spilt, setmaxnreg counts.
-func TestRingsAssemble(t *testing.T) {
+func TestHopperKernelsAssemble(t *testing.T) {
 	tool := ptxas(t)
 	for name, r := range rings {
 		report := assemble(t, tool, r.text(), "sm_90a")
 		require.NotContains(t, report, "C75", name)
 		require.NotContains(t, report, "warning", name)
 		require.Zero(t, usages(t, report)["product"].spills, name)
+	}
+	for name, k := range small {
+		require.NotContains(t, assemble(t, tool, k.text, "sm_90a"), "warning", name)
+	}
+	for rank := 1; rank <= 5; rank++ {
+		assemble(t, tool, boxPTX(rank, 1024, ""), "sm_90a")
+		assemble(t, tool, boxPTX(rank, 1024, ".add"), "sm_90a")
 	}
 }

@@ -47,6 +47,10 @@ func (o *bulkOperands) box(d *decoder, a operand) {
 // tensorMap reads the map that a lane names.
 func (o *bulkOperands) tensorMap(w *warp, in *inst, lane int) *TensorMap {
 	s, addr := settle(generic, w.regs[o.global.addr][lane]+o.global.offset)
+	if s != spaceParam && s != spaceGlobal {
+		w.fault(in, lane, BadOperand, "a tensor map at %s: it must be in global or constant memory or a parameter of the kernel, which LLVM keeps it for a grid_constant only", w.blk.name(s, addr))
+		return nil
+	}
 	align := addr
 	if s == spaceParam {
 		for i, at := range w.blk.k.paramAt {

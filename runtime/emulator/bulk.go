@@ -73,7 +73,7 @@ func (o *bulkOperands) operands(d *decoder, shared, global operand, size *operan
 		o.box(d, global)
 		return
 	}
-	if len(global.list) > 0 || size == nil {
+	if size == nil {
 		d.fail("this form is not supported")
 	}
 	d.addressOf(global, &o.global)
@@ -195,7 +195,7 @@ func (o *bulkOperands) load(w *warp, in *inst, lane int) {
 		} else if rank > 0 {
 			break
 		}
-		m := w.findMbarrier(in, lane, spaceCluster, there|bar)
+		m := w.findMbarrier(in, lane, spaceCluster, there|bar, stampFlight)
 		if m == nil || !m.shownTo(w, in, lane) {
 			return
 		}
@@ -213,6 +213,9 @@ func (o *bulkOperands) load(w *warp, in *inst, lane int) {
 // fetch reads what pieces are to bring.
 func (o *bulkOperands) fetch(w *warp, in *inst, lane int, m *mbarrier, pieces []piece, box *TensorMap) []pendingCopy {
 	by := actor{me: makeStamp(m.agent, m.clock, in.pc), async: true}
+	if o.own { // this block, too, must know when it has been read
+		w.blk.note(visitor{w, lane, by.me})
+	}
 	out := make([]pendingCopy, len(pieces))
 	for i, p := range pieces {
 		c := &out[i]

@@ -98,6 +98,60 @@ FULL:
 }
 `
 
+// The same by stores that the other block's mbarrier counts.
+const castPTX = hopperHeader + `.visible .entry cast(.param .u64 y)
+.explicitcluster
+.reqnctapercluster 2, 1, 1
+{
+	.shared .align 16 .b8 words[512];
+	.shared .align 8 .b8 full[8];
+	.reg .pred %p<4>;
+	.reg .b32 %r<24>;
+	.reg .b64 %rd<8>;
+	mov.u32 %r1, %tid.x;
+	mov.u32 %r2, %ctaid.x;
+	mov.u32 %r3, %cluster_ctarank;
+	mad.lo.u32 %r4, %r2, 64, %r1;
+	shl.b32 %r5, %r1, 3;
+	mov.u32 %r6, words;
+	add.u32 %r6, %r6, %r5;
+	mov.u32 %r10, full;
+	setp.ne.u32 %p1, %r1, 0;
+	@%p1 bra READY;
+	mbarrier.init.shared::cta.b64 [full], 1;
+	mbarrier.arrive.expect_tx.shared::cta.b64 _, [full], 512; // expect
+READY:
+	barrier.cluster.arrive.release.aligned; // begin
+	barrier.cluster.wait.acquire.aligned; // begun
+	xor.b32 %r7, %r3, 1;
+	mapa.shared::cluster.u32 %r8, %r6, %r7;
+	mapa.shared::cluster.u32 %r11, %r10, %r7;
+	getctarank.shared::cluster.u32 %r12, %r8;
+	st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.u32 [%r8], {%r4, %r12}, [%r11];
+FULL:
+	mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 %p2, [%r10], 0;
+	@!%p2 bra FULL; // full
+	ld.shared.v2.u32 {%r9, %r13}, [%r6];
+	mad.lo.u32 %r9, %r13, 1000, %r9;
+	ld.param.u64 %rd1, [y];
+	mul.wide.u32 %rd2, %r4, 4;
+	add.u64 %rd1, %rd1, %rd2;
+	st.global.u32 [%rd1], %r9;
+	ret;
+}
+`
+
+func launchCast(t testing.TB, text string, d *Device) error {
+	y := d.Alloc("y", 4*256)
+	if _, err := d.Launch(kernelOf(t, text, "cast"), [3]int{4, 1, 1}, [3]int{64, 1, 1}, 0, y); err != nil {
+		return err
+	}
+	for i, v := range get[uint32](t, y, 256) {
+		require.Equal(t, uint32(i^64+1000*(i/64%2)), v)
+	}
+	return nil
+}
+
 func launchPull(t testing.TB, text string, d *Device) error {
 	y := d.Alloc("y", 4*256)
 	if _, err := d.Launch(kernelOf(t, text, "pull"), [3]int{4, 1, 1}, [3]int{64, 1, 1}, 0, y); err != nil {
@@ -181,6 +235,7 @@ var small = map[string]struct {
 }{
 	"pull":   {pullPTX, launchPull},
 	"push":   {pushPTX, launchPush},
+	"cast":   {castPTX, launchCast},
 	"follow": {followPTX, launchFollow},
 }
 

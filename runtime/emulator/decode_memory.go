@@ -44,6 +44,9 @@ func (d *decoder) addressOf(o operand, x *access) {
 	if o.kind != argMem {
 		d.fail("an address in [ ] is missing")
 	}
+	if o.list != nil {
+		d.fail("coordinates are of boxes of tensors only")
+	}
 	x.offset = o.value
 	e := elems["u64"]
 	switch {
@@ -100,6 +103,10 @@ func load(d *decoder) {
 }
 
 func store(d *decoder) {
+	if d.s.mods.has("async") {
+		storeAsync(d)
+		return
+	}
 	args := d.args(2)
 	list := elementsOf(args[1])
 	x := d.accessOf(args[0], list)

@@ -16,9 +16,8 @@
 // results only. Nor are registers, spills and speed seen; ptxas tells of those.
 //
 // Of Hopper's instructions it holds to these rules, where the manual or custom leaves a choice:
-//   - What a thread has written to memory, products and bulk copies see if a
-//     fence.proxy.async is anywhere between, in that thread or in one that it was handed to. Reads need
-//     none before a copy that writes there.
+//   - What a thread has written to memory, products and bulk copies see after a fence.proxy.async of that
+//     thread. Reads need none before a copy that writes there.
 //   - A product is of the whole warpgroup: whoever has waited for it knows that all of it is done.
 //   - Registers of a product that is not waited for may not be read either, and not moved.
 //   - A block must know, before it ends, that whatever reads or writes its shared memory from outside
@@ -46,8 +45,8 @@
 //     tensormap.go and tensor.go have boxes of tensors. Whatever runs beside the threads has a number in
 //     the vector clocks, as they have, which a wait makes known (proxy.go).
 //   - wgmma.go has what belongs to a product while it goes on, operand.go where its matrices lie.
-//   - Blocks of a cluster run on one goroutine (cluster.go, clusterops.go); visitors.go watches
+//   - Blocks of a cluster run on one goroutine (cluster.go, clusterops.go, storeasync.go); visitors.go watches
 //     who reaches into another. Launches that overlap are in grids.go, setmaxnreg is in registers.go.
 //
-// Not there: atomics, which are refused on purpose; st.async, im2col copies, products of integers.
+// Not there: atomics, which are refused on purpose; im2col copies, products of integers.
 package emulator

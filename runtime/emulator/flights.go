@@ -11,7 +11,8 @@ type flight struct {
 	copies []pendingCopy
 	bytes  int  // of a transaction
 	arrive bool // count one arrival
-	bulk   bool // in the asynchronous proxy
+	bulk   bool // of a copy that the block must wait for
+	async  bool // in the asynchronous proxy
 	pc     int32
 }
 
@@ -43,7 +44,9 @@ func (c *cluster) land(i int) {
 	}
 	m.meeting.v[m.agent] = m.clock
 	if f.bulk {
-		m.meeting.v[c.half+m.agent] = m.clock
+		if f.async {
+			m.meeting.v[c.half+m.agent] = m.clock
+		}
 		m.blk.note(visitor{f.w, f.lane, makeStamp(m.agent, m.clock, f.pc)})
 	}
 	m.bytes -= f.bytes
@@ -92,7 +95,7 @@ func arriveWithCopies(d *decoder) {
 
 // fly marks where the pieces go, in the block that there names, and puts them on their way.
 func (w *warp) fly(in *inst, lane int, m *mbarrier, there uint64, pieces []piece, data []pendingCopy) bool {
-	f := flight{w: w, lane: lane, bar: m, bytes: pieceBytes * len(pieces), bulk: true, pc: in.pc, copies: append([]pendingCopy(nil), data...)}
+	f := flight{w: w, lane: lane, bar: m, bytes: pieceBytes * len(pieces), bulk: true, async: true, pc: in.pc, copies: append([]pendingCopy(nil), data...)}
 	by := actor{me: stampFlight | w.stamp(lane, in.pc), async: true}
 	w.blk.boxes++
 	for i, p := range pieces {

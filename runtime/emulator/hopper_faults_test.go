@@ -69,6 +69,7 @@ var hopperFaults = []struct {
 	{"bf16 128", "lanes give different descriptors", []string{"cvt.u64.u32 %rd6, %r14;", "add.u32 %r14, %r14, %r33;\n\tcvt.u64.u32 %rd6, %r14;"}, []Kind{BadOperand}, "lanes of a warp give a product different descriptors"},
 	// Stores.
 	{"bulk", "one thread fences for all", []string{"fence.proxy.async.shared::cta; // out", "setp.eq.u32 %p9, %r31, 0;\n\t@%p9 fence.proxy.async.shared::cta;"}, []Kind{Unfenced}, "a fence.proxy.async is missing"},
+	{"bulk", "the fence comes after the barrier", []string{"fence.proxy.async.shared::cta; // out", "", "// written", "\n\tfence.proxy.async.shared::cta;"}, []Kind{Unfenced}, "a fence.proxy.async is missing"},
 	{"bulk", "what is copied is written over", []string{"cp.async.bulk.wait_group.read 0; // stored", "st.shared.u32 [%r40], %r1;\n\tcp.async.bulk.wait_group.read 0;"}, []Kind{Race}, "read by a bulk copy, and nothing that has waited for it by cp.async.bulk.wait_group"},
 	{"bulk", "a wait for a copy that lets one go on", []string{"wait_group.read 0;", "wait_group.read 1;"}, []Kind{InFlight}, "a cp.async.bulk.wait_group that includes it is missing"},
 	{"bulk", "a row for stmatrix that is not aligned", []string{"[%r46+0]", "[%r46+8]"}, []Kind{Misaligned}, "no multiple of 16"},
@@ -87,6 +88,8 @@ var hopperFaults = []struct {
 	{"push", "the arrival comes before the words", []string{"st.shared::cluster.u32 [%r8], %r4; // push", "", "// through", "\n\tst.shared::cluster.u32 [%r8], %r4;"}, []Kind{Race, Uninitialised}, "no"},
 	{"push", "a copy to another block is counted in this one", []string{"256, [%r11];", "256, [%r10];"}, []Kind{BadOperand}, "the mbarrier of a copy is in the block that it goes to"},
 	{"push", "no barrier before the end", []string{"barrier.cluster.arrive.release.aligned; // end", "", "barrier.cluster.wait.acquire.aligned; // ended", ""}, []Kind{InFlight, Race}, "block"},
+	{"cast", "more words than are expected", []string{"[full], 512;", "[full], 504;"}, []Kind{Deadlock, InFlight}, ""},
+	{"cast", "a store is counted in this block", []string{"%r12}, [%r11];", "%r12}, [%r10];"}, []Kind{BadOperand}, "the mbarrier of a store is in the block that it goes to"},
 	{"cluster", "a block ends before the other has told it of slots", []string{"barrier.cluster.arrive.release; // end", "", "barrier.cluster.wait.acquire; // ended", ""}, []Kind{Race}, "barrier.cluster"},
 	// Launches that follow.
 	{"follow", "what the kernel before writes is read too early", []string{"griddepcontrol.wait;", "", "mul.lo.u32", "griddepcontrol.wait;\n\tmul.lo.u32"}, []Kind{Race}, "griddepcontrol.wait is missing"},
@@ -143,7 +146,7 @@ func TestHopperFaults(t *testing.T) {
 func TestEverySync(t *testing.T) {
 	sync := regexp.MustCompile(`^(mbarrier|fence|barrier|bar\.sync|wgmma\.(fence|commit|wait)|cp\.async\.bulk\.(commit|wait)|griddepcontrol\.wait|setmaxnreg|@!%p\d bra)`)
 	tried := 0
-	for _, name := range []string{"bf16 128", "f16 registers", "roles", "bulk", "cluster", "pull", "push", "follow"} {
+	for _, name := range []string{"bf16 128", "f16 registers", "roles", "bulk", "cluster", "pull", "push", "cast", "follow"} {
 		text, run := hopperKernel(name)
 		lines := strings.Split(text, "\n")
 		for i, line := range lines {

@@ -228,6 +228,9 @@ func (p *product) sum(a, b []float64, c float64, fc format) float64 {
 		size += math.Abs(x * b[i])
 	}
 	err := size * float64(len(a)) * 0x1p-23
+	if p.a.bits == 8 { // of which nothing is promised
+		err = size * 0x1p-13
+	}
 	if p.approx == Low {
 		err = -err
 	}

@@ -115,16 +115,18 @@ func mbarrierOp(d *decoder) {
 // mbarrierAt finds the barrier at a lane's address, which must be made, and made known to the lane.
 func (w *warp) mbarrierAt(in *inst, lane int, at *access) *mbarrier {
 	s, addr := settle(at.space, w.regs[at.addr][lane]+at.offset)
-	return w.findMbarrier(in, lane, s, addr)
+	return w.findMbarrier(in, lane, s, addr, w.stamp(lane, in.pc))
 }
 
-func (w *warp) findMbarrier(in *inst, lane int, s space, addr uint64) *mbarrier {
+// findMbarrier finds the barrier at an address, for the lane itself or, with the flight bit in visit, for a copy
+// that it starts.
+func (w *warp) findMbarrier(in *inst, lane int, s space, addr uint64, visit stamp) *mbarrier {
 	if addr&7 != 0 {
 		w.misaligned(in, lane, spaceShared, addr, 8)
 		return nil
 	}
 	by := w.by(in, lane)
-	b, addr := w.sharedAt(in, lane, s, addr, 8, "use of an mbarrier", by.me)
+	b, addr := w.sharedAt(in, lane, s, addr, 8, "use of an mbarrier", visit)
 	if b == nil || !w.readCells(in, lane, b, addr, 8, by) {
 		return nil
 	}

@@ -229,6 +229,9 @@ func (p *parser) address(o *operand) {
 	}
 	o.kind = argMem
 	if p.accept(",") { // coordinates
+		if !p.is("{") {
+			p.fail("expected { before %q", p.peek().text)
+		}
 		o.list = p.operand(2).list
 	}
 	p.expect("]")

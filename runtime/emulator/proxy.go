@@ -4,9 +4,10 @@ import "math/bits"
 
 // The asynchronous proxy. Bulk copies and products of warpgroups reach memory another way
 // than loads and stores do: what a thread has stored, they see only if a fence.proxy.async
-// stands between, after the store and before the copy or product, in the thread itself
-// or in one that it was handed to. What they write themselves needs no such fence. So a view has two
-// halves: what is ordered, and what of that a fence has passed on.
+// stands between: in the thread that stored, before whatever tells others of it. The manual lets
+// a fence of another thread do where the store was handed to it, but nobody writes that, and so it is taken for
+// a fence at the wrong place. What copies write themselves needs no fence. So a view has two halves: what is ordered, and
+// what of that a fence has passed on.
 
 var proxyBuilders = map[string]func(d *decoder){"fence": fence, "membar": nothing}
 
@@ -34,17 +35,18 @@ func fence(d *decoder) {
 	}
 }
 
-// fenceProxy passes on to the asynchronous proxy what lanes have written and know of.
+// fenceProxy passes on to the asynchronous proxy what lanes have written, and what copies of threads have that no
+// thread has waited for itself.
 func (w *warp) fenceProxy(m uint32) {
-	half := w.blk.half
+	half, threads := w.blk.half, w.blk.threads
 	if w.blk.viewLength == half { // nothing in this kernel is asynchronous
 		return
 	}
 	for m != 0 {
 		old := w.views[bits.TrailingZeros32(m)]
 		v := append(view(nil), old...)
-		for t, c := range old[:half] {
-			v[half+t] = max(v[half+t], c)
+		for t := threads; t < half; t++ {
+			v[half+t] = max(v[half+t], v[t])
 		}
 		for l := range eachLane(m) { // those that share the view share the new one
 			if &w.views[l][0] != &old[0] {

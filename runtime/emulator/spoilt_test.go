@@ -47,8 +47,16 @@ func TestSpoiltPTX(t *testing.T) {
 	files = append(files, "pipe.ptx", "warp.ptx")
 	rnd := rand.New(rand.NewPCG(8, 9))
 	loaded, ran := 0, 0
+	var texts []string
 	for _, file := range files {
-		text := read(t, filepath.Base(file))
+		texts = append(texts, read(t, filepath.Base(file)))
+	}
+	for _, name := range []string{"bf16 none", "f16 registers", "bulk", "push", "cast"} {
+		text, _ := hopperKernel(name)
+		texts = append(texts, strings.Replace(text, ".reqnctapercluster 2, 1, 1", "", 1))
+	}
+	texts = append(texts, boxPTX(2, 1024, ".add"))
+	for _, text := range texts {
 		words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n,;[]{}().+", r) })
 		for range 150 {
 			w := words[rnd.IntN(len(words))]

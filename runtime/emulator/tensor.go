@@ -38,8 +38,10 @@ func (o *bulkOperands) box(d *decoder, a operand) {
 		d.fail("it takes as many coordinates as dimensions")
 	}
 	o.global.space = generic
+	coords := a.list
+	a.list = nil
 	d.addressOf(a, &o.global)
-	for _, c := range a.list {
+	for _, c := range coords {
 		o.coords = append(o.coords, d.src(c, elems["s32"], false))
 	}
 }

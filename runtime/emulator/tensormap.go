@@ -59,7 +59,7 @@ func (t *TensorMap) Encode() ([]byte, error) {
 }
 
 func decodeTensorMap(p []byte) (*TensorMap, bool) {
-	if binary.LittleEndian.Uint32(p) != tensorMapMagic {
+	if binary.LittleEndian.Uint32(p) != tensorMapMagic || int(p[4]) >= len(mapElems) || p[5] > 5 {
 		return nil, false
 	}
 	t := &TensorMap{Elem: mapElems[p[4]], Swizzle: int(p[6]), FillNaN: p[7] != 0, Addr: binary.LittleEndian.Uint64(p[8:])}
@@ -71,7 +71,7 @@ func decodeTensorMap(p []byte) (*TensorMap, bool) {
 		t.Box = append(t.Box, uint32(binary.LittleEndian.Uint16(p[88+2*i:])))
 		t.ElementStrides = append(t.ElementStrides, uint32(p[98+i]))
 	}
-	return t, true
+	return t, t.check() == nil
 }
 
 // check holds a map to what the driver asks of one.

@@ -1,9 +1,9 @@
 package emulator
 
 import (
+	"fmt"
 	"math/bits"
 	"slices"
-	"strings"
 )
 
 // Products of warpgroups: four warps together multiply a matrix A of 64 rows, which is in their
@@ -42,8 +42,8 @@ type groupProduct struct {
 	name     string
 }
 
-// groupShapes has the types of a product by how many elements it sums up.
-var groupShapes = map[string][]string{"16": {"f16", "bf16"}, "8": {"tf32"}, "32": {"e4m3", "e5m2"}}
+// groupSums has the types of products, and how many elements each sums up.
+var groupSums = map[elem]int{elems["f16"]: 16, elems["bf16"]: 16, elems["tf32"]: 8, elems["e4m3"]: 32, elems["e5m2"]: 32}
 
 func warpgroupProduct(d *decoder) {
 	d.needs("sync", "aligned")
@@ -76,22 +76,18 @@ func warpgroupProduct(d *decoder) {
 func (d *decoder) groupProduct() *groupProduct {
 	mods, args := d.s.mods, d.s.args
 	p := &groupProduct{da: -1}
+	types := mods.types()
 	for _, name := range mods.names {
-		if !strings.HasPrefix(name, "m64n") {
-			continue
+		if _, err := fmt.Sscanf(name, "m64n%dk%d", &p.n, &p.k); err == nil && name == fmt.Sprintf("m64n%dk%d", p.n, p.k) && mods.has(name) {
+			p.m, p.name = 64, name
 		}
-		mods.has(name)
-		n, k, _ := strings.Cut(name[4:], "k")
-		types := mods.types()
-		p.name = name
-		p.m, p.n, p.k = shapeOf(name)
-		if len(types) != 3 || types[0] != elems["f32"] || mods.one(groupShapes[k]...) == "" || p.n%8 != 0 || p.n < 8 || p.n > 256 || n == "" {
-			break
-		}
-		p.c, p.a, p.b = types[0], types[1], types[2]
 	}
-	sums := map[int]int{16: 16, 32: 8, 8: 32}
-	if p.a.bits == 0 || p.a.bits != 8 && p.a != p.b || p.b.bits != p.a.bits || sums[p.a.bits] != p.k {
+	if p.m == 0 || p.n%8 != 0 || p.n < 8 || p.n > 256 || len(types) != 3 || types[0] != elems["f32"] {
+		d.fail("this product is not supported")
+	}
+	p.c, p.a, p.b = types[0], types[1], types[2]
+	sums := groupSums[p.a]
+	if sums != p.k || groupSums[p.b] != sums || sums != 32 && p.a != p.b {
 		d.fail("this product is not supported")
 	}
 	p.approx, p.perA = d.k.approx, 32/p.a.bits

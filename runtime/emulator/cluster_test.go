@@ -285,3 +285,92 @@ func TestClusterRegisters(t *testing.T) {
 	_, err = d.Launch(k, [3]int{3, 2, 1}, [3]int{1, 1, 1}, 0, y)
 	require.ErrorContains(t, err, "no number of clusters")
 }
+
+// An mbarrier that counts bytes which a thread says are there, and arrivals that leave it for good; then a copy of a row of
+// bytes to both blocks at once.
+func TestMbarriersAndMulticastOfBytes(t *testing.T) {
+	text := hopperHeader + `.visible .entry k(.param .u64 x, .param .u64 y)
+.reqnctapercluster 2, 1, 1
+{
+	.shared .align 16 .b8 words[128];
+	.shared .align 8 .b8 one[8];
+	.shared .align 8 .b8 full[8];
+	.reg .pred %p<4>;
+	.reg .b16 %h<4>;
+	.reg .b32 %r<16>;
+	.reg .b64 %rd<8>;
+	mov.u32 %r1, %tid.x;
+	mov.u32 %r2, %cluster_ctarank;
+	ld.param.u64 %rd1, [x];
+	setp.ne.u32 %p1, %r1, 0;
+	@%p1 bra READY;
+	mbarrier.init.shared::cta.b64 [one], 33;
+	mbarrier.init.shared::cta.b64 [full], 1;
+	fence.mbarrier_init.release.cluster;
+	mbarrier.arrive.expect_tx.shared::cta.b64 _, [full], 128;
+READY:
+	barrier.cluster.arrive.aligned;
+	barrier.cluster.wait.aligned;
+	@%p1 bra MORE;
+	mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [one], 7;
+	mbarrier.arrive_drop.shared::cta.b64 %rd2, [one];
+	mbarrier.complete_tx.relaxed.cta.shared::cta.b64 [one], 7; // 7
+	setp.ne.u32 %p2, %r2, 0;
+	@%p2 bra MORE;
+	mov.u16 %h1, 3;
+	mov.u32 %r3, words;
+	mov.u32 %r4, full;
+	cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%r3], [%rd1], 128, [%r4], %h1;
+MORE:
+	mbarrier.arrive.shared::cta.b64 %rd3, [one];
+FIRST:
+	mbarrier.try_wait.shared::cta.b64 %p3, [one], %rd3;
+	@!%p3 bra FIRST;
+	mbarrier.arrive.shared::cta.b64 %rd3, [one];
+SECOND:
+	mbarrier.test_wait.shared::cta.b64 %p3, [one], %rd3;
+	@!%p3 bra SECOND;
+FULL:
+	mbarrier.try_wait.parity.shared::cta.b64 %p3, [full], 0, 1000;
+	@!%p3 bra FULL;
+	shl.b32 %r5, %r1, 2;
+	mov.u32 %r6, words;
+	add.u32 %r6, %r6, %r5;
+	ld.shared.u32 %r7, [%r6];
+	ld.param.u64 %rd4, [y];
+	mad.lo.u32 %r8, %r2, 32, %r1;
+	mul.wide.u32 %rd5, %r8, 4;
+	add.u64 %rd4, %rd4, %rd5;
+	st.global.u32 [%rd4], %r7;
+	barrier.cluster.arrive;
+	barrier.cluster.wait;
+	@%p1 bra DONE;
+	mbarrier.inval.shared::cta.b64 [one];
+DONE:
+	ret;
+}`
+	run := func(text string, seed uint64) error {
+		x := make([]uint32, 32)
+		for i := range x {
+			x[i] = uint32(i * i)
+		}
+		d := &Device{Seed: seed, Limit: 1 << 16}
+		y := d.Alloc("y", 256)
+		if _, err := d.Launch(kernelOf(t, text, "k"), [3]int{2, 1, 1}, [3]int{32, 1, 1}, 0, d.with("x", x), y); err != nil {
+			return err
+		}
+		require.Equal(t, append(x, x...), get[uint32](t, y, 64))
+		return nil
+	}
+	for seed := range uint64(8) {
+		require.NoError(t, run(text, seed))
+		f := wantFault(t, run(change(t, text, "[one], 7; // 7", "[one], 6;", 0), seed), Deadlock)
+		require.Contains(t, f.Text, "0 of 32 arrivals and 1 bytes are missing")
+		wantFault(t, run(change(t, text, "arrive_drop", "arrive", 0), seed), Deadlock)
+		wantFault(t, run(change(t, text, "barrier.cluster.wait.aligned;", "bar.sync 0;", 0), seed), Race, BadBarrier, Uninitialised)
+		wantFault(t, run(change(t, text, "mov.u16 %h1, 3;", "mov.u16 %h1, 2;", 0), seed), Deadlock)
+	}
+	if tool, err := ptxasPath(); err == nil {
+		assemble(t, tool, text, "sm_90a")
+	}
+}

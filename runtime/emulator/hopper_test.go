@@ -354,6 +354,19 @@ func TestRings(t *testing.T) {
 	}
 }
 
+// At the ends of what a GPU may give, results are others, and of 8 bits far others.
+func TestRingsAtTheEnds(t *testing.T) {
+	for name, far := range map[string]float64{"bf16 128": 1e-2, "e4m3 128": 1} {
+		for _, approx := range []Approx{Low, High} {
+			r := rings[name]
+			got, want, err := r.run(t, r.text(), &Device{Approx: approx}, 2)
+			require.NoError(t, err)
+			require.NotEqual(t, want, got)
+			require.InDeltaSlice(t, want, got, far)
+		}
+	}
+}
+
 // LLVM leaves the accumulators where they are between products, so its text runs as it is.
 func TestProductByLLVM(t *testing.T) {
 	r := ring{elem: "bf16", swizzle: 128, consumers: 1, n: 16}

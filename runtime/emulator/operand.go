@@ -31,6 +31,8 @@ func (w *warp) descriptor(in *inst, v uint64, major bool, which string) (descrip
 		w.fault(in, 0, Misaligned, "the descriptor of %s begins at %#x, which is not in the first row of a pattern of %d bytes", which, d.start, atom)
 	case d.units > 1 && !major && d.start%row+2*pieceBytes > row:
 		w.fault(in, 0, Misaligned, "the descriptor of %s begins at byte %d of a row of %d: the product reads over its end", which, d.start%row, row)
+	case d.units > 1 && major && d.start%row != 0:
+		w.fault(in, 0, Misaligned, "the descriptor of %s begins at byte %d of a row of %d", which, d.start%row, row)
 	case d.units > 1 && d.stride%atom != 0:
 		w.fault(in, 0, BadOperand, "the stride offset of %s is %d bytes, no multiple of a pattern of %d", which, d.stride, atom)
 	case d.units > 1 && major && d.lead%atom != 0:
@@ -41,20 +43,21 @@ func (w *warp) descriptor(in *inst, v uint64, major bool, which string) (descrip
 	return d, false
 }
 
-// piece is where 16 bytes of an operand lie: of sums, or of rows, number unit, in line number line.
+// piece is where 16 bytes of an operand lie: unit number unit of line number line. Lines are rows of the
+// matrix, or sums where its rows lie side by side.
 func (d descriptor) piece(line, unit uint64) uint64 {
-	first, next := d.stride, d.lead // by lines, and by units
-	if d.major && d.units > 1 {
-		// Lines are sums here, units rows of the matrix.
-		return swizzled(d.start+line%8*d.units*pieceBytes+line/8*d.stride+unit%d.units*pieceBytes+unit/d.units*d.lead, d.units)
+	at := d.start + line%8*d.units*pieceBytes
+	switch {
+	case d.units == 1 && d.major:
+		at += line/8*d.lead + unit*d.stride
+	case d.units == 1:
+		at += line/8*d.stride + unit*d.lead
+	case d.major:
+		at += line/8*d.stride + unit%d.units*pieceBytes + unit/d.units*d.lead
+	default:
+		at += line/8*d.stride + unit*pieceBytes
 	}
-	if d.units > 1 {
-		next = pieceBytes
-	}
-	if d.major {
-		first, next = d.lead, d.stride
-	}
-	return swizzled(d.start+line%8*d.units*pieceBytes+line/8*first+unit*next, d.units)
+	return swizzled(at, d.units)
 }
 
 // A watcher is a lane in whose order shared memory is read.

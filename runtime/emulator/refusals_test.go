@@ -27,6 +27,19 @@ func TestRefusals(t *testing.T) {
 		{"mma.sync.aligned.m16n8k8.row.row.f32.f16.f16.f32 {%f1,%f2,%f3,%f4}, {%a,%a}, {%a}, {%f1,%f2,%f3,%f4};", "b32 b32", "it must say .col"},
 		{"mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%f1,%f2,%f3,%f4}, {%a}, {%a}, {%f1,%f2,%f3,%f4};", "b32 b32", "a fragment has 2 registers, not 1"},
 		{"cp.async.cg.shared.global [%rd1], [%rd2], 8;", "b32 b32", "8 bytes cannot be copied"},
+		{"wgmma.mma_async.sync.aligned.m64n12k16.f32.bf16.bf16 {%f1}, %rd1, %rd2, 1, 1, 1, 0, 0;", "b32 b32", "this product is not supported"},
+		{"wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.f16 {%f1, %f2, %f3, %f4}, %rd1, %rd2, 1, 1, 1, 0, 0;", "b32 b32", "this product is not supported"},
+		{"wgmma.mma_async.sync.aligned.m64n8k8.f32.tf32.tf32 {%f1, %f2, %f3, %f4}, %rd1, %rd2, 1, 1, 1, 0, 0;", "b32 b32", "0 operands say which way matrices lie"},
+		{"wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {%f1, %f2}, %rd1, %rd2, 1, 1, 1, 0, 0;", "b32 b32", "the accumulator has 4 registers, not 2"},
+		{"wgmma.wait_group.sync.aligned %r1;", "b32 b32", "the number of groups must be a constant"},
+		{"setmaxnreg.inc.sync.aligned.u32 100;", "b32 b32", "a multiple of 8 from 24 to 256"},
+		{"cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%a], [%rd1, {%a}], [%a];", "b32 b32", "as many coordinates as dimensions"},
+		{"cp.async.bulk.tensor.3d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%a], [%rd1, {%a, %a, %a}], [%a], {%a};", "b32 b32", "needs 3 operands, not 4"},
+		{"cp.async.bulk.shared::cluster.global [%a], [%rd1], 16, [%a];", "b32 b32", "counted by an mbarrier"},
+		{"ld.global.u32 %d, [%rd1, {%a}];", "b32 b32", "coordinates are of boxes"},
+		{"fence.proxy.tensormap::generic.release.gpu;", "b32 b32", "fence.proxy.async is supported"},
+		{"barrier.cluster.arrive.relaxed;", "b32 b32", ".relaxed is not supported"},
+		{"mbarrier.arrive.shared::cluster.b64 %rd3, [%a];", "b32 b32", "its result is _"},
 	} {
 		m, err := Load(onePTX(c.line, c.regs))
 		require.NoError(t, err)

@@ -17,7 +17,7 @@ type cluster struct {
 	threads    int     // of all blocks, and those of them that have not ended
 	running    int
 	agents     []agent // those with numbers so far, behind those of the threads
-	half       int     // threads and agents: the length of a view, of which there may be two halves (proxy.go)
+	numbers    int     // threads and agents: the length of a view, or of one of its three parts (proxy.go)
 	viewLength int
 	readers    readers
 	flights    []flight
@@ -92,12 +92,12 @@ func (l *launch) blockID(n, rank int) [3]int {
 func newCluster(l *launch) *cluster {
 	n := volume(l.cluster)
 	c := &cluster{k: l.k, l: l, threads: n * l.threads}
-	c.half = c.threads + l.pool()
-	c.viewLength = c.half
+	c.numbers = c.threads + l.pool()
+	c.viewLength = c.numbers
 	if l.k.proxy {
-		c.viewLength = 2 * c.half
+		c.viewLength = 3 * c.numbers
 	}
-	c.readers.threads = c.half
+	c.readers.threads = c.numbers
 	for rank := range n {
 		b := newBlock(c, rank)
 		c.blocks = append(c.blocks, b)

@@ -17,7 +17,7 @@
 //
 // Of Hopper's instructions it holds to these rules, where the manual or custom leaves a choice:
 //   - What a thread has written to memory, products and bulk copies see after a fence.proxy.async of that
-//     thread. Reads need none before a copy that writes there.
+//     thread. What threads have read, a bulk copy may write over after one of any thread that knows of it.
 //   - A product is of the whole warpgroup: whoever has waited for it knows that all of it is done.
 //   - Registers of a product that is not waited for may not be read either, and not moved.
 //   - A block must know, before it ends, that whatever reads or writes its shared memory from outside

@@ -140,6 +140,8 @@ var planted = []struct {
 	{"bulk.ptx", "[%r11], [%rd3], 256, [%r9];", "[%r11], [%rd3], 256, [%r10];", 0, []Kind{Deadlock}},
 	{"bulk.ptx", "mbarrier.arrive.expect_tx.shared.b64 %rd8, [%r9], 256;", "mbarrier.arrive.shared.b64 %rd8, [%r9];", 0, []Kind{InFlight, Race, Uninitialised, BadBarrier, Deadlock}},
 	{"bulk.ptx", "mbarrier.init.shared.b64 [empty], 64;", "mbarrier.init.shared.b64 [empty], 32;", 0, []Kind{Race, BadBarrier, InFlight, Deadlock}},
+	{"bulk.ptx", "fence.mbarrier_init.release.cluster;", "", 0, []Kind{Unfenced}},
+	{"bulk.ptx", "fence.proxy.async.shared::cta;", "", 0, []Kind{Unfenced}},
 	{"bulk.ptx", "mul.wide.u32 %rd3, %r3, 256;", "mul.wide.u32 %rd3, %r3, 264;", 0, []Kind{Misaligned}},
 	// Bounds, alignment, values.
 	{"elementwise.sm_80.ptx", "setp.ge.s32 \t%p1, %r5, %r3;", "setp.gt.s32 \t%p1, %r5, %r3;", 0, []Kind{OutOfBounds}},

@@ -45,7 +45,7 @@ func (c *cluster) land(i int) {
 	m.meeting.v[m.agent] = m.clock
 	if f.bulk {
 		if f.async {
-			m.meeting.v[c.half+m.agent] = m.clock
+			m.meeting.v[c.numbers+m.agent] = m.clock // of reads, agents need no fence
 		}
 		m.blk.note(visitor{f.w, f.lane, makeStamp(m.agent, m.clock, f.pc)})
 	}

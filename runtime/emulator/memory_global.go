@@ -78,7 +78,7 @@ func (w *warp) readGlobal(in *inst, lane int, s space, addr uint64, n int, const
 			return nil
 		}
 		if by.async && c.w != 0 && !blk.fenced(w.views[lane], c.w) {
-			w.unfenced(in, lane, c.w, "read", blk.name(spaceGlobal, addr))
+			w.unfenced(in, lane, c.w, "read", "written", blk.name(spaceGlobal, addr))
 			return nil
 		}
 	}

@@ -83,7 +83,7 @@ func (w *warp) readCells(in *inst, lane int, b *block, addr uint64, n int, by ac
 			return false
 		}
 		if by.async && !b.fenced(v, c.w) {
-			w.unfenced(in, lane, c.w, "read", w.sharedName(b, addr))
+			w.unfenced(in, lane, c.w, "read", "written", w.sharedName(b, addr))
 			return false
 		}
 	}
@@ -110,7 +110,10 @@ func (w *warp) markCells(in *inst, lane int, b *block, addr uint64, n int, by ac
 			w.badCell(in, lane, b, c.w, addr, n, "write")
 			return false
 		}
-		before := c.w
+		before, read := c.w, stamp(0)
+		if by.async {
+			read = b.unfencedRead(c, v)
+		}
 		if other, ok := c.write(by.me, t, v, &b.readers); !ok {
 			was := "read"
 			if other == before {
@@ -120,7 +123,11 @@ func (w *warp) markCells(in *inst, lane int, b *block, addr uint64, n int, by ac
 			return false
 		}
 		if by.async && before != 0 && !b.fenced(v, before) {
-			w.unfenced(in, lane, before, "written", w.sharedName(b, addr))
+			w.unfenced(in, lane, before, "written", "written", w.sharedName(b, addr))
+			return false
+		}
+		if read != 0 {
+			w.unfenced(in, lane, read, "written", "read", w.sharedName(b, addr))
 			return false
 		}
 	}

@@ -42,7 +42,7 @@ func (b *block) note(v visitor) {
 func (w *warp) leave(pc int32, m uint32) {
 	b := w.blk
 	w.leaveProducts(pc)
-	if len(b.blocks) == 1 && b.viewLength == b.half {
+	if len(b.blocks) == 1 && b.viewLength == b.numbers {
 		return // nothing reaches into blocks here
 	}
 	b.leaving.release(w, m)
@@ -56,7 +56,7 @@ func (w *warp) leave(pc int32, m uint32) {
 			return
 		}
 	}
-	for t := range b.half {
+	for t := range b.numbers {
 		if v, ok := b.visitors[t]; ok && b.leaving.v[t] < v.s.clock() {
 			v.w.faultAt(v.s.pc(), v.lane, Race, &place, "block %s ends and does not know that this access to its shared memory is through: barrier.cluster, or another wait, is missing before its end", triple(b.id))
 			return

@@ -56,6 +56,8 @@ var hopperFaults = []struct {
 	{"bf16 64", "the swizzle of 128 bytes", []string{desc(64, 32, 1) + "; // descriptor of B", desc(128, 64, 1) + ";"}, []Kind{BadOperand}, "the descriptor of B has a swizzle of 128 bytes, and the box"},
 	{"bf16 128", "no swizzle", []string{desc(128, 64, 1) + "; // descriptor of A", desc(0, 64, 1) + ";"}, []Kind{BadOperand}, "the descriptor of A has a swizzle of 16 bytes"},
 	{"bf16 none", "offsets that are exchanged", []string{desc(0, 8, 64) + "; // descriptor of A", desc(0, 64, 8) + ";"}, []Kind{BadOperand}, "the strides of A do not fit"},
+	{"turned", "offsets of columns that are exchanged", []string{desc(128, 64, 512) + "; // descriptor of B", desc(128, 512, 64) + ";"}, []Kind{BadOperand, InFlight}, ""},
+	{"turned", "a step as if sums lay side by side", []string{"add.u64 %rd9, %rd6, 128;", "add.u64 %rd9, %rd6, 2;"}, []Kind{Misaligned}, "the descriptor of B begins at byte 32 of a row of 128"},
 	{"bf16 128", "an address whose lowest bits are not cut off", []string{"shr.u32 %r14, %r14, 4;", ""}, []Kind{BadOperand, Misaligned}, "descriptor"},
 	{"bf16 128", "a step to the next row", []string{"add.u64 %rd8, %rd5, 2;", "add.u64 %rd8, %rd5, 8;"}, []Kind{Misaligned}, "not in the first row of a pattern of 1024 bytes"},
 	{"bf16 128", "a step over the end of the row", []string{"add.u64 %rd8, %rd5, 2;", "add.u64 %rd8, %rd5, 7;"}, []Kind{Misaligned}, "the product reads over its end"},

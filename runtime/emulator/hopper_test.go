@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +20,7 @@ type ring struct {
 	n         int    // columns
 	depth     int    // slots
 	registers bool   // A comes from registers
+	turned    bool   // the columns of B lie side by side, 64 in a box
 	roles     bool   // setmaxnreg
 	cluster   bool   // two blocks share B
 	epilogue  string // "": stores; "bulk": stmatrix and a copy of a box
@@ -108,8 +110,11 @@ func (r ring) producer(w func(string, ...any), rb, boxA, boxB int) {
 	w("\tmad.lo.u32 %%r13, %%r6, %d, %%r20;\n\tmad.lo.u32 %%r14, %%r6, %d, %%r21;", boxA, boxB)
 	form := "shared::cluster.global.tile.mbarrier::complete_tx::bytes"
 	coords := func(row string) (string, string) {
-		if r.swizzle == 0 {
+		switch {
+		case r.swizzle == 0:
 			return "3d", "{0, " + row + ", %r9}"
+		case r.turned && row == "0":
+			return "2d", "{0, %r9}"
 		}
 		return "2d", "{%r9, " + row + "}"
 	}
@@ -123,6 +128,9 @@ func (r ring) producer(w func(string, ...any), rb, boxA, boxB int) {
 	} else {
 		rank, c := coords("0")
 		w("\tcp.async.bulk.tensor.%s.%s [%%r14], [%%rd2, %s], [%%r11]; // B", rank, form, c)
+		for col := 64; r.turned && col < r.n; col += 64 {
+			w("\tadd.u32 %%r14, %%r14, 8192;\n\tcp.async.bulk.tensor.2d.%s [%%r14], [%%rd2, {%d, %%r9}], [%%r11];", form, col)
+		}
 	}
 	step := r.perRow()
 	if r.swizzle == 0 {
@@ -154,6 +162,10 @@ func (r ring) consumer(w func(string, ...any), rb, boxA, boxB int) {
 			leadB = uint64(r.n/2*16) >> 4
 		}
 	}
+	stepB := uint64(2)
+	if r.turned {
+		leadB, stepB = 512, 128
+	}
 	w("\tmov.u64 %%rd3, %d; // descriptor of A\n\tmov.u64 %%rd4, %d; // descriptor of B", mode<<62|stride<<32|lead<<16, mode<<62|stride<<32|leadB<<16)
 	w("TAKE:\n\tshl.b32 %%r10, %%r6, 3;\n\tadd.u32 %%r11, %%r22, %%r10;")
 	if r.registers {
@@ -175,7 +187,7 @@ func (r ring) consumer(w func(string, ...any), rb, boxA, boxB int) {
 	w("\tsetp.ne.u32 %%p7, %%r5, 0; // the first product adds to nothing\n\tsetp.eq.u32 %%p8, %%r5, %%r5;")
 	for s := range rb / 32 {
 		if s > 0 {
-			w("\tadd.u64 %%rd%d, %%rd5, %d;\n\tadd.u64 %%rd%d, %%rd6, %d;", 6+2*s, 2*s, 7+2*s, 2*s)
+			w("\tadd.u64 %%rd%d, %%rd5, %d;\n\tadd.u64 %%rd%d, %%rd6, %d;", 6+2*s, 2*s, 7+2*s, stepB*uint64(s))
 		}
 	}
 	w("\twgmma.fence.sync.aligned;")
@@ -193,8 +205,11 @@ func (r ring) consumer(w func(string, ...any), rb, boxA, boxB int) {
 		if r.registers {
 			a, majors = fmt.Sprintf("{%%a%d, %%a%d, %%a%d, %%a%d}", 4*s, 4*s+1, 4*s+2, 4*s+3), ", 0"
 		}
-		if r.size() != 2 {
+		switch {
+		case r.size() != 2:
 			majors = ""
+		case r.turned:
+			majors = ", 0, 1"
 		}
 		w("\twgmma.mma_async.sync.aligned.m64n%dk%d.f32.%s {%s}, %s, %s, %s, 1, 1%s; // product %d", r.n, k, types, strings.Join(d, ", "), a, bd, p, majors, s)
 	}
@@ -282,6 +297,12 @@ func (r ring) run(t testing.TB, text string, d *Device, tiles int) (got, want []
 	m, k := blocks*r.rows(), tiles*r.perRow()
 	a, exactA := r.bits(floats(m*k, 6))
 	b, exactB := r.bits(floats(r.n*k, 7))
+	if r.turned {
+		there := slices.Clone(b)
+		for i := range r.n * k {
+			copy(b[2*(i%k*r.n+i/k):][:2], there[2*i:])
+		}
+	}
 	bufA, bufB := d.with("A", a), d.with("B", b)
 	mapElem := map[string]string{"e4m3": "u8", "tf32": "f32"}[r.elem]
 	if mapElem == "" {
@@ -298,13 +319,18 @@ func (r ring) run(t testing.TB, text string, d *Device, tiles int) (got, want []
 		require.NoError(t, err)
 		return p
 	}
+	mapB := encode(bufB, r.n, r.n/blocks)
+	if r.turned {
+		mapB, err = (&TensorMap{Elem: mapElem, Addr: bufB.Addr(), Dims: []uint64{uint64(r.n), uint64(k)}, Strides: []uint64{uint64(2 * r.n)}, Box: []uint32{64, 64}, Swizzle: 128}).Encode()
+		require.NoError(t, err)
+	}
 	c, mapC := d.Alloc("C", 4*m*r.n), make([]byte, TensorMapBytes)
 	if r.epilogue == "bulk" {
 		c = d.Alloc("C", 2*m*r.n)
 		mapC, err = (&TensorMap{Elem: "bf16", Addr: c.Addr(), Dims: []uint64{uint64(r.n), uint64(m)}, Strides: []uint64{uint64(2 * r.n)}, Box: []uint32{64, 64}, Swizzle: 128}).Encode()
 		require.NoError(t, err)
 	}
-	_, err = d.Launch(kernelOf(t, text, "product"), [3]int{blocks, 1, 1}, [3]int{128 * (1 + r.consumers), 1, 1}, r.shared(), encode(bufA, m, r.rows()), encode(bufB, r.n, r.n/blocks), mapC, bufA, c, tiles)
+	_, err = d.Launch(kernelOf(t, text, "product"), [3]int{blocks, 1, 1}, [3]int{128 * (1 + r.consumers), 1, 1}, r.shared(), encode(bufA, m, r.rows()), mapB, mapC, bufA, c, tiles)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -336,6 +362,7 @@ var rings = map[string]ring{
 	"f16 registers":   {elem: "f16", swizzle: 128, consumers: 1, n: 64, depth: 2, registers: true},
 	"e4m3 128":        {elem: "e4m3", swizzle: 128, consumers: 1, n: 64, depth: 3},
 	"tf32 64":         {elem: "tf32", swizzle: 64, consumers: 1, n: 64, depth: 3},
+	"turned":          {elem: "bf16", swizzle: 128, consumers: 1, n: 128, depth: 3, turned: true},
 	"roles":           {elem: "bf16", swizzle: 128, consumers: 2, n: 128, depth: 3, roles: true},
 	"bulk":            {elem: "bf16", swizzle: 128, consumers: 1, n: 128, depth: 3, epilogue: "bulk"},
 	"cluster":         {elem: "bf16", swizzle: 128, consumers: 1, n: 64, depth: 2, cluster: true},

@@ -217,6 +217,10 @@ func (o *bulkOperands) fetch(w *warp, in *inst, lane int, m *mbarrier, pieces []
 		w.blk.note(visitor{w, lane, by.me})
 	}
 	out := make([]pendingCopy, len(pieces))
+	reads, sector := &w.blk.reads, ^uint64(0)
+	if !o.own {
+		reads.Loads++
+	}
 	for i, p := range pieces {
 		c := &out[i]
 		c.n, c.pc = pieceBytes, in.pc
@@ -230,6 +234,11 @@ func (o *bulkOperands) fetch(w *warp, in *inst, lane int, m *mbarrier, pieces []
 				q = w.readShared(in, lane, spaceShared, p.global+uint64(at), n, by)
 			} else {
 				q = w.readGlobal(in, lane, spaceGlobal, p.global+uint64(at), n, false, by)
+				reads.LoadBytes += int64(n)
+				if s := (p.global + uint64(at)) / sectorBytes; s != sector {
+					reads.Sectors++
+					sector = s
+				}
 			}
 			if q == nil {
 				return nil

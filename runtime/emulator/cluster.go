@@ -142,6 +142,11 @@ func (c *cluster) pollAgain() bool {
 	return any
 }
 
+// early tells whether a copy is to land although others could go on.
+func (c *cluster) early() bool {
+	return c.l.seed&1 != 0 && len(c.flights) > 0 && c.rnd.below(8) == 0
+}
+
 // run executes the cluster: again and again some split that can go on, for some
 // number of instructions.
 func (c *cluster) run() {
@@ -159,6 +164,10 @@ func (c *cluster) run() {
 				c.stuck()
 				return
 			}
+			continue
+		}
+		if c.early() {
+			c.deliver()
 			continue
 		}
 		s := c.ready[c.rnd.below(len(c.ready))]

@@ -356,9 +356,11 @@ DONE:
 		}
 		d := &Device{Seed: seed, Limit: 1 << 16}
 		y := d.Alloc("y", 256)
-		if _, err := d.Launch(kernelOf(t, text, "k"), [3]int{2, 1, 1}, [3]int{32, 1, 1}, 0, d.with("x", x), y); err != nil {
+		s, err := d.Launch(kernelOf(t, text, "k"), [3]int{2, 1, 1}, [3]int{32, 1, 1}, 0, d.with("x", x), y)
+		if err != nil {
 			return err
 		}
+		require.Equal(t, [3]int64{1, 128, 4}, [3]int64{s.Loads, s.LoadBytes, s.Sectors})
 		require.Equal(t, append(x, x...), get[uint32](t, y, 64))
 		return nil
 	}
@@ -373,4 +375,58 @@ DONE:
 	if tool, err := ptxasPath(); err == nil {
 		assemble(t, tool, text, "sm_90a")
 	}
+}
+
+// Two threads copy, and the second says only after the first has arrived that its bytes are to be waited for: where
+// copies land early the phase is over before.
+func TestBytesExpectedTooLate(t *testing.T) {
+	text := hopperHeader + `.visible .entry k(.param .u64 x)
+{
+	.shared .align 16 .b8 words[256];
+	.shared .align 8 .b8 full[8];
+	.reg .pred %p<4>;
+	.reg .b32 %r<16>;
+	.reg .b64 %rd<8>;
+	mov.u32 %r1, %tid.x;
+	ld.param.u64 %rd1, [x];
+	mov.u32 %r2, words;
+	mov.u32 %r3, full;
+	setp.ne.u32 %p1, %r1, 0;
+	@%p1 bra READY;
+	mbarrier.init.shared::cta.b64 [full], 1;
+	fence.mbarrier_init.release.cluster;
+READY:
+	bar.sync 0;
+	@%p1 bra OTHER;
+	mbarrier.arrive.expect_tx.shared::cta.b64 _, [full], 128;
+	cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%r2], [%rd1], 128, [%r3];
+OTHER:
+	setp.ne.u32 %p2, %r1, 32;
+	@%p2 bra FULL;
+	mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [full], 128;
+	cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%r2+128], [%rd1], 128, [%r3];
+FULL:
+	mbarrier.try_wait.parity.shared::cta.b64 %p3, [full], 0;
+	@!%p3 bra FULL;
+	shl.b32 %r4, %r1, 2;
+	add.u32 %r4, %r4, %r2;
+	ld.shared.u32 %r5, [%r4];
+	ret;
+}`
+	run := func(text string, seed uint64) error {
+		d := &Device{Seed: seed, Limit: 1 << 16}
+		_, err := d.Launch(kernelOf(t, text, "k"), [3]int{1, 1, 1}, [3]int{64, 1, 1}, 0, d.with("x", make([]uint32, 32)))
+		return err
+	}
+	found := 0
+	for seed := range uint64(100) {
+		if err := run(text, seed); err != nil {
+			wantFault(t, err, InFlight, Race, Uninitialised, Deadlock)
+			found++
+		}
+		all := change(t, text, "[full], 1;", "[full], 2;", 0)
+		all = change(t, all, "mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [full], 128;", "mbarrier.arrive.expect_tx.shared::cta.b64 _, [full], 128;", 0)
+		require.NoError(t, run(all, seed))
+	}
+	require.Greater(t, found, 5)
 }

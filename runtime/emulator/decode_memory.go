@@ -121,8 +121,8 @@ func isSpace(d *decoder) {
 	want := d.space()
 	in := inst{op: opSetp, d: d.predDst(args[0]), a: d.src(args[1], elems["u64"], false)}
 	in.cmp = func(a, _ uint64) bool {
-		s, _ := settle(generic, a)
-		return s == want
+		s, addr := settle(generic, a)
+		return s == want || s == spaceCluster && want == spaceShared && addr <= sharedMask // of this block
 	}
 	d.emit(in)
 }

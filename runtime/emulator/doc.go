@@ -4,7 +4,7 @@
 // It stands on the side of the least friendly machine that the PTX manual
 // allows. Warps of a block run in an order drawn from a seed, in turns of any
 // length; the two sides of a divergent branch run interleaved; an asynchronous
-// copy lands when it is waited for and not before; shared memory, registers and
+// copy lands when it is waited for and not before, or under an odd seed at any time; shared memory, registers and
 // fresh global memory hold nothing until they are written; allocations have gaps
 // between them and no more alignment than was asked for; an approximate
 // instruction gives either end of the error that it may have. Every access is checked

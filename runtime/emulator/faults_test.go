@@ -120,7 +120,7 @@ var planted = []struct {
 	{"gemm_bf16.sm_80.ptx", "mov.f32 \t%f98, 0f00000000;", "", 0, []Kind{Undefined}},
 	// Memory barriers.
 	{"ring.ptx", "mbarrier.init.shared.b64 [full], 32;", "mbarrier.init.shared.b64 [full], 33;", 0, []Kind{Deadlock}},
-	{"ring.ptx", "mbarrier.init.shared.b64 [full], 32;", "mbarrier.init.shared.b64 [full], 31;", 0, []Kind{BadBarrier, InFlight}},
+	{"ring.ptx", "mbarrier.init.shared.b64 [full], 32;", "mbarrier.init.shared.b64 [full], 31;", 0, []Kind{BadBarrier, InFlight, Race}},
 	{"ring.ptx", "mbarrier.init.shared.b64 [full], 32;", "", 0, []Kind{Uninitialised}},
 	{"ring.ptx", "bar.sync 0;", "", 0, []Kind{Race, Uninitialised}},
 	{"ring.ptx", "@!%p3 bra FULL;", "", 0, []Kind{Race, InFlight, Uninitialised}},

@@ -1,7 +1,8 @@
 package emulator
 
 // A flight is copies whose end an mbarrier counts. They land when nothing else in the
-// cluster can go on, one flight after the other in an order drawn at random. What
+// cluster can go on, one flight after the other in an order drawn at random, or under an odd seed at any
+// time: then an mbarrier that is told too late what to wait for is complete too early. What
 // they write counts as written by the agent of the mbarrier, so that only who has seen
 // its phase complete may read it.
 type flight struct {

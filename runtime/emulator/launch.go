@@ -29,9 +29,9 @@ type launch struct {
 // Stats says what a launch did.
 type Stats struct {
 	Instructions int64 // instructions of threads
-	Loads        int64 // of global memory, by warps
-	LoadBytes    int64 // that their threads read
-	Sectors      int64 // of sectorBytes that the loads asked for, where threads beside one another share them
+	Loads        int64 // of global memory, by warps, and bulk copies from there
+	LoadBytes    int64 // that their threads and the copies read
+	Sectors      int64 // of sectorBytes that the loads asked for, where threads beside one another, or pieces of a copy, share them
 }
 
 // sectorBytes are what memory gives at least.

@@ -7,7 +7,7 @@ import "slices"
 const (
 	firstAddress = 1024
 	gap          = 256
-	maxShared    = 228 << 10
+	maxShared    = 227 << 10 // of a block, on the GPU that has most
 	maxLocal     = 512 << 10
 	maxFrame     = 64 << 10
 )

@@ -370,7 +370,6 @@ func (d *decoder) matrices(args []operand, list, addr int, f func(operand, elem,
 	if x.space != generic && x.space != spaceShared {
 		d.fail("matrices are in shared memory")
 	}
-	x.space = spaceShared
 	d.addressOf(args[addr], x)
 	d.narrow(spaceShared, 16)
 	regs := elementsOf(args[list])

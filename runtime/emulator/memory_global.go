@@ -137,6 +137,11 @@ func (w *warp) raceGlobal(in *inst, lane int, c *globalCell, other stamp, now st
 // name writes an address for people: the variable or buffer that it is in or next to.
 func (b *block) name(s space, addr uint64) string {
 	switch s {
+	case spaceCluster:
+		if rank := int(addr >> rankShift); rank > 0 && rank <= len(b.blocks) {
+			return b.blocks[rank-1].name(spaceShared, addr&sharedMask) + " of block " + triple(b.blocks[rank-1].id)
+		}
+		return b.name(spaceShared, addr)
 	case spaceShared:
 		return nameIn(b.k.shared, addr, b.l.sharedBytes, "shared")
 	case spaceLocal:

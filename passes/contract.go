@@ -25,7 +25,8 @@ import (
 //
 // It does not fire for sums of integers; where only one factor varies along a
 // summed axis; where one operand has no axis of its own longer than 1 and the other is no window (then each
-// element of that is used once, and a reduction streams it); where the summed axes have one element.
+// element of that is used once, and a reduction streams it), unless a row sum would gather it (contract_vector.go);
+// where the summed axes have one element.
 func Contract(g *ir.Graph) (*ir.Graph, error) {
 	return rewrite(g, func(*ir.Graph) rule {
 		v := varyingAxes{}
@@ -109,7 +110,7 @@ func (c *contraction) split(x *ir.Node) {
 }
 
 // mask splits where(m, a*b, 0) if m varies with one factor only: that factor
-// becomes where(m, a, 0).
+// becomes where(m, a, 0). Of several the smallest is taken.
 func (c *contraction) mask(x *ir.Node) bool {
 	m, y, zero := x.Args[0], x.Args[1], x.Args[2]
 	if !isZero(zero) {
@@ -120,15 +121,19 @@ func (c *contraction) mask(x *ir.Node) bool {
 	if len(t.inner) < 2 {
 		return false
 	}
+	at := -1
 	for i, f := range t.inner {
-		if c.v.of(m).subset(c.v.of(f)) {
-			t.inner[i] = c.b.Where(m, f, zero)
-			c.inner = append(c.inner, t.inner...)
-			c.outer = append(c.outer, t.outer...)
-			return true
+		if c.v.of(m).subset(c.v.of(f)) && (at < 0 || c.size(c.v.of(f)) < c.size(c.v.of(t.inner[at]))) {
+			at = i
 		}
 	}
-	return false
+	if at < 0 {
+		return false
+	}
+	t.inner[at] = c.b.Where(m, t.inner[at], zero)
+	c.inner = append(c.inner, t.inner...)
+	c.outer = append(c.outer, t.outer...)
+	return true
 }
 
 func isZero(n *ir.Node) bool {
@@ -162,7 +167,7 @@ func (c *contraction) operands() (left, right *operand) {
 		for i := range ops {
 			for j := i + 1; j < len(ops); j++ {
 				u := ops[i].axes | ops[j].axes
-				nested := u == ops[i].axes && !c.slides(ops[i], ops[j]) || u == ops[j].axes && !c.slides(ops[j], ops[i])
+				nested := u == ops[i].axes && !c.apart(ops[i], ops[j]) || u == ops[j].axes && !c.apart(ops[j], ops[i])
 				if size := c.size(u); (nested || len(ops) > 2) && (bi < 0 || size < best) {
 					bi, bj, best = i, j, size
 				}
@@ -178,6 +183,9 @@ func (c *contraction) operands() (left, right *operand) {
 		}
 	}
 }
+
+// apart reports whether x is worth a product with other, which varies along no other axes.
+func (c *contraction) apart(x, other *operand) bool { return c.slides(x, other) || c.streams(x, other) }
 
 func (c *contraction) size(a axes) int {
 	n := 1
@@ -203,14 +211,14 @@ func (c *contraction) widen(x *operand, to axes) *ir.Node {
 }
 
 // worthwhile: elements of both operands are used again, for an axis that only the other has or because a window slides over them,
-// and there is something to sum over in both.
+// or one is a matrix that a sum would not read as it lies, and there is something to sum over in both.
 func (c *contraction) worthwhile(l, r *operand) bool {
 	kept := allAxes(c.rank) &^ c.summed
 	if (l.axes|r.axes)&c.summed != c.summed { // a factor for the length of a summed axis that nothing varies along
 		return false
 	}
 	used := func(x, other *operand) bool { return c.size(other.axes&kept&^x.axes) > 1 || c.slides(x, other) }
-	return c.size(l.axes&r.axes&c.summed) > 1 && used(l, r) && used(r, l)
+	return c.size(l.axes&r.axes&c.summed) > 1 && (used(l, r) && used(r, l) || c.streams(l, r) || c.streams(r, l))
 }
 
 // slides reports whether x is a window that moves along an axis that other has not, over elements that it sees at least twice:
@@ -219,8 +227,13 @@ func (c *contraction) worthwhile(l, r *operand) bool {
 func (c *contraction) slides(x, other *operand) bool {
 	list := x.axes.list(c.rank)
 	slide, summed := x.axes&^c.summed&^other.axes, x.axes&c.summed&other.axes
+	seen := map[*ir.Node]bool{}
 	var visit func(n *ir.Node) bool
 	visit = func(n *ir.Node) bool {
+		if seen[n] {
+			return false
+		}
+		seen[n] = true
 		a, ok := n.Attr.(ir.IndexAttr)
 		if !ok || n.Op.Class != ir.ClassMovement {
 			return n.Op.Class == ir.ClassElementwise && slices.ContainsFunc(n.Args, visit)

@@ -18,6 +18,8 @@ func (s *simplifier) indexOfLeaf(n *ir.Node) *ir.Node {
 		if ok && (a.Outside == nil || *a.Outside == v) {
 			x.Type = n.Type
 			return s.b.Make(ir.OpConst, x)
+		} else if ok {
+			return s.insideOf(n, a, x)
 		}
 		if at, ok := constantPlace(a.Out, x.Type.Dims); ok && len(x.Bits) > 1 {
 			return s.b.Make(ir.OpConst, ir.ConstAttr{Type: n.Type, Bits: x.Bits[at : at+1]})
@@ -35,6 +37,28 @@ func (s *simplifier) indexOfLeaf(n *ir.Node) *ir.Node {
 		}
 	}
 	return nil
+}
+
+// insideOf leaves axes out of a splat that n, a map that may lead outside, stays within: what varies is known by them.
+//
+//	%1 = index %ones[t, 64] {(i0) -> (t - 1, i0)} [64] outside 0     →  %1 = index %ones[t] {(i0) -> (t - 1)} [64] outside 0
+func (s *simplifier) insideOf(n *ir.Node, a ir.IndexAttr, splat ir.ConstAttr) *ir.Node {
+	var dims []ir.Dim
+	var out []*index.Expr
+	bound := s.bound(a.Shape)
+	for k, e := range a.Out {
+		d := splat.Type.Dims[k]
+		lo, hi := e.Range(bound)
+		i, isVar := mapVar(e.Name)
+		if within := d.Len == nil && lo >= 0 && hi < d.Size || e.Op == index.Var && isVar && a.Shape[i].Equal(d); !within {
+			dims, out = append(dims, d), append(out, e)
+		}
+	}
+	if len(out) == len(a.Out) {
+		return nil
+	}
+	splat.Type = ir.OfDims(splat.Type.Elem, dims)
+	return s.indexOf(s.b.Make(ir.OpConst, splat), a.Shape, out, a.Outside, n.Args[1:]...)
 }
 
 func constantPlace(out []*index.Expr, dims []ir.Dim) (flat int, ok bool) {

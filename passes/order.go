@@ -66,19 +66,19 @@ func (s *simplifier) orderSums(n *ir.Node) *ir.Node {
 
 // distanceAlong is how far apart neighbours along an axis of x lie in what x is an index of, in elements.
 func distanceAlong(x *ir.Node, axis int) (distance int, ok bool) {
-	dims, place := x.Type.Dims, []*index.Expr(nil)
 	if a, ok := x.Attr.(ir.IndexAttr); ok && x.Op.Class == ir.ClassMovement {
-		dims, place = x.Args[0].Type.Dims, a.Out
+		return distanceAt(x.Args[0].Type.Dims, a.Out, ir.Var(axis).Name)
 	}
+	return distanceAt(x.Type.Dims, ownPlace(x.Type.Rank()), ir.Var(axis).Name)
+}
+
+// distanceAt is how far apart neighbours along a variable lie in a value with these dims, at a place.
+func distanceAt(dims []ir.Dim, place []*index.Expr, name string) (distance int, ok bool) {
 	step := 1
 	for k := len(dims) - 1; k >= 0; k-- {
-		factor := 0
-		if place == nil && k == axis {
-			factor = 1
-		} else if place != nil {
-			if factor, ok = factorOf(place[k], ir.Var(axis).Name); !ok {
-				return 0, false
-			}
+		factor, ok := factorOf(place[k], name)
+		if !ok {
+			return 0, false
 		}
 		distance += step * factor
 		step *= max(dims[k].Size, 1)

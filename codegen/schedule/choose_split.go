@@ -27,7 +27,7 @@ func (c *chooser) split() bool {
 		if !ok || c.group.member(stores) != nil {
 			continue
 		}
-		if !c.apart && c.fuse(stores) || c.join(stores) || c.splitDots(stores) || c.splitForeign(stores) || c.splitSums(stores) || c.splitRows(stores) {
+		if !c.apart && c.fuse(stores) || c.join(stores) || c.splitDots(stores) || c.splitForeign(stores) || c.splitApart(stores) || c.splitSums(stores) || c.splitRows(stores) {
 			return c.err == nil
 		}
 	}
@@ -43,6 +43,42 @@ func (c *chooser) splitForeign(stores []*loop.Store) bool {
 	deps := newDepends()
 	own := deps.value(d)
 	if !slices.ContainsFunc(stores, func(s *loop.Store) bool { return len(minus(deps.store(s), own)) > 0 }) {
+		return false
+	}
+	c.do(Pack, d.Name, 0, "phase")
+	return true
+}
+
+// apartAccesses is from how many on it is cheaper to store a product and to read it again than that what is made of it lies apart.
+const apartAccesses = 3
+
+// splitApart puts a product in a page of its own where its lanes are a line or more apart in what is stored of it, and what is made
+// of it goes over so much memory besides that this is to have its own lanes: as an optimiser does with the gradient of a convolution's
+// weight, which has channels for lanes and lies along taps.
+func (c *chooser) splitApart(stores []*loop.Store) bool {
+	d := dotIn(stores)
+	if d == nil || d.Instr != "" || c.m.Processors > 0 || c.inBlock != nil || isOnlyStored(stores, d) {
+		return false
+	}
+	unit, lanes := unitAxis(stores, d), c.lanesOf(stores, d)
+	if unit == nil || unit == lanes {
+		return false
+	}
+	x, accesses := newIndices(), 0
+	count := func(b *loop.Buffer, at []*loop.Value) {
+		if _, terms := affine(address(x, b, at)); terms[unit.Name] == 1 && terms[lanes.Name]*b.Elem.Size() >= line {
+			accesses++
+		}
+	}
+	for _, s := range stores {
+		count(s.Buf, s.Index)
+	}
+	walkUnknown(roots(stores), map[*loop.Value]bool{d: true}, func(v *loop.Value) {
+		if v.Op == loop.Load {
+			count(v.Buf, v.Args)
+		}
+	})
+	if accesses < apartAccesses {
 		return false
 	}
 	c.do(Pack, d.Name, 0, "phase")

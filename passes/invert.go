@@ -155,7 +155,7 @@ func (r *radix) ready(owner []int, value []*index.Expr) int {
 
 // owners gives for each digit the sum that determines it, or -1 where it has to
 // be enumerated: it is in no sum, or its sum would not be injective with it.
-// Of digits that overlap the one with fewer values is enumerated, or the one with the smaller weight.
+// Of digits that overlap the one with fewer values to enumerate is, or the one with the smaller weight.
 func (r *radix) owners() []int {
 	owner := make([]int, len(r.digits))
 	for d := range owner {
@@ -172,7 +172,7 @@ func (r *radix) owners() []int {
 		for bad := r.overlap(ps); bad >= 0; bad = r.overlap(ps) {
 			least := bad
 			for j := range ps[:bad] {
-				if r.digits[ps[j].digit].n <= r.digits[ps[least].digit].n && r.inTheWay(ps[:bad+1], j) {
+				if r.terms(ps[:bad+1], j) <= r.terms(ps[:bad+1], least) && r.inTheWay(ps[:bad+1], j) {
 					least = j
 				}
 			}
@@ -183,6 +183,17 @@ func (r *radix) owners() []int {
 		}
 	}
 	return owner
+}
+
+// terms is how many values of the digit at the j-th of the places are to be enumerated, where residues leaves only steps of the others to it.
+func (r *radix) terms(ps []place, j int) int {
+	n, most := r.digits[ps[j].digit].n, 1
+	for _, q := range ps {
+		if step := abs(q.weight) / abs(ps[j].weight); q.weight%ps[j].weight == 0 && step < n {
+			most = max(most, step)
+		}
+	}
+	return (n + most - 1) / most
 }
 
 // inTheWay reports whether the last of the places (ascending weights) is reached by the j-th alone, or by none of them alone.

@@ -202,8 +202,8 @@ func (s *simplifier) sumOfDot(n *ir.Node) *ir.Node {
 		spec, l, r = x.Attr.(ir.DotAttr), x.Args[0], x.Args[1]
 	case x.Op.Class == ir.ClassMovement && x.Args[0].Op.Class == ir.ClassDot && len(x.Args) == 1:
 		at := x.Attr.(ir.IndexAttr)
-		if at.Outside != nil && *at.Outside != 0 || !s.single(x.Args[0]) {
-			return nil
+		if at.Outside != nil && *at.Outside != 0 || !s.single(x.Args[0]) || s.shared[x.Args[0]] {
+			return nil // the product is made anyway, and then a sum is cheap
 		}
 		if spec, l, r, ok = s.pushDot(at, x.Args[0]); !ok {
 			return nil

@@ -18,7 +18,7 @@ import (
 //	order.go    sums of products in the order of memory
 func Simplify(g *ir.Graph) (*ir.Graph, error) {
 	return rewrite(g, func(g *ir.Graph) rule {
-		s := &simplifier{uses: map[*ir.Node]int{}, done: map[*ir.Node]*ir.Node{}, varying: varyingAxes{}}
+		s := &simplifier{uses: map[*ir.Node]int{}, shared: map[*ir.Node]bool{}, done: map[*ir.Node]*ir.Node{}, varying: varyingAxes{}}
 		old := uses(g)
 		return func(b *ir.Builder, n *ir.Node, args []*ir.Node) (*ir.Node, error) {
 			if len(n.Regions) > 0 {
@@ -31,6 +31,9 @@ func Simplify(g *ir.Graph) (*ir.Graph, error) {
 			}
 			r := s.simplify(m)
 			s.uses[r] += old[n]
+			for x := r; x.Op.Class == ir.ClassMovement; x = x.Args[0] {
+				s.shared[x.Args[0]] = s.shared[x.Args[0]] || old[n] > 1
+			}
 			return r, nil
 		}
 	})
@@ -38,7 +41,8 @@ func Simplify(g *ir.Graph) (*ir.Graph, error) {
 
 type simplifier struct {
 	b       *ir.Builder
-	uses    map[*ir.Node]int // of nodes in the old graph, under their new nodes
+	uses    map[*ir.Node]int  // of nodes in the old graph, under their new nodes
+	shared  map[*ir.Node]bool // what was moved before several nodes used it
 	done    map[*ir.Node]*ir.Node
 	varying varyingAxes
 }

@@ -8,8 +8,10 @@ import (
 	"mdlc/ir/index"
 )
 
-// batchLeast is the number of turns from which on products of all turns at once pay.
-const batchLeast = 4
+const (
+	batchLeast  = 4 // turns from which on products of all turns at once pay
+	batchMemory = 4 // times the memory that a loop has anyway, for what comes in and goes out, may be taken for all turns besides
+)
 
 // Batch takes products out of the turns of a loop that need not wait for them, and makes one of all turns:
 //
@@ -26,8 +28,8 @@ const batchLeast = 4
 //	    (%n, %h, %n) }
 //	%dw2 = %dw + dot tba,tbc->ac (get %l 1), (get %l 2)
 //
-// What a product reads of a turn is stored for all of them, if it is not yet; that must be less than what is saved. A weight
-// that turns multiply by from its rows' side is transposed once, before the loop.
+// What a product reads of a turn is stored for all of them, if it is not yet; that must be less than what is saved, and no more than
+// batchMemory: memory that grows with the turns. A weight that turns multiply by from its rows' side is transposed once, before the loop.
 func Batch(g *ir.Graph) (*ir.Graph, error) {
 	if !holds(g, isLoop) {
 		return g, nil
@@ -64,6 +66,7 @@ type batching struct {
 	before []*ir.Node          // products of what comes in
 	turned []turnedWeight
 	kept   []*ir.Node // what is stored of all turns besides
+	room   int        // bytes that may still be taken for all turns
 	stacks map[*ir.Node]*ir.Node
 }
 
@@ -97,16 +100,33 @@ func newBatching(b *ir.Builder, a ir.LoopAttr, g *ir.Graph, args []*ir.Node) *ba
 			x.varies[n] = x.varies[n] || n.Op.Class == ir.ClassControl || readsSymbol(n, x.inner)
 		}
 	}
-	for _, r := range g.Results {
+	for _, y := range args {
+		x.room += batchMemory * y.Type.Bytes()
+	}
+	for i, r := range g.Results {
 		x.uses[r.Value]++
+		if n := batchMemory * r.Value.Type.Bytes(); i < a.Carry {
+			x.room += n
+		} else {
+			x.room += n * x.turns.Size
+		}
 	}
 	return x
+}
+
+// takes reports whether there is room for so many bytes of each turn, and takes it.
+func (x *batching) takes(bytes int) bool {
+	if bytes *= x.turns.Size; bytes > x.room {
+		return false
+	}
+	x.room -= bytes
+	return true
 }
 
 // find decides what leaves the loop, and reports whether anything does.
 func (x *batching) find() bool {
 	var sums []int
-	var cost, saved int
+	var cost, saved int // bytes of a turn
 	asked := map[*ir.Node]bool{}
 	for i, r := range x.g.Results {
 		s := x.sinks(i, r.Value)
@@ -116,18 +136,18 @@ func (x *batching) find() bool {
 		x.sunk[i] = s
 		if i < x.attr.Carry && s.core.Op == ir.OpDot {
 			sums = append(sums, i)
-			saved += s.core.Type.Size()
+			saved += s.core.Type.Bytes()
 			for _, y := range s.core.Args {
 				for _, k := range x.storedBy(y) {
 					if !asked[k] {
 						asked[k] = true
-						cost += k.Type.Size()
+						cost += k.Type.Bytes()
 					}
 				}
 			}
 		}
 	}
-	if cost > saved {
+	if cost > saved || !x.takes(cost) {
 		for _, i := range sums {
 			delete(x.sunk, i)
 		}
@@ -251,7 +271,7 @@ func (x *batching) product(n *ir.Node) {
 		if x.varies[w] || !x.varies[other] || n.Type.IsDynamic() || readsSymbol(n, x.inner) {
 			continue
 		}
-		if x.comesIn(other) && n.Type.Size() <= w.Type.Size() {
+		if x.comesIn(other) && n.Type.Size() <= w.Type.Size() && x.takes(n.Type.Bytes()) {
 			x.before = append(x.before, n)
 			return
 		}

@@ -135,7 +135,7 @@ func (b *Built) Emit(t *Target) error {
 			if ph.Round != nil {
 				out.Rounds.To = n + 1
 			}
-			out.Phases = append(out.Phases, program.Phase{Symbol: ph.Symbol, Points: points, Threads: ph.Threads, PerBlock: ph.PerBlock, Shared: ph.Shared})
+			out.Phases = append(out.Phases, program.Phase{Symbol: ph.Symbol, Points: points, Whole: ph.Whole, Threads: ph.Threads, PerBlock: ph.PerBlock, Shared: ph.Shared})
 		}
 	}
 	return nil

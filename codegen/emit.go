@@ -45,6 +45,8 @@ type EmittedPhase struct {
 	Par    []*loop.Axis // the points are their product, last fastest; empty: one point
 	Round  *loop.Axis   // of which it is launched for each index, with those beside it that have it; nil: once
 
+	Whole bool // a thread should get its points at once: they go through a loop together
+
 	Threads, PerBlock, Shared int // of a block, where lanes are threads: its threads, its points, and its bytes of shared memory
 }
 
@@ -124,7 +126,7 @@ func emit(k *loop.Kernel, t *Target, made *parallel.Memo[sharedFunction]) (out *
 		caller := e.function(e.entryFunc(name, inner, bufs, offsets))
 		caller.tier = tierEntry
 		out.funcs = append(out.funcs, caller)
-		out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par})
+		out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par, Whole: schedule.TogetherIn(k, body) != nil})
 	}
 	return out, nil
 }
@@ -199,6 +201,8 @@ type emitter struct {
 	streamed map[*loop.Buffer]bool        // written past the caches
 	ahead    map[*loop.For][]ahead        // fetched in a loop for the next row
 	followed map[*loop.Buffer]*loop.Axis  // fetched in products: what follows, a share in each turn of the loop over the axis
+	together *loop.For                    // of the phase: the loop through which points go together, nil: none
+	points   func(body []loop.Stmt)       // runs points inside of it
 	made     *parallel.Memo[sharedFunction]
 	callees  map[string]*ir.Func // shared functions that it calls, by name
 	written  []function          // those that no phase before has
@@ -287,18 +291,26 @@ func (e *emitter) bodyFunc(name string, body []loop.Stmt, par []*loop.Axis) (*ir
 	for _, a := range par {
 		extents = append(extents, e.scalarIndex(a.Extent))
 	}
-	e.loop(span{lo: lo, hi: hi, step: 1}, nil, func(p binding, _ []value.Value) []value.Value {
-		rest := p.v
-		for i := len(par) - 1; i > 0; i-- {
-			e.bind[par[i]] = binding{v: e.b.Block.NewURem(rest, extents[i])}
-			rest = e.b.Block.NewUDiv(rest, extents[i])
-		}
-		if len(par) > 0 {
-			e.bind[par[0]] = binding{v: rest}
-		}
-		e.stmts(body)
-		return nil
-	})
+	points := func(body []loop.Stmt) {
+		e.loop(span{lo: lo, hi: hi, step: 1}, nil, func(p binding, _ []value.Value) []value.Value {
+			rest := p.v
+			for i := len(par) - 1; i > 0; i-- {
+				e.bind[par[i]] = binding{v: e.b.Block.NewURem(rest, extents[i])}
+				rest = e.b.Block.NewUDiv(rest, extents[i])
+			}
+			if len(par) > 0 {
+				e.bind[par[0]] = binding{v: rest}
+			}
+			e.stmts(body)
+			return nil
+		})
+	}
+	if e.together = schedule.TogetherIn(e.k, body); e.together != nil {
+		e.points = points
+		e.forLoop(e.together)
+	} else {
+		points(body)
+	}
 	if len(e.streamed) > 0 {
 		e.b.StreamFence()
 	}

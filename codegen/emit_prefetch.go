@@ -51,19 +51,24 @@ func (e *emitter) loadOf(body []loop.Stmt, name string) *loop.Value {
 	return found
 }
 
-// fetchAhead fetches what the next row has where the loop f is now. The row after the last one lies
-// outside the buffer at times; fetching it does no harm.
+// fetchAhead fetches what the next row, or the next rows where registers hold some, has where the loop f is now, each line once. The row
+// after the last one lies outside the buffer at times; fetching it does no harm.
 func (e *emitter) fetchAhead(f *loop.For) {
 	for _, a := range e.ahead[f] {
 		old := e.bind[a.row]
 		e.bind[a.row] = binding{v: old.v, off: old.off + 1}
-		step := max(e.lanes(a.load), 1) * a.load.Elem.Size()
-		at := 0
+		var first *index.Expr
+		fetched := map[int]bool{}
 		e.each(a.load.Axes, func() {
-			if at%cacheLine < step {
-				e.b.Prefetch(e.place(a.load.Buf, a.load.Args).base, llir.AllCaches)
+			at := e.offset(a.load.Buf, a.load.Args)
+			if first == nil {
+				first = at
 			}
-			at += step
+			apart, ok := index.Sub(at, first).SimplifyIn(e.boundOf).Const()
+			if line := apart * a.load.Elem.Size() / cacheLine; !ok || !fetched[line] {
+				e.b.Prefetch(e.place(a.load.Buf, a.load.Args).base, llir.AllCaches)
+				fetched[line] = true
+			}
 		})
 		e.bind[a.row] = old
 	}

@@ -214,7 +214,11 @@ func (e *emitter) forLoop(f *loop.For) {
 		e.bind[f.Axis] = i
 		e.fetchAhead(f)
 		e.bindCarried(f, in, func(c *loop.Carry) *loop.Value { return c.In })
-		e.stmts(f.Body)
+		if f == e.together {
+			e.points(f.Body)
+		} else {
+			e.stmts(f.Body)
+		}
 		e.turn++
 		for _, c := range f.Carry {
 			e.exchange(c.Next)

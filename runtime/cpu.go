@@ -57,7 +57,7 @@ func (c *cpu) function(_ int, ph *program.Phase) (uintptr, error) { return c.obj
 
 func (c *cpu) launch(l *launch, ph *phase, points int) error {
 	announce(c.faults[l.kernel])
-	c.pool.launch(ph.fn, uintptr(unsafe.Pointer(unsafe.SliceData(l.args))), points)
+	c.pool.launch(ph.fn, uintptr(unsafe.Pointer(unsafe.SliceData(l.args))), points, ph.src.Whole)
 	return nil
 }
 

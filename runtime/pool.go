@@ -23,6 +23,7 @@ type pool struct {
 
 	// The phase that is running: written before the shares, read by who took points of one.
 	fn, args uintptr
+	whole    bool    // a worker takes its share at once
 	shares   []share // of each worker
 
 	_        [alignment]byte
@@ -42,8 +43,8 @@ type share struct {
 	_    [alignment - 8]byte
 }
 
-// take takes points off the front of a worker's own share.
-func (s *share) take() (lo, hi int) {
+// take takes points off the front of a worker's own share, or all of them.
+func (s *share) take(whole bool) (lo, hi int) {
 	for {
 		old := s.rest.Load()
 		first, end := old>>32, old&0xffffffff
@@ -51,6 +52,9 @@ func (s *share) take() (lo, hi int) {
 			return 0, 0
 		}
 		n := max((end-first)/4, 1)
+		if whole {
+			n = end - first
+		}
 		if s.rest.CompareAndSwap(old, (first+n)<<32|end) {
 			return int(first), int(first + n)
 		}
@@ -110,7 +114,7 @@ func (p *pool) close() {
 }
 
 // launch runs points 0..points of a phase and returns when all are done.
-func (p *pool) launch(fn, args uintptr, points int) {
+func (p *pool) launch(fn, args uintptr, points int, whole bool) {
 	if points <= 0 {
 		return
 	}
@@ -118,7 +122,7 @@ func (p *pool) launch(fn, args uintptr, points int) {
 		p.call(0, fn, args, 0, points)
 		return
 	}
-	p.fn, p.args = fn, args
+	p.fn, p.args, p.whole = fn, args, whole
 	p.pending.Store(uint32(points))
 	for w := range p.shares {
 		p.shares[w].rest.Store(uint64(points*w/p.workers)<<32 | uint64(points*(w+1)/p.workers))
@@ -147,7 +151,7 @@ func (p *pool) run(w int) {
 	for i := 0; i < p.workers; {
 		var lo, hi int
 		if i == 0 {
-			lo, hi = p.shares[w].take()
+			lo, hi = p.shares[w].take(p.whole)
 		} else {
 			lo, hi = p.shares[(w+i)%p.workers].steal()
 		}

@@ -45,6 +45,24 @@ func TestManyWorkers(t *testing.T) {
 	}
 }
 
+// A worker takes its share a quarter at a time, or all of it where points go together; what it has not taken others do.
+func TestShares(t *testing.T) {
+	for whole, want := range map[bool]int{false: 2, true: 8} {
+		var s share
+		s.rest.Store(4<<32 | 12)
+		lo, hi := s.take(whole)
+		require.Equal(t, []int{4, 4 + want}, []int{lo, hi})
+	}
+	var s share
+	s.rest.Store(4<<32 | 12)
+	lo, hi := s.steal()
+	require.Equal(t, []int{8, 12}, []int{lo, hi})
+	lo, hi = s.take(true)
+	require.Equal(t, []int{4, 8}, []int{lo, hi})
+	lo, hi = s.take(true)
+	require.Equal(t, lo, hi)
+}
+
 // The scratch of all threads counts as memory that is needed, too.
 func TestScratchCountsAsMemory(t *testing.T) {
 	p := learner(t, "", index.C(1))

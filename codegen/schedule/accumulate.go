@@ -41,7 +41,8 @@ func (w *sweeper) accumulate(a *loop.Axis, rest []*loop.Axis, t *task, n *acc, f
 		return
 	}
 	if n.mem == nil {
-		axes := append(varies, openAxes(minus(w.deps.value(n.red), varies))...)
+		axes := append(w.togetherIn(a, n.red), varies...)
+		axes = append(axes, openAxes(minus(w.deps.value(n.red), varies))...)
 		if n.red.Op != loop.Dot { // partial results, until finalize
 			axes = append(axes, openAxes(minus(w.deps.over(n.red), axes))...)
 		}
@@ -60,6 +61,17 @@ func (w *sweeper) accumulate(a *loop.Axis, rest []*loop.Axis, t *task, n *acc, f
 		}
 	}
 	n.init = w.reload(n)
+}
+
+// togetherIn are the axes of red whose points go through the loop over a together: they have sums of their own.
+func (w *sweeper) togetherIn(a *loop.Axis, red *loop.Value) []*loop.Axis {
+	var out []*loop.Axis
+	for _, x := range w.deps.value(red) {
+		if slices.ContainsFunc(w.together, func(o loop.Opt) bool { return o.Axis == x.Name && o.Word == a.Name }) {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 // target lets n accumulate where a store wants its result, if that is scratch memory.

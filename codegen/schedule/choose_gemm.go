@@ -239,6 +239,10 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		c.gemv(p, stores)
 		return
 	}
+	if w := c.sweptMatrix(p, stores); w != nil {
+		c.sweep(p, w)
+		return
+	}
 	everywhere := func(a *loop.Axis) bool { return everywhere(stores, a) }
 	contracted := 1
 	for _, a := range p.shape.over {

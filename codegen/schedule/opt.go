@@ -30,6 +30,7 @@ const (
 	Spill    = "Spill"    // Spill v: a value needed in a later sweep is kept in a panel, not computed again; word apart: its sums are such a sweep
 	Evict    = "Evict"    // Evict E: panel E is scratch memory with a place for each point
 	Skew     = "Skew"     // Skew i: the last sweep in the loop over i runs within the dearest one of the next i
+	Together = "Together" // Together i j: the points along i that a thread gets go through the loop over j together
 	Stage    = "Stage"    // Stage v n: operand v of a product waits in n slots that the warps of a point share
 	Via      = "Via"      // Via z: the results of product z wait in shared memory for what is computed of them
 	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches

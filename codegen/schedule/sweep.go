@@ -51,6 +51,8 @@ type sweeper struct {
 	apart  []string // those of spill whose reductions have a pass of their own
 	lanes  []string // axes that become lanes
 	rounds []string // axes whose loops are of launches
+
+	together []loop.Opt // points that go through a loop together
 }
 
 // sweep makes loops of every page of equations, as the opts Order, Spill and Vec say.
@@ -65,7 +67,7 @@ func sweep(k *loop.Kernel, opts []loop.Opt) (*loop.Kernel, error) {
 			out = append(out, page)
 			continue
 		}
-		w := &sweeper{k: k, deps: newDepends(), spill: spill, apart: apart, lanes: lanes, rounds: names(ofKind(opts, Rounds))}
+		w := &sweeper{k: k, deps: newDepends(), spill: spill, apart: apart, lanes: lanes, rounds: names(ofKind(opts, Rounds)), together: ofKind(opts, Together)}
 		w.spread(stores)
 		var tasks []*task
 		for _, s := range stores {

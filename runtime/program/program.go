@@ -81,6 +81,7 @@ func (r *Rounds) Has(i int) bool { return r != nil && r.From <= i && i < r.To }
 type Phase struct {
 	Symbol string
 	Points *index.Expr // over the kernel's lengths `n0, n1, …` (Launch.Lens); a constant where nothing is dynamic
+	Whole  bool        `json:",omitempty"` // a thread takes all points of its share at once
 
 	Threads  int `json:",omitempty"` // GPU: threads of a block; it is one-dimensional
 	PerBlock int `json:",omitempty"` // GPU: points that a block runs

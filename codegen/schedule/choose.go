@@ -215,7 +215,7 @@ func (c *chooser) nest(stores []*loop.Store) *nest {
 			n.reduced = append(n.reduced, a)
 		}
 	}
-	if len(reduced) == 0 && n.lane != nil {
+	if n.lane != nil && !n.row {
 		c.transpose(n)
 	}
 	return n
@@ -403,7 +403,7 @@ func (c *chooser) lanes(n *nest) {
 	case n.row:
 		n.sequence = append(append(n.sequence, reduced...), blocks...)
 	case n.transposed:
-		n.sequence = append(blocks, n.sequence...)
+		n.sequence = slices.Concat(blocks, n.sequence, reduced)
 	default:
 		n.sequence = append(append(n.sequence, blocks...), reduced...)
 	}

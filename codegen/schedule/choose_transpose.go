@@ -13,7 +13,8 @@ import (
 //	for j0 in 0..n/8 { for i { Y[i,j] = X[j,i] } }    j = j0*8 + j1, j1: 8 lane
 //
 // On a CPU a block has as many elements along the other axis too, if there are: they are registers, and the emitter loads
-// such a square by its rows and turns it (i = i0*8 + i1, i1: 8 reg).
+// such a square by its rows and turns it (i = i0*8 + i1, i1: 8 reg). So they are where the other axis is one that a maximum or minimum is taken
+// over, whose order makes no difference: there is one for each register, and at the end one of these.
 
 // alongTransposed is the axis of free along which loads of the stores are side by side that are far apart along lane; nil
 // where there is none. square reports whether all of them are of elements of four bytes at most.
@@ -44,9 +45,13 @@ func (c *chooser) transpose(n *nest) {
 	if !loop.Has(n.free, n.lane) {
 		return
 	}
-	along, square := alongTransposed(n.stores, n.lane, n.free)
+	along, square := alongTransposed(n.stores, n.lane, slices.Concat(n.free, n.reduced))
 	square = square && c.m.Processors == 0 && c.inBlock == nil && min(maxOf(along), n.lane.Max) >= c.m.Lanes && along.Bind == loop.Open
 	if along == nil || !square && n.lane.Max <= 4*c.m.Lanes { // fewer are one block
+		return
+	}
+	reduced := loop.Has(n.reduced, along)
+	if reduced != (len(n.reduced) > 0) || reduced && (!square || along.Max%c.m.Lanes > 0 || !constantExtent(along) || hasOrder(n.stores, along)) {
 		return
 	}
 	n.transposed = true
@@ -55,10 +60,23 @@ func (c *chooser) transpose(n *nest) {
 	if !square {
 		return
 	}
-	at = slices.Index(n.free, along)
-	if n.free = slices.Delete(n.free, at, at+1); along.Max > c.m.Lanes {
+	list := &n.free
+	if reduced {
+		list = &n.reduced
+	}
+	at = slices.Index(*list, along)
+	if *list = slices.Delete(*list, at, at+1); along.Max > c.m.Lanes {
 		c.do(Cut, along.Name, c.m.Lanes, "")
 		outer, _ := piecesNamed(c.k, along)
-		n.free = slices.Insert(n.free, at, outer)
+		*list = slices.Insert(*list, at, outer)
 	}
+}
+
+// hasOrder reports whether it matters in which order something is reduced over a.
+func hasOrder(stores []*loop.Store, a *loop.Axis) bool {
+	found, deps := false, newDepends()
+	walk(roots(stores), func(v *loop.Value) {
+		found = found || isReduction(v) && v.Op != loop.ReduceMax && v.Op != loop.ReduceMin && loop.Has(deps.over(v), a)
+	})
+	return found
 }

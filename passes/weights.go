@@ -23,8 +23,9 @@ const leastScale = 1e-30
 //
 // becomes
 //
-//	%s = reduce max (abs %w), over blocks of b, / 127
-//	%q = cast i8 (round (%w / %s))
+//	%b = index %w, with an axis of blocks of b and one within a block
+//	%s = reduce max (abs %b), within blocks, / 127
+//	%q = cast i8 (round (%b * (1 / %s)))
 //	%l = loop count(100) carry 1 (%x, %q, %s) { (%t, %x, %q, %s) => dot ab,bc->ac %x, (cast f32 %q * %s) }
 //
 // so that a turn reads a quarter of the bytes. All that reads a weight reads the stored one. States that the
@@ -67,9 +68,11 @@ type weights struct {
 type summed struct{ first, dim int }
 
 // storedWeight is a weight as numbers of another type; with scales, one for each block along the summed axis. Blocks come first
-// of what loops do not slice, so that scales of neighbours lie side by side, whichever axis of the weight is the last.
+// of what loops do not slice, then the elements of a block: so neighbours that are not summed up lie side by side, and so do their scales, whichever
+// axis of the weight is the last, and a product reads both as they lie.
 type storedWeight struct {
 	q, scales *ir.Node // scales: nil, there are none
+	dims      []ir.Dim // of the weight
 	summed
 }
 
@@ -125,7 +128,12 @@ func (w *weights) loop(b *ir.Builder, n *ir.Node, a ir.LoopAttr, args []*ir.Node
 				return next(b, n, args)
 			}
 			p := n.Attr.(ir.ParamAttr)
-			s.q = b.Param(p.Kind, p.Name, ir.Type{Elem: w.elem, Dims: p.Type.Dims})
+			s.dims = p.Type.Dims
+			dims := s.dims
+			if s.scales != nil {
+				dims = s.blocked(dims)
+			}
+			s.q = b.Param(p.Kind, p.Name, ir.Type{Elem: w.elem, Dims: dims})
 			if s.scales != nil {
 				s.scales = b.Param(p.Kind, p.Name+".scales", ir.Type{Elem: loop.F32, Dims: s.blocks(p.Type.Dims)})
 			}
@@ -142,31 +150,53 @@ func (w *weights) loop(b *ir.Builder, n *ir.Node, a ir.LoopAttr, args []*ir.Node
 // store computes what is stored of x.
 func (w *weights) store(b *ir.Builder, x *ir.Node, at summed) *storedWeight {
 	if w.elem != loop.I8 {
-		return &storedWeight{q: b.Cast(x, w.elem), summed: at}
+		return &storedWeight{q: b.Cast(x, w.elem), dims: x.Type.Dims, summed: at}
 	}
-	dims := at.blocks(x.Type.Dims)
-	from := make([]*index.Expr, len(dims)) // of an element of a block
-	for d, a := range at.axes(len(dims)) {
+	n := len(x.Type.Dims)
+	from := make([]*index.Expr, n) // of an element of a block
+	for d, a := range at.axes(n) {
 		from[a] = ir.Var(d)
 	}
-	from[at.dim] = index.Sum(index.Prod(from[at.dim], index.C(weightBlock)), ir.Var(len(dims)))
+	from[at.dim] = index.Sum(index.Prod(from[at.dim], index.C(weightBlock)), ir.Var(n))
 	zero := 0.0
-	blocks := b.Index(b.Op("abs", x), append(slices.Clone(dims), ir.Dim{Size: weightBlock}), from, &zero)
-	scales := b.Mul(b.Reduce(ir.Max, []int{len(dims)}, blocks), b.Const(ir.Type{Elem: loop.F32, Dims: dims}, 1.0/127))
-	s := &storedWeight{scales: scales, summed: at}
+	dims := at.blocks(x.Type.Dims)
+	blocks := b.Index(x, append(slices.Clone(dims), ir.Dim{Size: weightBlock}), from, &zero)
+	scales := b.Mul(b.Reduce(ir.Max, []int{n}, b.Op("abs", blocks)), b.Const(ir.Type{Elem: loop.F32, Dims: dims}, 1.0/127))
 	inverse := b.Where(b.Op("lt", scales, b.Like(scales, leastScale)), b.Like(scales, 0), b.Div(b.Like(scales, 1), scales))
-	q := b.Op("round", b.Mul(x, at.each(b, inverse, x.Type.Dims)))
-	s.q = b.Cast(q, loop.I8)
-	return s
+	var of, to []*index.Expr // an element of a block; what is where it is stored
+	for d := range n {
+		of = append(of, ir.Var(d))
+		if d <= at.first {
+			to = append(to, ir.Var(d))
+		} else {
+			to = append(to, ir.Var(d+1))
+		}
+	}
+	to = append(to, ir.Var(at.first+1))
+	q := b.Cast(b.Op("round", b.Mul(blocks, b.Index(inverse, blocks.Type.Dims, of, nil))), loop.I8)
+	q = b.Index(q, at.blocked(x.Type.Dims), to, nil)
+	return &storedWeight{q: q, scales: scales, dims: x.Type.Dims, summed: at}
 }
 
 // value is the weight that is stored.
 func (s *storedWeight) value(b *ir.Builder) *ir.Node {
-	x := b.Cast(s.q, loop.F32)
 	if s.scales == nil {
-		return x
+		return b.Cast(s.q, loop.F32)
 	}
-	return b.Mul(x, s.each(b, s.scales, s.q.Type.Dims))
+	var at []*index.Expr
+	for _, a := range s.axes(len(s.dims)) {
+		if a != s.dim {
+			at = append(at, ir.Var(a))
+			continue
+		}
+		at = append(at, index.Quo(ir.Var(a), index.C(weightBlock)), index.Rem(ir.Var(a), index.C(weightBlock)))
+	}
+	return b.Mul(b.Cast(b.Index(s.q, s.dims, at, nil), loop.F32), s.each(b, s.scales, s.dims))
+}
+
+// blocked are the dimensions of a weight with these as it is stored in blocks.
+func (s summed) blocked(dims []ir.Dim) []ir.Dim {
+	return slices.Insert(s.blocks(dims), s.first+1, ir.Dim{Size: weightBlock})
 }
 
 // each gives each weight of these dimensions what its block has.

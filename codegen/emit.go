@@ -216,6 +216,7 @@ type emitter struct {
 	parts    []*loop.Axis          // of the phase: axes that the warps of a point share
 	threads  map[string]threadPart // variables of index expressions that differ between threads
 	shared   map[*loop.Buffer]bool // of the phase: buffers through which threads of a warp exchange values
+	grouped  bool                  // the phase has products of groups of warps, whose operands are in shared memory
 	eager    bool                  // in steps of a product that registers hold: loads do not branch, and are of neighbours at once
 	turn     int                   // counts statements: what reads stored memory is remembered within one only
 	bounds   map[*loop.Value][2]int

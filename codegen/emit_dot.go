@@ -50,8 +50,11 @@ func (e *emitter) dot(v *loop.Value) value.Value {
 
 // contract adds the products over axes to acc, by a micro-kernel from the outermost loop on that one can begin with.
 func (e *emitter) contract(v *loop.Value, axes []*loop.Axis, acc []value.Value) []value.Value {
-	if v.Instr == loop.MMA {
+	switch v.Instr {
+	case loop.MMA:
 		return e.contractFragments(v, axes[:len(axes)-1], acc)
+	case loop.WGMMA:
+		return e.groupProduct(v, axes, acc)
 	}
 	if m := e.microOf(v, axes); m != nil {
 		return e.call(m, acc)

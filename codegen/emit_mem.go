@@ -105,6 +105,13 @@ func (e *emitter) offset(buf *loop.Buffer, at []*loop.Value) *index.Expr {
 // pointer is the address of an element at an offset that all lanes share. The constant is added last:
 // coordinates of register axes share the rest.
 func (e *emitter) pointer(buf *loop.Buffer, offset *index.Expr) value.Value {
+	if buf.Swizzle {
+		return e.swizzled(buf, offset)
+	}
+	return e.unswizzled(buf, offset)
+}
+
+func (e *emitter) unswizzled(buf *loop.Buffer, offset *index.Expr) value.Value {
 	t := e.memType(buf.Elem)
 	k := constTerm(offset)
 	base := e.buffer(buf)

@@ -28,7 +28,12 @@ func (e *emitter) stmts(list []loop.Stmt) {
 			e.b.CommitCopies()
 		case *loop.Wait:
 			e.b.WaitCopies(s.Young)
+			if e.grouped { // tensor cores read what threads wrote
+				e.b.FenceAsync()
+			}
 			e.b.Barrier()
+		case *loop.Settle:
+			e.settle(s)
 		case *loop.For:
 			e.forLoop(s)
 		case *loop.If:

@@ -113,6 +113,8 @@ func stmtValues(s loop.Stmt, f func(*loop.Value)) {
 	case *loop.Store:
 		some(s.Index...)
 		some(s.Guard, s.Val)
+	case *loop.Settle:
+		some(s.Val)
 	case *loop.For:
 		some(s.Lo, s.Hi)
 		if s.Hi == nil {

@@ -94,7 +94,7 @@ func readsAhead(values []*loop.Value) bool {
 	found := false
 	for _, v := range values {
 		loop.Visit(v, func(v *loop.Value) {
-			found = found || v.Op == loop.Dot && v.Instr != loop.MMA && slices.ContainsFunc(v.Over, hasRegisters)
+			found = found || v.Op == loop.Dot && !v.IsTensor() && slices.ContainsFunc(v.Over, hasRegisters)
 		})
 	}
 	return found
@@ -145,6 +145,9 @@ func (b *block) place(body []loop.Stmt) {
 				at = max(at, b.panels[o.buf]+panelBytes(o.buf))
 			}
 		}
+		if l.buf.Swizzle {
+			at = (at + atomBytes - 1) / atomBytes * atomBytes
+		}
 		b.panels[l.buf] = at
 		b.scratch = max(b.scratch, at+panelBytes(l.buf))
 	}
@@ -171,6 +174,7 @@ func (e *emitter) warpPhase(out *Emitted, name string, ph phaseBody, par []*loop
 	block := e.blockOf(body, par)
 	e.parts = block.parts
 	e.shared = exchanged(body)
+	e.grouped = slices.ContainsFunc(e.k.Bufs, func(b *loop.Buffer) bool { _, here := block.panels[b]; return here && b.Swizzle })
 	thread := e.special("tid.x")
 	warp := value.Value(e.b.Block.NewLShr(thread, llir.Int(types.I32, 5)))
 	lane := e.b.Block.NewAnd(thread, llir.Int(types.I32, warpThreads-1))

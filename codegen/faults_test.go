@@ -221,8 +221,10 @@ func (f *planted) check(t *testing.T, lines []line, err error) {
 // ptxOf is a golden PTX for sm_80, or for whatever it is written.
 func ptxOf(t *testing.T, name string) string {
 	text, err := os.ReadFile("../testdata/ptx/" + name + ".sm_80.ptx")
-	if errors.Is(err, os.ErrNotExist) {
-		text, err = os.ReadFile("../testdata/ptx/" + name + ".ptx")
+	for _, end := range []string{".sm_90a.ptx", ".ptx"} {
+		if errors.Is(err, os.ErrNotExist) {
+			text, err = os.ReadFile("../testdata/ptx/" + name + end)
+		}
 	}
 	require.NoError(t, err)
 	return string(text)
@@ -231,7 +233,7 @@ func ptxOf(t *testing.T, name string) string {
 // The emulator has nothing to report of what the compiler writes for either target.
 func TestGoldenPTXHasNoFault(t *testing.T) {
 	for _, arch := range []string{"sm_80", "sm_90a"} {
-		for _, name := range goldenKernels {
+		for _, name := range goldens(arch) {
 			text, err := os.ReadFile(goldenFile(name, gpuTarget(t, arch)))
 			require.NoError(t, err)
 			for seed := range uint64(seeds) {

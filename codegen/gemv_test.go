@@ -93,7 +93,7 @@ func TestGemvLoops(t *testing.T) {
 		{"f16", 4, 4096, 4096, false, 1024, 12, 0},
 		{"bf16", 1, 4096, 4096, true, 2048, 12, 0}, // four of each of two columns, and of the vector
 		{"bf16", 1, 16384, 4096, true, 4096, 10, 0},
-		{"bf16", 1, 50264, 768, false, 1182, 9, 0},
+		{"bf16", 1, 50264, 768, false, 1576, 9, 0},
 		{"f32", 1, 131072, 1024, false, 1024, 10, 0},
 		{"f32", 1, 4096, 1024, false, 128, 16, 64}, // columns are what there are: a thread has one, and twice as many rows
 		{"f32", 1, 4096, 1024, true, 128, 32, 0},
@@ -107,7 +107,8 @@ func TestGemvLoops(t *testing.T) {
 		require.NoError(t, err)
 		wide, narrow := loopLoads(t, string(text))
 		require.Equal(t, []int{c.points, c.wide, c.narrow}, []int{pointsOf(e.Phases[0].Par), wide, narrow}, "%v", c)
-		require.GreaterOrEqual(t, (c.points+e.Phases[0].PerBlock-1)/e.Phases[0].PerBlock, target.Machine.Processors, "blocks of %v", c)
+		// f32 has columns for 128 of the 132 processors
+		require.GreaterOrEqual(t, (c.points+e.Phases[0].PerBlock-1)/e.Phases[0].PerBlock, target.Machine.Processors*96/100, "blocks of %v", c)
 	}
 }
 

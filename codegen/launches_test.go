@@ -120,11 +120,20 @@ var largestIndex = map[string]int64{"gather": 10, "scatter": 4, "exchange": 63}
 
 // generatedLaunch launches all phases of a kernel that the compiler wrote.
 func generatedLaunch(t *testing.T, name string) launch {
-	target := gpuTarget(t, "sm_80")
-	k := scheduledFor(t, target, name)
-	emitted, err := Emit(k, target)
-	require.NoError(t, err)
+	kernels, emitted := map[string]*loop.Kernel{}, map[string]*Emitted{} // by architecture
+	for _, arch := range []string{"sm_80", "sm_90a"} {
+		target := gpuTarget(t, arch)
+		kernels[arch] = scheduledFor(t, target, name)
+		var err error
+		emitted[arch], err = Emit(kernels[arch], target)
+		require.NoError(t, err)
+	}
 	return func(t *testing.T, text string, d *emulator.Device, shared int) ([][]byte, error) {
+		arch := "sm_80"
+		if strings.Contains(text, ".target sm_90a") {
+			arch = "sm_90a"
+		}
+		k, emitted := kernels[arch], emitted[arch]
 		module, err := emulator.Load(text)
 		if err != nil {
 			return nil, err

@@ -17,7 +17,7 @@ const hostTriple = "x86_64-unknown-linux-gnu"
 // zeros are what loads that do not branch read where their guard is false.
 const ptxPreamble = `target datalayout = "e-i64:64-i128:128-v16:16-v32:32-n16:32:64"
 
-@` + sharedSymbol + ` = external addrspace(3) global [0 x i8], align 64
+@` + sharedSymbol + ` = external addrspace(3) global [0 x i8], align 1024
 @` + ptxZeros + ` = internal unnamed_addr addrspace(1) constant [4 x i32] zeroinitializer, align 16
 
 `

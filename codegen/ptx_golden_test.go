@@ -24,6 +24,17 @@ var goldenKernels = []string{
 	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 
+// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps.
+var hopperKernels = []string{"wgmma_product", "wgmma_transposed"}
+
+// goldens are the kernels of which the PTX for an architecture is kept.
+func goldens(arch string) []string {
+	if arch == "sm_90a" {
+		return slices.Concat(goldenKernels, hopperKernels)
+	}
+	return goldenKernels
+}
+
 // scheduledFor is a kernel of testdata/schedule, scheduled for a GPU, or one that stands beside the PTX as it is run.
 func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
 	if text, err := os.ReadFile(filepath.Join(goldenPTX, name+".kir")); err == nil {
@@ -33,6 +44,9 @@ func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
 	text, err := os.ReadFile("../testdata/schedule/" + name + ".kir")
 	if err != nil {
 		text, err = os.ReadFile("../testdata/schedule_gpu/" + name + ".kir")
+	}
+	if err != nil {
+		text, err = os.ReadFile("../testdata/schedule_hopper/" + name + ".kir")
 	}
 	if err != nil {
 		machine = fewRows(machine)
@@ -60,7 +74,7 @@ func TestGoldenPTX(t *testing.T) {
 	shared, syncs := 0, 0
 	for _, arch := range []string{"sm_80", "sm_90a"} {
 		target := gpuTarget(t, arch)
-		for _, name := range goldenKernels {
+		for _, name := range goldens(arch) {
 			e, err := Emit(scheduledFor(t, target, name), target)
 			require.NoError(t, err)
 			for _, ph := range e.Phases {

@@ -39,7 +39,7 @@ var targets = []*Target{
 		needs: []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2},
 	},
 	{Name: "sm_80", Machine: schedule.SM80, CPU: "sm_80", Attrs: "+ptx80", Vector: 128, GPU: true},
-	{Name: "sm_90a", Machine: schedule.SM80, CPU: "sm_90a", Attrs: "+ptx80", Vector: 128, GPU: true},
+	{Name: "sm_90a", Machine: schedule.SM90, CPU: "sm_90a", Attrs: "+ptx80", Vector: 128, GPU: true},
 }
 
 // Lanes is the number of lanes of f32.

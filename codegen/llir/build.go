@@ -299,3 +299,65 @@ func Module(triple, preamble string, decls, funcs []string) string {
 	}
 	return s.String()
 }
+
+// Asm calls inline assembler that has an effect: text names results and then arguments as $0, $1, …
+func (b *Builder) Asm(text, constraints string, res types.Type, args ...value.Value) value.Value {
+	params := make([]types.Type, len(args))
+	for i, a := range args {
+		params[i] = a.Type()
+	}
+	asm := ir.NewInlineAsm(types.NewPointer(types.NewFunc(res, params...)), text, constraints)
+	asm.SideEffect = true
+	return b.Block.NewCall(asm, args...)
+}
+
+// Wgmma multiplies, by a group of four warps, matrices in shared memory, 64 rows and cols columns of 16 summands a step, which
+// descriptors tell, and adds cols/2 floats of each thread (PTX ISA, wgmma.mma_async). The result is there after a SettleWgmma.
+func (b *Builder) Wgmma(bf16 bool, cols int, aTransposed, bTransposed bool, acc, aSteps, bSteps []value.Value) value.Value {
+	elem, n := "f16", len(acc)
+	if bf16 {
+		elem = "bf16"
+	}
+	bit := map[bool]int{true: 1}
+	var registers, constraints []string
+	for i := range acc {
+		registers = append(registers, fmt.Sprintf("$%d", i))
+		constraints = append(constraints, "=f")
+	}
+	for i := range acc {
+		constraints = append(constraints, fmt.Sprint(i))
+	}
+	text := "{\n.reg .pred more;\nsetp.eq.b32 more, 0, 0;\nwgmma.fence.sync.aligned;\n"
+	args := slices.Clone(acc)
+	for i := range aSteps {
+		text += fmt.Sprintf("wgmma.mma_async.sync.aligned.m64n%dk16.f32.%s.%s {%s}, $%d, $%d, more, 1, 1, %d, %d;\n",
+			cols, elem, elem, strings.Join(registers, ", "), 2*n+2*i, 2*n+2*i+1, bit[aTransposed], bit[bTransposed])
+		args = append(args, aSteps[i], bSteps[i])
+		constraints = append(constraints, "l", "l")
+	}
+	text += "wgmma.commit_group.sync.aligned;\n}"
+	parts := make([]types.Type, n)
+	for i := range parts {
+		parts[i] = types.Float
+	}
+	return b.Asm(text, strings.Join(append(constraints, "~{memory}"), ","), types.NewStruct(parts...), args...)
+}
+
+// SettleWgmma waits for all products but the young youngest, and returns acc: whoever uses what it gives comes later.
+func (b *Builder) SettleWgmma(young int, acc []value.Value) value.Value {
+	var constraints []string
+	parts := make([]types.Type, len(acc))
+	for i := range acc {
+		constraints = append(constraints, "=f")
+		parts[i] = types.Float
+	}
+	for i := range acc {
+		constraints = append(constraints, fmt.Sprint(i))
+	}
+	return b.Asm(fmt.Sprintf("wgmma.wait_group.sync.aligned %d;", young), strings.Join(append(constraints, "~{memory}"), ","), types.NewStruct(parts...), acc...)
+}
+
+// FenceAsync lets the asynchronous units see what this thread wrote to shared memory.
+func (b *Builder) FenceAsync() {
+	b.Asm("fence.proxy.async.shared::cta;", "~{memory}", types.Void)
+}

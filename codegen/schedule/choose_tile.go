@@ -14,9 +14,10 @@ var (
 )
 
 const (
-	slotBytes  = 64 // of the summands of a row in a slot
-	stages     = 3  // slots of an operand
+	slotBytes  = 64 // of the summands of a row in a slot, where it has no swizzle
 	blockWarps = 4  // that run at a time on a processor, where they have the registers of a large tile
+
+	groupStages = 4 // slots of an operand of a group of warps, at most
 )
 
 // staged reports whether the operands wait in memory that warps share.
@@ -26,7 +27,12 @@ func (p *product) staged() bool { return p.tile.Warps[0] > 0 }
 func (p *product) fragments() bool { return p.tile.Tensor || p.staged() }
 
 // slotSums is how many summands a slot has.
-func (p *product) slotSums() int { return slotBytes / p.dot.Args[0].Elem.Size() }
+func (p *product) slotSums() int {
+	if p.tile.Group {
+		return loop.SwizzleBytes / p.dot.Args[0].Elem.Size()
+	}
+	return slotBytes / p.dot.Args[0].Elem.Size()
+}
 
 // blockTile finds the tile of p that takes the least time on a GPU, if p is one for shared tiles or tensor cores. A GPU runs so
 // many blocks, of warps that share a tile or have one each, at a time, and the last ones of them alone.
@@ -49,6 +55,13 @@ func (c *chooser) blockTile(p *product, stores []*loop.Store) bool {
 	if narrow {
 		for _, r := range c.m.Tensor {
 			try(r, 1)
+		}
+	}
+	if narrow && shareable {
+		for _, r := range c.m.Group {
+			if p.rows() >= r.Rows && p.cols() >= r.Cols && p.shape.over[0].Max*p.dot.Args[0].Elem.Size() >= 2*loop.SwizzleBytes {
+				try(r, blockWarps) // a block a processor, however many warps it has
+			}
 		}
 	}
 	if least > 0 && !p.staged() {
@@ -164,7 +177,7 @@ func reduces(v *loop.Value) bool {
 
 // warps shares a tile of n indices of an axis among warps, and returns what is left of it for each.
 func (c *chooser) warps(a *loop.Axis, n, warps int) *loop.Axis {
-	if warps == 0 {
+	if warps <= 1 {
 		return a
 	}
 	c.do(Cut, a.Name, n/warps, "")
@@ -182,6 +195,10 @@ func (c *chooser) slots(p *product, stores []*loop.Store) *loop.Axis {
 	c.do(Cut, k.Name, p.slotSums(), "")
 	outer, inner := piecesNamed(c.k, k)
 	c.do(Bind, outer.Name, 0, "loop")
+	stages := 3
+	if p.tile.Group {
+		stages = min(groupStages, c.m.Shared/((p.tile.Rows+p.tile.Cols)*loop.SwizzleBytes))
+	}
 	c.do(Stage, p.dot.Args[0].Name, stages, "")
 	c.do(Stage, p.dot.Args[1].Name, stages, "")
 	if afterCost(stores, p.dot) > viaCost {

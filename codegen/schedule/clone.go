@@ -84,6 +84,8 @@ func (c *cloner) body(body []loop.Stmt) []loop.Stmt {
 			out = append(out, &loop.Commit{})
 		case *loop.Wait:
 			out = append(out, &loop.Wait{Young: s.Young})
+		case *loop.Settle:
+			out = append(out, &loop.Settle{Young: s.Young, Val: c.value(s.Val)})
 		case *loop.Phase:
 			out = append(out, &loop.Phase{})
 		}

@@ -67,6 +67,8 @@ func (x *expander) block(body []loop.Stmt) {
 				s.Index[i] = x.value(v)
 			}
 			s.Guard, s.Val = x.value(s.Guard), x.value(s.Val)
+		case *loop.Settle:
+			s.Val = x.value(s.Val)
 		case *loop.If:
 			s.Cond = x.value(s.Cond)
 			x.block(s.Body)

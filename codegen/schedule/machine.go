@@ -18,6 +18,7 @@ type Machine struct {
 	// each one more there takes about as long as a summand of all.
 	Handed int
 	Tensor []Row // tiles of one warp on tensor cores, which multiply bf16 and f16
+	Group  []Row // tiles of groups of four warps that multiply what is in shared memory (Hopper); nil: there are none
 	Block  int   // contracted indices of one block of a product
 	// StridedBlock is that block where neighbouring contracted indices of the row operand
 	// lie on different cache lines: a line each must stay in L1 beside the column panel.
@@ -52,10 +53,14 @@ type Row struct {
 	Rows, Cols int
 	Speed      float64 // percent of the best row's, for the choice where a block does not fit a shape
 	Tensor     bool    // of tensor cores: multiples of 16 rows and 8 columns
+	Group      bool    // of four warps' instructions: multiples of 64 rows
 	Warps      [2]int  // that share the rows and the columns, whose operands wait in shared memory; 0: one warp, which reads them in place
 }
 
 func (r Row) String() string {
+	if r.Group {
+		return fmt.Sprintf("%s%dx%d", loop.WGMMA, r.Rows, r.Cols)
+	}
 	if r.Tensor {
 		return fmt.Sprintf("%s%dx%d", loop.MMA, r.Rows, r.Cols)
 	}
@@ -93,6 +98,16 @@ var SM80 = &Machine{
 	Tensor:     rows(true, [][3]int{{32, 64, 20}, {64, 32, 20}, {32, 32, 15}, {16, 64, 15}, {64, 16, 15}, {16, 32, 10}, {32, 16, 10}, {16, 16, 6}, {64, 8, 6}, {16, 8, 3}}),
 	Processors: 108, Round: 16 << 20,
 }
+
+// SM90 is Hopper: the products of bf16 and f16 that fill a tile are of groups of four warps.
+var SM90 = func() *Machine {
+	m := *SM80
+	m.Name, m.Processors, m.Shared, m.Round = "sm_90a", 132, 227<<10, 24<<20
+	for _, r := range [][4]int{{128, 256, 200, 8}, {128, 128, 180, 8}, {64, 256, 150, 4}, {64, 128, 140, 4}, {128, 64, 130, 8}, {64, 64, 110, 4}} {
+		m.Group = append(m.Group, Row{Rows: r[0], Cols: r[1], Speed: float64(r[2]), Tensor: true, Group: true, Warps: [2]int{r[3], 1}})
+	}
+	return &m
+}()
 
 func rows(tensor bool, list [][3]int) []Row {
 	var out []Row

@@ -201,6 +201,8 @@ func stmtValues(s loop.Stmt) []*loop.Value {
 		return []*loop.Value{s.Val}
 	case *loop.Store:
 		return operands(s)
+	case *loop.Settle:
+		return []*loop.Value{s.Val}
 	case *loop.If:
 		out := []*loop.Value{s.Cond}
 		for _, t := range s.Body {

@@ -92,8 +92,10 @@ func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 			return steps, illegal(k, "axes", o, err)
 		}
 		v.Instr = "fma"
-		if strings.HasPrefix(o.Word, loop.MMA) {
-			v.Instr = loop.MMA
+		for _, row := range []string{loop.MMA, loop.WGMMA} {
+			if strings.HasPrefix(o.Word, row) {
+				v.Instr = row
+			}
 		}
 	}
 	simplifyIndices(n)

@@ -116,7 +116,7 @@ func finished(t require.TestingT, k *loop.Kernel) {
 				}
 			}
 			if v.Op == loop.Dot {
-				require.Contains(t, []string{"fma", loop.MMA}, v.Instr)
+				require.Contains(t, []string{"fma", loop.MMA, loop.WGMMA}, v.Instr)
 			} else {
 				require.LessOrEqual(t, points, 64)
 			}

@@ -23,8 +23,12 @@ import (
 //
 // The wait of a turn is also where all have read what the copies that follow overwrite. An operand that is no copy of
 // memory, 16 bytes at a time, is computed and stored instead.
+//
+// A product of a group of warps (@wgmma) is on its way while the next turn begins, so its slots are filled a turn later:
+//
+//	wait 1   if l0 + 2 < 32 { SA[(l0+2) % 4,..] = .. }   commit   z = dot(..) @wgmma   settle 1 z   yield z
 
-// chunkBytes are what a thread copies at once, and what lies between the rows of a slot, so that eight rows lie in different banks.
+// chunkBytes are what a thread copies at once, and what lies between the rows of a slot without a swizzle, so that eight rows lie in different banks.
 const chunkBytes = 16
 
 // stage puts the operands that opts name into slots.
@@ -124,7 +128,11 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 		s.staged[v.Name] = true
 		sl := s.slot(v, d, many, threads)
 		slots = append(slots, sl)
-		d.Args[i] = load(sl.buf, sl.at(binary(loop.Mod, axisValue(f.Axis), intValue(many)), sl.rows, sl.sums), nil)
+		at := sl.at(binary(loop.Mod, axisValue(f.Axis), intValue(many)), sl.rows, sl.sums)
+		for n := 1; sl.buf.Swizzle && n < len(at); n++ { // which of its pieces are there once
+			at[n] = s.x.simple(at[n])
+		}
+		d.Args[i] = load(sl.buf, at, nil)
 		d.Args[i].Name = v.Name
 	}
 	fill := func(turn *loop.Value) []loop.Stmt {
@@ -157,14 +165,27 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 		}
 		return []loop.Stmt{&loop.If{Cond: binary(loop.Lt, turn, end), Body: fill(turn)}, &loop.Commit{}}
 	}
-	for n := range depth - 1 {
+	lead := depth - 1 // how many turns ahead slots are filled
+	if d.Instr == loop.WGMMA {
+		lead -= groupsPending
+	}
+	for n := range lead {
 		before = append(before, ahead(binary(loop.Add, start, intValue(n)))...)
 	}
-	turn := append([]loop.Stmt{&loop.Wait{Young: depth - 2}}, ahead(binary(loop.Add, axisValue(f.Axis), intValue(depth-1)))...)
+	turn := append([]loop.Stmt{&loop.Wait{Young: lead - 1}}, ahead(binary(loop.Add, axisValue(f.Axis), intValue(lead)))...)
 	f.Body = append(turn, f.Body...)
+	var settled []loop.Stmt
 	page := slices.IndexFunc(follows, func(st loop.Stmt) bool { _, ok := st.(*loop.Phase); return ok })
 	if page < 0 {
 		page = len(follows)
+	}
+	if d.Instr == loop.WGMMA {
+		c := slices.IndexFunc(f.Carry, func(c *loop.Carry) bool { return c.Next == d })
+		if c < 0 || !slices.ContainsFunc(f.Body, func(st loop.Stmt) bool { l, ok := st.(*loop.Let); return ok && l.Val == d }) {
+			return nil, nil, fmt.Errorf("%s is not what its loop carries", d.Name)
+		}
+		f.Body = append(f.Body, &loop.Settle{Young: groupsPending, Val: d})
+		settled = []loop.Stmt{&loop.Settle{Val: f.Carry[c].Out}}
 	}
 	if s.through[d.Name] {
 		after, err = s.via(f, d, slots, threads, follows[:page])
@@ -175,7 +196,7 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 		return nil, nil, err
 	}
 	rest, err := s.body(follows[page:], inside)
-	return before, append(after, rest...), err
+	return before, slices.Concat(settled, after, rest), err
 }
 
 // copyable reports whether v can be computed elsewhere and earlier: it is made of what a kernel reads only.
@@ -205,7 +226,11 @@ func reads(v, x *loop.Value) bool {
 	return found
 }
 
-// slot is where an operand waits: rows (of the product's rows or columns) by summands, or these by rows.
+// groupsPending are the products of a group of warps that are on their way when the next one is begun.
+const groupsPending = 1
+
+// slot is where an operand waits: rows (of the product's rows or columns) by summands, or these by rows. That of a group of warps
+// is swizzled.
 type slot struct {
 	v           *loop.Value
 	buf         *loop.Buffer
@@ -220,10 +245,15 @@ type slot struct {
 }
 
 func (sl *slot) at(turn, rows, sums *loop.Value) []*loop.Value {
+	outer, inner := rows, sums
 	if sl.rowsInner {
-		return []*loop.Value{turn, sums, rows}
+		outer, inner = sums, rows
 	}
-	return []*loop.Value{turn, rows, sums}
+	if sl.buf.Swizzle {
+		n := sl.buf.Dims[3]
+		return []*loop.Value{turn, over(inner, n), outer, rest(inner, n)}
+	}
+	return []*loop.Value{turn, outer, inner}
 }
 
 func (s *stager) slot(v, d *loop.Value, depth, threads int) *slot {
@@ -249,6 +279,10 @@ func (s *stager) slot(v, d *loop.Value, depth, threads int) *slot {
 	}
 	sl.size = outer * sl.inner
 	sl.buf = &loop.Buffer{Name: freshName(s.k, "slot"), Elem: v.Elem, Mode: loop.Local, Dims: []int{depth, outer, sl.inner + sl.chunk}}
+	if d.Instr == loop.WGMMA { // rows of a fixed length; where they are not enough, blocks of them
+		n := loop.SwizzleBytes / v.Elem.Size()
+		sl.buf.Dims, sl.buf.Swizzle = []int{depth, sl.inner / n, outer, n}, true
+	}
 	s.k.Bufs = append(s.k.Bufs, sl.buf)
 	rounds := s.newAxis("step", multiple(sl.size, threads*sl.chunk)/(threads*sl.chunk), loop.Open)
 	thread := s.newAxis("thread", threads, loop.Thread)

@@ -86,7 +86,9 @@ type machine struct {
 	count  []int              // 0, 1, …
 	tables map[[2]int][]int   // offsets between lists of axes
 
-	groups [][]copied // asynchronous stores on their way, the oldest group first; the last is open
+	groups  [][]copied // asynchronous stores on their way, the oldest group first; the last is open
+	pending []*pending // products of groups of warps on their way, the oldest first
+	reading []*pending // those, and ones that are done: other warps do not know before the next Wait
 
 	point, phase, stamp int32
 	at                  string // the statement at hand, for messages
@@ -103,6 +105,8 @@ type tile struct {
 	f   []float64
 	i   []int64
 	bad []bool // poison; nil: none
+
+	later *tile // what it will be; nil: it is there
 }
 
 func (t *tile) poison(i int) bool { return t.bad != nil && t.bad[i] }

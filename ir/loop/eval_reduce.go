@@ -251,6 +251,9 @@ func (m *machine) dot(n *node) *tile {
 	t := newTile(n.size, v.Elem)
 	if len(v.Args) == 3 {
 		c := n.kids[2].eval(m)
+		if c.later != nil && v.Instr == WGMMA {
+			c = c.later
+		}
 		for j := range n.size {
 			i := at(n.args[2], j)
 			if c.poison(i) {
@@ -278,6 +281,9 @@ func (m *machine) dot(n *node) *tile {
 				t.f[j] += x.f[a] * y.f[b]
 			}
 		}
+	}
+	if v.Instr == WGMMA {
+		return m.start(n, t)
 	}
 	return t
 }

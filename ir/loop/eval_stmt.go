@@ -1,5 +1,7 @@
 package loop
 
+import "slices"
+
 // phases runs a body phase by phase: each over its par points, in random order.
 func (m *machine) phases(body []Stmt) {
 	for _, s := range Segments(body) {
@@ -62,7 +64,7 @@ func (m *machine) par(body []Stmt, axes []*Axis) {
 			p /= axes[d].Max
 		}
 		m.clear()
-		m.groups = [][]copied{nil}
+		m.groups, m.pending, m.reading = [][]copied{nil}, nil, nil
 		if m.turnLive() {
 			m.block(body)
 		}
@@ -102,6 +104,10 @@ func (m *machine) stmt(s Stmt) {
 		m.groups = append(m.groups, nil)
 	case *Wait:
 		m.land(s.Young)
+		m.reading = slices.Clone(m.pending)
+	case *Settle:
+		m.at, m.atPos = "settle", s.Val.Pos
+		m.settle(s)
 	case *Phase:
 		m.fail(nil, "phase inside a block that is no loop around phases")
 	}
@@ -139,6 +145,11 @@ func (m *machine) store(s *Store) {
 		o := at(p.offs, j)
 		if val.poison(o) {
 			m.fail(s.Val, "poison is stored in %s[%s]%s", s.Buf.Name, mem.place(e), m.pointText(p.access.set.axes, j))
+		}
+		for _, p := range m.reading {
+			if p.reads[place{mem, e}] {
+				m.fail(s.Val, "%s[%s] is stored while a product of a group of warps reads it%s", s.Buf.Name, mem.place(e), m.pointText(p.of.Axes, 0))
+			}
 		}
 		if err := mem.write(e, m.point, m.phase, m.stamp); err != nil {
 			m.fail(s.Val, "%v%s", err, m.pointText(p.access.set.axes, j))

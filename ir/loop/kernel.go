@@ -46,6 +46,14 @@ const (
 // summands are the leaves of three axes so bound.
 const MMA = "mma"
 
+// WGMMA is that of products that four warps make together, wgmma.m64nNk16: fragments are MMA's, each warp has 16 of 64 rows,
+// and both operands lie in shared memory, in rows of SwizzleBytes.
+const WGMMA = "wgmma"
+
+// SwizzleBytes are the bytes of a row of a swizzled buffer: its 16-byte pieces stand in the order of their number xor the row's, mod 8, so
+// that those of 8 rows lie in different banks (PTX ISA, "Swizzling modes": 128 B).
+const SwizzleBytes = 128
+
 // Axis is a named index. It is a leaf (Def nil: it is enumerated) or a function
 // of other axes (i = i0*128 + i1). A point is live if every axis that it
 // determines is inside its Extent.
@@ -76,7 +84,11 @@ type Buffer struct {
 	Dims    []int // capacities
 	Strides []int // in elements; nil: row-major
 	Mode    Mode
+	Swizzle bool // of a Local buffer: its last dim is SwizzleBytes long, and its pieces are swizzled. Indices do not tell
 }
+
+// IsTensor reports whether v is a product of tensor cores.
+func (v *Value) IsTensor() bool { return v.Op == Dot && (v.Instr == MMA || v.Instr == WGMMA) }
 
 // Value is a node of the one value table: an operation on tiles. Its Axes are
 // the open axes that it depends on; operations broadcast by name.
@@ -141,6 +153,14 @@ type Commit struct{}
 // of all groups but the Young youngest.
 type Wait struct{ Young int }
 
+// Settle waits until Val is there, the result of products of a group of warps (WGMMA), or what a loop carried of them: of those on their way
+// all but the Young youngest are done. Until then a result may only be what the next product adds to, and until the next
+// Wait after it what the products read may not be overwritten.
+type Settle struct {
+	Young int
+	Val   *Value
+}
+
 // Phase ends a phase: what any par point wrote before it, all may read after.
 type Phase struct{}
 
@@ -150,4 +170,5 @@ func (*For) stmt()    {}
 func (*If) stmt()     {}
 func (*Commit) stmt() {}
 func (*Wait) stmt()   {}
+func (*Settle) stmt() {}
 func (*Phase) stmt()  {}

@@ -187,7 +187,7 @@ func (p *parser) param() {
 	p.buffer(Mode(mode))
 }
 
-func (p *parser) buffer(mode Mode) {
+func (p *parser) buffer(mode Mode) *Buffer {
 	name := p.newName("buffer name").text
 	p.expect(":")
 	elem := p.elem()
@@ -206,6 +206,7 @@ func (p *parser) buffer(mode Mode) {
 		}
 	}
 	p.bufs[name] = buf
+	return buf
 }
 
 func (p *parser) ints() []int {

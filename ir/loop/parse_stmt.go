@@ -3,7 +3,7 @@ package loop
 import "fmt"
 
 // gpuWords start statements of GPU kernels, which this text form does not have.
-var gpuWords = map[string]bool{"ring": true, "role": true, "fill": true, "take": true, "free": true, "settle": true, "sync": true, "turn": true, "layout": true}
+var gpuWords = map[string]bool{"ring": true, "role": true, "fill": true, "take": true, "free": true, "sync": true, "turn": true, "layout": true}
 
 func (p *parser) stmt() {
 	t := p.peek()
@@ -17,13 +17,25 @@ func (p *parser) stmt() {
 		p.axisDecl()
 	case p.accept("local"):
 		p.topLevel(t)
-		p.buffer(Local)
+		buf := p.buffer(Local)
 		p.expect("in")
 		p.expect("panel")
+		if p.accept("swizzle") {
+			p.expect("(")
+			pos := p.peek().pos
+			if n := p.int(); n != SwizzleBytes {
+				p.fail(pos, "swizzle(%d): there is swizzle(%d) only", n, SwizzleBytes)
+			}
+			p.expect(")")
+			buf.Swizzle = true
+		}
 	case p.accept("commit"):
 		p.b.emit(&Commit{})
 	case p.accept("wait"):
 		p.b.emit(&Wait{Young: p.int()})
+	case p.accept("settle"):
+		young := p.int()
+		p.b.emit(&Settle{Young: young, Val: p.typed(p.expr(), F32)})
 	case p.accept("phase"):
 		p.b.Phase()
 		for i := range p.scopes {

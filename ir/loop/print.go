@@ -60,7 +60,11 @@ func (p *printer) kernel(k *Kernel) {
 	var params, locals []string
 	for _, b := range k.Bufs {
 		if b.Mode == Local {
-			locals = append(locals, fmt.Sprintf("local %s in panel", bufferType(b)))
+			swizzle := ""
+			if b.Swizzle {
+				swizzle = fmt.Sprintf(" swizzle(%d)", SwizzleBytes)
+			}
+			locals = append(locals, fmt.Sprintf("local %s in panel%s", bufferType(b), swizzle))
 		} else {
 			params = append(params, b.Mode.String()+" "+bufferType(b))
 		}
@@ -180,6 +184,8 @@ func (p *printer) stmt(s Stmt) {
 		p.line("commit")
 	case *Wait:
 		p.line("wait %d", s.Young)
+	case *Settle:
+		p.line("settle %d %s", s.Young, p.expr(s.Val, 0))
 	case *Phase:
 		p.line("phase")
 		for i := range p.scopes {

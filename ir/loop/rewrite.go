@@ -105,6 +105,8 @@ func (m *Mapper) Stmt(s Stmt) Stmt {
 		return f
 	case *Wait:
 		return &Wait{s.Young}
+	case *Settle:
+		return &Settle{s.Young, m.Value(s.Val)}
 	case *Commit:
 		return &Commit{}
 	}
@@ -195,6 +197,8 @@ func (c *cloner) block(body []Stmt) []Stmt {
 			out = append(out, &Commit{})
 		case *Wait:
 			out = append(out, &Wait{s.Young})
+		case *Settle:
+			out = append(out, &Settle{s.Young, c.value(s.Val)})
 		case *Phase:
 			out = append(out, &Phase{})
 		}

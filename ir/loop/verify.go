@@ -61,6 +61,8 @@ func (v *verifier) buffers() {
 			v.fail(nil, "parameters come before locals")
 		case b.Strides != nil && len(b.Strides) != len(b.Dims):
 			v.fail(nil, "%d dimensions, %d strides", len(b.Dims), len(b.Strides))
+		case b.Swizzle && (b.Mode != Local || b.Strides != nil || len(b.Dims) == 0 || b.Dims[len(b.Dims)-1]*b.Elem.Size() != SwizzleBytes):
+			v.fail(nil, "a swizzled buffer is local and has rows of %d bytes", SwizzleBytes)
 		}
 		for _, d := range b.Dims {
 			if d < 0 {
@@ -209,6 +211,15 @@ func (v *verifier) stmt(s Stmt) {
 		v.at = "wait"
 		if s.Young < 0 {
 			v.fail(nil, "all but %d groups", s.Young)
+		}
+	case *Settle:
+		v.at = "settle"
+		v.use(s.Val)
+		if s.Young < 0 {
+			v.fail(nil, "all but %d products", s.Young)
+		}
+		if !(s.Val.Op == Dot && s.Val.Instr == WGMMA || s.Val.Op == CarryOut) {
+			v.fail(s.Val, "%s is no product of a group of warps", s.Val.Name)
 		}
 	case *Phase:
 		v.at = "phase"
@@ -382,7 +393,7 @@ func (v *verifier) value(x *Value) {
 		v.fail(x, "%s has axes [%s], not [%s]", x.Op, axisNames(want), axisNames(x.Axes))
 	}
 	v.threads(x)
-	if x.Op == Dot && x.Instr == MMA {
+	if x.IsTensor() {
 		v.mma(x)
 	}
 }
@@ -417,6 +428,11 @@ func (v *verifier) mma(x *Value) {
 	over := x.Over[len(x.Over)-1].Leaves()
 	if len(over) == 0 || over[len(over)-1].Bind != FragSum {
 		v.fail(x, "the innermost axis of a product on tensor cores is a fragsum")
+	}
+	for _, y := range x.Args[:2] {
+		if x.Instr == WGMMA && (y.Op != Load || !y.Buf.Swizzle || y.Guard != nil) && v.k.Guarded {
+			v.fail(x, "the operands of %s lie in swizzled memory", WGMMA)
+		}
 	}
 }
 

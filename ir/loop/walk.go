@@ -32,6 +32,8 @@ func Values(s Stmt, f func(*Value)) {
 	case *Store:
 		some(s.Index...)
 		some(s.Guard, s.Val)
+	case *Settle:
+		f(s.Val)
 	case *If:
 		f(s.Cond)
 	case *For:

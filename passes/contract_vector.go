@@ -27,7 +27,7 @@ func (c *contraction) streams(x, other *operand) bool {
 	seen := map[*ir.Node]bool{}
 	var visit func(n *ir.Node, place []*index.Expr)
 	visit = func(n *ir.Node, place []*index.Expr) {
-		if seen[n] {
+		if seen[n] || n.Op.Class == ir.ClassLeaf && n.Op != ir.OpParam { // which is not in memory
 			return
 		}
 		seen[n] = true

@@ -180,9 +180,9 @@ func (p *groupProduct) come(w *warp, in *inst, m uint32) {
 	if p.da >= 0 {
 		a = w.regs[p.da][0]
 	}
-	b, add := w.regs[p.db][0], w.preds[p.scale]&1 != 0 != p.scaleNot
+	b, add := w.regs[p.db][0], p.adds(w, 0)
 	for l := range lanes {
-		if w.regs[p.db][l] != b || p.da >= 0 && w.regs[p.da][l] != a || (w.preds[p.scale]>>l&1 != 0 != p.scaleNot) != add {
+		if w.regs[p.db][l] != b || p.da >= 0 && w.regs[p.da][l] != a || p.adds(w, l) != add {
 			w.fault(in, l, BadOperand, "lanes of a warp give a product different descriptors")
 			return
 		}
@@ -198,6 +198,11 @@ func (p *groupProduct) come(w *warp, in *inst, m uint32) {
 	if g.gather(w, in) {
 		p.run(w, in, g)
 	}
+}
+
+// adds tells whether a lane wants D added to.
+func (p *groupProduct) adds(w *warp, lane int) bool {
+	return w.preds[p.scale]>>lane&1 != 0 != p.scaleNot
 }
 
 // group is a warp's warpgroup, which must be whole.
@@ -284,12 +289,12 @@ func (p *groupProduct) settled(w *warp, in *inst) bool {
 		w.fault(in, 0, Unfenced, "a wgmma.fence is missing before the first product")
 		return false
 	}
-	add := w.preds[p.scale]&1 != 0 != p.scaleNot
-	for i, r := range p.rd {
+	add := p.adds(w, 0)
+	for _, r := range p.rd {
 		if add && w.undefined(in, r, all, "the accumulator") {
 			return false
 		}
-		if o := q.owner[r]; o < 0 || o > 0 && !q.sameAccumulator(p, o-1, i) {
+		if o := q.owner[r]; o < 0 || o > 0 && !q.sameAccumulator(p, o-1) {
 			w.pending(in, r)
 			return false
 		}
@@ -315,7 +320,7 @@ func (p *groupProduct) settled(w *warp, in *inst) bool {
 }
 
 // sameAccumulator tells whether the pending product at a place has the same accumulator and shape.
-func (q *warpProducts) sameAccumulator(p *groupProduct, pc int32, i int) bool {
+func (q *warpProducts) sameAccumulator(p *groupProduct, pc int32) bool {
 	for _, x := range q.list {
 		if x.pc == pc {
 			return x.p == p || x.p.name == p.name && slices.Equal(x.p.rd, p.rd)

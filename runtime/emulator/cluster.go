@@ -66,14 +66,29 @@ func volume(v [3]int) int { return v[0] * v[1] * v[2] }
 
 func (l *launch) clusters() int { return volume(l.grid) / volume(l.cluster) }
 
+// checkCluster settles how many blocks a cluster has: as the kernel asks for, or the launch.
 func (l *launch) checkCluster() error {
+	f := l.k.entry
+	switch {
+	case l.cluster == [3]int{}:
+		l.cluster = [3]int{1, 1, 1}
+		if f.cluster != [3]int{} {
+			l.cluster = f.cluster
+		}
+	case f.cluster != [3]int{} && f.cluster != l.cluster:
+		return fmt.Errorf("it is made for clusters of %v blocks, not %v", f.cluster, l.cluster)
+	}
 	for i := range 3 {
-		if l.grid[i]%l.cluster[i] != 0 {
+		if l.cluster[i] < 1 || l.grid[i]%l.cluster[i] != 0 {
 			return fmt.Errorf("a grid of %v blocks is no number of clusters of %v", l.grid, l.cluster)
 		}
 	}
-	if n := volume(l.cluster); n > maxCluster {
-		return fmt.Errorf("a cluster of %d blocks is larger than %d", n, maxCluster)
+	most := maxCluster
+	if f.maxCluster > 0 {
+		most = min(most, f.maxCluster)
+	}
+	if n := volume(l.cluster); n > most {
+		return fmt.Errorf("a cluster of %d blocks is larger than %d", n, most)
 	}
 	return nil
 }

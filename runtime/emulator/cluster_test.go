@@ -218,7 +218,7 @@ func launchFollow(t testing.TB, text string, d *Device) error {
 		return err
 	}
 	for range 2 {
-		if _, err := d.LaunchDependent(kernelOf(t, text, "follow"), one, block, 0, x, weights); err != nil {
+		if _, err := d.LaunchWith(Config{Grid: one, Block: block, Dependent: true}, kernelOf(t, text, "follow"), x, weights); err != nil {
 			return err
 		}
 	}
@@ -284,6 +284,8 @@ func TestClusterRegisters(t *testing.T) {
 	}
 	_, err = d.Launch(k, [3]int{3, 2, 1}, [3]int{1, 1, 1}, 0, y)
 	require.ErrorContains(t, err, "no number of clusters")
+	_, err = d.LaunchWith(Config{Grid: [3]int{4, 2, 1}, Block: [3]int{1, 1, 1}, Cluster: [3]int{2, 1, 1}}, k, y)
+	require.ErrorContains(t, err, "it is made for clusters of [2 2 1] blocks, not [2 1 1]")
 }
 
 // An mbarrier that counts bytes which a thread says are there, and arrivals that leave it for good; then a copy of a row of
@@ -429,4 +431,27 @@ FULL:
 		require.NoError(t, run(all, seed))
 	}
 	require.Greater(t, found, 5)
+}
+
+// LLVM's text says only how large a cluster may be, so the launch says how large it is.
+func TestClusterByLLVM(t *testing.T) {
+	text := read(t, "cluster.sm_90a.ptx")
+	forms, roles := kernelOf(t, text, "forms"), kernelOf(t, text, "roles")
+	for seed := range uint64(4) {
+		d := &Device{Seed: seed}
+		y := d.Alloc("y", 2*128*4)
+		c := Config{Grid: [3]int{2, 1, 1}, Block: [3]int{128, 1, 1}, Cluster: [3]int{2, 1, 1}}
+		_, err := d.LaunchWith(c, forms, y)
+		require.NoError(t, err)
+		for i, v := range get[uint32](t, y, 256) {
+			other := uint32(1 - i/128)
+			// The rank, blocks of the cluster, place and size along x, cluster and clusters, as the other block has written them.
+			require.Equal(t, other+2+other+2+0+1+1000*other+10000*other+100000, v)
+		}
+		_, err = d.LaunchWith(c, roles)
+		require.NoError(t, err)
+		c.Grid, c.Cluster = [3]int{16, 1, 1}, [3]int{16, 1, 1}
+		_, err = d.LaunchWith(c, forms, y)
+		require.ErrorContains(t, err, "a cluster of 16 blocks is larger than 8")
+	}
 }

@@ -2,15 +2,9 @@ package emulator
 
 import "sync/atomic"
 
-// Launches that may begin before those of earlier kernels have ended (LaunchDependent). The emulator runs
+// Launches that may begin before those of earlier kernels have ended (Config.Dependent). The emulator runs
 // kernels one after another all the same; it remembers which memory the earlier ones have used, and
 // reports who touches that and does not know of a griddepcontrol.wait.
-
-// LaunchDependent is Launch for a kernel that may begin before the kernels launched earlier have
-// ended, as with the attribute programmatic stream serialization. It must wait for them by griddepcontrol.wait.
-func (d *Device) LaunchDependent(k *Kernel, grid, block [3]int, sharedBytes int, params ...any) (Stats, error) {
-	return d.launchKernel(k, true, grid, block, sharedBytes, params)
-}
 
 // A dependence is what a launch has to do with earlier ones that may still run.
 type dependence struct {

@@ -37,22 +37,33 @@ type Stats struct {
 // sectorBytes are what memory gives at least.
 const sectorBytes = 32
 
+// Config is how a kernel is launched.
+type Config struct {
+	Grid, Block [3]int
+	Cluster     [3]int // blocks that run together; zero: as the kernel asks for, else one
+	Shared      int    // bytes of dynamic shared memory
+	// Dependent says that the kernel may begin before those launched earlier have ended, as with the
+	// attribute programmatic stream serialization: it must wait for them by griddepcontrol.wait.
+	Dependent bool
+}
+
 // Launch runs a kernel: grid blocks of block threads with sharedBytes of dynamic
 // shared memory. A parameter is a *Buffer, an integer, a float or, for a
 // parameter that is an array, its []byte. The error is a *[Fault] if the kernel
 // went wrong.
 func (d *Device) Launch(k *Kernel, grid, block [3]int, sharedBytes int, params ...any) (Stats, error) {
-	return d.launchKernel(k, false, grid, block, sharedBytes, params)
+	return d.LaunchWith(Config{Grid: grid, Block: block, Shared: sharedBytes}, k, params...)
 }
 
-func (d *Device) launchKernel(k *Kernel, dependent bool, grid, block [3]int, sharedBytes int, params []any) (Stats, error) {
+// LaunchWith is Launch, with all that can be said of one.
+func (d *Device) LaunchWith(c Config, k *Kernel, params ...any) (Stats, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	k, err := k.module.kernel(k.name, d.Approx)
 	if err != nil {
 		return Stats{}, err
 	}
-	l := &launch{d: d, k: k, grid: grid, block: block, threads: block[0] * block[1] * block[2], cluster: k.entry.cluster, sharedBytes: sharedBytes, seed: d.Seed, limit: d.Limit, granule: k.granule[1]}
+	l := &launch{d: d, k: k, grid: c.Grid, block: c.Block, threads: volume(c.Block), cluster: c.Cluster, sharedBytes: c.Shared, seed: d.Seed, limit: d.Limit, granule: k.granule[1]}
 	if l.limit == 0 {
 		l.limit = 100_000_000
 	}
@@ -65,14 +76,14 @@ func (d *Device) launchKernel(k *Kernel, dependent bool, grid, block [3]int, sha
 	l.globals = d.instances(k.module)
 	d.launch++
 	l.id = d.launch
-	if dependent {
+	if c.Dependent {
 		l.earlier.from = max(d.settled, 1)
 	}
 	for _, b := range d.buffers {
 		b.whole = b.of == nil && allSet(b.written, 0, len(b.data))
 	}
 	s, err := l.run()
-	if !dependent || l.earlier.waited.Load() { // then those before it have ended, too
+	if !c.Dependent || l.earlier.waited.Load() { // then those before it have ended, too
 		d.settled = l.id
 	}
 	return s, err

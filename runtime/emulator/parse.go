@@ -328,7 +328,7 @@ func (p *parser) dims() [3]int {
 }
 
 func (p *parser) function() {
-	f := &function{kernel: p.next().text == ".entry", line: p.peek().line, labels: map[label]int{}, cluster: [3]int{1, 1, 1}}
+	f := &function{kernel: p.next().text == ".entry", line: p.peek().line, labels: map[label]int{}}
 	if p.is("(") {
 		f.results = p.paramList()
 	}
@@ -350,7 +350,9 @@ func (p *parser) function() {
 			f.minBlocks = int(p.integer())
 		case ".maxnreg":
 			f.maxRegisters = int(p.integer())
-		case ".maxnctapersm", ".maxclusterrank":
+		case ".maxclusterrank":
+			f.maxCluster = int(p.integer())
+		case ".maxnctapersm":
 			p.integer()
 		case ".explicitcluster":
 		case ".noreturn":

@@ -26,7 +26,8 @@ type function struct {
 	declared        bool          // only declared: without a body
 	maxThreads      int           // of .maxntid or .reqntid; 0 = no limit
 	exactThreads    bool          // of .reqntid: no fewer either
-	cluster         [3]int        // of .reqnctapercluster: blocks
+	cluster         [3]int        // of .reqnctapercluster: blocks; zero = not said
+	maxCluster      int           // of .maxclusterrank: blocks; 0 = not said
 	minBlocks       int           // of .minnctapersm: on a processor; 0 = not said
 	maxRegisters    int           // of .maxnreg: of a thread; 0 = not said
 	line            int

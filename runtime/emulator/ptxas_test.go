@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -126,33 +127,41 @@ func TestGoldenPTXAssembles(t *testing.T) {
 	files, err := goldens()
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
+	var mu sync.Mutex
 	var lines []string
-	for _, file := range files {
-		text := read(t, file)
-		archs := []string{"sm_80", "sm_90a"}
-		if strings.Contains(text, ".target sm_90a") {
-			archs = archs[1:]
-		}
-		for _, arch := range archs {
-			report := assemble(t, tool, text, arch)
-			require.NotContains(t, report, "C75", "%s: products wait for each other", file)
-			for kernel, u := range usages(t, report) {
-				key := file + " " + arch + " " + kernel
-				lines = append(lines, fmt.Sprintf("%s %d %d %d %d\n", key, u.registers, u.spills, u.stack, u.shared))
-				if *update {
-					continue
-				}
-				most, ok := recorded[key]
-				require.True(t, ok, "%s is not in usage.txt (run with -update)", key)
-				if same {
-					require.LessOrEqual(t, u.registers, most.registers, "registers of %s", key)
-				}
-				require.Zero(t, u.spills, "bytes spilt by %s", key)
-				require.LessOrEqual(t, u.stack, most.stack, "stack of %s", key)
-				require.Equal(t, most.shared, u.shared, "shared memory of %s", key)
+	t.Run("files", func(t *testing.T) { // ends when all are assembled, side by side
+		for _, file := range files {
+			text := read(t, file)
+			archs := []string{"sm_80", "sm_90a"}
+			if strings.Contains(text, ".target sm_90a") {
+				archs = archs[1:]
+			}
+			for _, arch := range archs {
+				t.Run(file+" "+arch, func(t *testing.T) {
+					t.Parallel()
+					report := assemble(t, tool, text, arch)
+					require.NotContains(t, report, "C75", "products wait for each other")
+					for kernel, u := range usages(t, report) {
+						key := file + " " + arch + " " + kernel
+						mu.Lock()
+						lines = append(lines, fmt.Sprintf("%s %d %d %d %d\n", key, u.registers, u.spills, u.stack, u.shared))
+						mu.Unlock()
+						if *update {
+							continue
+						}
+						most, ok := recorded[key]
+						require.True(t, ok, "%s is not in usage.txt (run with -update)", key)
+						if same {
+							require.LessOrEqual(t, u.registers, most.registers, "registers of %s", key)
+						}
+						require.Zero(t, u.spills, "bytes spilt by %s", key)
+						require.LessOrEqual(t, u.stack, most.stack, "stack of %s", key)
+						require.Equal(t, most.shared, u.shared, "shared memory of %s", key)
+					}
+				})
 			}
 		}
-	}
+	})
 	if *update {
 		slices.Sort(lines)
 		head := "# file, target, kernel: registers, bytes spilt, stack bytes, shared bytes (ptxas 12.9)\n"

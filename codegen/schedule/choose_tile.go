@@ -197,7 +197,7 @@ func (c *chooser) slots(p *product, stores []*loop.Store) *loop.Axis {
 	c.do(Bind, outer.Name, 0, "loop")
 	stages := 3
 	if p.tile.Group {
-		stages = min(groupStages, c.m.Shared/((p.tile.Rows+p.tile.Cols)*loop.SwizzleBytes))
+		stages = min(groupStages, c.m.Slots/((p.tile.Rows+p.tile.Cols)*loop.SwizzleBytes))
 	}
 	c.do(Stage, p.dot.Args[0].Name, stages, "")
 	c.do(Stage, p.dot.Args[1].Name, stages, "")

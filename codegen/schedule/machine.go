@@ -42,6 +42,7 @@ type Machine struct {
 	Round  int
 	Panel  int // bytes that a panel of a row may have
 	Shared int // bytes that the panels of a point may have together; what is more is in memory. SM80: what a block has without asking
+	Slots  int // bytes that the slots of a group of warps may have together: what a block has if it asks, and then has a processor to itself
 }
 
 // WarpThreads are the threads of a warp.
@@ -102,7 +103,7 @@ var SM80 = &Machine{
 // SM90 is Hopper: the products of bf16 and f16 that fill a tile are of groups of four warps.
 var SM90 = func() *Machine {
 	m := *SM80
-	m.Name, m.Processors, m.Shared, m.Round = "sm_90a", 132, 227<<10, 24<<20
+	m.Name, m.Processors, m.Slots, m.Round = "sm_90a", 132, 227<<10, 24<<20
 	for _, r := range [][4]int{{128, 256, 200, 8}, {128, 128, 180, 8}, {64, 256, 150, 4}, {64, 128, 140, 4}, {128, 64, 130, 8}, {64, 64, 110, 4}} {
 		m.Group = append(m.Group, Row{Rows: r[0], Cols: r[1], Speed: float64(r[2]), Tensor: true, Group: true, Warps: [2]int{r[3], 1}})
 	}

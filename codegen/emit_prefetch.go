@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"slices"
+
 	"github.com/llir/llvm/ir/types"
 	"github.com/llir/llvm/ir/value"
 
@@ -40,14 +42,21 @@ func (e *emitter) planAhead(f *loop.For) {
 	}
 }
 
-// loadOf is the first load of the buffer with a name.
+// loadOf is the first load of the buffer with a name whose place no other load tells: that of the row after the last one would be
+// read to know what is fetched, and lies outside.
 func (e *emitter) loadOf(body []loop.Stmt, name string) *loop.Value {
 	var found *loop.Value
 	eachValue(body, func(v *loop.Value) {
-		if found == nil && v.Op == loop.Load && v.Buf.Name == name {
+		if found == nil && v.Op == loop.Load && v.Buf.Name == name && !slices.ContainsFunc(v.Args, readsMemory) {
 			found = v
 		}
 	})
+	return found
+}
+
+func readsMemory(v *loop.Value) bool {
+	found := false
+	loop.Visit(v, func(v *loop.Value) { found = found || v.Op == loop.Load })
 	return found
 }
 

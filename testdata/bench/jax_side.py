@@ -148,7 +148,7 @@ def autoencoder(w, mode, weights, batches):
             h = level(p, conv(p, wide(h), f"net.wide{i}"), f"net.up{i}")
         return jnp.mean((conv(p, h, "net.last") - x) ** 2)
 
-    step = adam(params, plain(loss_of), 1e-3, 0.9, 0.999)
+    step = adam(params, plain(loss_of), 1e-4, 0.9, 0.999)
     return lambda n: step(n, x)[0]
 
 

@@ -93,7 +93,7 @@ def autoencoder(w, mode, weights, batches):
             h = level(conv(wide(h), f"net.wide{i}"), f"net.up{i}")
         return ((conv(h, "net.last") - x) ** 2).mean()
 
-    step = trainer(list(p.values()), loss_of, torch.optim.Adam(list(p.values()), lr=1e-3, fused=True), mode)
+    step = trainer(list(p.values()), loss_of, torch.optim.Adam(list(p.values()), lr=1e-4, fused=True), mode)
     return lambda n: step(n, x)
 
 

@@ -87,6 +87,24 @@ func (e *entry) keep(n *ir.Node) string {
 	return name
 }
 
+// statesOnce wants states to have different names: those of two modules that a file binds to one name would not, and files of weights tell them apart
+// by these.
+func (b *builder) statesOnce() {
+	seen := map[string]*stateDecl{}
+	told := map[Span]bool{}
+	for _, s := range b.states {
+		if first := seen[s.name]; first == nil {
+			seen[s.name] = s
+		} else if at := (Span{s.decl.Pos, s.decl.EndPos}); !told[s.at] && !HasErrors(b.diags) {
+			if told[s.at] = true; s.at.Pos.Line > 0 {
+				at = s.at
+			}
+			name, _, _ := strings.Cut(s.name, ".")
+			b.diags = append(b.diags, b.diagnostic(at, "give one of them another name", "`%s` is bound twice, on line %d too: `%s` would be there twice", name, first.at.Pos.Line, s.name))
+		}
+	}
+}
+
 // entries builds the train, eval and sample items, then init, which gives all
 // states that they brought their first values.
 func (b *builder) entries(f *File) {
@@ -106,6 +124,7 @@ func (b *builder) entries(f *File) {
 	}
 	b.guard(b.initEntry, func() {})
 	b.entry, b.f = nil, nil
+	b.statesOnce()
 	for _, s := range b.states {
 		var stack []int
 		for _, l := range s.stack {

@@ -124,13 +124,25 @@ func (r *Runner) cutLog(n int) error {
 	return err
 }
 
-// save writes a checkpoint. The log that it counts on must be on the disk before.
+// save writes a checkpoint. The log that it counts on must be on the disk before. Weights that are no numbers do not take the
+// place of those that were: a gradient may be NaN where the loss is not.
 func (r *Runner) save(at progress) error {
+	spoilt, err := r.m.spoilt()
+	if err != nil {
+		return err
+	}
+	if spoilt != nil {
+		kept := r.kept
+		if kept == "" {
+			kept = "nothing is saved"
+		}
+		return fmt.Errorf("%s: error: `%s` is NaN after step %d, though no loss was\n  = help: a gradient was NaN, as that of a square root or a norm is at 0; the same run with --check-numbers names the line; %s", spoilt.Pos, spoilt.Name, at.step, kept)
+	}
 	if err := r.log.Sync(); err != nil {
 		r.lose(fmt.Errorf("cannot write the log: %w", err))
 	}
 	at.data = r.fingerprints()
-	err := r.m.save(r.weights(), at)
+	err = r.m.save(r.weights(), at)
 	switch {
 	case err == nil:
 		r.kept = fmt.Sprintf("%s holds step %d; --resume goes on from there", r.weights(), at.step)

@@ -143,6 +143,32 @@ func (s *numberSearch) end(b *block, l *launch) error {
 	return nil
 }
 
+// spoilt is a param that has a NaN; nil: there is none.
+func (m *Model) spoilt() (*program.State, error) {
+	if err := m.pullStates(); err != nil {
+		return nil, err
+	}
+	for i := range m.program.States {
+		if s := &m.program.States[i]; s.Kind == program.Param && hasNaN(s.Elem, m.states[i].host) {
+			return s, nil
+		}
+	}
+	return nil, nil
+}
+
+func hasNaN(e loop.Elem, mem []byte) bool {
+	if e != loop.F32 {
+		return firstOdd(e, mem, nil, math.IsNaN) >= 0
+	}
+	const infinity = 0x7f800000
+	for i := 0; i < len(mem); i += 4 {
+		if little.Uint32(mem[i:])&(1<<31-1) > infinity {
+			return true
+		}
+	}
+	return false
+}
+
 // firstOdd is the first element of mem for which odd holds and that differs from old, where there is old; -1: none.
 func firstOdd(e loop.Elem, mem, old []byte, odd func(float64) bool) int {
 	if !e.IsFloat() {

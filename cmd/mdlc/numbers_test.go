@@ -54,3 +54,24 @@ func TestCheckNumbersNamesTheLine(t *testing.T) {
 		require.Contains(t, stderr, strings.ReplaceAll(c.checked, "FILE", file))
 	}
 }
+
+// Weights that a last step made NaN, when its loss was a number, do not take the place of those that were.
+func TestWeightsThatAreNoNumbersAreNotSaved(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	dir := t.TempDir()
+	file := filepath.Join(dir, "root.mdl")
+	src := "use optim\nparam w: f32[4] = 1\ntrain for 5 {\n  d = w - w * (where step < 3 then 0.5 else 1.0)\n  loss = sum(sqrt(sum(d^2)) + w * 0)\n  minimize loss over w with optim.sgd(lr: 0.01)\n  report loss\n}\n"
+	require.NoError(t, os.WriteFile(file, []byte(src), 0o644))
+	out := filepath.Join(dir, "run")
+	_, stderr, code := call("run", file, "train", "--out", out, "-q", "--steps", "3")
+	require.Zero(t, code, stderr)
+	good, err := os.ReadFile(filepath.Join(out, "weights.safetensors"))
+	require.NoError(t, err)
+	_, stderr, code = call("run", file, "train", "--out", out, "-q", "--resume", "--steps", "4")
+	require.Equal(t, exitFailure, code, stderr)
+	require.Contains(t, stderr, "root.mdl:2:1: error: `w` is NaN after step 4, though no loss was\n")
+	require.Contains(t, stderr, "--check-numbers names the line")
+	kept, err := os.ReadFile(filepath.Join(out, "weights.safetensors"))
+	require.NoError(t, err)
+	require.Equal(t, good, kept)
+}

@@ -45,9 +45,10 @@
 //     the row emits their loops, each from 0 to its extent, which may be data
 //     (min(256, K - k0*256)). Its operands are loads (of f32, possibly guarded on rows or
 //     columns) or, where they are cheap, small expressions of loads.
-//   - A dot with Instr "mma" has operands over one FragRow and one FragCol axis, and a FragSum as the last leaf
+//   - A dot with Instr "mma" or "wgmma" has operands over one FragRow and one FragCol axis, and a FragSum as the last leaf
 //     that it sums over. Where operands wait in slots, what the warps of a point share has Warp axes, and what
-//     all its threads copy a Thread axis.
+//     all its threads copy a Thread axis. Those of "wgmma" are loads of swizzled slots, and a Settle stands before what uses its result.
+//   - Where the opt Together names the loop that a page is, its points run inside of it: what they write there is their own.
 //   - For loops have explicit bounds where they are not the whole extent. A loop over
 //     blocks comes as a main loop without guards and an edge loop with them; one around phases, of a GPU only, as it is.
 package schedule

@@ -77,7 +77,7 @@ func TestUsageErrors(t *testing.T) {
 		{"doc nn Liner", "nn: there is no `Liner`; did you mean `Linear`?"},
 		{"doc Liner", "there is no Liner: did you mean `Linear`?"},
 		{"run", `expected "<file>"`},
-		{"run FILE dance", "`dance` is nothing to run: train, eval [NAME] or sample [NAME]"},
+		{"run FILE dance", "`dance` is nothing to run: train, eval [NAME] or sample [NAME]\n"},
 		{"run FILE train --prompt x", "unknown flag --prompt"},
 		{"run FILE train a b", "too many words: train a b"},
 		{"run FILE --save-every soon", "--save-every soon: a number of steps (500) or a time (30s, 5m) is expected"},

@@ -212,7 +212,11 @@ func (c *runCommand) checkWords() error {
 		}
 	}
 	if word != "" && !slices.Contains(verbs, word) {
-		return &usageError{strings.TrimSpace(fmt.Sprintf("`%s` is nothing to run: train, eval [NAME] or sample [NAME]; %s", word, lang.DidYouMean(word, verbs)))}
+		what := fmt.Sprintf("`%s` is nothing to run: train, eval [NAME] or sample [NAME]", word)
+		if near := lang.DidYouMean(word, verbs); near != "" {
+			what += "; " + near
+		}
+		return &usageError{what}
 	}
 	if len(c.Words) > 2 || word == "train" && len(c.Words) > 1 && !c.fresh { // a training is all of its blocks, a measurement is of one
 		return &usageError{fmt.Sprintf("too many words: %s", strings.Join(c.Words, " "))}

@@ -136,7 +136,7 @@ func (r *Runner) save(at progress) error {
 		if kept == "" {
 			kept = "nothing is saved"
 		}
-		return fmt.Errorf("%s: error: `%s` is NaN after step %d, though no loss was\n  = help: a gradient was NaN, as that of a square root or a norm is at 0; the same run with --check-numbers names the line; %s", spoilt.Pos, spoilt.Name, at.step, kept)
+		return fmt.Errorf("%s: error: `%s` is NaN after step %d, though no loss was\n  = help: what was added to it was NaN: a square root or a norm has no gradient at 0, and a rate may be none; the same run with --check-numbers names the line; %s", spoilt.Pos, spoilt.Name, at.step, kept)
 	}
 	if err := r.log.Sync(); err != nil {
 		r.lose(fmt.Errorf("cannot write the log: %w", err))

@@ -103,7 +103,7 @@ func TestAnIndexOutsideEndsEvalsAndSamples(t *testing.T) {
 
 func TestALossThatIsNotFiniteEndsTraining(t *testing.T) {
 	for change, want := range map[string]string{
-		"lr: rate => lr: log(0 - 1)":                                        "counts.mdl:17:10: error: `loss` is NaN (train, step 2)",
+		"lr: rate => lr: log(f32(1 - step))":                                "counts.mdl:17:10: error: `loss` is NaN (train, step 3)",
 		"loss = counts.loss(tok) => loss = counts.loss(tok) ^ (200 * step)": "counts.mdl:17:10: error: `loss` is infinite (train, step 2)",
 	} {
 		from, to, _ := strings.Cut(change, " => ")

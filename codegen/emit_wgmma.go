@@ -17,7 +17,6 @@ import (
 
 const (
 	groupWarps = 4
-	groupRows  = 64 // of the results of an instruction
 
 	atomRows  = 8                            // rows that a swizzle goes over
 	atomBytes = atomRows * loop.SwizzleBytes // they lie side by side, on a multiple of this

@@ -42,7 +42,7 @@ var toys = []toy{
 	{model: "gpt2", settings: "layers=2 heads=2 dim=16 ctx=12 batch=3", data: textData, samples: []string{"text --n 5"}},
 	{model: "lstm", settings: "dim=5 hidden=9 layers=3 batch=3 chunk=7", data: textData, samples: []string{"text --n 5"}},
 	{model: "deepseek_llm", settings: "layers=2 dim=24 heads=3 kv_heads=1 ctx=11 batch=3", data: textData, samples: []string{"text --n 5"}},
-	{model: "deepseek_v3", settings: "dim=16 ctx=9 layers=3 heads=2 size=6 rot=4 rank=7 q_rank=5 wide=20 width=9 experts=8 active=2 batch=5", data: textData, samples: []string{"text --n 5"}},
+	{model: "deepseek_v3", settings: "dim=16 ctx=9 layers=3 heads=2 size=6 rot=4 rank=7 q_rank=5 wide=20 width=9 experts=8 active=2 batch=2", data: textData, samples: []string{"text --n 5"}},
 	{model: "copying", settings: "dim=3 hidden=5 batch=3", samples: []string{"copies --count 2"}},
 	{model: "fgan", settings: "batch=31", samples: []string{"density --count 50"}},
 	{model: "gan2d", settings: "width=11 batch=13", samples: []string{"points --count 20"}},
@@ -207,6 +207,9 @@ func (m toy) compare(t *testing.T, file string, o lang.Options, export string, s
 		block := strings.Trim(string(r["block"]), `"`)
 		said[block] = append(said[block], r)
 	}
+	// What is compared runs with --precision, which wins over the file's: with products of bf16 here, a near tie
+	// of deepseek_v3's router fell another way, 1.2e-4 in its balance.
+	module.Compute = 0
 	x := newExpected(t, module, 3)
 	worst, numbers := 0.0, 0
 	for _, e := range module.Entries {

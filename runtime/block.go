@@ -66,8 +66,18 @@ type phase struct {
 	src    *program.Phase
 	fn     uintptr
 	points code
+	maps   []tensorMap
 	rounds bool // it runs in rounds, with those beside it that do
 	ran    bool // once, on a device that wants to know
+}
+
+// tensorMap is one of a phase, as of its last launch.
+type tensorMap struct {
+	src   *program.TensorMap
+	sizes []code
+	at    uintptr
+	dims  []int
+	words [program.MapWords]uint64
 }
 
 type turns struct {
@@ -303,7 +313,19 @@ func (x *binder) launch(src *program.Launch) (*launch, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.phases = append(l.phases, phase{src: ph, fn: fn, points: points, rounds: k.Rounds.Has(i)})
+		bound := phase{src: ph, fn: fn, points: points, rounds: k.Rounds.Has(i)}
+		for j := range ph.Maps {
+			m := tensorMap{src: &ph.Maps[j], dims: make([]int, len(ph.Maps[j].Dims))}
+			for _, e := range m.src.Dims {
+				size, err := count(e)
+				if err != nil {
+					return nil, err
+				}
+				m.sizes = append(m.sizes, size)
+			}
+			bound.maps = append(bound.maps, m)
+		}
+		l.phases = append(l.phases, bound)
 	}
 	return l, nil
 }

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -54,6 +55,10 @@ func (c *cpu) part(whole piece, _ string, offset, n int) (piece, error) {
 }
 
 func (c *cpu) function(_ int, ph *program.Phase) (uintptr, error) { return c.object.symbol(ph.Symbol) }
+
+func (c *cpu) encode(int, *program.TensorMap, uintptr, []int) (words [program.MapWords]uint64, err error) {
+	return words, errors.New("internal error: a CPU has no tensor maps")
+}
 
 func (c *cpu) launch(l *launch, ph *phase, points int) error {
 	announce(c.faults[l.kernel])

@@ -12,6 +12,7 @@ import (
 
 	"gorgonia.org/cu"
 
+	"mdlc/ir/loop"
 	"mdlc/runtime/cuda/sys"
 	"mdlc/runtime/program"
 )
@@ -220,6 +221,20 @@ func (d *cudaDevice) function(kernel int, ph *program.Phase) (uintptr, error) {
 	return uintptr(len(d.functions) - 1), nil
 }
 
+func (d *cudaDevice) encode(kernel int, m *program.TensorMap, at uintptr, dims []int) (words [program.MapWords]uint64, err error) {
+	elem, ok := tensorElems[m.Elem]
+	if !ok {
+		return words, kernelError(&d.program.Kernels[kernel], fmt.Errorf("a tensor map of %s", m.Elem))
+	}
+	if words, err = sys.Encode(elem, cu.DevicePtr(at), dims, m.Strides, m.Box, m.Swizzle); err != nil {
+		err = kernelError(&d.program.Kernels[kernel], err)
+	}
+	return words, err
+}
+
+// tensorElems are the types of elements that tensor maps have.
+var tensorElems = map[loop.Elem]sys.TensorElem{loop.BF16: sys.TensorBF16, loop.F16: sys.TensorF16, loop.F32: sys.TensorF32}
+
 // launch launches a phase. The first time it waits for its end, so that an error is of this kernel and no other.
 func (d *cudaDevice) launch(l *launch, ph *phase, points int) error {
 	blocks := ph.src.Blocks(points)
@@ -234,11 +249,14 @@ func (d *cudaDevice) launch(l *launch, ph *phase, points int) error {
 	if ph.rounds {
 		d.args = append(d.args, uint64(l.round))
 	}
+	for i := range ph.maps {
+		d.args = append(d.args, ph.maps[i].words[:]...)
+	}
 	if d.noting != nil {
 		d.noting.kernel(l.kernel, d.functions[ph.fn], blocks, ph.src, d.args)
 		return nil
 	}
-	if err := sys.Launch(d.functions[ph.fn], blocks, ph.src.Threads, ph.src.Shared, d.stream, d.args); err != nil {
+	if err := sys.Launch(sys.Step{Kernel: d.functions[ph.fn], Blocks: blocks, Threads: ph.src.Threads, Shared: ph.src.Shared, Args: d.args, Maps: len(ph.maps)}, d.stream); err != nil {
 		return kernelError(&d.program.Kernels[l.kernel], err)
 	}
 	if len(d.launched) < 2 {

@@ -31,7 +31,7 @@ func (s *cudaSteps) kernel(kernel int, f cu.Function, blocks int, ph *program.Ph
 	s.kernels = append(s.kernels, kernel)
 	from := len(s.args)
 	s.args = append(s.args, args...)
-	s.steps = append(s.steps, sys.Step{Kernel: f, Blocks: blocks, Threads: ph.Threads, Shared: ph.Shared, Args: s.args[from:len(s.args):len(s.args)]})
+	s.steps = append(s.steps, sys.Step{Kernel: f, Blocks: blocks, Threads: ph.Threads, Shared: ph.Shared, Args: s.args[from:len(s.args):len(s.args)], Maps: len(ph.Maps)})
 }
 
 func (s *cudaSteps) word(at cu.DevicePtr, word uint32) {

@@ -306,3 +306,15 @@ func TestCUDAWithoutDriver(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
+
+// Tensor maps are encoded by the driver, for each launch that needs another.
+func TestCUDACopiesBoxes(t *testing.T) {
+	driver := &fake.Driver{Major: 9, Minor: 0, Memory: 1 << 30, GPUs: 1}
+	driver.Install()
+	d, _, err := FindDevice("cuda")
+	require.NoError(t, err)
+	testBoxesOn(t, d)
+	require.NoError(t, driver.Fault)
+	require.Greater(t, driver.Graphs, 3)
+	require.Greater(t, driver.Changed, 3, "a turn's map is another")
+}

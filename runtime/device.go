@@ -17,6 +17,8 @@ type device interface {
 	part(whole piece, name string, offset, n int) (piece, error)
 	// function finds the code of a phase.
 	function(kernel int, ph *program.Phase) (uintptr, error)
+	// encode makes of a tensor map what a kernel takes, for a tensor at an address whose dimensions are known now.
+	encode(kernel int, m *program.TensorMap, at uintptr, dims []int) ([program.MapWords]uint64, error)
 	// launch runs a phase for that many points, maybe after it returns.
 	launch(l *launch, ph *phase, points int) error
 	// push brings what the host has to the device. The host may change it as soon as push returns.

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -96,18 +97,41 @@ func (d *gpuEmulator) function(kernel int, ph *program.Phase) (uintptr, error) {
 	return uintptr(len(d.kernels) - 1), nil
 }
 
+func (d *gpuEmulator) encode(kernel int, m *program.TensorMap, at uintptr, dims []int) (words [program.MapWords]uint64, err error) {
+	t := emulator.TensorMap{Elem: m.Elem.String(), Addr: uint64(at), Swizzle: m.Swizzle}
+	for i, n := range dims {
+		t.Dims, t.Box = append(t.Dims, uint64(n)), append(t.Box, uint32(m.Box[i]))
+	}
+	for _, n := range m.Strides {
+		t.Strides = append(t.Strides, uint64(n))
+	}
+	bytes, err := t.Encode()
+	if err != nil {
+		return words, kernelError(&d.program.Kernels[kernel], err)
+	}
+	_, err = binary.Decode(bytes, little, &words)
+	return words, err
+}
+
 func (d *gpuEmulator) launch(l *launch, ph *phase, points int) error {
 	blocks := ph.src.Blocks(points)
 	if blocks <= 0 {
 		return nil
 	}
-	params := make([]any, 0, len(l.src.Args)+2)
+	params := make([]any, 0, len(l.src.Args)+len(ph.maps)+2)
 	for i := range l.src.Args {
 		params = append(params, uint64(l.args[i]))
 	}
 	params = append(params, points)
 	if ph.rounds {
 		params = append(params, l.round)
+	}
+	for i := range ph.maps {
+		words, err := binary.Append(nil, little, ph.maps[i].words)
+		if err != nil {
+			return err
+		}
+		params = append(params, words)
 	}
 	_, err := d.gpu.Launch(d.kernels[ph.fn], [3]int{blocks, 1, 1}, [3]int{ph.src.Threads, 1, 1}, ph.src.Shared, params...)
 	if err != nil {

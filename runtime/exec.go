@@ -228,12 +228,37 @@ func (b *block) phases(l *launch) error {
 			for j := range n {
 				ph := &l.phases[i+j]
 				b.launches++
+				if err := b.encode(l, ph); err != nil {
+					return err
+				}
 				if err := b.device.launch(l, ph, ph.points.eval(b.slots)); err != nil {
 					return err
 				}
 			}
 		}
 		i += n
+	}
+	return nil
+}
+
+// encode makes the tensor maps of ph those of this launch.
+func (b *block) encode(l *launch, ph *phase) (err error) {
+	for i := range ph.maps {
+		m := &ph.maps[i]
+		at := l.args[m.src.Arg]
+		same := at == m.at
+		for j := range m.sizes {
+			n := max(m.sizes[j].eval(b.slots), 1) // there are no tensors without elements, nor boxes of them
+			same = same && n == m.dims[j]
+			m.dims[j] = n
+		}
+		if same {
+			continue
+		}
+		if m.words, err = b.device.encode(l.kernel, m.src, at, m.dims); err != nil {
+			return err
+		}
+		m.at = at
 	}
 	return nil
 }

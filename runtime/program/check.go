@@ -97,10 +97,47 @@ func (k *Kernel) checkPhases(gpu bool) error {
 		switch {
 		case !gpu && (ph.Threads != 0 || ph.PerBlock != 0 || ph.Shared != 0):
 			return fmt.Errorf("phase %s has blocks of threads, which a CPU has not", ph.Symbol)
+		case !gpu && ph.Maps != nil:
+			return fmt.Errorf("phase %s has tensor maps, which a CPU has not", ph.Symbol)
 		case gpu && (ph.Threads < 1 || ph.Threads > maxThreads || ph.PerBlock < 1 || ph.PerBlock > maxArena || ph.Shared < 0 || ph.Shared > maxShared):
 			return fmt.Errorf("phase %s: blocks of %d threads for %d points with %d bytes of shared memory; a GPU takes at most %d threads and %d bytes",
 				ph.Symbol, ph.Threads, ph.PerBlock, ph.Shared, maxThreads, maxShared)
 		}
+		for i := range ph.Maps {
+			if err := ph.Maps[i].check(k.Args); err != nil {
+				return fmt.Errorf("phase %s: tensor map %d: %w", ph.Symbol, i, err)
+			}
+		}
+	}
+	return nil
+}
+
+// check holds a tensor map to what the driver asks of one (CUDA's cuTensorMapEncodeTiled), as far as it is known.
+func (m *TensorMap) check(args int) error {
+	rank, size := len(m.Dims), m.Elem.Size()
+	switch {
+	case m.Arg < 0 || m.Arg >= args:
+		return fmt.Errorf("no argument %d", m.Arg)
+	case rank < 1 || rank > 5 || len(m.Strides) != rank-1 || len(m.Box) != rank:
+		return fmt.Errorf("%d dimensions, of 5 at most, %d strides and a box of %d", rank, len(m.Strides), len(m.Box))
+	case m.Swizzle != 0 && m.Swizzle != 32 && m.Swizzle != 64 && m.Swizzle != 128:
+		return fmt.Errorf("there is no swizzle of %d bytes", m.Swizzle)
+	}
+	for i, e := range m.Dims {
+		switch {
+		case e == nil:
+			return fmt.Errorf("dimension %d has no length", i)
+		case i > 0 && (m.Strides[i-1] < 0 || m.Strides[i-1]%16 != 0 || m.Strides[i-1] >= 1<<40):
+			return fmt.Errorf("the stride of dimension %d is %d bytes, no multiple of 16 below 2^40", i, m.Strides[i-1])
+		case m.Box[i] < 1 || m.Box[i] > 256:
+			return fmt.Errorf("a box cannot have %d elements in dimension %d", m.Box[i], i)
+		}
+		if err := checkExpr(e, nil, true); err != nil {
+			return err
+		}
+	}
+	if row := m.Box[0] * size; row%16 != 0 || m.Swizzle != 0 && row > m.Swizzle {
+		return fmt.Errorf("a row of the box has %d bytes, no multiple of 16, or more than a swizzle's %d", row, m.Swizzle)
 	}
 	return nil
 }
@@ -115,6 +152,11 @@ func (k *Kernel) lens() int {
 	}
 	for _, ph := range k.Phases {
 		ph.Points.Vars(find)
+		for _, m := range ph.Maps {
+			for _, e := range m.Dims {
+				e.Vars(find)
+			}
+		}
 	}
 	if k.Rounds != nil {
 		k.Rounds.Count.Vars(find)

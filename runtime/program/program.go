@@ -74,7 +74,7 @@ func (r *Rounds) Has(i int) bool { return r != nil && r.From <= i && i < r.To }
 //
 // On a GPU it is `.visible .entry sym(.param .u64 arg0, …, .param .u64 argN-1, .param .u64 points)`:
 // the device addresses of the kernel's N arguments in the same order, then the number of points; a phase that is launched in rounds
-// has one more, `.param .u64 round`, which counts from 0.
+// has one more, `.param .u64 round`, which counts from 0. Its tensor maps come last, each `.param .align 64 .b8 map[128]`.
 // It is launched with ceil(points / PerBlock) blocks (x only) of Threads threads, not at all where
 // there are no points. Phases of a kernel and launches of a block run one after another, each
 // seeing what those before it wrote. Kernels read lengths and turns from memory, as on the CPU.
@@ -86,7 +86,23 @@ type Phase struct {
 	Threads  int `json:",omitempty"` // GPU: threads of a block; it is one-dimensional
 	PerBlock int `json:",omitempty"` // GPU: points that a block runs
 	Shared   int `json:",omitempty"` // GPU: bytes of dynamic shared memory of a block
+
+	Maps []TensorMap `json:",omitempty"` // GPU: what it copies boxes of
 }
+
+// TensorMap says of an argument what tensor it is, of which a kernel copies boxes to shared memory. The device
+// encodes it for each launch, since the address and lengths may be other ones then.
+type TensorMap struct {
+	Arg     int // where the tensor begins
+	Elem    loop.Elem
+	Dims    []*index.Expr // in elements, the one whose neighbours lie side by side first, over the kernel's lengths. What a box has beyond them is 0
+	Strides []int64       // bytes between neighbours of all dimensions but the first
+	Box     []int         // how far a box goes, in elements
+	Swizzle int           // bytes of a row of a box, whose pieces of 16 change places in shared memory; 0: they do not
+}
+
+// MapWords are the words of 8 bytes of an encoded tensor map.
+const MapWords = 16
 
 // Blocks is the number of blocks that a GPU runs for points.
 func (ph *Phase) Blocks(points int) int { return (points + ph.PerBlock - 1) / ph.PerBlock }

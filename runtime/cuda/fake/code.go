@@ -154,7 +154,7 @@ func fake_cuFuncSetAttribute(h C.CUfunction, a C.CUfunction_attribute, value C.i
 	d, r := enter(true)
 	defer d.mu.Unlock()
 	f, ok := get[*function](d, uintptr(unsafe.Pointer(h)))
-	if r != 0 || !ok || a != C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value > 163<<10 {
+	if r != 0 || !ok || a != C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value > d.maxShared() {
 		return max(r, C.CUDA_ERROR_INVALID_VALUE)
 	}
 	f.shared = int(value)

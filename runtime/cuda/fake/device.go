@@ -58,7 +58,7 @@ func fake_cuDeviceGetAttribute(value *C.int, a C.CUdevice_attribute, _ C.CUdevic
 	case C.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR:
 		*value = C.int(driver.Minor)
 	case C.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
-		*value = 163 << 10
+		*value = driver.maxShared()
 	default:
 		return C.CUDA_ERROR_INVALID_VALUE
 	}

@@ -14,6 +14,7 @@ void mdlc_fake_install(void) {
 	mdlc_use("cuModuleGetFunction", (void *)fake_cuModuleGetFunction);
 	mdlc_use("cuFuncSetAttribute", (void *)fake_cuFuncSetAttribute);
 	mdlc_use("cuLaunchKernel", (void *)fake_cuLaunchKernel);
+	mdlc_use("cuTensorMapEncodeTiled", (void *)fake_cuTensorMapEncodeTiled);
 	mdlc_use("cuInit", (void *)fake_cuInit);
 	mdlc_use("cuDriverGetVersion", (void *)fake_cuDriverGetVersion);
 	mdlc_use("cuDeviceGetCount", (void *)fake_cuDeviceGetCount);

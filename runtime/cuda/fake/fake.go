@@ -85,6 +85,14 @@ type (
 	}
 )
 
+// maxShared is how much shared memory a block may have: an A100's, or a Hopper's.
+func (d *Driver) maxShared() C.int {
+	if d.Major >= 9 {
+		return 227 << 10
+	}
+	return 163 << 10
+}
+
 // handle gives an object a number that is no address.
 func (d *Driver) handle(x any) uintptr {
 	d.next += 16

@@ -4,17 +4,33 @@
 #include "sys.h"
 #include <string.h>
 
-// mdlc_launch launches a kernel all of whose parameters have 8 bytes.
-CUresult mdlc_launch(CUfunction function, unsigned blocks, unsigned threads, unsigned shared, CUstream stream, uint64_t *args, int count) {
-	void *params[count];
-	for (int i = 0; i < count; i++)
-		params[i] = &args[i];
-	return cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, shared, stream, params, NULL);
+// mdlc_encode makes a tensor map, which the driver wants on a multiple of 64.
+CUresult mdlc_encode(struct mdlc_tensor tensor, uint64_t *words) {
+	CUtensorMap map;
+	const cuuint32_t every[5] = {1, 1, 1, 1, 1};
+	CUresult result = cuTensorMapEncodeTiled(&map, tensor.elem, tensor.rank, (void *)tensor.at, tensor.dims, tensor.strides, tensor.box, every,
+		CU_TENSOR_MAP_INTERLEAVE_NONE, tensor.swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+	if (result == CUDA_SUCCESS)
+		memcpy(words, &map, sizeof map);
+	return result;
+}
+
+// parameters points at a kernel's parameters: those of one word, then tensor maps.
+static void parameters(void **params, uint64_t *args, int count, int maps) {
+	const int words = sizeof(CUtensorMap) / sizeof *args;
+	for (int i = 0; i < count; i += i < count - maps * words ? 1 : words)
+		*params++ = &args[i];
+}
+
+// mdlc_launch launches a kernel.
+CUresult mdlc_launch(struct mdlc_step step, CUstream stream, uint64_t *args, int count) {
+	void *params[count + 1];
+	parameters(params, args, count, step.maps);
+	return cuLaunchKernel(step.function, step.blocks, 1, 1, step.threads, 1, 1, step.shared, stream, params, NULL);
 }
 
 static CUDA_KERNEL_NODE_PARAMS kernel_node(struct mdlc_step *step, void **params, uint64_t *args, int count) {
-	for (int i = 0; i < count; i++)
-		params[i] = &args[i];
+	parameters(params, args, count, step->maps);
 	return (CUDA_KERNEL_NODE_PARAMS){step->function, step->blocks, 1, 1, step->threads, 1, 1, step->shared, params, NULL};
 }
 

@@ -11,11 +11,12 @@ import (
 	"gorgonia.org/cu"
 )
 
-// Step is a launch of a kernel all of whose parameters have 8 bytes, or, where Threads is 0, a word of memory that is set.
+// Step is a launch of a kernel, of blocks of threads (both in x alone), or, where Threads is 0, a word of memory that is set.
 type Step struct {
 	Kernel                  cu.Function
 	Blocks, Threads, Shared int
-	Args                    []uint64
+	Args                    []uint64 // parameters of 8 bytes, then those of tensor maps
+	Maps                    int      // how many tensor maps
 
 	At   cu.DevicePtr
 	Word uint32
@@ -26,7 +27,7 @@ func (s *Step) c() C.struct_mdlc_step {
 	if s.Threads == 0 {
 		return C.struct_mdlc_step{at: C.CUdeviceptr(s.At), word: C.uint(s.Word)}
 	}
-	return C.struct_mdlc_step{function: function(s.Kernel), blocks: C.uint(s.Blocks), threads: C.uint(s.Threads), shared: C.uint(s.Shared)}
+	return C.struct_mdlc_step{function: function(s.Kernel), blocks: C.uint(s.Blocks), threads: C.uint(s.Threads), shared: C.uint(s.Shared), maps: C.int(s.Maps)}
 }
 
 func arguments(args []uint64) (*C.uint64_t, C.int) {

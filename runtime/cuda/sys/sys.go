@@ -94,10 +94,10 @@ var (
 func function(f cu.Function) C.CUfunction { return *(*C.CUfunction)(unsafe.Pointer(&f)) }
 func stream(s cu.Stream) C.CUstream       { return *(*C.CUstream)(unsafe.Pointer(&s)) }
 
-// Launch launches blocks of threads (both in x alone). All parameters of the kernel have 8 bytes.
-func Launch(f cu.Function, blocks, threads, shared int, s cu.Stream, args []uint64) error {
-	values, n := arguments(args)
-	return check(C.mdlc_launch(function(f), C.uint(blocks), C.uint(threads), C.uint(shared), stream(s), values, n))
+// Launch launches the kernel of a step.
+func Launch(k Step, s cu.Stream) error {
+	values, n := arguments(k.Args)
+	return check(C.mdlc_launch(k.c(), stream(s), values, n))
 }
 
 // AllowShared lets blocks of a kernel have that many bytes of dynamic shared memory; without it 48 KiB are the most.

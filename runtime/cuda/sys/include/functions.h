@@ -62,6 +62,7 @@ F(cuFuncGetAttribute, cuFuncGetAttribute, (int *value, CUfunction_attribute attr
 F(cuFuncSetAttribute, cuFuncSetAttribute, (CUfunction function, CUfunction_attribute attribute, int value))
 F(cuFuncSetCacheConfig, cuFuncSetCacheConfig, (CUfunction function, CUfunc_cache config))
 F(cuFuncSetSharedMemConfig, cuFuncSetSharedMemConfig, (CUfunction function, CUsharedconfig config))
+F(cuTensorMapEncodeTiled, cuTensorMapEncodeTiled, (CUtensorMap *map, CUtensorMapDataType elem, cuuint32_t rank, void *at, const cuuint64_t *dims, const cuuint64_t *strides, const cuuint32_t *box, const cuuint32_t *every, CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion, CUtensorMapFloatOOBfill fill))
 F(cuLaunchKernel, cuLaunchKernel, (CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY, unsigned blockZ, unsigned shared, CUstream stream, void **params, void **extra))
 F(cuOccupancyMaxActiveBlocksPerMultiprocessor, cuOccupancyMaxActiveBlocksPerMultiprocessor, (int *blocks, CUfunction function, int threads, size_t shared))
 F(cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, (int *blocks, CUfunction function, int threads, size_t shared, unsigned flags))

@@ -87,6 +87,9 @@ func entry(e *ir.Entry, block func(name string, g *ir.Graph, feeds []ir.Feed, fl
 	for _, f := range e.Flags {
 		out.Flags = append(out.Flags, program.Flag{Name: f.Name, Kind: f.Kind, Default: f.Default, Doc: f.Doc, Static: f.Static, Axis: f.Axis})
 	}
+	for _, n := range e.Needs {
+		out.Needs = append(out.Needs, program.Need(n))
+	}
 	var err error
 	if out.Block, err = block(blockName(string(e.Kind), e.Name), e.Graph, e.Feeds, e.Flags); err != nil {
 		return out, err

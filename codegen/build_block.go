@@ -116,7 +116,7 @@ func input(buf int, a ir.ParamAttr, feeds []ir.Feed, flags []ir.Flag) (program.I
 		for _, f := range flags {
 			if f.Name == in.Name {
 				if in.Len = f.Len; in.Encode != "" {
-					in.Len = "len." + a.Name
+					in.Len = ir.FlagLength(a.Name)
 				}
 				return in, nil
 			}

@@ -180,10 +180,18 @@ type Entry struct {
 	Name  string
 	Count *index.Expr // train: steps, over `len.SOURCE.SPLIT`; nil: once (sample), or to the end of the data (eval)
 	Flags []Flag      // sample
+	Needs []Need      // sample: what must hold of the lengths that a run has
 	Graph *Graph
 	Feeds []Feed // one for each ParamFeed of Graph, same names
 	Every []*Every
 	Pos   Pos
+}
+
+// Need is what must hold of the lengths of a run, or the file asks for what is not there at Pos.
+type Need struct {
+	index.Need
+	Help string
+	Pos  Pos
 }
 
 // Every runs at the end of steps N, 2N, ….
@@ -204,6 +212,9 @@ type Flag struct {
 
 // EncodedFlag is the name of the parameter that holds a text flag as tokens of a source.
 func EncodedFlag(flag, source string) string { return flag + "." + source }
+
+// FlagLength is the symbol of the length of a flag, a text or an array, whose parameter is called param.
+func FlagLength(param string) string { return "len." + param }
 
 // FlagOf is the flag that fills a parameter, and the source that encodes it, or "".
 func FlagOf(param string) (flag, source string) {

@@ -1,6 +1,10 @@
 package ir
 
-import "slices"
+import (
+	"slices"
+
+	"mdlc/ir/index"
+)
 
 // ParseModule reads the text form of a module. Errors start with line:column.
 func ParseModule(text string) (*Module, error) {
@@ -97,6 +101,9 @@ func (p *AttrParser) entry() *Entry {
 	for p.err == nil && p.eatWord("flag") {
 		e.Flags = append(e.Flags, p.flag())
 	}
+	for p.err == nil && p.eatWord("need") {
+		e.Needs = append(e.Needs, p.need())
+	}
 	for p.err == nil && p.eatWord("feed") {
 		e.Feeds = append(e.Feeds, p.feed())
 	}
@@ -142,6 +149,30 @@ func (p *AttrParser) flag() Flag {
 		f.Axis = p.integer()
 	}
 	return f
+}
+
+func (p *AttrParser) need() (n Need) {
+	expr := func() *index.Expr {
+		p.want("(")
+		defer p.want(")")
+		return p.expr()
+	}
+	n.E = expr()
+	for p.err == nil && p.eatWord("when") {
+		n.When = append(n.When, expr())
+	}
+	for p.err == nil && p.eatWord("turn") {
+		n.Turns = append(n.Turns, index.Turn{Name: p.name("symbol"), Count: expr()})
+	}
+	n.Text = p.str()
+	for p.err == nil && p.eatWord("value") {
+		n.Values = append(n.Values, expr())
+	}
+	if p.eatWord("help") {
+		n.Help = p.str()
+	}
+	n.Pos = p.pos()
+	return n
 }
 
 func (p *AttrParser) feed() Feed {

@@ -12,8 +12,9 @@ import (
 //	setting = "setting" name string
 //	source  = "source" name kind string [ "bits" int ] [ "split" "[" floats "]" ] [ "holdout" int ] [ pos ]
 //	state   = ( "param" | "state" | "moment" ) name type [ "stack" "[" ints "]" ] [ pos ]
-//	entry   = "entry" kind name [ "count" "(" expr ")" ] [ pos ] "{" { flag } { feed } [ graph ] { every } "}"
+//	entry   = "entry" kind name [ "count" "(" expr ")" ] [ pos ] "{" { flag } { need } { feed } [ graph ] { every } "}"
 //	flag    = "flag" name kind [ "default" string ] [ "doc" string ] [ "static" ] [ "len" symbol ]
+//	need    = "need" "(" expr ")" { "when" "(" expr ")" } { "turn" symbol "(" expr ")" } string { "value" "(" expr ")" } [ "help" string ] [ pos ]
 //	feed    = "feed" name source split kind string(site) [ "stride" int ] [ "column" int ] "group" int [ pos ]
 //	every   = "every" int "{" { feed } [ graph ] { "eval" name } "}"
 
@@ -104,6 +105,9 @@ func (p *printer) entry(e *Entry) {
 	for _, f := range e.Flags {
 		p.flag(f)
 	}
+	for _, n := range e.Needs {
+		p.need(n)
+	}
 	for _, f := range e.Feeds {
 		p.feed(f)
 	}
@@ -147,6 +151,24 @@ func (p *printer) flag(f Flag) {
 		fmt.Fprintf(&p.b, " axis %d", f.Axis)
 	}
 	p.b.WriteByte('\n')
+}
+
+func (p *printer) need(n Need) {
+	p.line("need (%s)", n.E)
+	for _, e := range n.When {
+		fmt.Fprintf(&p.b, " when (%s)", e)
+	}
+	for _, t := range n.Turns {
+		fmt.Fprintf(&p.b, " turn %s (%s)", quoteName(t.Name), t.Count)
+	}
+	p.b.WriteString(" " + strconv.Quote(n.Text))
+	for _, e := range n.Values {
+		fmt.Fprintf(&p.b, " value (%s)", e)
+	}
+	if n.Help != "" {
+		p.b.WriteString(" help " + strconv.Quote(n.Help))
+	}
+	p.b.WriteString(posText(n.Pos) + "\n")
 }
 
 func (p *printer) feed(f Feed) {

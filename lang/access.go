@@ -267,7 +267,7 @@ func (b *builder) constantsInside(out []*index.Expr, args []*ir.Node) {
 		d := args[0].Type.Dims[axis]
 		for k, data := range args[1:] {
 			if v, ok := oneNumber(data); ok && index.Equal(e, ir.Data(k+1)) && d.Len == nil && (v < 0 || v >= float64(d.Size)) {
-				b.fail(b.current, "there is no element %s: the axis has %s", itoa(int(v)), dimText(d))
+				b.fail(b.current, "there is no element %v: the axis has %v", itoa(int(v)), dimText(d))
 			}
 		}
 	}

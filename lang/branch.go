@@ -41,10 +41,10 @@ func (b *builder) ifRuntime(cond Tensor, s *If, at Span) {
 			x.names, x.new = append(x.names, n), append(x.new, n)
 		}
 	}
-	b.branch(x, cond, s.Then, at)
+	b.under(cond, false, true, func() { b.branch(x, cond, s.Then, at) })
 	if otherwise != nil {
 		b.at(at)
-		b.branch(x, b.elementwise(ir.OpNot, cond), otherwise, at)
+		b.under(cond, true, true, func() { b.branch(x, b.elementwise(ir.OpNot, cond), otherwise, at) })
 	}
 }
 

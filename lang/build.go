@@ -73,6 +73,7 @@ type core struct {
 	loops      []turnCount    // loops around, outermost first
 	runs       []*loopRun     // the same, being built
 	gen        *generation    // the `generate` around
+	conditions []condition    // `if`s and `where`s around that a run decides
 	unrollable int            // loops around that may be unrolled instead
 	site       []string       // names on the way to a draw
 	current    Span

@@ -22,7 +22,10 @@ type entry struct {
 	feeds      []ir.Feed
 	every      []*ir.Every
 	flags      []ir.Flag
-	encoded    map[string]Tensor // text flags as tokens, by the parameter's name
+	needs      []ir.Need
+	made       map[string]int             // symbols of turns made, and how many there are at least
+	holds      map[*ir.Node][]*index.Expr // when comparisons of lengths are true: where none of these is negative
+	encoded    map[string]Tensor          // text flags as tokens, by the parameter's name
 	groups     int
 	minimizers []*Minimize
 	local      map[*stateDecl]bool // states of the optimizer's copy that runs: as they are in this turn
@@ -34,7 +37,7 @@ func newEntry(kind ir.EntryKind, name string) *entry {
 	if name != "" {
 		title += " " + name
 	}
-	return &entry{kind: kind, name: name, f: newFrame(title), current: map[*stateDecl]Tensor{}, changed: map[*stateDecl]Span{}, encoded: map[string]Tensor{}}
+	return &entry{kind: kind, name: name, f: newFrame(title), current: map[*stateDecl]Tensor{}, changed: map[*stateDecl]Span{}, encoded: map[string]Tensor{}, made: map[string]int{}, holds: map[*ir.Node][]*index.Expr{}}
 }
 
 // training reports whether states change: in the step of a train.
@@ -187,7 +190,7 @@ func (b *builder) run(e *entry, body *Block, params []*Param, count *index.Expr,
 	b.f = e.f
 	b.checkEvals(e)
 	e.finishStates(b)
-	b.module.Entries = append(b.module.Entries, &ir.Entry{Kind: e.kind, Name: e.name, Count: count, Flags: e.flags,
+	b.module.Entries = append(b.module.Entries, &ir.Entry{Kind: e.kind, Name: e.name, Count: count, Flags: e.flags, Needs: e.needs,
 		Graph: e.f.b.Finish(e.results...), Feeds: e.feeds, Every: e.every, Pos: posOf(at)})
 }
 

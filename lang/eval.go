@@ -139,7 +139,10 @@ func (b *builder) whereTerm(t *WhereTerm) Value {
 		}
 		return b.eval(t.Else)
 	}
-	return b.where(c, b.eval(t.Then), b.eval(t.Else), t.Span())
+	var x, y Value
+	b.under(c, false, false, func() { x = b.eval(t.Then) })
+	b.under(c, true, false, func() { y = b.eval(t.Else) })
+	return b.where(c, x, y, t.Span())
 }
 
 func (b *builder) binaryTerm(t *BinaryTerm) Value {
@@ -248,11 +251,15 @@ func (b *builder) binary(op string, l, r Value, at Span) Value {
 	case "and", "or":
 		x, y := b.logical(l, op, at), b.logical(r, op, at)
 		x, y = b.fit(x, y, op, at)
-		return b.elementwise(map[string]*ir.Op{"and": ir.OpAnd, "or": ir.OpOr}[op], x, y)
+		both := b.elementwise(map[string]*ir.Op{"and": ir.OpAnd, "or": ir.OpOr}[op], x, y)
+		b.compared(op, l, r, both)
+		return both
 	}
 	x, y := b.unify(op, l, r, at)
 	x, y = b.fit(x, y, op, at)
-	return b.elementwise(operators[op](x.N.Type.Elem), x, y)
+	v := b.elementwise(operators[op](x.N.Type.Elem), x, y)
+	b.compared(op, l, r, v)
+	return v
 }
 
 var operators = map[string]func(ir.Elem) *ir.Op{
@@ -411,7 +418,9 @@ func (b *builder) unary(op string, v Value, at Span) Value {
 		}
 	case Tensor:
 		if op == "not" {
-			return b.elementwise(ir.OpNot, b.logical(x, op, at))
+			y := b.elementwise(ir.OpNot, b.logical(x, op, at))
+			b.compared(op, x, nil, y)
+			return y
 		}
 		if x.N.Type.Elem == loop.Bool {
 			x = b.cast(x, loop.I32)

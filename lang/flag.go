@@ -42,8 +42,8 @@ func (b *builder) flag(p *Param) {
 		if _, ok := v.(Text); !ok {
 			b.fail(at, "the default of `%s` is %s, not a text", p.Name, describe(v))
 		}
-		length := e.f.b.Sym("len."+p.Name, promptCapacity, nil)
-		flag.Len = "len." + p.Name
+		flag.Len = ir.FlagLength(p.Name)
+		length := e.f.b.Sym(flag.Len, promptCapacity, nil)
 		typ := ir.OfDims(loop.I32, []ir.Dim{{Size: 1}, ir.DynDim(length, promptCapacity)})
 		b.sc.define(p.Name, b.tensor(e.f.b.Param(ir.ParamFlag, p.Name, typ)))
 	case elements[p.Type.Name] != loop.Bool:
@@ -83,7 +83,7 @@ func (b *builder) arrayFlag(p *Param, at Span) {
 		if flag.Len != "" {
 			b.failHelp(Span{d.Pos, d.EndPos}, "give it a size", "only one axis may have the length that the file says")
 		}
-		flag.Len, flag.Axis = "len."+p.Name, k
+		flag.Len, flag.Axis = ir.FlagLength(p.Name), k
 		length := e.f.b.Sym(flag.Len, fileCapacity, nil)
 		typ.Dims = append(typ.Dims, ir.DynDim(length, fileCapacity))
 		b.sc.define(name, Size{length})

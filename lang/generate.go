@@ -49,6 +49,8 @@ func (b *builder) generate(g *Generate, at Span) {
 	made := count
 	if g.Until != nil {
 		made = b.turnsMade(b.capacity(count))
+		least, _ := count.Range(b.bounds)
+		b.entry.made[made.Name] = min(least, 1) // the condition is looked at behind a turn
 	}
 	final := b.generateLoop(g, count, made, prompt, buffer, at)
 	b.sc.assign(g.Var.Name, b.prefix(final, index.Sum(prompt.N.Type.Dims[1].Length(), made)))

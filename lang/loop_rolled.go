@@ -16,6 +16,10 @@ func (b *builder) tryRolled(names []string, over []Value, count *index.Expr, bod
 	diags, calls, turns, loops, runs, site, f := len(b.diags), len(b.calls), b.turns, b.loops, b.runs, b.site, b.f
 	nth, written := maps.Clone(b.nth), maps.Clone(b.written)
 	saved := saveLocals(b.sc)
+	needs := 0
+	if b.entry != nil {
+		needs = len(b.entry.needs)
+	}
 	b.unrollable++
 	defer func() {
 		b.unrollable--
@@ -28,7 +32,9 @@ func (b *builder) tryRolled(names []string, over []Value, count *index.Expr, bod
 			panic(r)
 		}
 		b.diags, b.calls, b.turns, b.loops, b.runs, b.site, b.f, b.nth, b.written = b.diags[:diags], b.calls[:calls], turns, loops, runs, site, f, nth, written
-		saved()
+		if saved(); b.entry != nil {
+			b.entry.needs = b.entry.needs[:needs]
+		}
 		why = &reason.d
 	}()
 	b.rolled(names, over, count, body, at)

@@ -84,13 +84,13 @@ func (b *builder) listIndex(t *IndexTerm, n int) int {
 
 // access is an index op in the making.
 type access struct {
-	shape []ir.Dim
-	one   []bool
-	out   []*index.Expr
-	data  []Tensor // with the place of their axes in shape
-	first []int
-	free  bool // `| v` says what is read outside
-	soft  bool // an end of a runtime length may be before the start
+	shape   []ir.Dim
+	one     []bool
+	out     []*index.Expr
+	data    []Tensor // with the place of their axes in shape
+	first   []int
+	free    bool // `| v` says what is read outside
+	lengths bool // whether all is inside hangs on lengths that only a run knows: it has looked
 }
 
 // slice is x[…] on a tensor: numbers and integer tensors, slices, `none`, `..`.
@@ -120,10 +120,10 @@ func (b *builder) slice(x Tensor, t *IndexTerm) Value {
 			}
 			used = len(dims)
 		case s.Slice:
-			b.cut(a, dims[axis], s)
+			b.cut(a, dims[axis], s, t)
 			axis++
 		default:
-			b.point(a, dims[axis], s)
+			b.point(a, dims[axis], s, t)
 			axis++
 		}
 	}
@@ -164,12 +164,13 @@ func (b *builder) access(x Tensor, a *access, outside *float64, at Span) Tensor 
 		}
 		data = append(data, b.f.b.Broadcast(b.node(d), a.shape, axes...))
 	}
-	zero := 0.0
-	if outside == nil && a.soft {
-		outside = &zero
-	}
 	attr := ir.IndexAttr{Vars: len(a.shape), Out: a.out, Outside: outside, Shape: a.shape}
-	m, err := b.makeIndex(attr, append([]*ir.Node{n}, data...)...)
+	args := append([]*ir.Node{n}, data...)
+	m, err := b.makeIndex(attr, args...)
+	if err != nil && outside == nil && a.lengths {
+		attr.Outside = new(float64)
+		m, err = b.makeIndex(attr, args...)
+	}
 	if err != nil {
 		b.failHelp(at, "`| v` behind the indices reads v there", "`%s` can read outside: %v", b.src.text(at), err)
 	}
@@ -195,23 +196,24 @@ func (b *builder) end(t Term, d ir.Dim, otherwise *index.Expr) *index.Expr {
 func (b *builder) bounds(name string) (int, int) { return b.f.b.Scope().Bound(name) }
 
 // cut is a slice of an axis.
-func (b *builder) cut(a *access, d ir.Dim, s Subscript) {
+func (b *builder) cut(a *access, d ir.Dim, s Subscript, t *IndexTerm) {
 	from := b.end(s.From, d, index.C(0))
 	to := b.end(s.To, d, d.Length())
-	n := index.Sub(to, from)
-	n = trim(n)
-	lo, hi := n.Range(b.bounds)
-	if hi < 0 || lo < 0 && hi == lo {
-		b.fail(s.Span, "the slice ends before it starts: from %s to %s", from, to)
-	}
-	if _, over := index.Sub(to, d.Length()).Range(b.bounds); over > 0 {
-		if k, ok := to.Const(); ok {
-			b.fail(s.Span, "the slice ends at %d, the axis has %s", k, dimText(d))
-		}
+	n := trim(index.Sub(to, from))
+	b.need(n, complaint{at: s.Span, message: "the slice ends before it starts: from %v to %v", values: []*index.Expr{from, to}, shape: true})
+	_, most := n.Range(b.bounds)
+	if !a.free {
+		most = min(most, d.Size)
+		help := "`" + b.outsideHelp(t) + "` reads 0 there"
+		b.need(from, complaint{at: s.Span, help: help, message: "the slice starts at %v, which is before the axis", values: []*index.Expr{from}, shape: true})
+		b.need(index.Sub(d.Length(), to), complaint{at: s.Span, help: help, message: "the slice ends at %v, the axis has %v", values: []*index.Expr{to, d.Length()}, shape: true})
 	}
 	a.out = append(a.out, index.Sum(from, ir.Var(len(a.shape))))
-	a.shape, a.one = append(a.shape, ir.DynDim(n, min(hi, d.Size))), append(a.one, false)
+	a.shape, a.one = append(a.shape, ir.DynDim(n, max(most, 0))), append(a.one, false)
+	a.lengths = a.lengths || d.Len != nil || !isConst(from) || !isConst(to)
 }
+
+func isConst(e *index.Expr) bool { return e.Op == index.Const }
 
 // trim writes T - max(T - c, 0) as min(T, c).
 func trim(n *index.Expr) *index.Expr {
@@ -231,49 +233,47 @@ func trim(n *index.Expr) *index.Expr {
 }
 
 // point is a number or an integer tensor in a bracket.
-func (b *builder) point(a *access, d ir.Dim, s Subscript) {
+func (b *builder) point(a *access, d ir.Dim, s Subscript, t *IndexTerm) {
 	v := b.eval(s.At)
 	if e := exprOf(v); e != nil {
-		a.out = append(a.out, b.checkedPoint(a, e, d, s))
+		a.lengths = a.lengths || d.Len != nil || !isConst(e)
+		a.out = append(a.out, b.placeOn(e, d, s.Span, a.free, "`"+b.outsideHelp(t)+"` reads 0 there"))
 		return
 	}
-	t, ok := v.(Tensor)
+	x, ok := v.(Tensor)
 	if !ok {
 		b.failHelp(s.Span, wholeHelp(v), "an index is a whole number, a slice or an integer tensor, not %s", describe(v))
 	}
-	if !t.N.Type.Elem.IsInt() {
+	if !x.N.Type.Elem.IsInt() {
 		help := "i32(x) converts"
-		if t.N.Type.Elem == loop.Bool {
+		if x.N.Type.Elem == loop.Bool {
 			help = "how many are true is known at run time only: leave elements out by `mean[i where keep[i]] x[i]`, or weigh them: `x * keep`"
 		}
-		b.failHelp(s.Span, help, "an index is a whole number, not %s", typeText(t.N.Type))
+		b.failHelp(s.Span, help, "an index is a whole number, not %s", typeText(x.N.Type))
 	}
-	t = b.cast(t, loop.I32)
-	a.data = append(a.data, t)
+	x = b.cast(x, loop.I32)
+	a.data = append(a.data, x)
 	a.first = append(a.first, len(a.shape))
 	a.out = append(a.out, ir.Data(len(a.data)))
-	for i, x := range t.N.Type.Dims {
-		a.shape, a.one = append(a.shape, x), append(a.one, t.isOne(i))
+	for i, d := range x.N.Type.Dims {
+		a.shape, a.one = append(a.shape, d), append(a.one, x.isOne(i))
 	}
 }
 
-func (b *builder) checkedPoint(a *access, e *index.Expr, d ir.Dim, s Subscript) *index.Expr {
-	_, hi := e.Range(b.bounds)
-	if hi < 0 {
-		if d.Len != nil {
-			a.soft = true
-		}
+// placeOn is e as a place on an axis, counted from the end where it is negative. Unless free, it has to be there, but for the last
+// one of an axis whose length only the run knows, which is 0 where that is empty.
+func (b *builder) placeOn(e *index.Expr, d ir.Dim, at Span, free bool, help string) *index.Expr {
+	written := e
+	if _, hi := e.Range(b.bounds); hi < 0 {
 		e = index.Sum(d.Length(), e)
 	}
-	if k, ok := e.Const(); ok && !a.free && (k < 0 || k >= d.Size && d.Len == nil) {
-		if hi < 0 {
-			k = hi
-		}
-		b.fail(s.Span, "there is no element %s: the axis has %s", itoa(k), dimText(d))
+	last := index.Sub(d.Length(), index.C(1))
+	if free || d.Len != nil && index.Equal(e, last) {
+		return e
 	}
-	if _, ok := e.Const(); !ok {
-		a.soft = a.soft || d.Len != nil
-	}
+	missing := complaint{at: at, help: help, message: "there is no element %v: the axis has %v", values: []*index.Expr{written, d.Length()}}
+	b.need(e, missing)
+	b.need(index.Sub(last, e), missing)
 	return e
 }
 
@@ -349,13 +349,8 @@ func (b *builder) isSlot(dims []ir.Dim, axis int, v Value, s Subscript) Tensor {
 		if e == nil {
 			b.failHelp(s.Span, wholeHelp(v), "a slot is a whole number, not %s", describe(v))
 		}
+		e = b.placeOn(e, dims[axis], s.Span, false, "")
 		if k, ok := e.Const(); ok {
-			if k < 0 {
-				k += dims[axis].Size
-			}
-			if k < 0 || k >= dims[axis].Size {
-				b.fail(s.Span, "there is no element %s: the axis has %s", e, dimText(dims[axis]))
-			}
 			slot = b.constant(whole(k), loop.I32)
 		} else {
 			slot = b.length(e)

@@ -48,7 +48,7 @@ func (b *builder) encode(v Value, s *ir.Source, c *call) Value {
 				name := ir.EncodedFlag(f.Name, s.Name)
 				x, made := b.entry.encoded[name]
 				if !made {
-					length := b.f.b.Sym("len."+name, promptCapacity, nil)
+					length := b.f.b.Sym(ir.FlagLength(name), promptCapacity, nil)
 					x = b.tensor(b.f.b.Param(ir.ParamFlag, name, ir.OfDims(loop.I32, []ir.Dim{{Size: 1}, ir.DynDim(length, promptCapacity)})))
 					b.entry.encoded[name] = x
 				}

@@ -133,6 +133,7 @@ func (b *builder) dimOf(v Value, at Span) ir.Dim {
 		}
 		return ir.Dim{Size: int(v.V)}
 	case Size:
+		b.need(v.E, complaint{at: at, message: "the size %v is negative", values: []*index.Expr{v.E}, shape: true})
 		return ir.DynDim(v.E, max(b.capacity(v.E), 0))
 	case Tensor:
 		b.needStatic(at, v, "a size")

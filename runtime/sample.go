@@ -73,7 +73,7 @@ func (r *Runner) sampleInputs(e *entry, flags []FlagValue) (*inputs, error) {
 			}
 		}
 	}
-	return in, nil
+	return in, r.checkLengths(e)
 }
 
 func (r *Runner) checkFlags(e *entry, flags []FlagValue) error {

@@ -34,13 +34,14 @@ func sample(t testing.TB) *Program {
 			{Name: "panel", Elem: loop.F32, Dims: []int{8}, Home: HomeWork},
 			{Name: "none", Elem: loop.F32, Dims: []int{0}, Home: HomeConst},
 		},
-		Inputs:  []Input{{Kind: InputFeed, Buf: 1, Name: "x", Feed: Feed{Source: "corpus", Split: "train", Kind: "rows", Site: "train.x"}}},
+		Inputs:  []Input{{Kind: InputFeed, Buf: 1, Len: "t", Name: "x", Feed: Feed{Source: "corpus", Split: "train", Kind: "rows", Site: "train.x"}}},
 		Outputs: []Output{{Kind: OutputReport, Buf: 2, Name: "loss", Len: expr(t, "t")}},
 		Lens:    []Len{{Name: "t", Max: 4}},
 		Code: []Instr{{Loop: &Loop{Turn: "k", Count: expr(t, "t"), Turns: 5, Lens: []Len{{Name: "m", Max: 3, Def: expr(t, "min(k, 2)")}}, Code: []Instr{
 			{Launch: &Launch{Kernel: 0, Args: []Ref{{Buf: 0, Offset: expr(t, "k*12")}, {Buf: 2, Offset: expr(t, "k%2*12")}, {Buf: 3}}, Lens: []*index.Expr{expr(t, "m")}}},
 		}}}},
 	}
+	need := Need{Need: index.Need{E: expr(t, "4 - t - k"), When: []*index.Expr{expr(t, "t - 1")}, Turns: []index.Turn{{Name: "k", Count: expr(t, "t")}}, Text: "it ends at %v", Values: []*index.Expr{expr(t, "t + k")}}, Help: "end before", Pos: loop.Pos{File: "a.mdl", Line: 2, Col: 1}}
 	return &Program{
 		Source: "a.mdl", Settings: []KV{{"dim", "3"}}, Target: Target{Triple: "x86_64-linux", Features: []string{"avx2"}},
 		Object:  []byte("object code"),
@@ -48,7 +49,7 @@ func sample(t testing.TB) *Program {
 		States:  []State{{Name: "w.#", Elem: loop.F32, Dims: []int{4, 3}, Stack: []int{4}}},
 		Sources: []Source{{Name: "corpus", Kind: "bytes", Path: "x.txt", Split: []float64{0.9, 0.1}}},
 		Arena:   128, Work: 64,
-		Entries: []Entry{{Kind: "train", Count: expr(t, "len.corpus.train/8"), Block: block, Every: []Every{{N: 10, Evals: []string{"valid"}, Block: Block{Name: "every"}}}}},
+		Entries: []Entry{{Kind: "train", Count: expr(t, "len.corpus.train/8"), Block: block, Needs: []Need{need}, Every: []Every{{N: 10, Evals: []string{"valid"}, Block: Block{Name: "every"}}}}},
 	}
 }
 
@@ -93,26 +94,29 @@ func TestCheckRefuses(t *testing.T) {
 	block := func(p *Program) *Block { return &p.Entries[0].Block }
 	inner := func(p *Program) *Loop { return block(p).Code[0].Loop }
 	for name, damage := range map[string]func(p *Program){
-		"kernel out of range":   func(p *Program) { inner(p).Code[0].Launch.Kernel = 1 },
-		"argument missing":      func(p *Program) { l := inner(p).Code[0].Launch; l.Args = l.Args[1:] },
-		"length missing":        func(p *Program) { inner(p).Code[0].Launch.Lens = nil },
-		"buffer out of range":   func(p *Program) { inner(p).Code[0].Launch.Args[0].Buf = 99 },
-		"offset too large":      func(p *Program) { inner(p).Code[0].Launch.Args[0].Offset = expr(t, "k*17") },
-		"offset unknown symbol": func(p *Program) { inner(p).Code[0].Launch.Args[0].Offset = expr(t, "q") },
-		"outside the arena":     func(p *Program) { p.Arena = 80 },
-		"unknown state":         func(p *Program) { block(p).Bufs[0].State = 1 },
-		"state of other shape":  func(p *Program) { p.States[0].Dims = []int{4, 4} },
-		"negative dim":          func(p *Program) { block(p).Bufs[1].Dims[0] = -1 },
-		"huge dims":             func(p *Program) { block(p).Bufs[1].Dims = []int{1 << 40, 1 << 40} },
-		"input is no input":     func(p *Program) { block(p).Inputs[0].Buf = 2 },
-		"a seed of 12 bytes":    func(p *Program) { block(p).Inputs[0].Kind = InputSeed },
-		"a step of 12 bytes":    func(p *Program) { block(p).Inputs[0].Kind = InputStep },
-		"a turn of 24 bytes":    func(p *Program) { inner(p).Turns = 2 },
-		"division by a symbol":  func(p *Program) { inner(p).Count = expr(t, "8/t") },
-		"turn shadows":          func(p *Program) { inner(p).Turn = "t" },
-		"neither":               func(p *Program) { block(p).Code[0].Loop = nil },
-		"phase without points":  func(p *Program) { p.Kernels[0].Phases[0].Points = nil },
-		"constant too short":    func(p *Program) { block(p).Bufs[3].Data = nil },
+		"kernel out of range":           func(p *Program) { inner(p).Code[0].Launch.Kernel = 1 },
+		"argument missing":              func(p *Program) { l := inner(p).Code[0].Launch; l.Args = l.Args[1:] },
+		"length missing":                func(p *Program) { inner(p).Code[0].Launch.Lens = nil },
+		"buffer out of range":           func(p *Program) { inner(p).Code[0].Launch.Args[0].Buf = 99 },
+		"offset too large":              func(p *Program) { inner(p).Code[0].Launch.Args[0].Offset = expr(t, "k*17") },
+		"offset unknown symbol":         func(p *Program) { inner(p).Code[0].Launch.Args[0].Offset = expr(t, "q") },
+		"outside the arena":             func(p *Program) { p.Arena = 80 },
+		"unknown state":                 func(p *Program) { block(p).Bufs[0].State = 1 },
+		"state of other shape":          func(p *Program) { p.States[0].Dims = []int{4, 4} },
+		"negative dim":                  func(p *Program) { block(p).Bufs[1].Dims[0] = -1 },
+		"huge dims":                     func(p *Program) { block(p).Bufs[1].Dims = []int{1 << 40, 1 << 40} },
+		"input is no input":             func(p *Program) { block(p).Inputs[0].Buf = 2 },
+		"a seed of 12 bytes":            func(p *Program) { block(p).Inputs[0].Kind = InputSeed },
+		"a step of 12 bytes":            func(p *Program) { block(p).Inputs[0].Kind = InputStep },
+		"a turn of 24 bytes":            func(p *Program) { inner(p).Turns = 2 },
+		"division by a symbol":          func(p *Program) { inner(p).Count = expr(t, "8/t") },
+		"turn shadows":                  func(p *Program) { inner(p).Turn = "t" },
+		"neither":                       func(p *Program) { block(p).Code[0].Loop = nil },
+		"phase without points":          func(p *Program) { p.Kernels[0].Phases[0].Points = nil },
+		"need of another length":        func(p *Program) { p.Entries[0].Needs[0].E = expr(t, "n0 - 4") },
+		"need of nothing":               func(p *Program) { p.Entries[0].Needs[0].E = nil },
+		"need that divides by a length": func(p *Program) { p.Entries[0].Needs[0].When[0] = expr(t, "4/t") },
+		"constant too short":            func(p *Program) { block(p).Bufs[3].Data = nil },
 	} {
 		p := sample(t)
 		require.NoError(t, p.Check())

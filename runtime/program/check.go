@@ -47,6 +47,11 @@ func (p *Program) Check() error {
 		if err := checkExpr(e.Count, nil, true); err != nil {
 			return fmt.Errorf("%s %s: count: %w", e.Kind, e.Name, err)
 		}
+		for i := range e.Needs {
+			if err := e.checkNeed(&e.Needs[i]); err != nil {
+				return fmt.Errorf("%s %s: need at %s: %w", e.Kind, e.Name, e.Needs[i].Pos, err)
+			}
+		}
 	}
 	return p.eachBlock(func(b *Block) error {
 		if err := p.checkBlock(b); err != nil {
@@ -54,6 +59,26 @@ func (p *Program) Check() error {
 		}
 		return nil
 	})
+}
+
+// checkNeed verifies that n is of lengths that flags set, and of turns of its loops.
+func (e *Entry) checkNeed(n *Need) error {
+	scope := map[string]int{}
+	for _, in := range e.Block.Inputs {
+		scope[in.Len] = 0
+	}
+	for _, t := range n.Turns {
+		scope[t.Name] = 0
+	}
+	var err error
+	n.Exprs(func(x *index.Expr) {
+		if err == nil && x == nil {
+			err = fmt.Errorf("an expression is missing")
+		} else if err == nil {
+			err = checkExpr(x, scope, false)
+		}
+	})
+	return err
 }
 
 func (k *Kernel) check() error {

@@ -151,8 +151,16 @@ type Entry struct {
 	Name  string
 	Count *index.Expr // train: number of steps, over len.<source>.<split>; nil: until the data ends (eval) or once
 	Flags []Flag      // sample
+	Needs []Need      `json:",omitempty"` // what must hold of the lengths that flags set: the driver looks before it runs Block
 	Block Block
 	Every []Every
+}
+
+// Need is what must hold of lengths: what stands at Pos is not there otherwise. Help is the way out.
+type Need struct {
+	index.Need
+	Help string
+	Pos  loop.Pos
 }
 
 // Every is a block run at the end of steps N, 2N, ….

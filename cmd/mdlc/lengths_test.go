@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What a file asks for and the lengths of a run do not have ends the run before it begins, with place, lengths and remedy;
+// nothing is read that is not there, and what is there is read.
+func TestLengthsOfARun(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	vector := func(n int) string {
+		name := fmt.Sprintf("x%d.npy", n)
+		data := make([]byte, 4*n)
+		for i := range n {
+			binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(float32(i+1)))
+		}
+		writeNpy(t, name, "<f4", []int{n}, data)
+		return name
+	}
+	for _, c := range []struct {
+		body string
+		n    int
+		want string // what it shows, or its error
+	}{
+		{"show sum(a[:N])", 4, "10"},
+		{"show sum(a[:N])", 5, "the slice ends at 5, the axis has 4; `x` has the length 5 (sample s)\n"},
+		{"show sum(a[:N])", 4096, "the slice ends at 4096, the axis has 4;"},
+		{"show sum(a[:N | 0.5])", 6, "11"},
+		{"show sum(a[:min(N, 4)])", 6, "10"},
+		{"show sum(a[N:])", 3, "4"},
+		{"show sum(a[N:])", 5, "the slice ends before it starts: from 5 to 4; `x` has the length 5"},
+		{"show sum(a[N - 1:N + 1])", 3, "7"},
+		{"show sum(a[N - 1:N + 1])", 4, "the slice ends at 5, the axis has 4;"},
+		{"show sum(a[N - 1:N + 1])", 0, "the slice starts at -1, which is before the axis;"},
+		{"show sum(x[:3])", 3, "6"},
+		{"show sum(x[:3])", 2, "the slice ends at 3, the axis has 2;"},
+		{"show sum(x[2:])", 2, "0"},
+		{"show sum(x[2:])", 1, "the slice ends before it starts: from 2 to 1;"},
+		{"show sum(x[-3:])", 1, "1"}, // as many as there are
+		{"show a[N]", 3, "4"},
+		{"show a[N]", 4, "there is no element 4: the axis has 4; `x` has the length 4"},
+		{"show x[N - 3]", 3, "1"},
+		{"show x[N - 3]", 2, "there is no element -1: the axis has 2;"},
+		{"show x[2]", 2, "there is no element 2: the axis has 2;"},
+		{"show x[-2]", 2, "1"},
+		{"show x[-2]", 1, "there is no element -2: the axis has 1;"},
+		{"show x[-1] + x[N - 1]", 0, "0"}, // the last place of an empty axis
+		{"show x[2 | 7]", 2, "7"},
+		{"show where N > 2 then x[N - 3] else 8", 1, "8"},
+		{"few = N < 3    show where not few and N < 9 then x[N - 3] else 8", 1, "8"},
+		{"show where N > 1 then x[N - 3] else 8", 2, "there is no element -1: the axis has 2;"},
+		{"show where N < 3 then 8 else x[N - 3]", 1, "8"},
+		{"show where sum(x) > 6 then x[N - 3] else 8", 1, "8"}, // data decide
+		{"y = 8.0    if N <= 4 { y = sum(a[:N]) }    show y", 9, "8"},
+		{"y = 8.0    if N > 4 { y = 9 } else { y = sum(a[:N]) }    show y", 9, "9"},
+		{"y = 8.0    if N <= 5 { y = sum(a[:N]) }    show y", 5, "the slice ends at 5, the axis has 4;"},
+		{"y = 8.0    if N <= 4 { for i in 3 { y = y + sum(a[:N]) } }    show y", 5, "8"},
+		{"show where N <= 4 then sum(a[:N]) else 8", 5, "the slice ends at 5, the axis has 4;"}, // both are computed
+		{"y = 8.0    for i in N { y = y + x[N - 3] }    show y", 0, "8"},                        // no turn
+		{"y = 8.0    for i in N { y = y + x[N - 3] }    show y", 2, "there is no element -1: the axis has 2;"},
+		{"for i in 3 { y[i] = sum(a[i:N]) }    show y", 4, "10 9 7"},
+		{"for i in 3 { y[i] = sum(a[i:N]) }    show y", 1, "the slice ends before it starts: from 2 to 1;"},
+		{"y[i] = x[i] * mean(a[:N])    show y", 2, "1.5 3"},
+		{"y[i] = x[i] * mean(a[:N])    show y", 5, "the slice ends at 5, the axis has 4;"},
+		{"show sum[i < 4 where i < N] a[i]", 9, "10"},
+		{"y[i < 4] = a[i + N | 0]    show y", 3, "4 0 0 0"},
+		{"y[i < N - 2] = i    show y", 4, "0 1"},
+		{"y[i < N - 2] = i    show y", 1, "the size -1 is negative; `x` has the length 1"},
+		{"a[N] = 9    show a", 2, "1 2 9 4"},
+		{"a[N] = 9    show a", 4, "there is no element 4: the axis has 4;"},
+		{"x[-1] = 9    show x", 2, "1 9"},
+		{"generate tok: i32[1, T] from i32(x)[none] for 4 { tok[:, T] = i32(sum(b[:T])) }    show tok", 4, "1 2 3 4 4 5 6 7"},
+		{"generate tok: i32[1, T] from i32(x)[none] for 4 { tok[:, T] = i32(sum(b[:T])) }    show tok", 5, "the slice ends at 8, the axis has 7; `x` has the length 5"},
+		{"generate tok: i32[1, T] from i32(x)[none] for 4 { k = 0    if T <= 7 { k = i32(sum(b[:T])) }    tok[:, T] = k }    show tok[:, 6:]", 5, "6 7 0"},
+		{"generate tok: i32[1, T] from i32(x)[none] for 4 until tok[0, -1] > 4 { tok[:, T] = T }    show tok[0, 2]", 2, "2"}, // there is one turn at least
+		{"generate tok: i32[1, T] from i32(x)[none] for 4 until tok[0, -1] > 4 { tok[:, T] = T }    show tok[0, 3]", 2, "there is no element 3: the axis has 3;"},
+	} {
+		src := "fn row(n: int) -> f32[n] { return r[i < n] = i + 1.0 }\nfn ones() -> f32[7] { return r[i < 7] = 1.0 }\nsample s(x: f32[N]) {\n  a = row(4)    b = ones()\n  " + c.body + "\n}\n"
+		require.NoError(t, os.WriteFile("m.mdl", []byte(src), 0o644))
+		stdout, stderr, code := call("run", "m.mdl", "sample", "s", "--x", vector(c.n), "-q")
+		if strings.HasPrefix(c.want, "the") {
+			require.Equal(t, exitFailure, code, "%s of %d: %s", c.body, c.n, stdout)
+			require.Regexp(t, `^m\.mdl:5:\d+: error: `, stderr)
+			require.Contains(t, stderr, "error: "+c.want, c.body)
+			require.Contains(t, stderr, "\n   = help: `", c.body)
+			continue
+		}
+		require.Equal(t, 0, code, "%s of %d: %s", c.body, c.n, stderr)
+		require.Equal(t, c.want, strings.TrimSpace(stdout), "%s of %d", c.body, c.n)
+	}
+}
+
+// What lengths do not allow is told before anything is compiled, and of a bundle, too.
+func TestLengthsAreLookedAtFirst(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	src := "fn row() -> f32[4] { return r[i < 4] = i + 1.0 }\nsample s(prompt: text = \"ab\") {\n  a = row()\n  show sum(a[:len(prompt[0])])\n}\n"
+	require.NoError(t, os.WriteFile("m.mdl", []byte(src), 0o644))
+	stdout, stderr, code := call("compile", "m.mdl", "-o", "m.bundle")
+	require.Equal(t, 0, code, stdout+stderr)
+	for _, file := range []string{"m.mdl", "m.bundle"} {
+		stdout, stderr, code = call("run", file, "sample", "-q")
+		require.Equal(t, 0, code, stderr)
+		require.Equal(t, "3\n", stdout)
+		_, stderr, code = call("run", file, "sample", "--prompt", "abcde", "-q")
+		require.Equal(t, exitFailure, code)
+		require.Contains(t, stderr, "m.mdl:4:14: error: the slice ends at 5, the axis has 4; `prompt` has the length 5 (sample s)\n")
+	}
+	t.Setenv("MDLC_CACHE", t.TempDir())
+	_, stderr, _ = call("run", "m.mdl", "sample", "--prompt", "abcde")
+	require.NotContains(t, stderr, "compil")
+	_, stderr, code = call("bench", "m.mdl", "sample", "--prompt", "abcde")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "the slice ends at 5")
+}

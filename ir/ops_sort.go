@@ -28,14 +28,14 @@ func init() {
 		Eval: func(e *Evaluator, n *Node, args []*Tensor) *Tensor { return evalSort(e, n, args[0], false) },
 	})
 	OpTopK = define(&Op{
-		Name: "top_k", Arity: 1, Doc: "the indices of the k largest of the last axis, i32, the largest first; the first of equals first; NaN is the largest",
+		Name: "top_k", Arity: 1, Doc: "the indices of the k largest of the last axis, which has so many, i32, the largest first; the first of equals first; NaN is the largest",
 		Infer: func(_ *Scope, n *Node) (Type, error) {
 			x, err := sortable(n)
 			if err != nil {
 				return x, err
 			}
 			k, last := n.Attr.(TopKAttr).K, x.Dims[x.Rank()-1]
-			if k < 0 || k > last.Size || last.Len != nil {
+			if k < 0 || k > last.Size {
 				return x, fmt.Errorf("%d of an axis of length %s", k, last.Length())
 			}
 			dims := append(append([]Dim(nil), x.Dims[:x.Rank()-1]...), Dim{Size: k})
@@ -80,6 +80,10 @@ func evalSort(e *Evaluator, n *Node, x *Tensor, descending bool) *Tensor {
 	size := x.Dims[len(x.Dims)-1]
 	places := t.Dims[len(t.Dims)-1]
 	if size == 0 {
+		return t
+	}
+	if places > size {
+		e.fail(n, "%d of an axis of length %d", places, size)
 		return t
 	}
 	perm := make([]int, size)

@@ -265,9 +265,8 @@ func topKBuiltin(b *builder, c *call) Value {
 		b.failHelp(c.span, wholeHelp(v[1]), "`k` is a whole number from 1 on that the compiler knows, not %s", describe(v[1]))
 	}
 	return b.lastAxis(x, v[2], c, func(n *ir.Node) *ir.Node {
-		if d := n.Type.Dims[n.Type.Rank()-1]; int(k.V) > d.Size {
-			b.fail(c.span, "there are no %s largest of %s", k, dimText(d))
-		}
+		length, places := lastDim(n).Length(), index.C(int(k.V))
+		b.need(index.Sub(length, places), complaint{at: c.span, message: "there are no %v largest of %v", values: []*index.Expr{places, length}})
 		return b.f.b.TopK(n, int(k.V))
 	})
 }

@@ -67,6 +67,10 @@ func TestLengthsOfARun(t *testing.T) {
 		{"show where N <= 4 then sum(a[:N]) else 8", 5, "the slice ends at 5, the axis has 4;"}, // both are computed
 		{"y = 8.0    for i in N { y = y + x[N - 3] }    show y", 0, "8"},                        // no turn
 		{"y = 8.0    for i in N { y = y + x[N - 3] }    show y", 2, "there is no element -1: the axis has 2;"},
+		{"k = top_k(x, 2)    show x[k]", 3, "3 2"},
+		{"k = top_k(x, 2)    show x[k]", 2, "2 1"},
+		{"k = top_k(x, 2)    show x[k]", 1, "there are no 2 largest of 1; `x` has the length 1"},
+		{"y = 0.0    if N >= 2 { y = x[top_k(x, 2)[1]] }    show y", 1, "0"},
 		{"for i in 3 { y[i] = sum(a[i:N]) }    show y", 4, "10 9 7"},
 		{"for i in 3 { y[i] = sum(a[i:N]) }    show y", 1, "the slice ends before it starts: from 2 to 1;"},
 		{"y[i] = x[i] * mean(a[:N])    show y", 2, "1.5 3"},

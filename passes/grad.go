@@ -2,6 +2,7 @@ package passes
 
 import (
 	"fmt"
+	"slices"
 
 	"mdlc/ir"
 )
@@ -127,31 +128,59 @@ func noGradient(grad, s, x *ir.Node) error {
 	return fmt.Errorf("%s: error: no gradient of %s reaches %s\n  = %s", grad.Pos, name(s, "the loss"), name(x, "the value at "+x.Pos.String()), why)
 }
 
-// stopsGradient is the first node between x and s that hands no gradient on to x; nil where s does not depend on x.
-func stopsGradient(s, x *ir.Node) (first *ir.Node) {
+// stopsGradient is the node nearest to s that gets what has a gradient by x, and hands none on; nil where s does not depend on x.
+// (A relu before it compares, too, and is not in the way.)
+func stopsGradient(s, x *ir.Node) *ir.Node {
 	has := map[*ir.Node]bool{x: true} // a gradient by x
+	hasOne := func(n *ir.Node) bool { return has[n] }
+	hands := func(n *ir.Node) bool {
+		return n.Op.Class == ir.ClassControl || n.Op.Grad != nil && n.Type.Elem.IsFloat()
+	}
+	g := &ir.Graph{Results: []ir.Result{{Value: s}}}
+	for _, n := range g.Nodes() {
+		has[n] = has[n] || hands(n) && slices.ContainsFunc(n.Args, hasOne)
+	}
+	if has[s] {
+		return stopsInLoop(g.Nodes(), has)
+	}
 	seen := map[*ir.Node]bool{x: true}
-	var visit func(n *ir.Node)
-	visit = func(n *ir.Node) {
+	var find func(n *ir.Node) *ir.Node
+	find = func(n *ir.Node) *ir.Node {
 		if seen[n] {
-			return
+			return nil
 		}
 		seen[n] = true
-		reached := false
+		if !hands(n) && slices.ContainsFunc(n.Args, hasOne) {
+			return n
+		}
 		for _, a := range n.Args {
-			visit(a)
-			reached = reached || has[a]
+			if at := find(a); at != nil {
+				return at
+			}
 		}
-		if !reached {
-			return
+		return nil
+	}
+	return find(s)
+}
+
+// stopsInLoop is a node in the body of one of nodes that hands no gradient on; has says what has one outside.
+func stopsInLoop(nodes []*ir.Node, has map[*ir.Node]bool) *ir.Node {
+	for _, n := range nodes {
+		if n.Op != ir.OpLoop {
+			continue
 		}
-		has[n] = n.Op.Class == ir.ClassControl || n.Op.Grad != nil && n.Type.Elem.IsFloat()
-		if !has[n] && first == nil {
-			first = n
+		for i, a := range n.Args {
+			for _, r := range n.Regions[0].Results {
+				if !has[a] {
+					continue
+				}
+				if at := stopsGradient(r.Value, n.Regions[0].Params[1+i]); at != nil {
+					return at
+				}
+			}
 		}
 	}
-	visit(s)
-	return first
+	return nil
 }
 
 // reverse is one run of reverse mode over the nodes of a builder.

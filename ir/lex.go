@@ -260,5 +260,8 @@ func (p *AttrParser) pos() Pos {
 	q.Line = p.integer()
 	p.want(":")
 	q.Col = p.integer()
+	if p.eatWord("from") {
+		q.From = p.str()
+	}
 	return q
 }

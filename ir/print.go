@@ -16,7 +16,7 @@ import (
 //	region = "{" { sym } { param } { node } { result } "}"
 //	result = kind [ name ] [ "as" name ] [ "axis" int "of" "[" dim "]" ] value [ pos ]      kind = value state report show kept bound finite
 //	value  = "%" int [ "@" generation ]
-//	tail   = [ string ] [ pos ]                             pos = "@" file ":" line ":" column
+//	tail   = [ string ] [ pos ]                             pos = "@" file ":" line ":" column [ "from" string ]
 //	type   = elem "[" { expr [ "<=" int ] "," } "]" | "(" { type "," } ")"
 //	name   = a word, or a string
 //	attr   = type ( number | "{" { number "," } "}" )                             const
@@ -166,7 +166,11 @@ func posText(p Pos) string {
 	if p == (Pos{}) {
 		return ""
 	}
-	return fmt.Sprintf(" @%s:%d:%d", quoteName(p.File), p.Line, p.Col)
+	s := fmt.Sprintf(" @%s:%d:%d", quoteName(p.File), p.Line, p.Col)
+	if p.From != "" {
+		s += " from " + strconv.Quote(p.From)
+	}
+	return s
 }
 
 // quoteName prints a name: plain words as they are.

@@ -20,7 +20,7 @@ func (b *builder) tensor(n *ir.Node) Tensor {
 func (b *builder) at(s Span) {
 	b.current = s
 	if b.f != nil {
-		b.f.b.Pos = ir.Pos{File: s.Pos.Filename, Line: s.Pos.Line, Col: s.Pos.Column}
+		b.f.b.Pos = b.trailOf(s)
 	}
 }
 

@@ -3,6 +3,8 @@ package lang
 import (
 	"fmt"
 	"strings"
+
+	"mdlc/ir"
 )
 
 // mistake is the panic that carries a diagnostic to the statement around.
@@ -51,6 +53,15 @@ func (c *core) outsideLibrary(at Span) (Span, []activeCall) {
 		calls = calls[:len(calls)-1]
 	}
 	return at, calls
+}
+
+// trailOf is the place of s, and where it is in the library, of the call that led there.
+func (c *core) trailOf(s Span) ir.Pos {
+	p := posOf(s)
+	if user, _ := c.outsideLibrary(s); user != s && !inLibrary(user) {
+		p.From = posOf(user).String()
+	}
+	return p
 }
 
 // libraryFolder stands before the names of library files.

@@ -123,7 +123,7 @@ func noGradient(grad, s, x *ir.Node) error {
 		if n.Op.Grad != nil {
 			reason = "integers and bools have no gradient"
 		}
-		why = fmt.Sprintf("`%s` at %s: %s\n  = help: `straight_through(hard, soft)` has the value of one and the gradient of the other", op, n.Pos, reason)
+		why = fmt.Sprintf("`%s` at %s: %s\n  = help: `straight_through(hard, soft)` has the value of one and the gradient of the other", op, n.Pos.Trail(), reason)
 	}
 	return fmt.Errorf("%s: error: no gradient of %s reaches %s\n  = %s", grad.Pos, name(s, "the loss"), name(x, "the value at "+x.Pos.String()), why)
 }

@@ -107,7 +107,7 @@ func (b *block) search(kernels []program.Kernel, began [][]byte) (string, error)
 func (f *foundNumber) String() string {
 	text := fmt.Sprintf("the first %v is in `%s`", f.value, f.name)
 	if len(f.kernel.Pos) > 0 {
-		text += ", made at " + f.kernel.Pos[0].String()
+		text += ", made at " + f.kernel.Pos[0].Trail()
 	}
 	return text
 }

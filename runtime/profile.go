@@ -134,7 +134,7 @@ func (m *Model) WriteProfile(w io.Writer, peak Ceilings) {
 		}
 		k, from := &m.program.Kernels[t.kernel], "-"
 		if len(k.Pos) > 0 {
-			from = k.Pos[0].String()
+			from = k.Pos[0].Trail()
 		}
 		each := t.total.Seconds() / float64(t.launches)
 		rate := func(work float64) string {
@@ -183,7 +183,7 @@ func (m *Model) WriteTrace(w io.Writer, peak Ceilings) error {
 	for i, t := range m.profile.times {
 		k := &m.program.Kernels[i]
 		if len(k.Pos) > 0 {
-			args[i].Line = k.Pos[0].String()
+			args[i].Line = k.Pos[0].Trail()
 		}
 		if t.kernel = i; !t.lengths {
 			products, moved := k.Products/1e9, k.Bytes/1e9

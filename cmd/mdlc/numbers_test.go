@@ -36,6 +36,10 @@ func TestCheckNumbersNamesTheLine(t *testing.T) {
 			"  a = (w - f32(step) * 0.25)^2\n  r = sqrt(a)\n\n  loss = 0.001 * sum(r)\n",
 			`9:10: error: .loss. is NaN \(train, step 6\)`, "the first +Inf is in `div`, made at FILE:5:7, the first NaN is in `mul`, made at FILE:4:7",
 		},
+		{ // a place in the library, and what led there
+			"  a = w * exp(f32(step) * 20)\n\n  b = mse(a, w)\n  loss = b * 1\n",
+			`9:10: error: .loss. is infinite`, ", made at stdlib/loss.mdl:11:46, called from FILE:6:7,",
+		},
 		{
 			"  a = exp(f32(step) * 30)\n\n\n  loss = a * sum(w)\n",
 			`9:10: error: .loss. is infinite \(train, step 4\)`, "the first +Inf is in `exp`, made at FILE:4:7",

@@ -18,6 +18,8 @@ func TestProfile(t *testing.T) {
 	require.Regexp(t, `s in kernels; the roof is \S+ GFLOP/s, \S+ GB/s in memory and up to \S+ GB/s in caches\n +time +launches +each +GFLOP/s +GB/s +roof\n`, stderr)
 	require.Regexp(t, `\d+\.\d% +\d+\.\d{3} s +3 × +\d+\.\d µs( +\d+\.\d)? +\d+\.\d +\d+%  dot\w*  .*regression\.mdl:\d+:\d+`, stderr)
 
+	require.Regexp(t, `  stdlib/optim\.mdl:\d+:\d+, called from .*regression\.mdl:17:3\n`, stderr)
+
 	text, err := os.ReadFile(filepath.Join(out, "trace.json"))
 	require.NoError(t, err)
 	var trace struct {

@@ -71,6 +71,7 @@ func (e *Elem) UnmarshalText(b []byte) (err error) {
 type Pos struct {
 	File      string
 	Line, Col int
+	From      string `json:",omitempty"` // of a place in the library: file:line:column of the call in the user's files that led there
 }
 
 func (p Pos) String() string {
@@ -78,4 +79,12 @@ func (p Pos) String() string {
 		return "-"
 	}
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}
+
+// Trail is p and what led there.
+func (p Pos) Trail() string {
+	if p.From == "" {
+		return p.String()
+	}
+	return p.String() + ", called from " + p.From
 }

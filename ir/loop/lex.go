@@ -48,7 +48,7 @@ func lex(file, text string) ([]token, error) {
 	line, start := 1, 0
 	for i := 0; i < len(text); {
 		c := text[i]
-		pos := Pos{file, line, i - start + 1}
+		pos := Pos{File: file, Line: line, Col: i - start + 1}
 		switch {
 		case c == '\n':
 			i++
@@ -70,7 +70,7 @@ func lex(file, text string) ([]token, error) {
 		out = append(out, token{kind, text[i : i+n], pos})
 		i += n
 	}
-	return append(out, token{tokEnd, "", Pos{file, line, len(text) - start + 1}}), nil
+	return append(out, token{tokEnd, "", Pos{File: file, Line: line, Col: len(text) - start + 1}}), nil
 }
 
 // scan gives the token that s starts with and its length; 0: none.

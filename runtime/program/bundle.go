@@ -22,7 +22,7 @@ import (
 // Integers are little-endian.
 const (
 	magic      = "MDLCBNDL"
-	version    = 4
+	version    = 5
 	sumOffset  = 40
 	headerSize = sumOffset + sha256.Size
 	maxBundle  = 1 << 40

@@ -135,7 +135,11 @@ func (b *Built) Emit(t *Target) error {
 			if ph.Round != nil {
 				out.Rounds.To = n + 1
 			}
-			out.Phases = append(out.Phases, program.Phase{Symbol: ph.Symbol, Points: points, Whole: ph.Whole, Threads: ph.Threads, PerBlock: ph.PerBlock, Shared: ph.Shared})
+			maps, err := k.tensorMaps(ph)
+			if err != nil {
+				return err
+			}
+			out.Phases = append(out.Phases, program.Phase{Symbol: ph.Symbol, Points: points, Whole: ph.Whole, Threads: ph.Threads, PerBlock: ph.PerBlock, Shared: ph.Shared, Maps: maps})
 		}
 	}
 	return nil
@@ -167,6 +171,22 @@ func (b *Built) Emitted() []*Emitted {
 		}
 	}
 	return out
+}
+
+// tensorMaps are those of a phase.
+func (k *BuiltKernel) tensorMaps(ph EmittedPhase) (out []program.TensorMap, err error) {
+	for _, m := range ph.Maps {
+		t := program.TensorMap{Arg: m.Arg, Elem: m.Buf.Elem, Strides: m.Strides, Box: m.Size, Swizzle: loop.SwizzleBytes}
+		for _, v := range m.Dims {
+			n, err := k.points(ph.Symbol, []*loop.Value{v})
+			if err != nil {
+				return nil, err
+			}
+			t.Dims = append(t.Dims, n)
+		}
+		out = append(out, t)
+	}
+	return out, nil
 }
 
 // points is the product of extents that a phase has, over the kernel's lengths n0, n1, ….

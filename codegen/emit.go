@@ -33,6 +33,8 @@ type function struct {
 	tier       tier
 	phase      bool // the loops of a phase, which an entry point calls
 	threads    int  // of a block, of a kernel of a GPU
+	params     int  // of a kernel of a GPU, the last of which are
+	maps       int  // tensor maps
 	resident   int  // blocks of it that a processor is to hold at least; 0: any number
 }
 
@@ -48,6 +50,7 @@ type EmittedPhase struct {
 	Whole bool // a thread should get its points at once: they go through a loop together
 
 	Threads, PerBlock, Shared int // of a block, where lanes are threads: its threads, its points, and its bytes of shared memory
+	Maps                      []EmittedMap
 }
 
 // Points are the extents whose product is the number of points.
@@ -211,14 +214,18 @@ type emitter struct {
 	opaque   map[string]*loop.Value // variables of index expressions that are not axes
 	ids      map[*loop.Value]int    // their numbers, in order of appearance
 	scope    *scope
-	lane     value.Value           // where lanes are threads: the thread's
-	isFirst  value.Value           // whether it is lane 0
-	parts    []*loop.Axis          // of the phase: axes that the warps of a point share
-	threads  map[string]threadPart // variables of index expressions that differ between threads
-	shared   map[*loop.Buffer]bool // of the phase: buffers through which threads of a warp exchange values
-	grouped  bool                  // the phase has products of groups of warps, whose operands are in shared memory
-	eager    bool                  // in steps of a product that registers hold: loads do not branch, and are of neighbours at once
-	turn     int                   // counts statements: what reads stored memory is remembered within one only
+	lane     value.Value                // where lanes are threads: the thread's
+	isFirst  value.Value                // whether it is lane 0
+	parts    []*loop.Axis               // of the phase: axes that the warps of a point share
+	threads  map[string]threadPart      // variables of index expressions that differ between threads
+	shared   map[*loop.Buffer]bool      // of the phase: buffers through which threads of a warp exchange values
+	rings    map[*loop.Ring]value.Value // of the phase: where the barriers are
+	asks     value.Value                // whether the thread asks for copies
+	frees    value.Value                // whether it frees slots for its group
+	maps     []EmittedMap               // of the phase
+	grouped  bool                       // the phase has products of groups of warps, whose operands are in shared memory
+	eager    bool                       // in steps of a product that registers hold: loads do not branch, and are of neighbours at once
+	turn     int                        // counts statements: what reads stored memory is remembered within one only
 	bounds   map[*loop.Value][2]int
 }
 

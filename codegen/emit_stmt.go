@@ -34,6 +34,8 @@ func (e *emitter) stmts(list []loop.Stmt) {
 			e.b.Barrier()
 		case *loop.Settle:
 			e.settle(s)
+		case *loop.RingStep:
+			e.ringStep(s)
 		case *loop.For:
 			e.forLoop(s)
 		case *loop.If:
@@ -97,11 +99,7 @@ func (e *emitter) ifThen(s *loop.If) {
 		return
 	}
 	e.exchange(s.Cond)
-	e.branch(e.value(s.Cond), func() {
-		e.push()
-		e.stmts(s.Body)
-		e.pop()
-	})
+	e.inBranch(e.value(s.Cond), func() { e.stmts(s.Body) })
 }
 
 // branch runs f in a block of its own, entered where cond holds.
@@ -112,6 +110,15 @@ func (e *emitter) branch(cond value.Value, f func()) {
 	end := e.b.NewBlock()
 	e.b.Jump(end)
 	from.NewCondBr(cond, then, end)
+}
+
+// inBranch is branch with a scope of its own.
+func (e *emitter) inBranch(cond value.Value, f func()) {
+	e.branch(cond, func() {
+		e.push()
+		f()
+		e.pop()
+	})
 }
 
 // span is the range of a loop.

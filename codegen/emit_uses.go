@@ -32,6 +32,8 @@ func newUses(k *loop.Kernel) *uses {
 				collect(s.Body)
 			case *loop.If:
 				collect(s.Body)
+			case *loop.RingStep:
+				collect(s.Body)
 			}
 		}
 	}
@@ -77,6 +79,8 @@ func newUses(k *loop.Kernel) *uses {
 				}
 				mark(s.Body, next)
 			case *loop.If:
+				mark(s.Body, nil)
+			case *loop.RingStep:
 				mark(s.Body, nil)
 			}
 		}
@@ -125,6 +129,8 @@ func stmtValues(s loop.Stmt, f func(*loop.Value)) {
 		}
 	case *loop.If:
 		some(s.Cond)
+	case *loop.RingStep:
+		some(s.Turn)
 	}
 }
 

@@ -3,6 +3,7 @@ package codegen
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/llir/llvm/ir"
 	"github.com/llir/llvm/ir/enum"
@@ -33,7 +34,9 @@ type block struct {
 	points   int          // of a block
 	parts    []*loop.Axis // that the warps of a point share, which then is a block's only one
 	panels   map[*loop.Buffer]int
-	scratch  int // bytes of the panels of a point
+	scratch  int // bytes of the panels of a point, and behind them of the barriers of rings
+	rings    []*loop.Ring
+	panelled int // bytes of the panels alone
 	threaded []*loop.Axis
 	resident int // blocks that a processor is to hold at least; 0: ptxas decides
 }
@@ -46,6 +49,11 @@ func (e *emitter) blockOf(body []loop.Stmt, par []*loop.Axis) *block {
 		loop.Values(s, func(v *loop.Value) { values = append(values, v) })
 	})
 	b.place(body)
+	b.panelled = b.scratch
+	for _, r := range ringsOf(e.k, body) {
+		b.rings = append(b.rings, r)
+		b.scratch += ringBytes(r)
+	}
 	warps := 1
 	for _, a := range e.k.LeafAxes(values...) {
 		switch a.Bind {
@@ -202,11 +210,10 @@ func (e *emitter) warpPhase(out *Emitted, name string, ph phaseBody, par []*loop
 			e.local(b, warp, block.scratch, at)
 		}
 	}
-	e.branch(e.b.Block.NewICmp(predSLT, e.b.Block.NewZExt(point, types.I64), points), func() {
-		e.push()
+	e.startRings(thread, block)
+	e.inBranch(e.b.Block.NewICmp(predSLT, e.b.Block.NewZExt(point, types.I64), points), func() {
 		e.unflatten(point, par)
 		e.stmts(body)
-		e.pop()
 	})
 	e.b.Block.NewRet(nil)
 	for _, b := range params(e.k) {
@@ -220,10 +227,14 @@ func (e *emitter) warpPhase(out *Emitted, name string, ph phaseBody, par []*loop
 	if ph.round != nil {
 		f.Params = append(f.Params, round)
 	}
+	for _, m := range e.maps {
+		f.Params = append(f.Params, m.param)
+	}
 	code := e.function(f)
+	code.params, code.maps = len(f.Params), len(e.maps)
 	code.threads, code.resident = block.warps*warpThreads, block.resident
 	out.funcs = append(out.funcs, code)
-	out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par, Round: ph.round, Threads: code.threads, PerBlock: block.points, Shared: block.points * block.scratch})
+	out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par, Round: ph.round, Threads: code.threads, PerBlock: block.points, Shared: block.points * block.scratch, Maps: e.maps})
 }
 
 // special reads a register of the GPU that tells the thread's place.
@@ -432,7 +443,8 @@ func (e *emitter) shuffle(mode string, x, at value.Value) value.Value {
 	return blk.NewTrunc(word(blk.NewZExt(x, types.I32)), t)
 }
 
-// kernelFooter tells LLVM how many threads the blocks of kernels have, and how many blocks a processor.
+// kernelFooter tells LLVM how many threads the blocks of kernels have, how many blocks a processor, and which parameters nobody writes to, so that they
+// have an address.
 func kernelFooter(funcs []function) string {
 	var lines, names []string
 	for _, f := range funcs {
@@ -442,7 +454,16 @@ func kernelFooter(funcs []function) string {
 				resident = fmt.Sprintf(", !\"minctasm\", i32 %d", f.resident)
 			}
 			lines = append(lines, fmt.Sprintf("!%d = !{ptr @%s, !\"reqntidx\", i32 %d%s}", len(lines), f.name, f.threads, resident))
-			names = append(names, fmt.Sprintf("!%d", len(names)))
+			names = append(names, fmt.Sprintf("!%d", len(lines)-1))
+		}
+		if f.maps > 0 {
+			var which []string // counted from 1
+			for i := f.params - f.maps; i < f.params; i++ {
+				which = append(which, fmt.Sprintf("i32 %d", i+1))
+			}
+			lines = append(lines, fmt.Sprintf("!%d = !{%s}", len(lines), strings.Join(which, ", ")),
+				fmt.Sprintf("!%d = !{ptr @%s, !\"grid_constant\", !%d}", len(lines)+1, f.name, len(lines)))
+			names = append(names, fmt.Sprintf("!%d", len(lines)-1))
 		}
 	}
 	if lines == nil {

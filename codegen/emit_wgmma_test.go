@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,6 +26,13 @@ func TestGroupsOfWarps(t *testing.T) {
 		last := steps[len(steps)-1].Kernel
 		require.Contains(t, last.String(), "@"+loop.WGMMA, p.Name)
 		equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
+		if opts := slices.DeleteFunc(slices.Clone(last.Opts), func(o loop.Opt) bool { return o.Kind == schedule.Bulk }); len(opts) < len(last.Opts) { // and with all threads copying
+			steps, err = schedule.Apply(steps[0].Kernel, opts)
+			require.NoError(t, err)
+			last = steps[len(steps)-1].Kernel
+			last.Name += "_by_threads"
+			equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
+		}
 	}
 	for name := range tensorProducts {
 		if strings.HasPrefix(name, "convolution") {

@@ -126,12 +126,29 @@ func (m *emulated) launch(ph EmittedPhase, round int, bufs [][]byte, args []any)
 	if ph.Round != nil {
 		args = append(args, round)
 	}
+	for _, t := range ph.Maps {
+		args = append(args, m.tensorMap(t, args[t.Arg].(*emulator.Buffer).Addr(), bufs))
+	}
 	blocks := (points + ph.PerBlock - 1) / ph.PerBlock
 	s, err := m.device.Launch(k, [3]int{blocks, 1, 1}, [3]int{ph.Threads, 1, 1}, ph.Shared, args...)
 	if err == nil {
 		m.stats = append(m.stats, s)
 	}
 	return err
+}
+
+// tensorMap is the map of a tensor at an address.
+func (m *emulated) tensorMap(box EmittedMap, at uint64, bufs [][]byte) []byte {
+	t := emulator.TensorMap{Elem: box.Buf.Elem.String(), Addr: at, Swizzle: loop.SwizzleBytes}
+	for i, v := range box.Dims {
+		t.Dims, t.Box = append(t.Dims, uint64(m.extent(v, bufs))), append(t.Box, uint32(box.Size[i]))
+	}
+	for _, n := range box.Strides {
+		t.Strides = append(t.Strides, uint64(n))
+	}
+	words, err := t.Encode()
+	require.NoError(m.t, err)
+	return words
 }
 
 // extent is that of an axis, which may be data.
@@ -146,7 +163,7 @@ func (m *emulated) extent(v *loop.Value, bufs [][]byte) int {
 	switch v.Op {
 	case loop.Load:
 		at := slices.IndexFunc(params(m.k), func(b *loop.Buffer) bool { return b.Name == v.Buf.Name })
-		return int(int64(bitsAt(v.Elem, bufs[at], args[0])))
+		return int(int64(bitsAt(v.Elem, bufs[at], append(args, 0)[0])))
 	case loop.Add:
 		return args[0] + args[1]
 	case loop.Sub:

@@ -24,8 +24,8 @@ var goldenKernels = []string{
 	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 
-// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps.
-var hopperKernels = []string{"wgmma_product", "wgmma_transposed"}
+// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware.
+var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "bulk_product"}
 
 // goldens are the kernels of which the PTX for an architecture is kept.
 func goldens(arch string) []string {

@@ -65,7 +65,7 @@ func (m *emulated) keep(t *testing.T, before [][]byte, want map[string]*loop.Dat
 			for _, a := range ph.Par {
 				points *= a.Max
 			}
-			k.Phases = append(k.Phases, program.Phase{Symbol: ph.Symbol, Points: index.C(points), Threads: ph.Threads, PerBlock: ph.PerBlock, Shared: ph.Shared})
+			k.Phases = append(k.Phases, program.Phase{Symbol: ph.Symbol, Points: index.C(points), Threads: ph.Threads, PerBlock: ph.PerBlock, Shared: ph.Shared, Maps: m.tensorMaps(ph)})
 		}
 		r.p.Kernels = append(r.p.Kernels, k)
 	}
@@ -99,4 +99,18 @@ func (m *emulated) keep(t *testing.T, before [][]byte, want map[string]*loop.Dat
 	}
 	block.Bufs = slices.Concat(block.Bufs, held, expected)
 	r.p.Entries = append(r.p.Entries, program.Entry{Kind: "sample", Name: name, Block: block})
+}
+
+// tensorMaps are those of a phase, whose lengths are their capacities.
+func (m *emulated) tensorMaps(ph EmittedPhase) (out []program.TensorMap) {
+	for _, box := range ph.Maps {
+		t := program.TensorMap{Arg: box.Arg, Elem: box.Buf.Elem, Strides: box.Strides, Box: box.Size, Swizzle: loop.SwizzleBytes}
+		for _, v := range box.Dims {
+			n, ok := v.IntConst()
+			require.True(m.t, ok, "a length that only a run knows")
+			t.Dims = append(t.Dims, index.C(int(n)))
+		}
+		out = append(out, t)
+	}
+	return out
 }

@@ -269,6 +269,9 @@ func eachStmt(body []loop.Stmt, f func(s loop.Stmt, vs []*loop.Value)) {
 		case *loop.If:
 			f(s, []*loop.Value{s.Cond})
 			eachStmt(s.Body, f)
+		case *loop.RingStep:
+			f(s, []*loop.Value{s.Turn})
+			eachStmt(s.Body, f)
 		case *loop.Phase, *loop.Commit, *loop.Wait:
 			f(s, nil)
 		default:

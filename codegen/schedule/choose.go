@@ -47,6 +47,7 @@ func (c *chooser) finish(k *loop.Kernel) ([]loop.Opt, error) {
 	}
 	c.skews(k)
 	c.evicts(k)
+	c.bulks(k)
 	return c.opts, c.err
 }
 

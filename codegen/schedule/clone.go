@@ -78,6 +78,8 @@ func (c *cloner) body(body []loop.Stmt) []loop.Stmt {
 			out = append(out, c.store(s))
 		case *loop.If:
 			out = append(out, &loop.If{Cond: c.value(s.Cond), Body: c.body(s.Body)})
+		case *loop.RingStep:
+			out = append(out, &loop.RingStep{Ring: s.Ring, Kind: s.Kind, Turn: c.value(s.Turn), Body: c.body(s.Body)})
 		case *loop.For:
 			out = append(out, c.loop(s))
 		case *loop.Commit:
@@ -125,6 +127,7 @@ func clone(k *loop.Kernel) *loop.Kernel {
 	}
 	n.Body = c.body(k.Body)
 	n.Opts = append([]loop.Opt(nil), k.Opts...)
+	n.Rings = append([]*loop.Ring(nil), k.Rings...)
 	return &n
 }
 

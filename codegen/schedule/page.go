@@ -231,6 +231,9 @@ func unused(used map[string]bool, stem string) string {
 
 func usedNames(k *loop.Kernel) map[string]bool {
 	used := map[string]bool{}
+	for _, r := range k.Rings {
+		used[r.Name] = true
+	}
 	for _, a := range k.Axes {
 		used[a.Name] = true
 	}

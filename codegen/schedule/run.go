@@ -53,13 +53,14 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 		}
 		finish(n)
 	}
-	if stages := ofKind(opts, Stage, Via); len(stages) > 0 {
+	if stages := ofKind(opts, Stage, Bulk, Via); len(stages) > 0 {
 		n = clone(n)
 		if err := stage(n, stages); err != nil {
 			return steps, fmt.Errorf("kernel %s: step stage: %w", k.Name, err)
 		}
-		steps = put(steps, "stage", finish(n))
+		finish(n)
 	}
+	steps = put(steps, "stage", n)
 	n, err = layout(n, ofKind(opts, Vec))
 	if err != nil {
 		return steps, fmt.Errorf("kernel %s: step layout: %w", k.Name, err)

@@ -35,7 +35,7 @@ func TestSkewGolden(t *testing.T) {
 			require.NoError(t, err)
 			right(t, k, steps, 7)
 			i := slices.IndexFunc(steps, func(s Step) bool { return s.Name == "skew" })
-			golden(t, file, steps[i-1:i+2])
+			golden(t, file, steps[i-1:i+3])
 			skewed := steps[i-1].Kernel.String() != steps[i].Kernel.String()
 			require.Equal(t, !strings.Contains(string(text), "Not skewed"), skewed)
 		})

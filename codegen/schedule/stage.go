@@ -27,18 +27,23 @@ import (
 // A product of a group of warps (@wgmma) is on its way while the next turn begins, so its slots are filled a turn later:
 //
 //	wait 1   if l0 + 2 < 32 { SA[(l0+2) % 4,..] = .. }   commit   z = dot(..) @wgmma   settle 1 z   yield z
+//
+// After Bulk z its slots are a ring (bulk.go).
 
 // chunkBytes are what a thread copies at once, and what lies between the rows of a slot without a swizzle, so that eight rows lie in different banks.
 const chunkBytes = 16
 
 // stage puts the operands that opts name into slots.
 func stage(k *loop.Kernel, opts []loop.Opt) error {
-	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, x: newIndices(), deps: newDepends()}
+	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, bulk: map[string]bool{}, x: newIndices(), deps: newDepends()}
 	for _, o := range ofKind(opts, Stage) {
 		s.depth[o.Axis] = o.Arg
 	}
 	for _, o := range ofKind(opts, Via) {
 		s.through[o.Axis] = true
+	}
+	for _, o := range ofKind(opts, Bulk) {
+		s.bulk[o.Axis] = true
 	}
 	body, err := s.body(k.Body, false)
 	if err != nil {
@@ -49,8 +54,10 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 			return fmt.Errorf("%s is no operand of a product in a loop", name)
 		}
 	}
-	for name := range s.through {
-		return fmt.Errorf("%s is no product whose operands are staged", name)
+	for _, left := range []map[string]bool{s.through, s.bulk} {
+		for name := range left {
+			return fmt.Errorf("%s is no product whose operands are staged", name)
+		}
 	}
 	k.Body = body
 	return nil
@@ -61,6 +68,7 @@ type stager struct {
 	depth   map[string]int  // of the slots of operands; products of several pages may have one operand
 	staged  map[string]bool // those that have them
 	through map[string]bool // products whose results are to wait in shared memory
+	bulk    map[string]bool // products whose slots are to be rings
 	x       *indices
 	deps    *depends
 }
@@ -135,45 +143,16 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 		d.Args[i] = load(sl.buf, at, nil)
 		d.Args[i].Name = v.Name
 	}
-	fill := func(turn *loop.Value) []loop.Stmt {
-		var out []loop.Stmt
-		for _, sl := range slots {
-			out = append(out, s.fill(sl, f.Axis, turn, many))
-		}
-		return out
+	var first, last []loop.Stmt // of a turn
+	if s.bulk[d.Name] {
+		before, first, last, err = s.ring(f, d, slots, depth, inside)
+	} else {
+		before, first = s.fills(f, d, slots, depth, inside)
 	}
-	end := f.Hi
-	if end == nil {
-		end = f.Axis.Extent
+	if err != nil {
+		return nil, nil, err
 	}
-	if inside {
-		before = append(before, &loop.Wait{})
-	}
-	start := intValue(0)
-	if f.Lo != nil {
-		start = f.Lo
-	}
-	ahead := func(turn *loop.Value) []loop.Stmt {
-		turn = s.x.simple(turn)
-		least, most := s.x.rng(s.x.of(turn))
-		last, fixed := end.IntConst()
-		switch {
-		case fixed && least >= int(last):
-			return []loop.Stmt{&loop.Commit{}}
-		case fixed && most < int(last):
-			return append(fill(turn), &loop.Commit{})
-		}
-		return []loop.Stmt{&loop.If{Cond: binary(loop.Lt, turn, end), Body: fill(turn)}, &loop.Commit{}}
-	}
-	lead := depth - 1 // how many turns ahead slots are filled
-	if d.Instr == loop.WGMMA {
-		lead -= groupsPending
-	}
-	for n := range lead {
-		before = append(before, ahead(binary(loop.Add, start, intValue(n)))...)
-	}
-	turn := append([]loop.Stmt{&loop.Wait{Young: lead - 1}}, ahead(binary(loop.Add, axisValue(f.Axis), intValue(lead)))...)
-	f.Body = append(turn, f.Body...)
+	f.Body = append(first, f.Body...)
 	var settled []loop.Stmt
 	page := slices.IndexFunc(follows, func(st loop.Stmt) bool { _, ok := st.(*loop.Phase); return ok })
 	if page < 0 {
@@ -187,6 +166,7 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 		f.Body = append(f.Body, &loop.Settle{Young: groupsPending, Val: d})
 		settled = []loop.Stmt{&loop.Settle{Val: f.Carry[c].Out}}
 	}
+	f.Body = append(f.Body, last...)
 	if s.through[d.Name] {
 		after, err = s.via(f, d, slots, threads, follows[:page])
 	} else {
@@ -197,6 +177,51 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 	}
 	rest, err := s.body(follows[page:], inside)
 	return before, slices.Concat(settled, after, rest), err
+}
+
+// fills lets all threads copy the operands of d in f to slots, and returns what comes before f and first in its turns.
+func (s *stager) fills(f *loop.For, d *loop.Value, slots []*slot, depth int, inside bool) (before, first []loop.Stmt) {
+	if inside {
+		before = append(before, &loop.Wait{})
+	}
+	ahead := func(turn *loop.Value) []loop.Stmt {
+		return append(s.ahead(f, turn, func(turn *loop.Value) (out []loop.Stmt) {
+			for _, sl := range slots {
+				out = append(out, s.fill(sl, f.Axis, turn))
+			}
+			return out
+		}), &loop.Commit{})
+	}
+	lead := depth - 1 // how many turns ahead slots are filled
+	if d.Instr == loop.WGMMA {
+		lead -= groupsPending
+	}
+	start := intValue(0)
+	if f.Lo != nil {
+		start = f.Lo
+	}
+	for n := range lead {
+		before = append(before, ahead(binary(loop.Add, start, intValue(n)))...)
+	}
+	return before, append([]loop.Stmt{&loop.Wait{Young: lead - 1}}, ahead(binary(loop.Add, axisValue(f.Axis), intValue(lead)))...)
+}
+
+// ahead fills the slots of a turn of f, if there is one.
+func (s *stager) ahead(f *loop.For, turn *loop.Value, fill func(turn *loop.Value) []loop.Stmt) []loop.Stmt {
+	end := f.Hi
+	if end == nil {
+		end = f.Axis.Extent
+	}
+	turn = s.x.simple(turn)
+	least, most := s.x.rng(s.x.of(turn))
+	last, fixed := end.IntConst()
+	switch {
+	case fixed && least >= int(last):
+		return nil
+	case fixed && most < int(last):
+		return fill(turn)
+	}
+	return []loop.Stmt{&loop.If{Cond: binary(loop.Lt, turn, end), Body: fill(turn)}}
 }
 
 // copyable reports whether v can be computed elsewhere and earlier: it is made of what a kernel reads only.
@@ -326,9 +351,20 @@ func (s *stager) contiguous(v *loop.Value, axes []*loop.Axis) bool {
 }
 
 // fill copies the operand of a turn of the loop over axis a to its slot.
-func (s *stager) fill(sl *slot, a *loop.Axis, turn *loop.Value, depth int) loop.Stmt {
+func (s *stager) fill(sl *slot, a *loop.Axis, turn *loop.Value) loop.Stmt {
 	at := axisValue(sl.copy)
-	outer, inner := over(at, sl.inner), rest(at, sl.inner)
+	st := s.store(sl, a, turn, over(at, sl.inner), rest(at, sl.inner))
+	if _, most := s.x.rng(s.x.axis(sl.copy)); most >= sl.size {
+		st.Guard = binary(loop.Lt, at, intValue(sl.size))
+	}
+	if s.isCopy(st, sl) {
+		st.Async = true
+	}
+	return st
+}
+
+// store puts the element of the operand in a turn of the loop over axis a that belongs at a place of its slot there.
+func (s *stager) store(sl *slot, a *loop.Axis, turn, outer, inner *loop.Value) *loop.Store {
 	m := &mover{x: s.x, to: map[string]*index.Expr{a.Name: s.x.of(turn)}, done: map[*loop.Value]*loop.Value{}}
 	rows, sums := outer, inner
 	if sl.rowsInner {
@@ -336,15 +372,9 @@ func (s *stager) fill(sl *slot, a *loop.Axis, turn *loop.Value, depth int) loop.
 	}
 	m.spread(sl.rowAxes, rows)
 	m.spread(sl.sumAxes, sums)
-	st := &loop.Store{Buf: sl.buf, Index: sl.at(binary(loop.Mod, turn, intValue(depth)), rows, sums), Val: m.value(sl.v)}
+	st := &loop.Store{Buf: sl.buf, Index: sl.at(binary(loop.Mod, turn, intValue(sl.buf.Dims[0])), rows, sums), Val: m.value(sl.v)}
 	for i, v := range st.Index {
 		st.Index[i] = s.x.simple(v)
-	}
-	if _, most := s.x.rng(s.x.axis(sl.copy)); most >= sl.size {
-		st.Guard = binary(loop.Lt, at, intValue(sl.size))
-	}
-	if s.isCopy(st, sl) {
-		st.Async = true
 	}
 	return st
 }

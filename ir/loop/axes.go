@@ -7,7 +7,7 @@ import (
 // IsOpen reports whether a is inside values rather than enumerated by a loop,
 // the worker pool or the grid.
 func (a *Axis) IsOpen() bool {
-	return a.Bind == Open || a.Bind == Reg || a.Bind == Lane || a.Bind == Warp || a.Bind == Thread || a.IsFragment()
+	return a.Bind == Open || a.Bind == Reg || a.Bind == Lane || a.Bind == Warp || a.Bind == Thread || a.Bind == Box || a.IsFragment()
 }
 
 // IsFragment reports whether a is an axis of the fragments of a product on tensor cores.
@@ -191,6 +191,9 @@ func (r *refresher) block(body []Stmt) {
 			r.value(s.Val)
 		case *If:
 			r.value(s.Cond)
+			r.block(s.Body)
+		case *RingStep:
+			r.value(s.Turn)
 			r.block(s.Body)
 		case *For:
 			r.value(s.Lo)

@@ -90,6 +90,9 @@ type machine struct {
 	pending []*pending // products of groups of warps on their way, the oldest first
 	reading []*pending // those, and ones that are done: other warps do not know before the next Wait
 
+	rings   map[*Ring]*ringState
+	filling *[]copied // where the stores of a Fill are noted; nil: in the open group
+
 	point, phase, stamp int32
 	at                  string // the statement at hand, for messages
 	atPos               Pos

@@ -64,7 +64,7 @@ func (m *machine) par(body []Stmt, axes []*Axis) {
 			p /= axes[d].Max
 		}
 		m.clear()
-		m.groups, m.pending, m.reading = [][]copied{nil}, nil, nil
+		m.groups, m.pending, m.reading, m.rings = [][]copied{nil}, nil, nil, map[*Ring]*ringState{}
 		if m.turnLive() {
 			m.block(body)
 		}
@@ -100,6 +100,9 @@ func (m *machine) stmt(s Stmt) {
 	case *For:
 		m.at, m.atPos = "for "+s.Axis.Name, Pos{}
 		m.loop(s)
+	case *RingStep:
+		m.at, m.atPos = s.Kind.String()+" "+s.Ring.Name, s.Turn.Pos
+		m.ringStep(s)
 	case *Commit:
 		m.groups = append(m.groups, nil)
 	case *Wait:
@@ -156,8 +159,11 @@ func (m *machine) store(s *Store) {
 		}
 		if s.Async { // nobody sees it before it lands
 			mem.writer[e] = nobody
-			last := len(m.groups) - 1
-			m.groups[last] = append(m.groups[last], copied{mem, e, m.point, m.stamp})
+			to := &m.groups[len(m.groups)-1]
+			if m.filling != nil {
+				to = m.filling
+			}
+			*to = append(*to, copied{mem, e, m.point, m.stamp})
 		}
 		if val.f != nil {
 			mem.F[e] = val.f[o]
@@ -179,12 +185,17 @@ const nobody = -1
 // land lets the asynchronous stores of all groups but the young youngest be seen.
 func (m *machine) land(young int) {
 	for len(m.groups)-1 > young {
-		for _, c := range m.groups[0] {
-			if c.mem.stamp[c.at] == c.stamp { // none has been stored over it
-				c.mem.writer[c.at] = c.point
-			}
-		}
+		m.show(m.groups[0])
 		m.groups = m.groups[1:]
+	}
+}
+
+// show lets what was copied be seen.
+func (m *machine) show(list []copied) {
+	for _, c := range list {
+		if c.mem.stamp[c.at] == c.stamp { // none has been stored over it
+			c.mem.writer[c.at] = c.point
+		}
 	}
 }
 

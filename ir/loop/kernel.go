@@ -8,6 +8,7 @@ type Kernel struct {
 	Pos     []Pos
 	Axes    []*Axis   // in order of declaration; an axis follows those that its Def and Extent use
 	Bufs    []*Buffer // parameters first, in call order, then locals
+	Rings   []*Ring
 	Body    []Stmt
 	Guarded bool  // true after step edge: guards are explicit, only leaf extents count
 	Opts    []Opt // the schedule that made this kernel, for printing
@@ -40,6 +41,8 @@ const (
 	FragRow // open, 16 rows of an operand or of results
 	FragCol // open, 8 columns
 	FragSum // open, 16 summands
+
+	Box // open, over a box of memory that the hardware copies at once
 )
 
 // MMA is the instruction row of products on tensor cores, mma.m16n8k16: rows, columns and the innermost
@@ -87,6 +90,12 @@ type Buffer struct {
 	Swizzle bool // of a Local buffer: its last dim is SwizzleBytes long, and its pieces are swizzled. Indices do not tell
 }
 
+// Ring is slots of Local buffers that the hardware fills while others are read: turn t has slot t % Depth of each of them.
+type Ring struct {
+	Name  string
+	Depth int
+}
+
 // IsTensor reports whether v is a product of tensor cores.
 func (v *Value) IsTensor() bool { return v.Op == Dot && (v.Instr == MMA || v.Instr == WGMMA) }
 
@@ -119,7 +128,7 @@ type Store struct {
 	Index []*Value
 	Guard *Value
 	Val   *Value
-	Async bool // it copies a Load to a Local buffer, and is seen after a Wait for its group
+	Async bool // it copies a Load to a Local buffer, and is seen after a Wait for its group, or in a Fill after the Take of its turn
 }
 
 // For runs Body for Axis in Lo..Hi (nil: the whole extent), ascending.
@@ -153,9 +162,26 @@ type Commit struct{}
 // of all groups but the Young youngest.
 type Wait struct{ Young int }
 
+// RingStep is what happens to the slot of a turn of a ring. Turns are filled, taken and freed in order, from 0 on.
+type RingStep struct {
+	Ring *Ring
+	Kind RingKind
+	Turn *Value
+	Body []Stmt // Fill: its stores
+}
+
+// RingKind says what a RingStep does.
+type RingKind uint8
+
+const (
+	Fill RingKind = iota // waits until the turn Depth before is free, and lets the asynchronous stores of its body begin
+	Take                 // waits until all that the turn's Fill stores is there
+	Free                 // nobody reads what the turn's Fill stored from here on
+)
+
 // Settle waits until Val is there, the result of products of a group of warps (WGMMA), or what a loop carried of them: of those on their way
 // all but the Young youngest are done. Until then a result may only be what the next product adds to, and until the next
-// Wait after it what the products read may not be overwritten.
+// Wait after it, or a Free of it, what the products read may not be overwritten.
 type Settle struct {
 	Young int
 	Val   *Value
@@ -164,11 +190,12 @@ type Settle struct {
 // Phase ends a phase: what any par point wrote before it, all may read after.
 type Phase struct{}
 
-func (*Let) stmt()    {}
-func (*Store) stmt()  {}
-func (*For) stmt()    {}
-func (*If) stmt()     {}
-func (*Commit) stmt() {}
-func (*Wait) stmt()   {}
-func (*Settle) stmt() {}
-func (*Phase) stmt()  {}
+func (*Let) stmt()      {}
+func (*Store) stmt()    {}
+func (*For) stmt()      {}
+func (*If) stmt()       {}
+func (*Commit) stmt()   {}
+func (*Wait) stmt()     {}
+func (*Settle) stmt()   {}
+func (*RingStep) stmt() {}
+func (*Phase) stmt()    {}

@@ -37,6 +37,7 @@ type parser struct {
 	b      *Builder
 	axes   map[string]*Axis
 	bufs   map[string]*Buffer
+	rings  map[string]*Ring
 	scopes []map[string]*Value
 	types  []annotation
 }
@@ -98,7 +99,7 @@ func (p *parser) newName(what string) token {
 	if reserved(t.text) {
 		p.fail(t.pos, "%q is a word of the kernel language and cannot be a name", t.text)
 	}
-	if p.axes[t.text] != nil || p.bufs[t.text] != nil || p.lookup(t.text) != nil {
+	if p.axes[t.text] != nil || p.bufs[t.text] != nil || p.rings[t.text] != nil || p.lookup(t.text) != nil {
 		p.fail(t.pos, "%s is already defined", t.text)
 	}
 	return t
@@ -140,7 +141,7 @@ func (p *parser) deeper() {
 func (p *parser) kernel() *Kernel {
 	p.expect("kernel")
 	p.b = NewBuilder(p.kernelName())
-	p.axes, p.bufs, p.types = map[string]*Axis{}, map[string]*Buffer{}, nil
+	p.axes, p.bufs, p.rings, p.types = map[string]*Axis{}, map[string]*Buffer{}, map[string]*Ring{}, nil
 	p.scopes = []map[string]*Value{{}}
 	p.expect("(")
 	for !p.accept(")") {

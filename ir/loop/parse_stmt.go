@@ -3,7 +3,7 @@ package loop
 import "fmt"
 
 // gpuWords start statements of GPU kernels, which this text form does not have.
-var gpuWords = map[string]bool{"ring": true, "role": true, "fill": true, "take": true, "free": true, "sync": true, "turn": true, "layout": true}
+var gpuWords = map[string]bool{"role": true, "sync": true, "turn": true, "layout": true}
 
 func (p *parser) stmt() {
 	t := p.peek()
@@ -29,6 +29,20 @@ func (p *parser) stmt() {
 			p.expect(")")
 			buf.Swizzle = true
 		}
+	case p.accept("ring"):
+		p.topLevel(t)
+		r := &Ring{Name: p.newName("ring name").text}
+		p.expect("[")
+		r.Depth = p.int()
+		p.expect("]")
+		p.b.names[r.Name], p.rings[r.Name] = true, r
+		p.b.k.Rings = append(p.b.k.Rings, r)
+	case p.accept(Fill.String()):
+		p.ringStep(Fill)
+	case p.accept(Take.String()):
+		p.ringStep(Take)
+	case p.accept(Free.String()):
+		p.ringStep(Free)
 	case p.accept("commit"):
 		p.b.emit(&Commit{})
 	case p.accept("wait"):
@@ -80,6 +94,21 @@ func (p *parser) block() {
 	for !p.accept("}") {
 		p.stmt()
 	}
+}
+
+// ringStep reads `ring turn` and, of a Fill, its stores.
+func (p *parser) ringStep(kind RingKind) {
+	t := p.nameOf("ring")
+	s := &RingStep{Ring: p.rings[t.text], Kind: kind, Turn: p.typed(p.expr(), I64)}
+	if s.Ring == nil {
+		p.fail(t.pos, "no ring %s", t.text)
+	}
+	if kind == Fill {
+		p.open(&s.Body)
+		p.block()
+		p.close()
+	}
+	p.b.emit(s)
 }
 
 // access reads `[index; guard]`.

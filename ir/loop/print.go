@@ -11,9 +11,13 @@ var modeNames = [...]string{In: "in", Out: "out", InOut: "inout", Work: "work", 
 
 func (m Mode) String() string { return modeNames[m] }
 
-var bindNames = [...]string{Open: "", Loop: "loop", Unroll: "unroll", Par: "par", Grid: "grid", Reg: "reg", Lane: "lane", Warp: "warp", Thread: "thread", FragRow: "fragrow", FragCol: "fragcol", FragSum: "fragsum"}
+var bindNames = [...]string{Open: "", Loop: "loop", Unroll: "unroll", Par: "par", Grid: "grid", Reg: "reg", Lane: "lane", Warp: "warp", Thread: "thread", FragRow: "fragrow", FragCol: "fragcol", FragSum: "fragsum", Box: "box"}
 
 func (b Bind) String() string { return bindNames[b] }
+
+var ringWords = [...]string{Fill: "fill", Take: "take", Free: "free"}
+
+func (k RingKind) String() string { return ringWords[k] }
 
 // String is the text of k, which Parse reads back.
 func (k *Kernel) String() string {
@@ -23,6 +27,9 @@ func (k *Kernel) String() string {
 	}
 	for _, b := range k.Bufs {
 		p.taken[b.Name] = true
+	}
+	for _, r := range k.Rings {
+		p.taken[r.Name] = true
 	}
 	p.scopes = []map[*Value]string{{}}
 	p.kernel(k)
@@ -77,6 +84,9 @@ func (p *printer) kernel(k *Kernel) {
 	p.indent++
 	for _, l := range locals {
 		p.line("%s", l)
+	}
+	for _, r := range k.Rings {
+		p.line("ring %s[%d]", r.Name, r.Depth)
 	}
 	for _, a := range k.Axes {
 		p.line("axis %s", p.axis(a))
@@ -177,6 +187,16 @@ func (p *printer) stmt(s Stmt) {
 		volatile := p.share(s.Cond)
 		p.line("if %s {", p.expr(s.Cond, 0))
 		p.unname(volatile)
+		p.nested(s.Body)
+	case *RingStep:
+		volatile := p.share(s.Turn)
+		head := fmt.Sprintf("%s %s %s", s.Kind, s.Ring.Name, p.expr(s.Turn, 0))
+		p.unname(volatile)
+		if s.Kind != Fill {
+			p.line("%s", head)
+			return
+		}
+		p.line("%s {", head)
 		p.nested(s.Body)
 	case *For:
 		p.loop(s)

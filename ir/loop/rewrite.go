@@ -90,6 +90,8 @@ func (m *Mapper) Stmt(s Stmt) Stmt {
 		return &Store{Buf: s.Buf, Index: index, Guard: guard, Val: m.Value(s.Val), Async: s.Async}
 	case *If:
 		return &If{Cond: m.Value(s.Cond), Body: m.Block(s.Body)}
+	case *RingStep:
+		return &RingStep{Ring: s.Ring, Kind: s.Kind, Turn: m.Value(s.Turn), Body: m.Block(s.Body)}
 	case *For:
 		f := &For{Axis: s.Axis, Lo: m.Value(s.Lo), Hi: m.Value(s.Hi)}
 		for _, c := range s.Carry {
@@ -116,7 +118,7 @@ func (m *Mapper) Stmt(s Stmt) Stmt {
 // Clone is a deep copy: axes, buffers, values and statements are new.
 func (k *Kernel) Clone() *Kernel {
 	c := &cloner{axes: map[*Axis]*Axis{}, bufs: map[*Buffer]*Buffer{}, vals: map[*Value]*Value{}}
-	out := &Kernel{Name: k.Name, Guarded: k.Guarded, Pos: append([]Pos(nil), k.Pos...), Opts: append([]Opt(nil), k.Opts...)}
+	out := &Kernel{Name: k.Name, Guarded: k.Guarded, Pos: append([]Pos(nil), k.Pos...), Opts: append([]Opt(nil), k.Opts...), Rings: append([]*Ring(nil), k.Rings...)}
 	for _, b := range k.Bufs {
 		n := *b
 		n.Dims, n.Strides = append([]int(nil), b.Dims...), append([]int(nil), b.Strides...)
@@ -187,6 +189,8 @@ func (c *cloner) block(body []Stmt) []Stmt {
 			out = append(out, &Store{Buf: c.bufs[s.Buf], Index: c.values(s.Index), Guard: c.value(s.Guard), Val: c.value(s.Val), Async: s.Async})
 		case *If:
 			out = append(out, &If{Cond: c.value(s.Cond), Body: c.block(s.Body)})
+		case *RingStep:
+			out = append(out, &RingStep{Ring: s.Ring, Kind: s.Kind, Turn: c.value(s.Turn), Body: c.block(s.Body)})
 		case *For:
 			f := &For{Axis: c.axes[s.Axis], Lo: c.value(s.Lo), Hi: c.value(s.Hi), Body: c.block(s.Body)}
 			for _, x := range s.Carry {

@@ -205,6 +205,9 @@ func (v *verifier) stmt(s Stmt) {
 		v.conds = append(v.conds, s.Cond)
 		v.block(s.Body)
 		v.conds = v.conds[:len(v.conds)-1]
+	case *RingStep:
+		v.at = fmt.Sprintf("%s %s", s.Kind, s.Ring.Name)
+		v.ringStep(s)
 	case *For:
 		v.loop(s)
 	case *Wait:

@@ -36,6 +36,8 @@ func Values(s Stmt, f func(*Value)) {
 		f(s.Val)
 	case *If:
 		f(s.Cond)
+	case *RingStep:
+		f(s.Turn)
 	case *For:
 		some(s.Lo, s.Hi)
 		for _, c := range s.Carry {
@@ -48,6 +50,8 @@ func Values(s Stmt, f func(*Value)) {
 func Inner(s Stmt) []Stmt {
 	switch s := s.(type) {
 	case *If:
+		return s.Body
+	case *RingStep:
 		return s.Body
 	case *For:
 		return s.Body

@@ -1,0 +1,104 @@
+package llir
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/llir/llvm/ir/types"
+	"github.com/llir/llvm/ir/value"
+)
+
+// What Hopper has and LLVM 19 has no intrinsics for: products of groups of warps, barriers in shared memory, copies of boxes.
+
+// Wgmma multiplies, by a group of four warps, matrices in shared memory, 64 rows and cols columns of 16 summands a step, which
+// descriptors tell, and adds cols/2 floats of each thread (PTX ISA, wgmma.mma_async). The result is there after a SettleWgmma.
+func (b *Builder) Wgmma(bf16 bool, cols int, aTransposed, bTransposed bool, acc, aSteps, bSteps []value.Value) value.Value {
+	elem, n := "f16", len(acc)
+	if bf16 {
+		elem = "bf16"
+	}
+	bit := map[bool]int{true: 1}
+	var registers, constraints []string
+	for i := range acc {
+		registers = append(registers, fmt.Sprintf("$%d", i))
+		constraints = append(constraints, "=f")
+	}
+	for i := range acc {
+		constraints = append(constraints, fmt.Sprint(i))
+	}
+	text := "{\n.reg .pred more;\nsetp.eq.b32 more, 0, 0;\nwgmma.fence.sync.aligned;\n"
+	args := slices.Clone(acc)
+	for i := range aSteps {
+		text += fmt.Sprintf("wgmma.mma_async.sync.aligned.m64n%dk16.f32.%s.%s {%s}, $%d, $%d, more, 1, 1, %d, %d;\n",
+			cols, elem, elem, strings.Join(registers, ", "), 2*n+2*i, 2*n+2*i+1, bit[aTransposed], bit[bTransposed])
+		args = append(args, aSteps[i], bSteps[i])
+		constraints = append(constraints, "l", "l")
+	}
+	text += "wgmma.commit_group.sync.aligned;\n}"
+	parts := make([]types.Type, n)
+	for i := range parts {
+		parts[i] = types.Float
+	}
+	return b.Asm(text, strings.Join(append(constraints, "~{memory}"), ","), types.NewStruct(parts...), args...)
+}
+
+// SettleWgmma waits for all products but the young youngest, and returns acc: whoever uses what it gives comes later.
+func (b *Builder) SettleWgmma(young int, acc []value.Value) value.Value {
+	var constraints []string
+	parts := make([]types.Type, len(acc))
+	for i := range acc {
+		constraints = append(constraints, "=f")
+		parts[i] = types.Float
+	}
+	for i := range acc {
+		constraints = append(constraints, fmt.Sprint(i))
+	}
+	return b.Asm(fmt.Sprintf("wgmma.wait_group.sync.aligned %d;", young), strings.Join(append(constraints, "~{memory}"), ","), types.NewStruct(parts...), acc...)
+}
+
+// FenceAsync lets the asynchronous units see what this thread wrote to shared memory.
+func (b *Builder) FenceAsync() {
+	b.Asm("fence.proxy.async.shared::cta;", "~{memory}", types.Void)
+}
+
+// InitBarrier makes a barrier in shared memory (PTX ISA, mbarrier) whose phases wait for so many arrivals. Others may use it after a FenceBarriers and a Barrier.
+func (b *Builder) InitBarrier(at value.Value, arrivals int) {
+	b.Intrinsic("nvvm.mbarrier.init.shared", nil, types.Void, at, Int(types.I32, int64(arrivals)))
+}
+
+// FenceBarriers lets the asynchronous units see the barriers that this thread made.
+func (b *Builder) FenceBarriers() {
+	b.Asm("fence.mbarrier_init.release.cluster;", "~{memory}", types.Void)
+}
+
+// Arrive arrives at a barrier, whose phase waits for that many bytes of copies besides; 0: none.
+func (b *Builder) Arrive(at value.Value, bytes int) {
+	if bytes == 0 {
+		b.Asm("mbarrier.arrive.shared::cta.b64 _, [$0];", "r,~{memory}", types.Void, at)
+		return
+	}
+	b.Asm("mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;", "r,r,~{memory}", types.Void, at, Int(types.I32, int64(bytes)))
+}
+
+// Await waits until the phase of a barrier whose number has a parity is complete.
+func (b *Builder) Await(at, parity value.Value) {
+	again, done := b.NewBlock(), b.NewBlock()
+	b.Jump(again)
+	const text = "{\n.reg .pred complete;\nmbarrier.try_wait.parity.shared::cta.b64 complete, [$1], $2;\nselp.b32 $0, 1, 0, complete;\n}"
+	complete := b.Asm(text, "=r,r,r,~{memory}", types.I32, at, parity)
+	again.NewCondBr(again.NewTrunc(complete, types.I1), done, again)
+	b.Block = done
+}
+
+// CopyBox starts the copy of the box of a tensor that begins at some coordinates, and whose bytes a barrier counts. Where the tensor ends, the box is 0.
+func (b *Builder) CopyBox(to, tensor value.Value, at []value.Value, barrier value.Value) {
+	constraints, args := []string{"r", "l", "r"}, []value.Value{to, tensor, barrier}
+	var places []string
+	for i, x := range at {
+		places = append(places, fmt.Sprintf("$%d", i+3))
+		constraints, args = append(constraints, "r"), append(args, x)
+	}
+	text := fmt.Sprintf("cp.async.bulk.tensor.%dd.shared::cluster.global.mbarrier::complete_tx::bytes [$0], [$1, {%s}], [$2];", len(at), strings.Join(places, ", "))
+	b.Asm(text, strings.Join(append(constraints, "~{memory}"), ","), types.Void, args...)
+}

@@ -1,0 +1,133 @@
+package schedule
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"mdlc/ir/index"
+	"mdlc/ir/loop"
+)
+
+// Box is what a store of a Fill copies in the hardware's terms: of a buffer that is a tensor, a box, whose rows are those of a
+// swizzled slot. Dimensions are in the hardware's order, the one whose neighbours lie side by side first.
+type Box struct {
+	Buf     *loop.Buffer
+	Dims    []*loop.Value // of the tensor: what is beyond them is 0
+	Strides []int64       // bytes between neighbours of all dimensions but the first
+	Size    []int         // how far the box goes
+	At      []*loop.Value // where it begins, where the axes of the box are 0
+}
+
+// Same reports whether b and o are boxes of one tensor, of one size.
+func (b *Box) Same(o *Box) bool {
+	return b.Buf == o.Buf && slices.Equal(b.Strides, o.Strides) && slices.Equal(b.Size, o.Size) && slices.EqualFunc(b.Dims, o.Dims, func(x, y *loop.Value) bool {
+		at := newIndices()
+		return index.Equal(at.of(x), at.of(y))
+	})
+}
+
+// What the hardware takes (CUDA's cuTensorMapEncodeTiled).
+const (
+	boxRank   = 5
+	boxExtent = 256
+	boxStride = 1 << 40
+)
+
+// BoxOf is the box that s copies, or why it is none: the axes of the box must go along one dimension each, by one element a step, and what
+// the load's guard leaves out must be what is outside of the tensor. A tensor must begin on a multiple of 16 bytes: since its rows do, its size is
+// one, and so is where it lies in a stack of such.
+func BoxOf(s *loop.Store) (*Box, error) {
+	v, x := s.Val, newIndices()
+	if v.Op != loop.Load || v.Elem != s.Buf.Elem || s.Guard != nil || !s.Buf.Swizzle {
+		return nil, errors.New("it is computed, or not stored as it is")
+	}
+	rank := len(v.Buf.Dims)
+	if rank > boxRank || v.Buf.Strides != nil {
+		return nil, fmt.Errorf("%s has more than %d dimensions, or strides of its own", v.Buf.Name, boxRank)
+	}
+	b, free := &Box{Buf: v.Buf}, map[*loop.Axis]bool{}
+	for _, a := range newDepends().value(v) {
+		free[a] = a.Bind == loop.Box
+	}
+	limits := make([]*index.Expr, rank)
+	for d := range rank {
+		limits[d] = index.C(v.Buf.Dims[d])
+	}
+	if err := insideOf(x, v, v.Guard, limits); err != nil {
+		return nil, err
+	}
+	stride := 1
+	for d := rank - 1; d >= 0; d-- {
+		size := 1
+		_, terms := affine(x.of(v.Args[d]).SimplifyIn(x.bound))
+		for a, here := range free {
+			if !here || !dependsOn(x.of(v.Args[d]), a.Name) {
+				continue
+			}
+			if terms[a.Name] != 1 || size > 1 || a.Max > boxExtent || dependsOn(index.Sub(x.of(v.Args[d]), index.V(a.Name)).SimplifyIn(x.bound), a.Name) {
+				return nil, fmt.Errorf("dimension %d of %s does not step evenly along %s, by one element, %d times at most", d, v.Buf.Name, a.Name, boxExtent)
+			}
+			size = a.Max
+			delete(free, a)
+		}
+		bytes := int64(stride * v.Elem.Size())
+		switch first := d == rank-1; {
+		case first && size*v.Elem.Size() != loop.SwizzleBytes:
+			return nil, fmt.Errorf("the box does not go along what lies side by side in %s, %d bytes", v.Buf.Name, loop.SwizzleBytes)
+		case !first && (bytes%chunkBytes != 0 || bytes >= boxStride):
+			return nil, fmt.Errorf("neighbours along dimension %d of %s are %d bytes apart, no multiple of %d below 2^40", d, v.Buf.Name, bytes, chunkBytes)
+		case !first:
+			b.Strides = append(b.Strides, bytes)
+		}
+		b.Dims, b.Size, b.At = append(b.Dims, x.value(limits[d])), append(b.Size, size), append(b.At, v.Args[d])
+		stride *= v.Buf.Dims[d]
+	}
+	for a, here := range free {
+		if here {
+			return nil, fmt.Errorf("%s does not depend on %s", v.Buf.Name, a.Name)
+		}
+	}
+	return b, nil
+}
+
+// insideOf finds what a guard allows of each dimension that v loads: an index that is 0 or more, and less than limits.
+func insideOf(x *indices, v, guard *loop.Value, limits []*index.Expr) error {
+	switch {
+	case guard == nil:
+		return nil
+	case guard.Op == loop.And:
+		if err := insideOf(x, v, guard.Args[0], limits); err != nil {
+			return err
+		}
+		return insideOf(x, v, guard.Args[1], limits)
+	case (guard.Op == loop.Lt || guard.Op == loop.Ge) && guard.Args[0].Elem == loop.I64:
+		over := index.Sub(x.of(guard.Args[1]), x.of(guard.Args[0]))
+		for d, at := range v.Args {
+			limit := index.Sum(over, x.of(at)).SimplifyIn(x.bound) // what the index is compared with
+			if k, ok := limit.Const(); ok && guard.Op == loop.Ge && k <= 0 {
+				return nil
+			} else if guard.Op == loop.Lt && isLength(x, limit) {
+				limits[d] = index.Least(limits[d], limit)
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("what is left out of %s is not what is outside of a tensor", v.Buf.Name)
+}
+
+// isLength reports whether e is made of constants and numbers that only the run knows.
+func isLength(x *indices, e *index.Expr) bool {
+	yes := true
+	e.Vars(func(name string) {
+		v := x.vars[name]
+		yes = yes && v.Op == loop.Load && v.Buf.Mode == loop.In && len(v.Buf.Dims) == 0
+	})
+	return yes
+}
+
+func dependsOn(e *index.Expr, axis string) bool {
+	found := false
+	e.Vars(func(name string) { found = found || name == axis })
+	return found
+}

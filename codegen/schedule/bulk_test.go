@@ -1,0 +1,88 @@
+package schedule
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir/loop"
+)
+
+// ringsSpoilt are texts of a kernel with a ring, each without something that it needs.
+func ringsSpoilt(text string) map[string]string {
+	without := func(form string) string { return regexp.MustCompile(form).ReplaceAllString(text, "") }
+	spoilt := map[string]string{
+		"the first slot is not filled": strings.Replace(text, "slot[0,", "slot[1,", 1),
+		"a row too far":                strings.Replace(text, "slot[0,block,row", "slot[0,block,row + 1", 1),
+		"nobody takes":                 without(`take \S+ \w+\n`),
+		"results are not waited for":   without(`settle 0 \w+\n`),
+	}
+	if strings.Contains(text, " + 3 <") { // more turns than slots are filled before the first
+		spoilt["nobody frees"] = without(`free \S+ \w+ - 1\n`)
+		spoilt["another turn's slot"] = strings.Replace(text, "+ 3) % 4", "+ 2) % 4", 1)
+		spoilt["slots are freed while they are read"] = strings.Replace(text, "settle 1", "settle 2", 1)
+		spoilt["a slot more is filled than there are"] = regexp.MustCompile(`ring (\w+)\[4\]`).ReplaceAllString(text, "ring $1[3]")
+	}
+	return spoilt
+}
+
+// What the hardware cannot copy as boxes says why, and the schedule that is chosen does without.
+func TestBoxesOfTensors(t *testing.T) {
+	const plain = `kernel k(in A: bf16[72,136], in B: bf16[136,64], out C: f32[72,64]) {
+  axis i: 72, j: 64, l: 136
+  C[i,j] = dot[l](A[i,l], B[l,j])
+}`
+	for _, c := range []struct{ name, old, new, want string }{
+		{"whole", "", "", ""},
+		{"transposed", "in A: bf16[72,136]", "in A: bf16[136,72]", ""},
+		{"a slice", "A[i,l]", "A[i,l + 8]", ""},
+		{"a margin of zeros", "A[i,l]", "A[i - 5,l; i - 5 >= 0 & i - 5 < 60]", ""},
+		{"fewer than there are", "A[i,l]", "A[i,l; l < 100]", ""},
+		{"rows of which the run knows how many", "kernel k(in A", "kernel k(in n: i64[], in A", ""},
+		{"computed", "A[i,l]", "A[i,l] * bf16(2.0)", "operand z_a: it is computed, or not stored as it is"},
+		{"rows not on a multiple of 16 bytes", "136", "132", "neighbours along dimension 0 of A are 264 bytes apart"},
+		{"strides", "bf16[72,136]", "bf16[72,136] strides[144,1]", "A has more than 5 dimensions, or strides of its own"},
+		{"every other", "A[i,l]", "A[i,l / 2 * 2]", "does not step evenly along"},
+		{"a triangle", "A[i,l]", "A[i,l; l <= i]", "what is left out of A is not what is outside of a tensor"},
+		{"what comes after a margin", "A[i,l]", "A[i,l; i >= 5]", "what is left out of A is not what is outside of a tensor"},
+	} {
+		text := strings.ReplaceAll(plain, c.old, c.new)
+		switch c.name {
+		case "whole":
+			text = plain
+		case "every other": // in whole tiles, so that nothing is left out
+			text = strings.Replace(text, "l: 136", "l: 128", 1)
+		case "transposed":
+			text = strings.Replace(text, "A[i,l]", "A[l,i]", 1)
+		case "a slice":
+			text = strings.Replace(text, "in A: bf16[72,136]", "in A: bf16[72,144]", 1)
+		case "rows of which the run knows how many":
+			text = strings.Replace(text, "i: 72", "i: n[] <= 72", 1)
+		}
+		k := parse(t, text)
+		steps, err := Run(k, SM90)
+		require.NoError(t, err, c.name)
+		last := steps[len(steps)-1].Kernel
+		require.Contains(t, last.String(), "@"+loop.WGMMA, c.name)
+		bulk := ofKind(last.Opts, Bulk)
+		if c.want == "" {
+			require.Len(t, bulk, 1, c.name)
+			require.NotContains(t, last.String(), "commit", c.name)
+		} else {
+			require.Empty(t, bulk, c.name)
+			_, err = Apply(steps[0].Kernel, append(slices.Clone(last.Opts), opt(Bulk, ofKind(last.Opts, Mma)[0].Axis, 0, "")))
+			require.ErrorContains(t, err, c.want, c.name)
+		}
+		args := inputs(k, 3)
+		if args["n"] != nil {
+			args["n"].I = []int64{71}
+		}
+		same(t, k, steps[len(steps)-2].Kernel, args)
+	}
+	k := parse(t, plain)
+	_, err := Apply(k, []loop.Opt{opt(Bulk, "z", 0, "")})
+	require.ErrorContains(t, err, "z is no product whose operands are staged")
+}

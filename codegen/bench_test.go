@@ -124,19 +124,18 @@ func (p *product) compare(b *testing.B, target *Target, gemm func(p *product, x,
 	return inTurn(k.run, peer)
 }
 
-// softmaxAndCopy: the copy moves as much memory as softmax must, which takes a core of 3.2 GHz some 5.8
-// cycles for 8 numbers. On a quiet machine it takes 1.84 .. 1.93 times the copy in three runs (2.0 against
-// 1.05 ms): exp bounds it, not memory. On a machine of which others use a part the copy suffers more: there seven runs in turn with what was there before
-// went from 1.87 .. 2.44, median 1.96, to 1.54 .. 1.74, median 1.64 times the copy, the least time from 2.7 to
-// 2.4 ms. What gave how much: the divisions of a row, which wait for their streamed stores, in the sweep of exp
-// of the next row, and the row after it fetched ahead there 0.5 ms, max over the registers of a turn before
-// lanes 0.05 .. 0.1 ms. In cache, without waiting for memory, it takes 1.8 ms at 3 GHz, 10.5 cycles for 8 numbers:
-// exp 6.2, of which the two units that multiply, compare and divide need 5.5, max 1, sum 0.5, and the rest is
-// the divisions and what the core waits at the end of each sweep. What made no difference beyond noise (4%): exp
-// of 2, 4 or 8 registers interleaved, division and exp taking turns by registers, chunks of 64 rows instead of
-// 16, max of the next row with the sum of this one, the sum in the turn of the next row. Max of the next row
-// in the sweep of exp is slower: its comparisons take the units of exp. A polynomial of degree 5 is above
-// 2 units.
+// softmaxAndCopy: the copy moves as much memory as softmax must. On Zen 5 with AVX-512 it takes 1.39 .. 1.52 times the
+// copy in quiet runs (0.60 .. 0.64 against 0.43 ms): it was 2.0 before its maxima were of integers (ByIntegers, 0.17 ms) and
+// the registers of exp side by side (inStep, 0.05 ms). On Zen 3 with AVX2, where exp bounds it, it takes 1.84 .. 1.93
+// times (2.0 against 1.05 ms). What gave how much there: the divisions of a row, which wait for their streamed stores, in
+// the sweep of exp of the next row, and the row after it fetched ahead 0.5 ms, max over the registers of a turn before
+// lanes 0.05 .. 0.1 ms. In cache, without waiting for memory, it takes 1.8 ms at 3 GHz, 10.5 cycles for 8 numbers: exp
+// 6.2, of which the two units that multiply, compare and divide need 5.5, max 1, sum 0.5, and the rest is the divisions
+// and what the core waits at the end of each sweep. What made no difference beyond noise (4%) there: exp of 2, 4 or 8
+// registers interleaved, division and exp taking turns by registers, chunks of 64 rows instead of 16, max of the next
+// row with the sum of this one, the sum in the turn of the next row (maxima of integers: 4% slower with
+// AVX2 on Zen 5). Max of the next row in the
+// sweep of exp is slower: its comparisons take the units of exp. A polynomial of degree 5 is above 2 units.
 func softmaxAndCopy(b *testing.B, target *Target) (ours, theirs samples) {
 	const rows, cols = 4096, 1024
 	k := prepare(b, target, fmt.Sprintf(`graph softmax {

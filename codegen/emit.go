@@ -97,8 +97,11 @@ func emit(k *loop.Kernel, t *Target, made *parallel.Memo[sharedFunction]) (out *
 	if !k.Guarded {
 		return nil, fmt.Errorf("kernel %s is not guarded: step edge has not run", k.Name)
 	}
-	if t.GPU {
+	switch {
+	case t.GPU:
 		k = schedule.Expand(k) // what is a call elsewhere
+	case t.Vector >= 64:
+		k = schedule.ByIntegers(k)
 	}
 	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, followed: map[*loop.Buffer]*loop.Axis{}, made: made, callees: map[string]*ir.Func{}}
 	e.streamed = streamedBuffers(k)

@@ -53,14 +53,18 @@ func (e *emitter) tryGroup(list []loop.Stmt, at int) int {
 			}
 		}
 	}
-	if roll {
+	turns, side := e.sides(g.axes)
+	switch {
+	case !roll:
+		e.eachFixed(g.axes, body)
+	case len(turns) == 0:
+		body()
+	default:
 		kept := e.keep(g.ready)
-		e.roll(g.axes, func() {
-			e.fetch(g.ready, kept)
+		e.roll(turns, func() {
+			e.each(side, func() { e.fetch(g.ready, kept) })
 			body()
 		})
-	} else {
-		e.eachFixed(g.axes, body)
 	}
 	return len(g.list)
 }
@@ -90,7 +94,11 @@ func (e *emitter) fetch(ready []*loop.Value, kept []value.Value) {
 		at := index.C(0)
 		for _, a := range v.Axes {
 			if a.Bind == loop.Reg {
-				at = index.Sum(index.Prod(at, index.C(a.Max)), index.V(a.Name))
+				turn := index.V(a.Name)
+				if e.bind[a].v == nil {
+					turn = index.C(e.bind[a].n)
+				}
+				at = index.Sum(index.Prod(at, index.C(a.Max)), turn)
 			}
 		}
 		t := llir.Vec(e.lanes(v), regType(v.Elem))

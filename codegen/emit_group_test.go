@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -28,5 +29,28 @@ func TestRolledStores(t *testing.T) {
 			text += f.text
 		}
 		require.Equal(t, c.rolled, strings.Contains(text, "alloca"), c.epilogue)
+	}
+}
+
+// Registers of a long chain are made side by side where they fit: an operation of each, then the next.
+func TestSideBySide(t *testing.T) {
+	k := schedule.Expand(parseKernel(t, `kernel e(in X: f32[64], out Y: f32[64]) guarded {
+  axis r: 4 reg, l: 16 lane, i: 64 = r*16 + l
+  Y[i] = exp(X[i])
+}`))
+	for name, beside := range map[string]bool{"avx512": true, "avx2": false} {
+		target, err := TargetNamed(name)
+		require.NoError(t, err)
+		e, err := Emit(k, target)
+		require.NoError(t, err)
+		ops := regexp.MustCompile(`= (load|fsub|fmul|call <16 x float> @llvm.fma)`).FindAllStringSubmatch(e.funcs[0].text, -1)
+		run, longest := 0, 0
+		for i := range ops {
+			if run++; i > 0 && ops[i][1] != ops[i-1][1] || ops[i][1] == "load" {
+				run = 1
+			}
+			longest = max(longest, run)
+		}
+		require.Equal(t, beside, longest >= 4*6, "%s: %d in a row", name, longest)
 	}
 }

@@ -345,6 +345,7 @@ func (e *emitter) store(s *loop.Store) {
 		}
 		run = nil
 	}
+	e.inStep(s.Val, all.Axes)
 	e.each(all.Axes, func() {
 		cond, perLane := e.guard(s.Guard)
 		if c, ok := cond.(*llir.Const); ok && c.Ident() == "false" {

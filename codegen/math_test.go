@@ -312,15 +312,32 @@ func checkExtremes(t *testing.T, target *Target) {
   for i { x = X[i]   z = Z[i]   Y[i] = %[2]s[r,l](where(r * 4 + l == i %% %[4]d, x, z)) }
 }`, elem, op, regs, 4*regs))
 			}
-			kernels := []*loop.Kernel{pair, rows(2), rows(3), rows(8)}
+			// turns takes the extreme of three turns, of two registers each or of one.
+			turns := func(name, turn string) *loop.Kernel {
+				return parseKernel(t, fmt.Sprintf(`kernel %[3]s(in X: %[1]s[4096], in Z: %[1]s[4096], out Y: %[1]s[4096]) guarded {
+  axis i: 4096 loop, q: 3 loop, r: 2 reg, l: 4 lane
+  for i {
+    x = X[i]   z = Z[i]
+    b = for q carry a = %[5]s { v = where((q * 2 + r) * 4 + l == i %% 24, x, z)   yield %[2]s(a, %[4]s) }
+    Y[i] = %[2]s[%[6]s](b)
+  }
+}`, elem, op, name, turn, fmt.Sprintf("%s(%s)", elem, map[string]string{"min": "inf", "max": "-inf"}[op]), map[string]string{"turns": "l", "wide": "r,l"}[name]))
+			}
+			kernels := []*loop.Kernel{pair, rows(2), rows(3), rows(8), turns("turns", op+"[r](v)"), turns("wide", "v")}
 			machines := load(t, target, kernels...)
 			var xs, zs []float64
 			for i := range mathChunk {
 				xs, zs = append(xs, float64(edges[i%len(edges)])), append(zs, float64(edges[i/len(edges)%len(edges)]))
 			}
 			x, z, y := loop.Floats(elem, xs, mathChunk), loop.Floats(elem, zs, mathChunk), aligned(8*mathChunk)
+			inX := memoryOf(x)
+			for i := 0; i < mathChunk; i += 2 { // NaNs of both signs
+				if math.IsNaN(xs[i]) {
+					inX[(i+1)*elem.Size()-1] |= 0x80
+				}
+			}
 			for n, k := range kernels {
-				machines[n].run([][]byte{memoryOf(x), memoryOf(z), y})
+				machines[n].run([][]byte{inX, memoryOf(z), y})
 				args := map[string]*loop.Data{"X": x, "Z": z}
 				require.NoError(t, loop.Eval(k, args, loop.EvalOptions{Typed: true}))
 				equalBits(t, fmt.Sprintf("%s of %s, %s", op, elem, k.Name), args["Y"], y)

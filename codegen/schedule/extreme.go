@@ -17,54 +17,69 @@ import (
 
 // gatherExtremes does so for the extremes of k.
 func gatherExtremes(k *loop.Kernel) {
-	g := &gathering{carries: map[*loop.Value]*loop.Carry{}, uses: map[*loop.Value]int{}}
-	var found []*loop.Value
+	u := usesOf(k)
+	for _, v := range u.extremes {
+		u.gather(v)
+	}
+}
+
+// extremeUses is what decides how the extremes of a kernel may be taken.
+type extremeUses struct {
+	extremes []*loop.Value
+	carries  map[*loop.Value]*loop.Carry // by what is carried out
+	of       map[*loop.Value]int
+}
+
+func usesOf(k *loop.Kernel) *extremeUses {
+	u := &extremeUses{carries: map[*loop.Value]*loop.Carry{}, of: map[*loop.Value]int{}}
 	eachStmt(k.Body, func(s loop.Stmt, vs []*loop.Value) {
 		if f, ok := s.(*loop.For); ok {
 			for _, c := range f.Carry {
-				g.carries[c.Out] = c
+				u.carries[c.Out] = c
 			}
 		}
 		for _, v := range vs {
-			g.uses[v]++
+			u.of[v]++
 		}
 	})
 	walkBody(k.Body, func(v *loop.Value) {
 		for _, a := range v.Args {
-			g.uses[a]++
+			u.of[a]++
 		}
-		g.uses[v.Guard]++
+		u.of[v.Guard]++
 		if v.Op == loop.ReduceMax || v.Op == loop.ReduceMin {
-			found = append(found, v)
+			u.extremes = append(u.extremes, v)
 		}
 	})
-	for _, v := range found {
-		g.gather(v)
-	}
+	return u
 }
 
-type gathering struct {
-	carries map[*loop.Value]*loop.Carry // by what is carried out
-	uses    map[*loop.Value]int
+// turns are the carries of loops, the last first, of which v alone takes the extreme, as each turn does of what is
+// carried and more, and what they start from.
+func (u *extremeUses) turns(v *loop.Value) (turns []*loop.Carry, start *loop.Value) {
+	start = v.Args[0]
+	for start.Op == loop.CarryOut {
+		c := u.carries[start]
+		if u.of[start] != 1 || u.of[c.In] != 1 || c.Next.Op != steps[v.Op] || c.Next.Args[0] != c.In {
+			return nil, nil
+		}
+		turns = append(turns, c)
+		start = c.Init
+	}
+	return turns, start
 }
 
 // gather moves the registers of v into the turns of the loops that v is the result of.
-func (g *gathering) gather(v *loop.Value) {
+func (u *extremeUses) gather(v *loop.Value) {
 	regs := slices.DeleteFunc(slices.Clone(v.Over), func(a *loop.Axis) bool { return a.Bind != loop.Reg })
-	if len(regs) == 0 || len(regs) == len(v.Over) {
+	turns, start := u.turns(v)
+	if len(regs) == 0 || len(regs) == len(v.Over) || start == nil || start.Op != loop.Const {
 		return
 	}
-	var turns []*loop.Carry
-	x := v.Args[0]
-	for ; x.Op == loop.CarryOut; x = turns[len(turns)-1].Init {
-		c := g.carries[x]
-		if g.uses[x] != 1 || g.uses[c.In] != 1 || c.Next.Op != steps[v.Op] || c.Next.Args[0] != c.In || len(minus(regs, c.Next.Args[1].Axes)) > 0 {
+	for _, c := range turns {
+		if len(minus(regs, c.Next.Args[1].Axes)) > 0 {
 			return
 		}
-		turns = append(turns, c)
-	}
-	if x.Op != loop.Const {
-		return
 	}
 	for _, c := range turns {
 		turn := c.Next.Args[1]

@@ -18,6 +18,9 @@ func (b *builder) assign(s *Assign, at Span) {
 				b.failHelp(t.Span(), "`show` in `every` writes into the run folder; `mdlc run FILE sample NAME` runs a sample", "`%s` is an item of the file and cannot stand in a block", n.Name)
 			}
 			if n, ok := t.(*NameTerm); ok && b.sc.bound(n.Name) == nil {
+				if near := nearWord(n.Name); near != "" {
+					b.failHelp(t.Span(), "did you mean `"+near+"`?", "`%s` starts no statement and no declaration", n.Name)
+				}
 				b.unknown(n.Name, t.Span())
 			}
 			if _, ok := t.(*CallTerm); !ok {

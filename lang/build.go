@@ -12,7 +12,7 @@ import (
 type Options struct {
 	Set   []ir.Setting      // entries of config, in order; a later one wins
 	Past  []ir.Setting      // as Set, which wins; entries that the file has no more are left out
-	Flags map[string]string // values of the static parameters of samples
+	Flags map[string]string // values of the static parameters of samples; "": the flag alone
 	Float ir.Elem           // what f32 stands for, F32 or F64; 0: what the file says
 	// ReadFile reads the files that `use "path"` names, relative to the model file; nil: from disk.
 	ReadFile func(path string) ([]byte, error)
@@ -21,6 +21,7 @@ type Options struct {
 // Build runs a model file at compile time and gives what it means. With an
 // error among the diagnostics the module is nil.
 func Build(file string, src []byte, opts Options) (*ir.Module, []Diagnostic) {
+	src = withoutMark(src)
 	c := newCore(file, src, opts)
 	m := c.run(file, src)
 	ds := finish(c.diags, c.src)

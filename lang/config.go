@@ -8,6 +8,19 @@ import (
 	"mdlc/ir"
 )
 
+// Settings is the names of the entries of config.
+func (f *File) Settings() (names []string) {
+	for _, it := range f.Items {
+		if it.Config == nil {
+			continue
+		}
+		for _, bind := range it.Config.Binds {
+			names = append(names, bind.Names...)
+		}
+	}
+	return names
+}
+
 // config evaluates the entries of config, with those that the command line sets.
 func (b *builder) config(f *File) {
 	set := map[string]string{}

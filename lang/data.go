@@ -159,8 +159,8 @@ func (b *builder) splitOf(v Value, c *call) []float64 {
 			sum += n.V
 		}
 	}
-	if !ok || len(out) < 2 || len(out) > 3 || sum > 1+1e-9 {
-		b.fail(c.span, "`split` lists the parts for train, valid and test, together at most 1")
+	if !ok || len(out) < 1 || len(out) > 3 || sum > 1+1e-9 {
+		b.failHelp(c.span, "`split: [0.8, 0.1, 0.1]`; `split: [1]` leaves all for training", "`split` lists the parts for train, valid and test: up to three numbers, together at most 1")
 	}
 	return out
 }

@@ -51,6 +51,7 @@ func (s Sized) Size() int {
 
 // Describe reads the declarations off a file.
 func Describe(name string, src []byte) (*Description, []Diagnostic) {
+	src = withoutMark(src)
 	file, ds := Parse(name, src)
 	if file == nil {
 		return nil, ds
@@ -65,6 +66,7 @@ func Describe(name string, src []byte) (*Description, []Diagnostic) {
 
 // DescribeModel reads the declarations off a model file and sizes the instances of its modules.
 func DescribeModel(name string, src []byte, opts Options) (*Description, []Diagnostic) {
+	src = withoutMark(src)
 	c := newCore(name, src, opts)
 	m := c.run(name, src)
 	ds := finish(c.diags, c.src)

@@ -35,7 +35,11 @@ func (b *builder) each(s *Each, at Span) {
 		columns = 2
 	}
 	if columns > 0 && len(s.Vars) > columns {
-		b.fail(at, "%s of `%s` %s, not %d", map[bool]string{true: "the rows", false: "the " + feed.Kind}[feed.Kind == "rows"], feed.Split.Source.Name, "have "+plural(columns, "array"), len(s.Vars))
+		help := ""
+		if src := feed.Split.Source; src.Kind == "csv" && src.Labels == "" {
+			help = "`data " + src.Name + " = csv(" + strconv.Quote(src.Path) + ", labels: \"NAME\")` makes the column of that name the second array"
+		}
+		b.failHelp(at, help, "%s of `%s` %s, not %d", map[bool]string{true: "the rows", false: "the " + feed.Kind}[feed.Kind == "rows"], feed.Split.Source.Name, "have "+plural(columns, "array"), len(s.Vars))
 	}
 	site := b.site[0] + "/" + s.Vars[0].Name // arrays of one `each` come from the same rows
 	for column, x := range s.Vars {

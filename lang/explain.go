@@ -112,8 +112,8 @@ func (u unexpected) next() lexer.Token {
 
 // explanations are tried in order; "" as message: it does not apply.
 var explanations = []func(u unexpected) Diagnostic{
-	missingAtLineEnd, missingBehind, closingBracket, reservedName, foreignOperator, operandBehind, foreignLine, colonBlock, comparisonOrArrow,
-	misplacedWord, unfinishedStatement, statementAsMember, separatingComma, bareExpression, strayEquals, strayNumberOrComma, missingBetween, followUp,
+	missingAtLineEnd, missingBehind, entryColon, closingBracket, reservedName, foreignOperator, operandBehind, foreignLine, colonBlock, comparisonOrArrow,
+	misplacedWord, unfinishedStatement, statementAsMember, separatingComma, bareExpression, strayEquals, strayNumberOrComma, misspelt, missingBetween, followUp,
 }
 
 // atToken explains an unexpected token.

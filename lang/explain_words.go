@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/alecthomas/participle/v2/lexer"
@@ -124,6 +125,44 @@ func misplacedWord(u unexpected) (d Diagnostic) {
 		d.Help = map[string]string{"for": "`train for 10 { … }` repeats a step; `[M() for n]` makes a list of modules", "if": "`where c then a else b` chooses a value; in a module `if c { … }` chooses members"}[u.t.Value]
 	}
 	return d
+}
+
+// entryColon is `config { lr: 1e-3 }`.
+func entryColon(u unexpected) (d Diagnostic) {
+	for i := u.i; i > 1 && u.toks[i].Value != "="; i-- {
+		open := unclosed(u.toks[:i])
+		if i+2 >= len(u.toks) || !isName(u.toks[i]) || u.toks[i+1].Value != ":" || open == nil || open.Value != "{" {
+			continue
+		}
+		at := slices.IndexFunc(u.toks, func(t lexer.Token) bool { return t.Pos == open.Pos })
+		if word := u.toks[max(at-1, 0)].Value; word == "config" || word == "precision" {
+			d.Span = tokenSpan(u.toks[i+1])
+			d.Message, d.Help = fmt.Sprintf("an entry of `%s` has `=` behind its name", word), fmt.Sprintf("`%s = %s`", u.toks[i].Value, u.toks[i+2].Value)
+		}
+		return d
+	}
+	return d
+}
+
+// misspelt is a line that starts with a name which is nearly a word that starts a statement or a declaration.
+func misspelt(u unexpected) (d Diagnostic) {
+	for i := u.i; i >= 0 && u.toks[i].Pos.Line == u.t.Pos.Line; i-- {
+		if near := nearWord(u.toks[i].Value); near != "" && isName(u.toks[i]) && startsLine(u.toks, i) {
+			d.Span = tokenSpan(u.toks[i])
+			d.Message, d.Help = fmt.Sprintf("`%s` starts no statement and no declaration", u.toks[i].Value), "did you mean `"+near+"`?"
+		}
+	}
+	return d
+}
+
+// nearWord is a word that starts a statement or a declaration, and is nearly name; "" where there is none.
+func nearWord(name string) string {
+	words := []string{"use", "fn", "module", "optimizer", "distribution", "param", "state", "eval", "config", "precision", "data", "train", "sample"}
+	words = slices.AppendSeq(words, maps.Keys(statements))
+	if slices.Contains(words, name) {
+		return ""
+	}
+	return nearest(name, words)
 }
 
 // statementAsMember is a statement right in the braces of a module.

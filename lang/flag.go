@@ -56,11 +56,19 @@ func (b *builder) flag(p *Param) {
 	default:
 		flag.Static = true
 		if text, ok := b.opts.Flags[p.Name]; ok {
-			v = b.setting("--"+p.Name+" "+text, text, v)
+			v = b.flagSetting(p.Name, text, v)
 		}
 		b.sc.define(p.Name, b.accept(p.Type, v, p.Name, at))
 	}
 	e.flags = append(e.flags, flag)
+}
+
+// flagSetting is a setting that the command line gives as a flag, "" where that has no value.
+func (b *builder) flagSetting(name, text string, otherwise Value) Value {
+	if _, ok := otherwise.(Bool); ok && text == "" {
+		return Bool(true)
+	}
+	return b.setting(strings.TrimSpace("--"+name+" "+text), text, otherwise)
 }
 
 // arrayFlag declares an array, which arrives as a file. One axis may have the length that the file says.

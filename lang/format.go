@@ -25,7 +25,7 @@ func Format(name string, src []byte) ([]byte, []Diagnostic) {
 	if file == nil {
 		return nil, ds
 	}
-	pieces := layoutPieces(name, string(src))
+	pieces := layoutPieces(name, string(withoutMark(src)))
 	starts := map[int]bool{}
 	statementStarts(reflect.ValueOf(file), starts)
 	for i := range pieces {

@@ -122,3 +122,13 @@ func TestFormatLayout(t *testing.T) {
 	_, ds := Format("x.mdl", []byte("x = = 1\n"))
 	require.True(t, HasErrors(ds))
 }
+
+// The mark that editors of Windows put before a file is left out.
+func TestFormatLeavesTheByteOrderMarkOut(t *testing.T) {
+	src := "sample s { show 1 }\n"
+	want, ds := Format("a.mdl", []byte(src))
+	require.Empty(t, ds)
+	got, ds := Format("a.mdl", []byte("\ufeff"+src))
+	require.Empty(t, ds)
+	require.Equal(t, string(want), string(got))
+}

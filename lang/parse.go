@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,7 +18,7 @@ const maxSource = 1 << 20
 
 // Parse reads a file. On errors it goes on behind the next item, so that several are reported in one run.
 func Parse(name string, src []byte) (*File, []Diagnostic) {
-	text := string(src)
+	text := string(withoutMark(src))
 	all := sources{name: text}
 	if d := unreadable(name, text); d != nil {
 		return nil, finish([]Diagnostic{*d}, all)
@@ -45,6 +46,9 @@ func Parse(name string, src []byte) (*File, []Diagnostic) {
 	}
 	return nil, finish(out, all)
 }
+
+// withoutMark is src without the mark that editors of Windows put before UTF-8 text.
+func withoutMark(src []byte) []byte { return bytes.TrimPrefix(src, []byte("\ufeff")) }
 
 func unreadable(name, text string) *Diagnostic {
 	start := lexer.Position{Filename: name, Line: 1, Column: 1}

@@ -5,8 +5,8 @@ import "slices"
 // block runs statements; it gives what a `return` in them returns, or nil.
 func (b *builder) block(bl *Block) Value {
 	for i, s := range bl.Stmts {
-		if i > 0 && runsEntry(bl.Stmts[i-1]) && bareName(s) != "" {
-			continue // the name of an entry: its word is refused
+		if i > 0 && b.refused(bl.Stmts[i-1]) && bareName(s) != "" {
+			continue // what the word before it would go on with: that is refused
 		}
 		var r Value
 		b.guard(func() { r = b.stmt(s) }, func() {
@@ -34,6 +34,12 @@ func bareName(s *Stmt) string {
 		return ""
 	}
 	return n.Name
+}
+
+// refused reports whether a statement is a word that is none here: `sample` or `train`, or a misspelt one.
+func (b *builder) refused(s *Stmt) bool {
+	name := bareName(s)
+	return runsEntry(s) || name != "" && b.sc.bound(name) == nil && nearWord(name) != ""
 }
 
 // runsEntry is the word of `sample x`, which is written as though it were a statement like `eval x`.

@@ -179,6 +179,13 @@ func (b *builder) acceptSetting(t *Type, v Value, name string, at Span) (Value, 
 		if t.Name == "int" {
 			help = wholeHelp(v)
 		}
+		if text, ok := v.(Text); ok {
+			v, _ := b.sc.find(string(text))
+			switch v.(type) {
+			case Func, *UnitValue, InstanceRef:
+				help = fmt.Sprintf("`%s: %[2]s`, without quotes: `%[2]s` is a name", name, string(text))
+			}
+		}
 		b.failHelp(at, help, "`%s` is %s: it cannot be %s", name, what, describe(v))
 	}
 	switch t.Name {

@@ -130,7 +130,7 @@ func (c *core) useFile(u *UseName, at Span) *scope {
 
 func (c *core) libraryFile(full string, src []byte) *scope {
 	s := newScope(c.prelude(), libraryScope)
-	c.load(full, src, s)
+	c.load(full, withoutMark(src), s)
 	c.libraries[full] = s
 	return s
 }

@@ -79,7 +79,7 @@ func (f *feed) bind(dims []int, inOrder bool) error {
 		column = min(column, 1)
 	}
 	if column >= len(f.split.columns) {
-		return fmt.Errorf("it has %s", []string{"", "one array and no labels", "an array and labels, nothing else"}[len(f.split.columns)])
+		return fmt.Errorf("it has %s", []string{"", "one array and no labels\n  = help: `labels: PATH` behind its path names a second array", "an array and labels, nothing else"}[len(f.split.columns)])
 	}
 	f.data, f.batch = f.split.columns[column], dims[0]
 	width := product(dims[1:])

@@ -87,6 +87,9 @@ func TestSplitOfASourceWithPartsCutsItsTraining(t *testing.T) {
 	dir := pictures(t)
 	s := open(t, program.Source{Kind: "mnist", Path: dir, Split: []float64{0.5, 0.5}}, "")
 	require.Equal(t, []int{3, 3, 2}, []int{s.splits["train"].rows(), s.splits["valid"].rows(), s.splits["test"].rows()})
+	s = open(t, program.Source{Kind: "mnist", Path: dir, Split: []float64{1}}, "")
+	require.Equal(t, 6, s.splits["train"].rows())
+	require.Nil(t, s.splits["valid"])
 	_, err := openSource(&program.Source{Name: "d", Kind: "mnist", Path: dir, Split: []float64{0.5, 0.25, 0.25}}, "")
 	require.ErrorContains(t, err, "it has a test part of its own")
 	s = open(t, program.Source{Kind: "mnist", Path: dir + "/train-images-idx3-ubyte.gz"}, "") // one file

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -86,7 +87,18 @@ func HasWeights(folder string) bool {
 // checkWeights tells whether restore will find weights that fit.
 func (r *Runner) checkWeights() error {
 	_, err := r.readWeights((*Model).fits)
+	if errors.Is(err, fs.ErrNotExist) && r.untrained() {
+		return nil
+	}
 	return r.noWeights(err)
+}
+
+// untrained reports whether nothing in the file trains, so that states have their first values for good.
+func (r *Runner) untrained() bool {
+	has := func(kind string) bool {
+		return slices.ContainsFunc(r.m.entries, func(e *entry) bool { return e.Kind == kind })
+	}
+	return has("init") && !has("train")
 }
 
 // noWeights says what to do where there are none.
@@ -100,6 +112,9 @@ func (r *Runner) noWeights(err error) error {
 // restore reads the run folder's weights. The seed is theirs unless another was asked for.
 func (r *Runner) restore() (progress, error) {
 	p, err := r.readWeights((*Model).setStates)
+	if errors.Is(err, fs.ErrNotExist) && r.untrained() {
+		return progress{}, r.init()
+	}
 	if err != nil {
 		return p, r.noWeights(err)
 	}

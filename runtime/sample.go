@@ -92,7 +92,7 @@ func (r *Runner) checkFlags(e *entry, flags []FlagValue) error {
 			}
 			return &FlagError{f.Name, text}
 		}
-		if kind := e.Flags[slices.Index(names, "--"+f.Name)].Kind; f.Bare && (kind == "text" || kind == "file") {
+		if kind := e.Flags[slices.Index(names, "--"+f.Name)].Kind; f.Bare && kind != "bool" {
 			return &FlagError{f.Name, fmt.Sprintf("--%s takes a value: --%s %s", f.Name, f.Name, strings.ToUpper(kind))}
 		}
 	}

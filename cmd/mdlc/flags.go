@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -27,7 +28,7 @@ func splitSampleFlags(parser *kong.Kong, args []string) (rest []string, flags []
 		case a == "--":
 			return append(rest, args[i:]...), flags
 		case strings.HasPrefix(a, "--") && known[name] == nil:
-			if !given && i+1 < len(args) {
+			if !given && i+1 < len(args) && known[args[i+1]] == nil && !flagName.MatchString(args[i+1]) {
 				i++
 				value, given = args[i], true
 			}
@@ -36,6 +37,9 @@ func splitSampleFlags(parser *kong.Kong, args []string) (rest []string, flags []
 				value = "true"
 			}
 			flags = append(flags, runtime.FlagValue{Name: strings.TrimPrefix(name, "--"), Value: value, Bare: bare})
+		case known[name] != nil && !known[name].IsBool() && !given && i+1 < len(args) && negative.MatchString(args[i+1]):
+			i++
+			rest = append(rest, name+"="+args[i]) // a number is no flag
 		default:
 			rest = append(rest, a)
 			if f := known[name]; f != nil && !f.IsBool() && !given && i+1 < len(args) {
@@ -46,6 +50,11 @@ func splitSampleFlags(parser *kong.Kong, args []string) (rest []string, flags []
 	}
 	return rest, flags
 }
+
+var (
+	flagName = regexp.MustCompile(`^--[A-Za-z][\w-]*(=.*)?$`)
+	negative = regexp.MustCompile(`^-[\d.]`)
+)
 
 // flagsOf are the flags of a command, --name and -n.
 func flagsOf(parser *kong.Kong, command string) map[string]*kong.Flag {

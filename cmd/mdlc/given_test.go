@@ -136,4 +136,11 @@ func TestFlagsWithoutValues(t *testing.T) {
 	require.Contains(t, stderr, "--prompt takes a value: --prompt TEXT")
 	_, stderr, code = call("run", "say.mdl", "sample", "-q", "--loud")
 	require.Equal(t, 0, code, stderr)
+
+	require.NoError(t, os.WriteFile("noise.mdl", []byte("sample s(n: int = 2, scale: f32 = 1, loud: bool = false) { x ~ normal[n]  show scale * x[:0] }\n"), 0o644))
+	_, stderr, code = call("run", "noise.mdl", "sample", "--n", "--scale", "-0.5", "-q")
+	require.Equal(t, exitUsage, code)
+	require.Equal(t, "error: --n: the setting is a number like 2\n", stderr)
+	_, stderr, code = call("run", "noise.mdl", "sample", "--loud", "--scale", "-0.5", "--n", "3", "-q")
+	require.Equal(t, 0, code, stderr)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"runtime/debug"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -103,9 +104,10 @@ func newCompilation(t *terminal, file string, m modelFlags, flags []runtime.Flag
 	return x, err
 }
 
-// keep drops the entries that are not needed; what starts fresh needs the first values, too. If none is left, all
-// stay: then the run fails with the names that there are.
+// keep drops the entries that are not needed; what starts fresh needs the first values, too, as does what nothing trains. If none
+// is left, all stay: then the run fails with the names that there are.
 func (x *compilation) keep(needed func(*ir.Entry) bool, fresh bool) {
+	fresh = fresh || !slices.ContainsFunc(x.module.Entries, func(e *ir.Entry) bool { return e.Kind == ir.EntryTrain })
 	var kept []*ir.Entry
 	found := false
 	for _, e := range x.module.Entries {
@@ -129,7 +131,9 @@ func readModel(t *terminal, file string, m modelFlags, flags []runtime.FlagValue
 	}
 	o := lang.Options{Set: settings(m.Set), Past: settings(m.past), Flags: map[string]string{}, Float: m.float(), ReadFile: read}
 	for _, f := range flags {
-		o.Flags[f.Name] = f.Value
+		if o.Flags[f.Name] = f.Value; f.Bare {
+			o.Flags[f.Name] = ""
+		}
 	}
 	module, diagnostics := lang.Build(file, src, o)
 	for _, d := range diagnostics {

@@ -238,7 +238,27 @@ func (c *runCommand) unknownFlag() error {
 	if near := lang.DidYouMean("--"+f.Name, c.known); near != "" {
 		return &usageError{fmt.Sprintf("unknown flag --%s: %s", f.Name, near)}
 	}
-	return &usageError{fmt.Sprintf("unknown flag --%s: `--set %s=%s` changes a setting", f.Name, f.Name, f.Value)}
+	help := "parameters of a `sample` are flags, and settings of `config`, of which there are none here, by `--set NAME=VALUE`"
+	if have := c.settings(); slices.Contains(have, f.Name) {
+		help = fmt.Sprintf("`--set %s=%s` changes the setting", f.Name, f.Value)
+	} else if near := lang.DidYouMean(f.Name, have); near != "" {
+		help = fmt.Sprintf("`--set NAME=%s` changes a setting; %s", f.Value, near)
+	} else if len(have) > 0 {
+		help = fmt.Sprintf("`--set NAME=%s` changes one of the settings, which are %s", f.Value, strings.Join(have, ", "))
+	}
+	return &usageError{fmt.Sprintf("unknown flag --%s: %s", f.Name, help)}
+}
+
+// settings are the names of the entries of config that the model file has.
+func (c *runCommand) settings() []string {
+	src, err := runtime.ReadFile(c.File)
+	if err != nil {
+		return nil
+	}
+	if f, _ := lang.Parse(c.File, src); f != nil {
+		return f.Settings()
+	}
+	return nil
 }
 
 // checkFile finds the model that went to a flag which mdlc does not know: `run --fast FILE train`.

@@ -223,7 +223,11 @@ type emitter struct {
 	threads  map[string]threadPart      // variables of index expressions that differ between threads
 	shared   map[*loop.Buffer]bool      // of the phase: buffers through which threads of a warp exchange values
 	rings    map[*loop.Ring]value.Value // of the phase: where the barriers are
-	asks     value.Value                // whether the thread asks for copies
+	thread   value.Value                // of the phase: its number in its block
+	warp     value.Value                // that of its warp, the same in all threads of it
+	block    *block                     // of the phase
+	inRole   *role                      // nil: all warps do the same
+	asks     value.Value                // whether the thread asks for copies; nil: it is known to
 	frees    value.Value                // whether it frees slots for its group
 	maps     []EmittedMap               // of the phase
 	grouped  bool                       // the phase has products of groups of warps, whose operands are in shared memory

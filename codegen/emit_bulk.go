@@ -96,12 +96,17 @@ func (e *emitter) ringStep(s *loop.RingStep) {
 	case loop.Free:
 		e.inBranch(e.frees, func() { e.b.Arrive(e.empty(s.Ring, slot), 0) })
 	case loop.Fill:
-		e.inBranch(e.asks, func() {
+		fill := func() {
 			if _, most := turn.Range(e.boundOf); most >= s.Ring.Depth { // others are the first of their slots
 				e.b.Await(e.empty(s.Ring, slot), parity(index.Sum(round, index.C(1))))
 			}
 			e.fill(s.Body, e.full(s.Ring, slot))
-		})
+		}
+		if e.asks == nil {
+			fill()
+			return
+		}
+		e.inBranch(e.asks, fill)
 	}
 }
 

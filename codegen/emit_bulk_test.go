@@ -26,19 +26,29 @@ var boxed = []string{
 // What the hardware copies is what the evaluator reads, zeros where a tile goes beyond, in whatever order warps run.
 func TestBoxes(t *testing.T) {
 	target := gpuTarget(t, "sm_90a")
+	one := *target.Machine
+	one.Processors = 1 // so that tiles are large, and there are roles
 	rng := rand.New(rand.NewPCG(7, 8))
+	roles := 0
 	var equations, kernels []*loop.Kernel
 	for n, form := range boxed {
-		for range 2 {
-			p := parseKernel(t, fmt.Sprintf(form, 72+8*rng.IntN(8), 80+8*rng.IntN(8), 144+8*rng.IntN(20)))
+		for large, machine := range []*schedule.Machine{target.Machine, &one} {
+			p := parseKernel(t, fmt.Sprintf(form, 72+120*large+8*rng.IntN(8), 80+8*rng.IntN(8), 144+8*rng.IntN(20)))
 			p.Name = fmt.Sprintf("boxes_%d_%d", n, len(kernels))
-			steps, err := schedule.Run(p, target.Machine)
+			steps, err := schedule.Run(p, machine)
 			require.NoError(t, err)
 			last := steps[len(steps)-1].Kernel
-			require.True(t, slices.ContainsFunc(last.Opts, func(o loop.Opt) bool { return o.Kind == schedule.Bulk }), last.String())
+			has := func(kind string) bool {
+				return slices.ContainsFunc(last.Opts, func(o loop.Opt) bool { return o.Kind == kind })
+			}
+			require.True(t, has(schedule.Bulk), last.String())
+			if has(schedule.Roles) {
+				roles++
+			}
 			equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
 		}
 	}
+	require.GreaterOrEqual(t, roles, 3)
 	for i, m := range runners(t, target, kernels...) {
 		t.Run(kernels[i].Name, func(t *testing.T) {
 			m.(*emulated).device.Seed = uint64(i % 2) // copies land at any time, or when they are waited for

@@ -31,7 +31,9 @@ func (e *emitter) stmts(list []loop.Stmt) {
 			if e.grouped { // tensor cores read what threads wrote
 				e.b.FenceAsync()
 			}
-			e.b.Barrier()
+			e.meet()
+		case *loop.Role:
+			e.role(s)
 		case *loop.Settle:
 			e.settle(s)
 		case *loop.RingStep:

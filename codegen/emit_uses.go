@@ -34,6 +34,8 @@ func newUses(k *loop.Kernel) *uses {
 				collect(s.Body)
 			case *loop.RingStep:
 				collect(s.Body)
+			case *loop.Role:
+				collect(s.Body)
 			}
 		}
 	}
@@ -81,6 +83,8 @@ func newUses(k *loop.Kernel) *uses {
 			case *loop.If:
 				mark(s.Body, nil)
 			case *loop.RingStep:
+				mark(s.Body, nil)
+			case *loop.Role:
 				mark(s.Body, nil)
 			}
 		}

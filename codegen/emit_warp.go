@@ -30,7 +30,9 @@ const (
 
 // block is how the points of a phase become blocks of threads.
 type block struct {
-	warps    int          // of a block
+	warps    int // of a block, but for those of roles of their own
+	others   int // these
+	roles    map[*loop.Role]role
 	points   int          // of a block
 	parts    []*loop.Axis // that the warps of a point share, which then is a block's only one
 	panels   map[*loop.Buffer]int
@@ -79,7 +81,11 @@ func (e *emitter) blockOf(body []loop.Stmt, par []*loop.Axis) *block {
 	if b.warps = b.points; b.parts != nil {
 		b.warps = warps
 	}
-	if resident := gemvResident; gemv {
+	b.roles, b.others = rolesOf(body, b.warps)
+	if b.others > 0 { // how many registers a thread begins with is known then
+		b.resident = 1
+	}
+	if resident := gemvResident; gemv { // products of few rows have no roles
 		if each := (pointsOf(par) + e.t.Machine.Processors - 1) / e.t.Machine.Processors; each <= schedule.FewWarps {
 			resident = each
 		}
@@ -111,6 +117,7 @@ func readsAhead(values []*loop.Value) bool {
 // place finds room for the panels of a point. Two share memory where all threads meet between the last statement that uses
 // one and the first that uses the other.
 func (b *block) place(body []loop.Stmt) {
+	body = oneRole(body)
 	type life struct {
 		buf         *loop.Buffer
 		first, last int
@@ -161,6 +168,19 @@ func (b *block) place(body []loop.Stmt) {
 	}
 }
 
+// oneRole is body with the statements of roles in place of these: what one role fills another has read before all of its warps meet.
+func oneRole(body []loop.Stmt) []loop.Stmt {
+	var out []loop.Stmt
+	for _, s := range body {
+		if r, ok := s.(*loop.Role); ok {
+			out = append(out, r.Body...)
+		} else {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 func panelBytes(buf *loop.Buffer) int { return (bufferBytes(buf) + 63) / 64 * 64 }
 
 // warpPhase emits a phase as a kernel of a GPU whose parameters are the addresses of all buffers, the number of points and, if it is
@@ -180,7 +200,7 @@ func (e *emitter) warpPhase(out *Emitted, name string, ph phaseBody, par []*loop
 		e.bind[ph.round] = binding{v: e.b.Block.NewZExt(e.b.Block.NewTrunc(round, types.I32), types.I64)}
 	}
 	block := e.blockOf(body, par)
-	e.parts = block.parts
+	e.parts, e.block, e.inRole = block.parts, block, nil
 	e.shared = exchanged(body)
 	e.grouped = slices.ContainsFunc(e.k.Bufs, func(b *loop.Buffer) bool { _, here := block.panels[b]; return here && b.Swizzle })
 	thread := e.special("tid.x")
@@ -211,6 +231,10 @@ func (e *emitter) warpPhase(out *Emitted, name string, ph phaseBody, par []*loop
 		}
 	}
 	e.startRings(thread, block)
+	if e.thread = thread; block.others > 0 {
+		first := e.shuffle("idx", thread, llir.Int(types.I32, 0))
+		e.warp = e.b.Block.NewLShr(first, llir.Int(types.I32, 5))
+	}
 	e.inBranch(e.b.Block.NewICmp(predSLT, e.b.Block.NewZExt(point, types.I64), points), func() {
 		e.unflatten(point, par)
 		e.stmts(body)
@@ -232,7 +256,7 @@ func (e *emitter) warpPhase(out *Emitted, name string, ph phaseBody, par []*loop
 	}
 	code := e.function(f)
 	code.params, code.maps = len(f.Params), len(e.maps)
-	code.threads, code.resident = block.warps*warpThreads, block.resident
+	code.threads, code.resident = (block.warps+block.others)*warpThreads, block.resident
 	out.funcs = append(out.funcs, code)
 	out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par, Round: ph.round, Threads: code.threads, PerBlock: block.points, Shared: block.points * block.scratch, Maps: e.maps})
 }

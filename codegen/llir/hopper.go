@@ -102,3 +102,17 @@ func (b *Builder) CopyBox(to, tensor value.Value, at []value.Value, barrier valu
 	text := fmt.Sprintf("cp.async.bulk.tensor.%dd.shared::cluster.global.mbarrier::complete_tx::bytes [$0], [$1, {%s}], [$2];", len(at), strings.Join(places, ", "))
 	b.Asm(text, strings.Join(append(constraints, "~{memory}"), ","), types.Void, args...)
 }
+
+// Meet is where the threads of a role, so many, meet at barrier n of the block's sixteen, of which 0 is that of all threads.
+func (b *Builder) Meet(n, threads int) {
+	b.Intrinsic("nvvm.barrier", nil, types.Void, Int(types.I32, int64(n)), Int(types.I32, int64(threads)))
+}
+
+// SetRegisters gives the threads of a group of warps more registers, or takes some of them.
+func (b *Builder) SetRegisters(n int, more bool) {
+	way := "dec"
+	if more {
+		way = "inc"
+	}
+	b.Intrinsic("nvvm.setmaxnreg."+way+".sync.aligned.u32", nil, types.Void, Int(types.I32, int64(n)))
+}

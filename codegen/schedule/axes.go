@@ -272,6 +272,9 @@ func eachStmt(body []loop.Stmt, f func(s loop.Stmt, vs []*loop.Value)) {
 		case *loop.RingStep:
 			f(s, []*loop.Value{s.Turn})
 			eachStmt(s.Body, f)
+		case *loop.Role:
+			f(s, nil)
+			eachStmt(s.Body, f)
 		case *loop.Phase, *loop.Commit, *loop.Wait:
 			f(s, nil)
 		default:

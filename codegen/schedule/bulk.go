@@ -18,12 +18,17 @@ import (
 //	  take R l0   z = dot(SA[l0 % 4,..], SB[l0 % 4,..], c) @wgmma   settle 1 z
 //	  if l0 >= 1 { free R l0 - 1 }   if l0 + 3 < 32 { fill R l0 + 3 { .. } }
 //	  yield z }
+//
+// after Roles z the thread that asks has nothing else to do, so it never comes late:
+//
+//	role ask { for l0 { fill R l0 { .. } } }
+//	role multiply { z = for l0 { take R l0   z = dot(..) @wgmma   settle 1 z   if l0 >= 1 { free R l0 - 1 }   yield z }   .. }
 
-// ring lets the slots of d, whose turns are those of f, be a ring. It returns what comes before f, and first and last in its turns.
-func (s *stager) ring(f *loop.For, d *loop.Value, slots []*slot, depth int, inside bool) (before, first, last []loop.Stmt, err error) {
+// ring lets the slots of d, whose turns are those of f, be a ring.
+func (s *stager) ring(f *loop.For, d *loop.Value, slots []*slot, depth int, inside bool) (*turns, error) {
 	delete(s.bulk, d.Name)
 	if d.Instr != loop.WGMMA || inside || f.Lo != nil && !isZero(f.Lo) {
-		return nil, nil, nil, fmt.Errorf("%s is not of a group of warps, or its turns do not begin at 0, once a point", d.Name)
+		return nil, fmt.Errorf("%s is not of a group of warps, or its turns do not begin at 0, once a point", d.Name)
 	}
 	r := &loop.Ring{Name: freshName(s.k, "ring_of_"+d.Name), Depth: slots[0].buf.Dims[0]}
 	s.k.Rings = append(s.k.Rings, r)
@@ -31,27 +36,70 @@ func (s *stager) ring(f *loop.For, d *loop.Value, slots []*slot, depth int, insi
 	for i, sl := range slots {
 		boxes[i] = s.box(sl, f.Axis)
 		if _, err := BoxOf(boxes[i](axisValue(f.Axis))); err != nil {
-			return nil, nil, nil, fmt.Errorf("operand %s: %w", sl.v.Name, err)
+			return nil, fmt.Errorf("operand %s: %w", sl.v.Name, err)
 		}
 	}
-	ahead := func(turn *loop.Value) []loop.Stmt {
-		return s.ahead(f, turn, func(turn *loop.Value) []loop.Stmt {
-			fill := &loop.RingStep{Ring: r, Kind: loop.Fill, Turn: turn}
-			for _, box := range boxes {
-				fill.Body = append(fill.Body, box(turn))
-			}
-			return []loop.Stmt{fill}
-		})
+	fill := func(turn *loop.Value) []loop.Stmt {
+		step := &loop.RingStep{Ring: r, Kind: loop.Fill, Turn: turn}
+		for _, box := range boxes {
+			step.Body = append(step.Body, box(turn))
+		}
+		return []loop.Stmt{step}
+	}
+	turn := axisValue(f.Axis)
+	read := s.x.simple(binary(loop.Sub, turn, intValue(groupsPending))) // its product is done
+	t := &turns{
+		first: []loop.Stmt{&loop.RingStep{Ring: r, Kind: loop.Take, Turn: turn}},
+		last:  []loop.Stmt{&loop.If{Cond: binary(loop.Ge, turn, intValue(groupsPending)), Body: []loop.Stmt{&loop.RingStep{Ring: r, Kind: loop.Free, Turn: read}}}},
+	}
+	if s.roles[d.Name] {
+		t.asks = []loop.Stmt{&loop.For{Axis: f.Axis, Lo: f.Lo, Hi: f.Hi, Body: fill(turn)}}
+		return t, nil
 	}
 	lead := min(depth-groupsPending, r.Depth) // how many turns ahead slots are filled
 	for n := range lead {
-		before = append(before, ahead(intValue(n))...)
+		t.before = append(t.before, s.ahead(f, intValue(n), fill)...)
 	}
-	turn := axisValue(f.Axis)
-	first = []loop.Stmt{&loop.RingStep{Ring: r, Kind: loop.Take, Turn: turn}}
-	read := s.x.simple(binary(loop.Sub, turn, intValue(groupsPending))) // its product is done
-	last = append(last, &loop.If{Cond: binary(loop.Ge, turn, intValue(groupsPending)), Body: []loop.Stmt{&loop.RingStep{Ring: r, Kind: loop.Free, Turn: read}}})
-	return before, first, append(last, ahead(binary(loop.Add, turn, intValue(lead)))...), nil
+	t.last = append(t.last, s.ahead(f, binary(loop.Add, turn, intValue(lead)), fill)...)
+	return t, nil
+}
+
+// Registers of a processor, and of a thread that only asks: what it does not need, threads that multiply may have.
+const (
+	fileRegs   = 64 << 10
+	askRegs    = 40
+	maxRegs    = 255
+	groupWarps = 4 // of a group, which has registers as a whole
+	manyGroups = 2 // from how many groups on one thread has enough to do with asking for what they multiply
+)
+
+// split makes roles of what computes d: one asks for copies, whenever a slot is free, the other, of so many threads, waits for what is there.
+func (s *stager) split(d *loop.Value, t *turns, multiply, precede []loop.Stmt, threads int) ([]loop.Stmt, error) {
+	delete(s.roles, d.Name)
+	if t.asks == nil {
+		return nil, fmt.Errorf("%s has no ring", d.Name)
+	}
+	for i := len(precede) - 1; i >= 0; i-- {
+		if _, phase := precede[i].(*loop.Phase); phase {
+			break
+		} else if _, let := precede[i].(*loop.Let); !let {
+			return nil, fmt.Errorf("more than values comes before %s", d.Name)
+		}
+	}
+	rings := 0
+	loop.Walk(multiply, func(st loop.Stmt) {
+		if step, ok := st.(*loop.RingStep); ok && step.Kind == loop.Take {
+			rings++
+		}
+	})
+	if rings > 1 {
+		return nil, fmt.Errorf("another product follows %s", d.Name)
+	}
+	ask, others := &loop.Role{Name: "ask", Warps: groupWarps, Body: t.asks}, &loop.Role{Name: "multiply", Body: multiply}
+	if regs := (fileRegs - groupWarps*WarpThreads*askRegs) / threads &^ 7; regs <= maxRegs {
+		ask.Regs, others.Regs = askRegs, regs
+	}
+	return []loop.Stmt{ask, others}, nil
 }
 
 // box returns what fills a slot in turns of the loop over axis a, a block of columns at a time.
@@ -72,9 +120,21 @@ func (c *chooser) bulks(k *loop.Kernel) {
 		if c.err != nil || !strings.HasPrefix(o.Word, loop.WGMMA) {
 			continue
 		}
-		with := append(slices.Clone(c.opts), opt(Bulk, o.Axis, 0, ""))
-		if _, err := Apply(k, with); err == nil {
+		for _, kind := range []string{Bulk, Roles} {
+			if kind == Roles && c.m.groups(o.Word) < manyGroups {
+				break
+			}
+			with := append(slices.Clone(c.opts), opt(kind, o.Axis, 0, ""))
+			if _, err := Apply(k, with); err != nil {
+				break
+			}
 			c.opts = with
 		}
 	}
+}
+
+// groups is how many groups of warps share a tile.
+func (m *Machine) groups(tile string) int {
+	i := slices.IndexFunc(m.Group, func(r Row) bool { return r.String() == tile })
+	return m.Group[i].Warps[0] * m.Group[i].Warps[1] / groupWarps
 }

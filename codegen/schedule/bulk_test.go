@@ -15,16 +15,24 @@ import (
 func ringsSpoilt(text string) map[string]string {
 	without := func(form string) string { return regexp.MustCompile(form).ReplaceAllString(text, "") }
 	spoilt := map[string]string{
-		"the first slot is not filled": strings.Replace(text, "slot[0,", "slot[1,", 1),
-		"a row too far":                strings.Replace(text, "slot[0,block,row", "slot[0,block,row + 1", 1),
-		"nobody takes":                 without(`take \S+ \w+\n`),
-		"results are not waited for":   without(`settle 0 \w+\n`),
+		"nobody takes":               without(`take \S+ \w+\n`),
+		"results are not waited for": without(`settle 0 \w+\n`),
 	}
-	if strings.Contains(text, " + 3 <") { // more turns than slots are filled before the first
-		spoilt["nobody frees"] = without(`free \S+ \w+ - 1\n`)
+	roles, more := strings.Contains(text, "role "), strings.Contains(text, " + 3 <") // more turns than slots are filled before the first
+	if !roles {
+		spoilt["the first slot is not filled"] = strings.Replace(text, "slot[0,", "slot[1,", 1)
+		spoilt["a row too far"] = strings.Replace(text, "slot[0,block,row", "slot[0,block,row + 1", 1)
+	} else {
+		spoilt["another slot"] = strings.Replace(text, "slot[k0 % 4,block", "slot[(k0 + 1) % 4,block", 1)
+		spoilt["a turn is not asked for"] = strings.Replace(text, "for k0 {\n      fill", "for k0 in 0..5 {\n      fill", 1)
+	}
+	if more {
 		spoilt["another turn's slot"] = strings.Replace(text, "+ 3) % 4", "+ 2) % 4", 1)
-		spoilt["slots are freed while they are read"] = strings.Replace(text, "settle 1", "settle 2", 1)
 		spoilt["a slot more is filled than there are"] = regexp.MustCompile(`ring (\w+)\[4\]`).ReplaceAllString(text, "ring $1[3]")
+	}
+	if more || roles {
+		spoilt["nobody frees"] = without(`free \S+ \w+ - 1\n`)
+		spoilt["slots are freed while they are read"] = strings.Replace(text, "settle 1", "settle 2", 1)
 	}
 	return spoilt
 }

@@ -75,6 +75,8 @@ func (x *expander) block(body []loop.Stmt) {
 		case *loop.RingStep:
 			s.Turn = x.value(s.Turn)
 			x.block(s.Body)
+		case *loop.Role:
+			x.block(s.Body)
 		case *loop.For:
 			s.Lo, s.Hi = x.value(s.Lo), x.value(s.Hi)
 			for _, c := range s.Carry {

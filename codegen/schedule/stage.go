@@ -35,7 +35,7 @@ const chunkBytes = 16
 
 // stage puts the operands that opts name into slots.
 func stage(k *loop.Kernel, opts []loop.Opt) error {
-	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, bulk: map[string]bool{}, x: newIndices(), deps: newDepends()}
+	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, bulk: map[string]bool{}, roles: map[string]bool{}, x: newIndices(), deps: newDepends()}
 	for _, o := range ofKind(opts, Stage) {
 		s.depth[o.Axis] = o.Arg
 	}
@@ -44,6 +44,9 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 	}
 	for _, o := range ofKind(opts, Bulk) {
 		s.bulk[o.Axis] = true
+	}
+	for _, o := range ofKind(opts, Roles) {
+		s.roles[o.Axis] = true
 	}
 	body, err := s.body(k.Body, false)
 	if err != nil {
@@ -54,7 +57,7 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 			return fmt.Errorf("%s is no operand of a product in a loop", name)
 		}
 	}
-	for _, left := range []map[string]bool{s.through, s.bulk} {
+	for _, left := range []map[string]bool{s.through, s.bulk, s.roles} {
 		for name := range left {
 			return fmt.Errorf("%s is no product whose operands are staged", name)
 		}
@@ -69,6 +72,7 @@ type stager struct {
 	staged  map[string]bool // those that have them
 	through map[string]bool // products whose results are to wait in shared memory
 	bulk    map[string]bool // products whose slots are to be rings
+	roles   map[string]bool // of these, ones whose rings a role of its own fills
 	x       *indices
 	deps    *depends
 }
@@ -83,11 +87,11 @@ func (s *stager) body(body []loop.Stmt, inside bool) ([]loop.Stmt, error) {
 			continue
 		}
 		if d := s.dotOf(f); d != nil {
-			before, after, err := s.loop(f, d, inside, body[i+1:])
+			staged, err := s.loop(f, d, inside, out, body[i+1:])
 			if err != nil {
 				return nil, err
 			}
-			return append(append(append(out, before...), f), after...), nil
+			return append(out, staged...), nil
 		}
 		inner, err := s.body(f.Body, roundsOf([]loop.Stmt{f}) == nil)
 		if err != nil {
@@ -118,8 +122,8 @@ func (s *stager) dotOf(f *loop.For) *loop.Value {
 	return found
 }
 
-// loop stages the operands of d in f and returns what comes before f, and what after it in place of the statements there.
-func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.Stmt) (before, after []loop.Stmt, err error) {
+// loop stages the operands of d in f, after some statements, and returns what stands in place of f and the statements that follow.
+func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows []loop.Stmt) ([]loop.Stmt, error) {
 	threads := WarpThreads
 	for _, a := range s.deps.value(d) {
 		if a.Bind == loop.Warp {
@@ -131,7 +135,7 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 	var slots []*slot
 	for i, v := range d.Args[:2] {
 		if err := s.copyable(v); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		s.staged[v.Name] = true
 		sl := s.slot(v, d, many, threads)
@@ -143,16 +147,16 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 		d.Args[i] = load(sl.buf, at, nil)
 		d.Args[i].Name = v.Name
 	}
-	var first, last []loop.Stmt // of a turn
+	var t *turns
 	if s.bulk[d.Name] {
-		before, first, last, err = s.ring(f, d, slots, depth, inside)
+		var err error
+		if t, err = s.ring(f, d, slots, depth, inside); err != nil {
+			return nil, err
+		}
 	} else {
-		before, first = s.fills(f, d, slots, depth, inside)
+		t = s.fills(f, d, slots, depth, inside)
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	f.Body = append(first, f.Body...)
+	f.Body = append(t.first, f.Body...)
 	var settled []loop.Stmt
 	page := slices.IndexFunc(follows, func(st loop.Stmt) bool { _, ok := st.(*loop.Phase); return ok })
 	if page < 0 {
@@ -161,28 +165,46 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, follows []loop.St
 	if d.Instr == loop.WGMMA {
 		c := slices.IndexFunc(f.Carry, func(c *loop.Carry) bool { return c.Next == d })
 		if c < 0 || !slices.ContainsFunc(f.Body, func(st loop.Stmt) bool { l, ok := st.(*loop.Let); return ok && l.Val == d }) {
-			return nil, nil, fmt.Errorf("%s is not what its loop carries", d.Name)
+			return nil, fmt.Errorf("%s is not what its loop carries", d.Name)
 		}
 		f.Body = append(f.Body, &loop.Settle{Young: groupsPending, Val: d})
 		settled = []loop.Stmt{&loop.Settle{Val: f.Carry[c].Out}}
 	}
-	f.Body = append(f.Body, last...)
+	f.Body = append(f.Body, t.last...)
+	var after []loop.Stmt
+	var err error
 	if s.through[d.Name] {
 		after, err = s.via(f, d, slots, threads, follows[:page])
 	} else {
 		after, err = s.body(follows[:page], inside)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	rest, err := s.body(follows[page:], inside)
-	return before, slices.Concat(settled, after, rest), err
+	if err != nil {
+		return nil, err
+	}
+	staged := slices.Concat(t.before, []loop.Stmt{f}, settled, after)
+	if s.roles[d.Name] {
+		if staged, err = s.split(d, t, staged, precede, threads); err != nil {
+			return nil, err
+		}
+	}
+	return append(staged, rest...), nil
 }
 
-// fills lets all threads copy the operands of d in f to slots, and returns what comes before f and first in its turns.
-func (s *stager) fills(f *loop.For, d *loop.Value, slots []*slot, depth int, inside bool) (before, first []loop.Stmt) {
+// turns is what stands around and in the turns of a product whose operands are staged.
+type turns struct {
+	before, first, last []loop.Stmt
+	asks                []loop.Stmt // what fills a ring, where a role of its own does
+}
+
+// fills lets all threads copy the operands of d in f to slots, and says what comes before f and first in its turns.
+func (s *stager) fills(f *loop.For, d *loop.Value, slots []*slot, depth int, inside bool) *turns {
+	t := &turns{}
 	if inside {
-		before = append(before, &loop.Wait{})
+		t.before = append(t.before, &loop.Wait{})
 	}
 	ahead := func(turn *loop.Value) []loop.Stmt {
 		return append(s.ahead(f, turn, func(turn *loop.Value) (out []loop.Stmt) {
@@ -201,9 +223,10 @@ func (s *stager) fills(f *loop.For, d *loop.Value, slots []*slot, depth int, ins
 		start = f.Lo
 	}
 	for n := range lead {
-		before = append(before, ahead(binary(loop.Add, start, intValue(n)))...)
+		t.before = append(t.before, ahead(binary(loop.Add, start, intValue(n)))...)
 	}
-	return before, append([]loop.Stmt{&loop.Wait{Young: lead - 1}}, ahead(binary(loop.Add, axisValue(f.Axis), intValue(lead)))...)
+	t.first = append([]loop.Stmt{&loop.Wait{Young: lead - 1}}, ahead(binary(loop.Add, axisValue(f.Axis), intValue(lead)))...)
+	return t
 }
 
 // ahead fills the slots of a turn of f, if there is one.

@@ -20,7 +20,7 @@ func Eval(k *Kernel, args map[string]*Data, opt EvalOptions) (err error) {
 	m := &machine{k: k, typed: opt.Typed, order: axisOrder(k), rng: rand.New(rand.NewPCG(opt.Seed, 0)),
 		env: make([]int, len(k.Axes)), bound: make([]bool, len(k.Axes)), mem: map[*Buffer]*memory{},
 		nodes: map[*Value]*node{}, sets: map[string]*axisSet{}, stores: map[*Store]*storePlan{}, tables: map[[2]int][]int{}, limit: len(k.Axes),
-		memo: map[memoKey]*tile{}}
+		memo: map[memoKey]*tile{}, flights: &flights{}}
 	for _, b := range k.Bufs {
 		d := NewData(b.Elem, b.Dims...)
 		if b.Mode != Local {
@@ -86,6 +86,17 @@ type machine struct {
 	count  []int              // 0, 1, …
 	tables map[[2]int][]int   // offsets between lists of axes
 
+	*flights // of the point at hand, for all of its roles
+
+	pause func(stuck *evalError) // lets other roles go on: stuck says what this one waits for, nil if it does not; nil: there are no others
+
+	point, phase int32
+	at           string // the statement at hand, for messages
+	atPos        Pos
+}
+
+// flights is what goes on beside the statements of a point, and what became of its slots.
+type flights struct {
 	groups  [][]copied // asynchronous stores on their way, the oldest group first; the last is open
 	pending []*pending // products of groups of warps on their way, the oldest first
 	reading []*pending // those, and ones that are done: other warps do not know before the next Wait
@@ -93,9 +104,7 @@ type machine struct {
 	rings   map[*Ring]*ringState
 	filling *[]copied // where the stores of a Fill are noted; nil: in the open group
 
-	point, phase, stamp int32
-	at                  string // the statement at hand, for messages
-	atPos               Pos
+	stamp int32 // of the last store
 }
 
 type memoKey struct {
@@ -143,14 +152,16 @@ type check struct {
 	bound []int   // bound axes that it needs
 }
 
-func (m *machine) fail(v *Value, format string, args ...any) {
+func (m *machine) fail(v *Value, format string, args ...any) { panic(m.failure(v, format, args...)) }
+
+func (m *machine) failure(v *Value, format string, args ...any) *evalError {
 	e := &evalError{kernel: m.k.Name, stmt: m.at, msg: fmt.Sprintf(format, args...)}
 	pos := m.atPos
 	if v != nil && v.Pos.Line > 0 {
 		pos = v.Pos
 	}
 	e.pos = posText(pos, m.k)
-	panic(e)
+	return e
 }
 
 // posText is pos, or the kernel's own place where there is none.

@@ -64,7 +64,7 @@ func (m *machine) par(body []Stmt, axes []*Axis) {
 			p /= axes[d].Max
 		}
 		m.clear()
-		m.groups, m.pending, m.reading, m.rings = [][]copied{nil}, nil, nil, map[*Ring]*ringState{}
+		*m.flights = flights{groups: [][]copied{nil}, rings: map[*Ring]*ringState{}, stamp: m.stamp}
 		if m.turnLive() {
 			m.block(body)
 		}
@@ -77,8 +77,14 @@ func (m *machine) par(body []Stmt, axes []*Axis) {
 // block runs statements in a scope of their own.
 func (m *machine) block(body []Stmt) {
 	m.scopes = append(m.scopes, map[*Value]*tile{})
-	for _, s := range body {
-		m.stmt(s)
+	for len(body) > 0 {
+		if n := rolesOf(body); n > 0 {
+			m.roles(body[:n])
+			body = body[n:]
+			continue
+		}
+		m.stmt(body[0])
+		body = body[1:]
 	}
 	m.scopes = m.scopes[:len(m.scopes)-1]
 }

@@ -179,6 +179,14 @@ const (
 	Free                 // nobody reads what the turn's Fill stored from here on
 )
 
+// Role is a program for warps of a point. Roles that stand one after another go on side by side, and meet in rings only; a Wait is of one role.
+type Role struct {
+	Name  string
+	Warps int // that have no other role; 0: those that Warp axes count
+	Regs  int // registers of a thread; 0: as many as at the start
+	Body  []Stmt
+}
+
 // Settle waits until Val is there, the result of products of a group of warps (WGMMA), or what a loop carried of them: of those on their way
 // all but the Young youngest are done. Until then a result may only be what the next product adds to, and until the next
 // Wait after it, or a Free of it, what the products read may not be overwritten.
@@ -198,4 +206,5 @@ func (*Commit) stmt()   {}
 func (*Wait) stmt()     {}
 func (*Settle) stmt()   {}
 func (*RingStep) stmt() {}
+func (*Role) stmt()     {}
 func (*Phase) stmt()    {}

@@ -3,7 +3,7 @@ package loop
 import "fmt"
 
 // gpuWords start statements of GPU kernels, which this text form does not have.
-var gpuWords = map[string]bool{"role": true, "sync": true, "turn": true, "layout": true}
+var gpuWords = map[string]bool{"sync": true, "turn": true, "layout": true}
 
 func (p *parser) stmt() {
 	t := p.peek()
@@ -37,6 +37,18 @@ func (p *parser) stmt() {
 		p.expect("]")
 		p.b.names[r.Name], p.rings[r.Name] = true, r
 		p.b.k.Rings = append(p.b.k.Rings, r)
+	case p.accept("role"):
+		s := &Role{Name: p.newName("name of a role").text}
+		if p.accept("warps") {
+			s.Warps = p.int()
+		}
+		if p.accept("regs") {
+			s.Regs = p.int()
+		}
+		p.open(&s.Body)
+		p.block()
+		p.close()
+		p.b.emit(s)
 	case p.accept(Fill.String()):
 		p.ringStep(Fill)
 	case p.accept(Take.String()):

@@ -198,6 +198,16 @@ func (p *printer) stmt(s Stmt) {
 		}
 		p.line("%s {", head)
 		p.nested(s.Body)
+	case *Role:
+		head := "role " + s.Name
+		if s.Warps > 0 {
+			head += fmt.Sprintf(" warps %d", s.Warps)
+		}
+		if s.Regs > 0 {
+			head += fmt.Sprintf(" regs %d", s.Regs)
+		}
+		p.line("%s {", head)
+		p.nested(s.Body)
 	case *For:
 		p.loop(s)
 	case *Commit:

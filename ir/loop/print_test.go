@@ -67,7 +67,7 @@ func TestSyntaxErrors(t *testing.T) {
 		"kernel k() { axis i: 4 x = sum[j](i) }":                             "t:1:32: no axis j",
 		"kernel k() { axis i: 4, i: 5 }":                                     "t:1:25: i is already defined",
 		"kernel k() { sum = 1 }":                                             `t:1:14: "sum" is a word of the kernel language`,
-		"kernel k() { role r warps 4 { } }":                                  "t:1:14: role belongs to GPU kernels",
+		"kernel k() { turn t { } }":                                          "t:1:14: turn belongs to GPU kernels",
 		"kernel k() { ring r[2] take q 0 }":                                  "t:1:29: no ring q",
 		"kernel k() { axis i: 2 cluster }":                                   "t:1:24: cluster belongs to GPU kernels",
 		"kernel k(in n: i64[]) { axis i: n[] }":                              "t:1:33: the extent of axis i is data: write its bound",

@@ -92,6 +92,8 @@ func (m *Mapper) Stmt(s Stmt) Stmt {
 		return &If{Cond: m.Value(s.Cond), Body: m.Block(s.Body)}
 	case *RingStep:
 		return &RingStep{Ring: s.Ring, Kind: s.Kind, Turn: m.Value(s.Turn), Body: m.Block(s.Body)}
+	case *Role:
+		return &Role{Name: s.Name, Warps: s.Warps, Regs: s.Regs, Body: m.Block(s.Body)}
 	case *For:
 		f := &For{Axis: s.Axis, Lo: m.Value(s.Lo), Hi: m.Value(s.Hi)}
 		for _, c := range s.Carry {
@@ -191,6 +193,8 @@ func (c *cloner) block(body []Stmt) []Stmt {
 			out = append(out, &If{Cond: c.value(s.Cond), Body: c.block(s.Body)})
 		case *RingStep:
 			out = append(out, &RingStep{Ring: s.Ring, Kind: s.Kind, Turn: c.value(s.Turn), Body: c.block(s.Body)})
+		case *Role:
+			out = append(out, &Role{Name: s.Name, Warps: s.Warps, Regs: s.Regs, Body: c.block(s.Body)})
 		case *For:
 			f := &For{Axis: c.axes[s.Axis], Lo: c.value(s.Lo), Hi: c.value(s.Hi), Body: c.block(s.Body)}
 			for _, x := range s.Carry {

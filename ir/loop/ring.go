@@ -36,17 +36,13 @@ func (m *machine) ringStep(s *RingStep) {
 	}
 	switch s.Kind {
 	case Fill:
-		if t-s.Ring.Depth >= r.freed {
-			m.fail(s.Turn, "turn %d waits for ever: its slot is that of turn %d, which is not freed", t, t-s.Ring.Depth)
-		}
+		m.await(func() bool { return t-s.Ring.Depth < r.freed }, s.Turn, "turn %d waits for ever: its slot is that of turn %d, which is not freed", t, t-s.Ring.Depth)
 		r.fills = append(r.fills, nil)
 		m.filling = &r.fills[t]
 		m.block(s.Body)
 		m.filling = nil
 	case Take:
-		if t >= len(r.fills) {
-			m.fail(s.Turn, "turn %d waits for ever: nobody fills it", t)
-		}
+		m.await(func() bool { return t < len(r.fills) }, s.Turn, "turn %d waits for ever: nobody fills it", t)
 		r.taken++
 		m.show(r.fills[t])
 	case Free:

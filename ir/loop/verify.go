@@ -31,6 +31,7 @@ type verifier struct {
 	order   map[*Axis]int
 	bound   map[*Axis]bool
 	par     []*Axis // of the phase at hand
+	inPage  bool    // roles may stand here
 	unswept bool    // the phase at hand is a page of equations: it has no loops yet, for whatever axis is bound by one
 	conds   []*Value
 	scopes  []map[*Value]bool // Lets and carried values, by block
@@ -112,7 +113,7 @@ func (v *verifier) phases(body []Stmt) {
 	for _, s := range Segments(body) {
 		if s.Loop == nil {
 			v.par, v.unswept = v.k.ParAxes(s.Body), !v.k.Guarded && equations(s.Body)
-			v.binding(v.par, func() { v.block(s.Body) })
+			v.binding(v.par, func() { v.page(s.Body) })
 			continue
 		}
 		v.loopHead(s.Loop)
@@ -208,6 +209,9 @@ func (v *verifier) stmt(s Stmt) {
 	case *RingStep:
 		v.at = fmt.Sprintf("%s %s", s.Kind, s.Ring.Name)
 		v.ringStep(s)
+	case *Role:
+		v.at = "role " + s.Name
+		v.role(s)
 	case *For:
 		v.loop(s)
 	case *Wait:

@@ -46,7 +46,22 @@ func (c codeBlock) model() string {
 	return "use nn, optim\nsample example" + params + " {\n" + c.text + "}\n"
 }
 
-// Every model in the documents is one: it is built, or refused as the text block behind it says, place aside ("mdl wrong").
+// indented is what `fmt` takes: a whole file, or statements in the braces of a sample.
+func (c codeBlock) indented() string {
+	if c.model() == c.text {
+		return c.text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(c.text) {
+		if line != "\n" {
+			b.WriteString("  ")
+		}
+		b.WriteString(line)
+	}
+	return "sample example {\n" + b.String() + "}\n"
+}
+
+// Every model in the documents is one, laid out as fmt does: it is built, or refused as the text block behind it says, place aside ("mdl wrong").
 func TestDocuments(t *testing.T) {
 	for _, file := range []string{"../README.md", "README.md"} {
 		blocks := codeBlocks(t, file)
@@ -62,6 +77,9 @@ func TestDocuments(t *testing.T) {
 					errors.WriteString(Diagnostic{Message: d.Message, Notes: d.Notes, Help: d.Help}.Text())
 				}
 			}
+			layout, ds := Format("example.mdl", []byte(c.indented()))
+			require.Empty(t, ds)
+			require.Equal(t, c.indented(), string(layout), "%s:%d", file, c.line)
 			want := ""
 			if strings.HasPrefix(c.info, "mdl wrong") {
 				require.Less(t, i+1, len(blocks))

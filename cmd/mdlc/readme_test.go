@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"mdlc/codegen"
 )
 
 // The README's first model runs as it is written there.
@@ -36,4 +39,26 @@ func TestReadmeFirstModel(t *testing.T) {
 	require.Contains(t, said, "train goes on after step 320")
 	require.Regexp(t, `eval valid  step 640  loss 0\.\d+  right 0\.9\d+\n`, said)
 	require.True(t, strings.HasSuffix(said, "\n2\n"), said)
+}
+
+// The README names every target, and every figure of `bench --json` that has a unit.
+func TestReadmeNamesTargetsAndFigures(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	for _, target := range codegen.TargetNames() {
+		require.Regexp(t, "`--target [^`]*\\b"+target+"\\b", string(text))
+	}
+	var check func(v reflect.Value, prefix string)
+	check = func(v reflect.Value, prefix string) {
+		for i := range v.NumField() {
+			switch name := v.Type().Field(i).Name; v.Field(i).Kind() {
+			case reflect.Struct:
+				check(v.Field(i), name+".")
+			case reflect.Float64, reflect.Int64:
+				whole := strings.TrimSuffix(prefix, ".")
+				require.True(t, strings.Contains(string(text), "`"+prefix+name+"`") || whole != "" && strings.Contains(string(text), "`"+whole+"`"), prefix+name)
+			}
+		}
+	}
+	check(reflect.ValueOf(figures{}), "")
 }

@@ -35,8 +35,9 @@ type block struct {
 	kept     kept // what a run asks for; nil: nothing is kept
 	keeping  bool // what is asked for now is kept as one
 
-	profile *profile      // nil: none
-	numbers *numberSearch // nil: none
+	turned  func(made, count int) // told before each turn of an outermost loop; nil: nobody
+	profile *profile              // nil: none
+	numbers *numberSearch         // nil: none
 }
 
 // step is a launch or a loop.
@@ -81,17 +82,19 @@ type tensorMap struct {
 }
 
 type turns struct {
-	while condition
-	over  []piece // while: where a turn writes over what the one before it left
-	saved []piece // what it was, on a device that makes turns ahead; nil: not yet
-	made  int     // while: the slot of the turns made
-	ended []piece // while: i64 buffers that hold the turns made
-	count code
-	slot  int
-	turn  piece   // i32, no bytes: none
-	out   []piece // i64 buffers that hold the turn, as a symbol
-	defs  []lengthDef
-	steps []step
+	while     condition
+	over      []piece // while: where a turn writes over what the one before it left
+	saved     []piece // what it was, on a device that makes turns ahead; nil: not yet
+	made      int     // while: the slot of the turns made
+	ended     []piece // while: i64 buffers that hold the turns made
+	count     code
+	slot      int
+	turn      piece   // i32, no bytes: none
+	out       []piece // i64 buffers that hold the turn, as a symbol
+	defs      []lengthDef
+	steps     []step
+	outermost bool // it is in no other
+
 	looks bool // the host looks at what the device has in the midst of a turn
 	again repeated
 }
@@ -160,6 +163,11 @@ func (m *Model) bind(src *program.Block) (*block, error) {
 	var err error
 	if b.defs, err = x.lengths(src.Lens); err == nil {
 		b.steps, err = x.steps(src.Code)
+	}
+	for _, s := range b.steps {
+		if s.loop != nil {
+			s.loop.outermost = true
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("block %s: %w", src.Name, err)

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -67,7 +68,9 @@ func TestTurnIsASymbolToo(t *testing.T) {
 	for i := range 8 {
 		writeElem(loop.F32, b.bufs[1].host, i, float64(i+1))
 	}
-	require.NoError(t, b.run(nil))
+	r := NewRunner(m, Options{Progress: NewProgress(io.Discard, 0)})
+	require.NoError(t, r.runTelling(m.entries[0]))
+	require.False(t, r.o.Progress.began.IsZero(), "its turns are told")
 	for i, want := range []float64{3, 2, 1, 0} {
 		require.Equal(t, want, readElem(loop.F32, b.bufs[0].host, i))
 	}

@@ -128,6 +128,9 @@ const warmTurns = 16
 const maxTries = 3
 
 func (b *block) turn(t *turns, turn int, stop *atomic.Bool) error {
+	if t.outermost && b.turned != nil {
+		b.turned(turn, t.count.eval(b.slots))
+	}
 	if b.keeping {
 		return b.turnByLaunch(t, turn, nil)
 	}

@@ -35,6 +35,7 @@ func (p *Progress) Line(format string, args ...any) {
 	fmt.Fprintf(p.w, format+"\n", args...)
 }
 
+// clear takes away the line that waits to be overwritten.
 func (p *Progress) clear() {
 	if p.open {
 		fmt.Fprint(p.w, "\r\x1b[K")
@@ -54,26 +55,59 @@ func (p *Progress) step(rec *record, count int) {
 		return
 	}
 	p.training = rec.step < count
+	if !p.due() && rec.step != count {
+		return
+	}
+	line := fmt.Sprintf("%s  step %d/%d", rec.block, rec.step, count)
+	if text := rec.text(); text != "" {
+		line += "  " + text
+	}
+	p.show(line+p.pace(rec.step-p.first, count-rec.step, "steps"), rec.step == count)
+}
+
+// turns tells how many turns of count the loop of a sample has made, if that takes a while.
+func (p *Progress) turns(sample string, made, count int) {
+	switch {
+	case made == 0:
+		p.began, p.shown = time.Now(), time.Now().Add(patience)
+	case p.due():
+		p.show(fmt.Sprintf("%s  turn %d/%d", sample, made, count)+p.pace(made, count-made, "turns"), false)
+	}
+}
+
+// patience is how long a sample may take before it says how it goes.
+const patience = 2 * time.Second
+
+// due is whether it is time to tell.
+func (p *Progress) due() bool {
 	every := 5 * time.Second
 	if p.width > 0 {
 		every = 100 * time.Millisecond
 	}
 	now := time.Now()
-	if now.Sub(p.shown) < every && rec.step != count {
-		return
+	if now.Sub(p.shown) < every {
+		return false
 	}
 	p.shown = now
-	line := fmt.Sprintf("%s  step %d/%d", rec.block, rec.step, count)
-	if text := rec.text(); text != "" {
-		line += "  " + text
+	return true
+}
+
+// pace is how fast things are done, and how long those take that are left.
+func (p *Progress) pace(done, left int, things string) string {
+	spent := time.Since(p.began)
+	if done <= 1 || spent <= 0 {
+		return ""
 	}
-	if done, spent := rec.step-p.first, now.Sub(p.began); done > 1 && spent > 0 {
-		rate := float64(done) / spent.Seconds()
-		line += fmt.Sprintf("  %.4g steps/s", rate)
-		if left := count - rec.step; left > 0 {
-			line += "  " + (time.Duration(float64(left)/rate) * time.Second).String() + " left"
-		}
+	rate := float64(done) / spent.Seconds()
+	text := fmt.Sprintf("  %.4g %s/s", rate, things)
+	if left > 0 {
+		text += "  " + (time.Duration(float64(left)/rate) * time.Second).String() + " left"
 	}
+	return text
+}
+
+// show prints a line of how it goes; what follows the last one stands below it.
+func (p *Progress) show(line string, last bool) {
 	if p.width == 0 {
 		fmt.Fprintln(p.w, line)
 		return
@@ -83,7 +117,7 @@ func (p *Progress) step(rec *record, count int) {
 	}
 	fmt.Fprint(p.w, "\r\x1b[K", line)
 	p.open = true
-	if rec.step == count {
+	if last {
 		fmt.Fprintln(p.w)
 		p.open = false
 	}

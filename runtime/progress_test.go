@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -34,4 +35,26 @@ func TestProgressIsCalm(t *testing.T) {
 	out.Reset()
 	p.record(recordOf("eval valid", 100, 0.25)) // after the training each one counts
 	require.Equal(t, "eval valid  step 100  loss 0.25\n", out.String())
+}
+
+// A sample says how far it is if it takes a while.
+func TestProgressOfALongSample(t *testing.T) {
+	var out bytes.Buffer
+	p := NewProgress(&out, 0)
+	p.turns("sample s", 0, 1000)
+	p.turns("sample s", 10, 1000)
+	require.Empty(t, out.String(), "it has just begun")
+	p.began, p.shown = time.Now().Add(-10*time.Second), time.Now().Add(-6*time.Second)
+	p.turns("sample s", 400, 1000)
+	p.turns("sample s", 401, 1000)
+	require.Regexp(t, `^sample s  turn 400/1000  \S+ turns/s  1[45]s left\n$`, out.String())
+
+	out.Reset()
+	p = NewProgress(&out, 80)
+	p.turns("sample s", 0, 1000)
+	p.shown = time.Time{}
+	p.turns("sample s", 1, 1000)
+	require.Equal(t, "\r\x1b[Ksample s  turn 1/1000", out.String())
+	p.clear()
+	require.True(t, strings.HasSuffix(out.String(), "\r\x1b[K"))
 }

@@ -54,10 +54,19 @@ func (r *Runner) Sample(name string, flags []FlagValue) error {
 	}
 	in.fill(in.into, 0)
 	in.setStep(0)
-	if err := r.run(e.block, -1, r.o.Stop); err != nil {
+	if err := r.runTelling(e); err != nil {
 		return err
 	}
 	return r.showAll(e.title(), e.block, step, r.o.Show)
+}
+
+// runTelling runs a sample, and tells how it goes.
+func (r *Runner) runTelling(e *entry) error {
+	if p := r.o.Progress; p != nil {
+		e.block.turned = func(made, count int) { p.turns(e.title(), made, count) }
+		defer p.clear()
+	}
+	return r.run(e.block, -1, r.o.Stop)
 }
 
 // sampleInputs binds the sample's data and sets its flags.

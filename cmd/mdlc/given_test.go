@@ -101,7 +101,7 @@ func TestChecksBeforeCompiling(t *testing.T) {
 		"train --data d=three.csv":      "d.train cannot fill `x: f32[8, 2]`: its rows have 3 numbers, a row of the batch 2",
 		"train --data d=short.csv":      "fewer than a batch of 8\n  |\n3 | data d = csv(\"there.csv\")\n  | ^^^^\n   = help: a smaller batch or a shorter cut fits (`--set`, if it is a setting); `--data d=PATH` takes more data, and `split` says how many of them are `train`\n",
 		"--steps 3 --tt 1":              "sample s has no flag --tt; it has --n --t",
-		"train --hidden 3":              "unknown flag --hidden: `--set hidden=3` changes a setting",
+		"train --hidden 3":              "unknown flag --hidden: `--set hidden=3` changes the setting",
 		"eval vaild":                    "m.mdl has no `eval vaild`; it has valid",
 		"sample q":                      "m.mdl has no `sample q`; it has s",
 		"sample s --t warm":             "--t warm: a number is expected",

@@ -41,14 +41,11 @@ func (b *builder) need(e *index.Expr, c complaint) {
 	if b.notNegative(e) {
 		return
 	}
-	n := index.Need{E: e, Text: c.message, Values: c.values}
+	n, data := index.Need{E: e, Text: c.message, Values: c.values}, false
 	for _, g := range b.conditions {
-		switch {
-		case !g.skips && c.shape:
-		case g.holds != nil:
+		if g.skips || !c.shape {
 			n.When = append(n.When, g.holds...)
-		case !c.shape:
-			return // an element outside is 0, and data tell whether it counts
+			data = data || g.holds == nil
 		}
 	}
 	if slices.ContainsFunc(n.When, func(w *index.Expr) bool { return b.notNegative(index.Sub(e, w)) }) {
@@ -58,12 +55,15 @@ func (b *builder) need(e *index.Expr, c complaint) {
 	if !runs {
 		return
 	}
-	if _, hi := e.Range(b.bounds); hi < 0 && n.When == nil {
+	if _, hi := e.Range(b.bounds); hi < 0 && (n.When == nil || isConst(e)) {
 		texts := make([]any, len(c.values))
 		for i, v := range c.values {
 			texts[i] = v
 		}
 		b.failHelp(c.at, c.help, c.message, texts...)
+	}
+	if data && !c.shape {
+		return // an element outside is 0, and data tell whether it counts
 	}
 	if fixed {
 		if text, broken := n.Broken(nil); broken {

@@ -168,13 +168,52 @@ func (b *builder) access(x Tensor, a *access, outside *float64, at Span) Tensor 
 	args := append([]*ir.Node{n}, data...)
 	m, err := b.makeIndex(attr, args...)
 	if err != nil && outside == nil && a.lengths {
-		attr.Outside = new(float64)
-		m, err = b.makeIndex(attr, args...)
+		m, err = b.byLengths(a, args)
 	}
 	if err != nil {
 		b.failHelp(at, "`| v` behind the indices reads v there", "`%s` can read outside: %v", b.src.text(at), err)
 	}
 	return Tensor{N: m, F: b.f, One: a.one}
+}
+
+// byLengths makes an index op of which the run has seen that lengths keep it inside, as far as it has to be: it is 0 outside.
+// What data lead to is an op of its own, for those are looked at one by one.
+func (b *builder) byLengths(a *access, args []*ir.Node) (*ir.Node, error) {
+	if len(a.data) == 0 {
+		return b.makeIndex(ir.IndexAttr{Vars: len(a.shape), Out: a.out, Outside: new(float64), Shape: a.shape}, args...)
+	}
+	first, then := ir.IndexAttr{Outside: new(float64)}, []*index.Expr{}
+	keep := func(in, out *index.Expr, d ir.Dim) {
+		first.Out, then = append(first.Out, in), append(then, out)
+		first.Shape, first.Vars = append(first.Shape, d), first.Vars+1
+	}
+	for k, e := range a.out {
+		used := map[string]bool{}
+		e.Vars(func(name string) { used[name] = true })
+		axis := ir.Var(first.Vars)
+		j := len(a.shape) - 1
+		for j >= 0 && !used[ir.Var(j).Name] {
+			j--
+		}
+		switch {
+		case e.Op == index.Var && e.Name[0] == '$':
+			keep(axis, e, args[0].Type.Dims[k])
+		case j >= 0:
+			keep(e.Subst(func(name string) *index.Expr {
+				if name == ir.Var(j).Name {
+					return axis
+				}
+				return nil
+			}), ir.Var(j), a.shape[j])
+		default:
+			first.Out = append(first.Out, e)
+		}
+	}
+	x, err := b.makeIndex(first, args[0])
+	if err != nil {
+		return nil, err
+	}
+	return b.makeIndex(ir.IndexAttr{Vars: len(a.shape), Out: then, Shape: a.shape}, append([]*ir.Node{x}, args[1:]...)...)
 }
 
 // end is a bound of a slice: negative numbers count from the end.

@@ -26,13 +26,11 @@ var boxed = []string{
 // What the hardware copies is what the evaluator reads, zeros where a tile goes beyond, in whatever order warps run.
 func TestBoxes(t *testing.T) {
 	target := gpuTarget(t, "sm_90a")
-	one := *target.Machine
-	one.Processors = 1 // so that tiles are large, and there are roles
 	rng := rand.New(rand.NewPCG(7, 8))
 	roles := 0
 	var equations, kernels []*loop.Kernel
 	for n, form := range boxed {
-		for large, machine := range []*schedule.Machine{target.Machine, &one} {
+		for large, machine := range []*schedule.Machine{target.Machine, withTile(target.Machine, "wgmma128x64")} {
 			p := parseKernel(t, fmt.Sprintf(form, 72+120*large+8*rng.IntN(8), 80+8*rng.IntN(8), 144+8*rng.IntN(20)))
 			p.Name = fmt.Sprintf("boxes_%d_%d", n, len(kernels))
 			steps, err := schedule.Run(p, machine)

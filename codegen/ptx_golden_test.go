@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -46,10 +47,8 @@ func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
 		text, err = os.ReadFile("../testdata/schedule_gpu/" + name + ".kir")
 	}
 	if err != nil {
-		if text, err = os.ReadFile("../testdata/schedule_hopper/" + name + ".kir"); strings.HasPrefix(name, "roles_") { // of large tiles, though there are few
-			one := *machine
-			one.Processors, machine = 1, &one
-		}
+		text, err = os.ReadFile("../testdata/schedule_hopper/" + name + ".kir")
+		machine = withTile(machine, string(text))
 	}
 	if err != nil {
 		machine = fewRows(machine)
@@ -65,6 +64,18 @@ func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
 		last = steps[len(steps)-1].Kernel
 	}
 	return last
+}
+
+// withTile is a machine that has no tile but the one that the text of a kernel names, if it names one.
+func withTile(m *schedule.Machine, text string) *schedule.Machine {
+	tile := regexp.MustCompile(loop.WGMMA + `\d+x\d+`).FindString(text)
+	if tile == "" {
+		return m
+	}
+	one := *m
+	one.Tiles, one.Tensor = []schedule.Row{}, []schedule.Row{}
+	one.Group = slices.DeleteFunc(slices.Clone(m.Group), func(r schedule.Row) bool { return r.String() != tile })
+	return &one
 }
 
 // goldenFile is where the PTX of a kernel is kept.

@@ -24,19 +24,21 @@ func tensorKernels(t *testing.T, f func(t *testing.T, file string, k *loop.Kerne
 			t.Run(m.Name+"/"+strings.TrimSuffix(filepath.Base(file), ".kir"), func(t *testing.T) {
 				text, err := os.ReadFile(file)
 				require.NoError(t, err)
-				if strings.HasPrefix(filepath.Base(file), "roles_") { // of large tiles, though there are few
-					m = oneProcessor(m)
-				}
-				f(t, file, parse(t, string(text)), m)
+				f(t, file, parse(t, string(text)), withTile(m, string(text)))
 			})
 		}
 	}
 }
 
-// oneProcessor is a machine that does not wait for more points.
-func oneProcessor(m *Machine) *Machine {
+// withTile is a machine that has no tile but the one that the text of a kernel names, if it names one.
+func withTile(m *Machine, text string) *Machine {
+	tile := regexp.MustCompile(loop.WGMMA + `\d+x\d+`).FindString(text)
+	if tile == "" {
+		return m
+	}
 	one := *m
-	one.Processors = 1
+	one.Tiles, one.Tensor = []Row{}, []Row{}
+	one.Group = slices.DeleteFunc(slices.Clone(m.Group), func(r Row) bool { return r.String() != tile })
 	return &one
 }
 

@@ -253,10 +253,16 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	if c.inBlock != nil {
 		want, least = 0, 0
 	}
-	var outer []string
+	var outer, again []string
 	points := 1
+	repeats := c.repeats(p, everywhere, want)
 	for _, a := range slices.Concat(p.shape.batch, p.shape.rows, p.shape.cols) {
 		if a == p.row || a == p.col || a.Bind != loop.Open {
+			continue
+		}
+		if loop.Has(repeats, a) {
+			c.do(Bind, a.Name, 0, "loop")
+			again = append(again, a.Name)
 			continue
 		}
 		if everywhere(a) && points < max(want, least) {
@@ -281,7 +287,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		c.do(Bind, a.Name, 0, "loop")
 		sums = append(sums, a.Name)
 	}
-	sums = append(sums, blocks...)
+	sums = slices.Concat(sums, blocks, again)
 	var colLoops, rowLoops []string
 	if p.col != nil {
 		col, loops := c.tiles(p.col, p.tile.Cols, colTiles, colBlocks, p.fragments() && everywhere(p.col))
@@ -445,6 +451,30 @@ func (c *chooser) outside(p *product, blocks bool) []*loop.Axis {
 	}
 	return over[:n]
 }
+
+// repeats are the row axes besides the tile's of a product whose columns do not stay in L2 for all summands: as loops inside those
+// of the sums, all of them go over the columns that are there. The taps of a convolution are such axes of its weight's gradient,
+// which takes a third less time so. The accumulators of their turns are a panel.
+func (c *chooser) repeats(p *product, everywhere func(*loop.Axis) bool, want int) []*loop.Axis {
+	if c.m.Processors > 0 || c.inBlock != nil || p.row == nil || p.col == nil || !everywhere(p.row) || len(c.outside(p, false)) == 0 {
+		return nil
+	}
+	var out []*loop.Axis
+	panel := p.tile.Rows * p.tile.Cols * p.dot.Elem.Size()
+	for _, a := range p.shape.rows {
+		if a != p.row && a.Bind == loop.Open {
+			out = append(out, a)
+			panel *= a.Max
+		}
+	}
+	if rowTiles, _ := p.tiles(); rowTiles < min(want, leastRowBlocks) || panel > c.m.L2/8 {
+		return nil
+	}
+	return out
+}
+
+// leastRowBlocks are points enough for a product whose other axes are loops.
+const leastRowBlocks = 8
 
 // scheduled gives lanes to a page that came with loops.
 func (c *chooser) scheduled(page []loop.Stmt) {

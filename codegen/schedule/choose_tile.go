@@ -133,15 +133,17 @@ func everywhere(stores []*loop.Store, a *loop.Axis) bool {
 }
 
 // packShared makes the summed axes of a product one, which slots and fragments cut, so those of rows and of columns that
-// fill no tile, and packs operands that are dear, or sums themselves: they are computed for every tile that reads them.
+// fill no tile, and packs operands that are dear, or sums themselves: they are computed for every tile that reads them. What groups of warps
+// multiply is packed where it is computed at all and many tiles read it, as weights that are rounded are: the hardware copies it then.
 func (c *chooser) packShared(p *product, stores []*loop.Store) bool {
 	fuse := func(axes []*loop.Axis) bool { return c.fuseInner(axes, stores) }
-	const dear, enough = 8, 512
+	const dear, enough, many = 8, 512, 4
 	if fuse(p.shape.over) || p.rows() < enough && fuse(p.shape.rows) || p.cols() < enough && fuse(p.shape.cols) {
 		return true
 	}
-	for _, v := range p.dot.Args[:2] {
-		if !isSimple(v) && (pointCost([]*loop.Value{v}) > dear || reduces(v)) {
+	readers := [2]int{p.cols() / p.tile.Cols, p.rows() / p.tile.Rows}
+	for i, v := range p.dot.Args[:2] {
+		if !isSimple(v) && (pointCost([]*loop.Value{v}) > dear || reduces(v) || p.tile.Group && readers[i] >= many) {
 			c.do(Pack, v.Name, 0, "phase")
 			return true
 		}

@@ -187,14 +187,14 @@ func (r *span) inside(e *index.Expr, d Dim) bool {
 	if !r.nonNegative(e) {
 		return false
 	}
-	up := r.upper(e)
+	up, length := r.upper(e).SimplifyIn(r.scope.Bound), d.Length().SimplifyIn(r.scope.Bound) // min(1024, t + 1) is t + 1 in the first 32 turns
 	for _, n := range alternatives(up) {
-		if _, hi := index.Sub(n, d.Length()).Range(r.scope.Bound); hi <= -1 {
+		if _, hi := index.Sub(n, length).Range(r.scope.Bound); hi <= -1 {
 			return true
 		}
 	}
 	_, hi := e.Range(r.bound)
-	lo, _ := d.Length().Range(r.scope.Bound)
+	lo, _ := length.Range(r.scope.Bound)
 	return hi < lo
 }
 

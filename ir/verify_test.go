@@ -128,7 +128,10 @@ func TestAccessesAreProvedInside(t *testing.T) {
 		{"[T<=9]", "min(i0, U - 1)", "[T<=9]", false},
 		{"[T<=9]", "min(i0, U)", "[T<=9]", true},
 		{"[T<=9]", "max(i0 - 2, 0)", "[T<=9]", false}, // T - 3 or 0, and T may be 0
-		{"[9, 0]", "i0 + 100", "[3]", true},           // no element
+		{"[1]", "T", "[min(10, T + 1)<=10]", true},    // T is 9 at most
+		{"[min(10, T + 1)<=10]", "i0", "[min(10, T + 1)<=10]", true},
+		{"[1]", "T", "[min(9, T + 1)<=9]", false},
+		{"[9, 0]", "i0 + 100", "[3]", true}, // no element
 	} {
 		r := &span{s, dims(c.over)}
 		require.Equal(t, c.inside, r.inside(mustExpr(t, c.expr), dims(c.into)[0]), "%s over %s into %s", c.expr, c.over, c.into)

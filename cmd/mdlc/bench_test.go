@@ -143,3 +143,15 @@ func TestBenchBeginsWithFirstValues(t *testing.T) {
 	require.NotZero(t, code)
 	require.Contains(t, stderr, "spread", "an unknown name is told what there is")
 }
+
+// What is measured beside others is compiled: also texts that stay shorter than the context.
+func TestBenchModelsCompile(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/bench/*.mdl")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	bundle := filepath.Join(t.TempDir(), "bundle")
+	for _, f := range files {
+		_, stderr, code := call("compile", "--quiet", f, "-o", bundle)
+		require.Zero(t, code, "%s: %s", f, stderr)
+	}
+}

@@ -27,11 +27,11 @@ var boxed = []string{
 func TestBoxes(t *testing.T) {
 	target := gpuTarget(t, "sm_90a")
 	rng := rand.New(rand.NewPCG(7, 8))
-	roles := 0
+	roles, many := 0, 0
 	var equations, kernels []*loop.Kernel
 	for n, form := range boxed {
-		for large, machine := range []*schedule.Machine{target.Machine, withTile(target.Machine, "wgmma128x64")} {
-			p := parseKernel(t, fmt.Sprintf(form, 72+120*large+8*rng.IntN(8), 80+8*rng.IntN(8), 144+8*rng.IntN(20)))
+		for large, machine := range []*schedule.Machine{target.Machine, withTile(target.Machine, "wgmma128x64"), withTile(target.Machine, "wgmma128x64, 3 processors")} {
+			p := parseKernel(t, fmt.Sprintf(form, 72+120*min(large, 1)+8*rng.IntN(8), 80+8*rng.IntN(8), 144+8*rng.IntN(20)))
 			p.Name = fmt.Sprintf("boxes_%d_%d", n, len(kernels))
 			steps, err := schedule.Run(p, machine)
 			require.NoError(t, err)
@@ -43,10 +43,14 @@ func TestBoxes(t *testing.T) {
 			if has(schedule.Roles) {
 				roles++
 			}
+			if has(schedule.Persist) {
+				many++
+			}
 			equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
 		}
 	}
-	require.GreaterOrEqual(t, roles, 3)
+	require.GreaterOrEqual(t, roles, 8)
+	require.GreaterOrEqual(t, many, 4)
 	for i, m := range runners(t, target, kernels...) {
 		t.Run(kernels[i].Name, func(t *testing.T) {
 			m.(*emulated).device.Seed = uint64(i % 2) // copies land at any time, or when they are waited for

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,8 +26,8 @@ var goldenKernels = []string{
 	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 
-// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware, asked by one of them or by a role.
-var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "bulk_product", "roles_product", "roles_large"}
+// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware, asked by one of them or by a role, for one tile or many.
+var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "bulk_product", "roles_product", "roles_large", "persist_product"}
 
 // goldens are the kernels of which the PTX for an architecture is kept.
 func goldens(arch string) []string {
@@ -66,13 +67,16 @@ func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
 	return last
 }
 
-// withTile is a machine that has no tile but the one that the text of a kernel names, if it names one.
+// withTile is a machine that has no tile but the one that the text of a kernel names, if it names one, and the processors that it says.
 func withTile(m *schedule.Machine, text string) *schedule.Machine {
 	tile := regexp.MustCompile(loop.WGMMA + `\d+x\d+`).FindString(text)
 	if tile == "" {
 		return m
 	}
 	one := *m
+	if n := regexp.MustCompile(`(\d+) processors`).FindStringSubmatch(text); n != nil {
+		one.Processors, _ = strconv.Atoi(n[1])
+	}
 	one.Tiles, one.Tensor = []schedule.Row{}, []schedule.Row{}
 	one.Group = slices.DeleteFunc(slices.Clone(m.Group), func(r schedule.Row) bool { return r.String() != tile })
 	return &one

@@ -25,7 +25,7 @@ import (
 //	role multiply { z = for l0 { take R l0   z = dot(..) @wgmma   settle 1 z   if l0 >= 1 { free R l0 - 1 }   yield z }   .. }
 
 // ring lets the slots of d, whose turns are those of f, be a ring.
-func (s *stager) ring(f *loop.For, d *loop.Value, slots []*slot, depth int, inside bool) (*turns, error) {
+func (s *stager) ring(f *loop.For, d *loop.Value, slots []*slot, of *tiles, depth int, inside bool) (*turns, error) {
 	delete(s.bulk, d.Name)
 	if d.Instr != loop.WGMMA || inside || f.Lo != nil && !isZero(f.Lo) {
 		return nil, fmt.Errorf("%s is not of a group of warps, or its turns do not begin at 0, once a point", d.Name)
@@ -39,18 +39,24 @@ func (s *stager) ring(f *loop.For, d *loop.Value, slots []*slot, depth int, insi
 			return nil, fmt.Errorf("operand %s: %w", sl.v.Name, err)
 		}
 	}
+	step := func(kind loop.RingKind, turn *loop.Value) *loop.RingStep {
+		return &loop.RingStep{Ring: r, Kind: kind, Turn: s.x.simple(of.turn(turn))}
+	}
 	fill := func(turn *loop.Value) []loop.Stmt {
-		step := &loop.RingStep{Ring: r, Kind: loop.Fill, Turn: turn}
+		step := step(loop.Fill, turn)
 		for _, box := range boxes {
 			step.Body = append(step.Body, box(turn))
 		}
 		return []loop.Stmt{step}
 	}
 	turn := axisValue(f.Axis)
-	read := s.x.simple(binary(loop.Sub, turn, intValue(groupsPending))) // its product is done
+	read := binary(loop.Sub, turn, intValue(groupsPending)) // its product is done
 	t := &turns{
-		first: []loop.Stmt{&loop.RingStep{Ring: r, Kind: loop.Take, Turn: turn}},
-		last:  []loop.Stmt{&loop.If{Cond: binary(loop.Ge, turn, intValue(groupsPending)), Body: []loop.Stmt{&loop.RingStep{Ring: r, Kind: loop.Free, Turn: read}}}},
+		first: []loop.Stmt{step(loop.Take, turn)},
+		last:  []loop.Stmt{&loop.If{Cond: binary(loop.Ge, turn, intValue(groupsPending)), Body: []loop.Stmt{step(loop.Free, read)}}},
+	}
+	if of != nil {
+		t.free = []loop.Stmt{step(loop.Free, intValue(of.turns-groupsPending))}
 	}
 	if s.roles[d.Name] {
 		t.asks = []loop.Stmt{&loop.For{Axis: f.Axis, Lo: f.Lo, Hi: f.Hi, Body: fill(turn)}}
@@ -74,15 +80,13 @@ const (
 )
 
 // split makes roles of what computes d: one asks for copies, whenever a slot is free, the other, of so many threads, waits for what is there.
-func (s *stager) split(d *loop.Value, t *turns, multiply, precede []loop.Stmt, threads int) ([]loop.Stmt, error) {
+func (s *stager) split(d *loop.Value, t *turns, of *tiles, multiply, precede []loop.Stmt, threads int) ([]loop.Stmt, error) {
 	delete(s.roles, d.Name)
 	if t.asks == nil {
 		return nil, fmt.Errorf("%s has no ring", d.Name)
 	}
-	for i := len(precede) - 1; i >= 0; i-- {
-		if _, phase := precede[i].(*loop.Phase); phase {
-			break
-		} else if _, let := precede[i].(*loop.Let); !let {
+	for _, st := range precede {
+		if _, let := st.(*loop.Let); !let {
 			return nil, fmt.Errorf("more than values comes before %s", d.Name)
 		}
 	}
@@ -95,7 +99,7 @@ func (s *stager) split(d *loop.Value, t *turns, multiply, precede []loop.Stmt, t
 	if rings > 1 {
 		return nil, fmt.Errorf("another product follows %s", d.Name)
 	}
-	ask, others := &loop.Role{Name: "ask", Warps: groupWarps, Body: t.asks}, &loop.Role{Name: "multiply", Body: multiply}
+	ask, others := &loop.Role{Name: "ask", Warps: groupWarps, Body: of.around(t.asks)}, &loop.Role{Name: "multiply", Body: of.around(multiply)}
 	if regs := (fileRegs - groupWarps*WarpThreads*askRegs) / threads &^ 7; regs <= maxRegs {
 		ask.Regs, others.Regs = askRegs, regs
 	}
@@ -120,12 +124,17 @@ func (c *chooser) bulks(k *loop.Kernel) {
 		if c.err != nil || !strings.HasPrefix(o.Word, loop.WGMMA) {
 			continue
 		}
-		for _, kind := range []string{Bulk, Roles} {
+		for _, kind := range []string{Bulk, Roles, Persist} {
 			if kind == Roles && c.m.groups(o.Word) < manyGroups {
 				break
 			}
-			with := append(slices.Clone(c.opts), opt(kind, o.Axis, 0, ""))
-			if _, err := Apply(k, with); err != nil {
+			n := 0
+			if kind == Persist {
+				n = c.m.Processors
+			}
+			with := append(slices.Clone(c.opts), opt(kind, o.Axis, n, ""))
+			steps, err := Apply(k, with)
+			if err != nil || kind == Persist && localBytes(steps[len(steps)-1].Kernel) > c.m.Slots {
 				break
 			}
 			c.opts = with
@@ -137,4 +146,18 @@ func (c *chooser) bulks(k *loop.Kernel) {
 func (m *Machine) groups(tile string) int {
 	i := slices.IndexFunc(m.Group, func(r Row) bool { return r.String() == tile })
 	return m.Group[i].Warps[0] * m.Group[i].Warps[1] / groupWarps
+}
+
+// localBytes are those that the slots and results of k have together, where they share nothing.
+func localBytes(k *loop.Kernel) int {
+	total := 0
+	for _, r := range k.Rings {
+		total += 16 * r.Depth // barriers
+	}
+	for _, b := range k.Bufs {
+		if b.Mode == loop.Local {
+			total += bytesOf(b) + chunkBytes*chunkBytes // where it begins
+		}
+	}
+	return total
 }

@@ -34,6 +34,7 @@ const (
 	Stage    = "Stage"    // Stage v n: operand v of a product waits in n slots that the warps of a point share
 	Bulk     = "Bulk"     // Bulk z: the slots of product z's operands are a ring that the hardware fills, box by box
 	Roles    = "Roles"    // Roles z: four warps of their own fill the ring of product z, the others multiply
+	Persist  = "Persist"  // Persist z n: n points make all tiles of product z, one after another
 	Via      = "Via"      // Via z: the results of product z wait in shared memory for what is computed of them
 	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches
 	Prefetch = "Prefetch" // Prefetch X i: the dearest sweep in the loop over i fetches X where the next i reads it

@@ -35,7 +35,7 @@ const chunkBytes = 16
 
 // stage puts the operands that opts name into slots.
 func stage(k *loop.Kernel, opts []loop.Opt) error {
-	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, bulk: map[string]bool{}, roles: map[string]bool{}, x: newIndices(), deps: newDepends()}
+	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, bulk: map[string]bool{}, roles: map[string]bool{}, points: map[string]int{}, x: newIndices(), deps: newDepends()}
 	for _, o := range ofKind(opts, Stage) {
 		s.depth[o.Axis] = o.Arg
 	}
@@ -48,6 +48,9 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 	for _, o := range ofKind(opts, Roles) {
 		s.roles[o.Axis] = true
 	}
+	for _, o := range ofKind(opts, Persist) {
+		s.points[o.Axis] = o.Arg
+	}
 	body, err := s.body(k.Body, false)
 	if err != nil {
 		return err
@@ -57,9 +60,9 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 			return fmt.Errorf("%s is no operand of a product in a loop", name)
 		}
 	}
-	for _, left := range []map[string]bool{s.through, s.bulk, s.roles} {
-		for name := range left {
-			return fmt.Errorf("%s is no product whose operands are staged", name)
+	for _, o := range ofKind(opts, Via, Bulk, Roles, Persist) {
+		if s.through[o.Axis] || s.bulk[o.Axis] || s.roles[o.Axis] || s.points[o.Axis] > 0 {
+			return fmt.Errorf("%s is no product whose operands are staged", o.Axis)
 		}
 	}
 	k.Body = body
@@ -73,6 +76,7 @@ type stager struct {
 	through map[string]bool // products whose results are to wait in shared memory
 	bulk    map[string]bool // products whose slots are to be rings
 	roles   map[string]bool // of these, ones whose rings a role of its own fills
+	points  map[string]int  // of these, ones of which so many points make many tiles
 	x       *indices
 	deps    *depends
 }
@@ -124,6 +128,18 @@ func (s *stager) dotOf(f *loop.For) *loop.Value {
 
 // loop stages the operands of d in f, after some statements, and returns what stands in place of f and the statements that follow.
 func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows []loop.Stmt) ([]loop.Stmt, error) {
+	page := slices.IndexFunc(follows, func(st loop.Stmt) bool { _, ok := st.(*loop.Phase); return ok })
+	if page < 0 {
+		page = len(follows)
+	}
+	precede = precede[1+lastPhase(precede):]
+	var of *tiles
+	if s.points[d.Name] > 0 {
+		var err error
+		if of, err = s.persist(d, f, slices.Concat(precede, []loop.Stmt{f}, follows[:page])); err != nil {
+			return nil, err
+		}
+	}
 	threads := WarpThreads
 	for _, a := range s.deps.value(d) {
 		if a.Bind == loop.Warp {
@@ -139,8 +155,9 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows 
 		}
 		s.staged[v.Name] = true
 		sl := s.slot(v, d, many, threads)
+		sl.of = of
 		slots = append(slots, sl)
-		at := sl.at(binary(loop.Mod, axisValue(f.Axis), intValue(many)), sl.rows, sl.sums)
+		at := sl.at(binary(loop.Mod, of.turn(axisValue(f.Axis)), intValue(many)), sl.rows, sl.sums)
 		for n := 1; sl.buf.Swizzle && n < len(at); n++ { // which of its pieces are there once
 			at[n] = s.x.simple(at[n])
 		}
@@ -150,7 +167,7 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows 
 	var t *turns
 	if s.bulk[d.Name] {
 		var err error
-		if t, err = s.ring(f, d, slots, depth, inside); err != nil {
+		if t, err = s.ring(f, d, slots, of, depth, inside); err != nil {
 			return nil, err
 		}
 	} else {
@@ -158,17 +175,13 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows 
 	}
 	f.Body = append(t.first, f.Body...)
 	var settled []loop.Stmt
-	page := slices.IndexFunc(follows, func(st loop.Stmt) bool { _, ok := st.(*loop.Phase); return ok })
-	if page < 0 {
-		page = len(follows)
-	}
 	if d.Instr == loop.WGMMA {
 		c := slices.IndexFunc(f.Carry, func(c *loop.Carry) bool { return c.Next == d })
 		if c < 0 || !slices.ContainsFunc(f.Body, func(st loop.Stmt) bool { l, ok := st.(*loop.Let); return ok && l.Val == d }) {
 			return nil, fmt.Errorf("%s is not what its loop carries", d.Name)
 		}
 		f.Body = append(f.Body, &loop.Settle{Young: groupsPending, Val: d})
-		settled = []loop.Stmt{&loop.Settle{Val: f.Carry[c].Out}}
+		settled = append([]loop.Stmt{&loop.Settle{Val: f.Carry[c].Out}}, t.free...)
 	}
 	f.Body = append(f.Body, t.last...)
 	var after []loop.Stmt
@@ -187,16 +200,27 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows 
 	}
 	staged := slices.Concat(t.before, []loop.Stmt{f}, settled, after)
 	if s.roles[d.Name] {
-		if staged, err = s.split(d, t, staged, precede, threads); err != nil {
+		if staged, err = s.split(d, t, of, staged, precede, threads); err != nil {
 			return nil, err
 		}
 	}
 	return append(staged, rest...), nil
 }
 
+// lastPhase is the place of the last Phase in body, -1 if there is none.
+func lastPhase(body []loop.Stmt) int {
+	for i := len(body) - 1; i >= 0; i-- {
+		if _, phase := body[i].(*loop.Phase); phase {
+			return i
+		}
+	}
+	return -1
+}
+
 // turns is what stands around and in the turns of a product whose operands are staged.
 type turns struct {
 	before, first, last []loop.Stmt
+	free                []loop.Stmt // after the last turn of a tile, where there are more
 	asks                []loop.Stmt // what fills a ring, where a role of its own does
 }
 
@@ -290,6 +314,7 @@ type slot struct {
 	chunk       int        // elements that a thread copies at once
 	copy        *loop.Axis // all elements, as threads copy them
 	part        *loop.Axis // elements of a thread's chunk
+	of          *tiles     // that a point makes; nil: one
 }
 
 func (sl *slot) at(turn, rows, sums *loop.Value) []*loop.Value {
@@ -395,7 +420,7 @@ func (s *stager) store(sl *slot, a *loop.Axis, turn, outer, inner *loop.Value) *
 	}
 	m.spread(sl.rowAxes, rows)
 	m.spread(sl.sumAxes, sums)
-	st := &loop.Store{Buf: sl.buf, Index: sl.at(binary(loop.Mod, turn, intValue(sl.buf.Dims[0])), rows, sums), Val: m.value(sl.v)}
+	st := &loop.Store{Buf: sl.buf, Index: sl.at(binary(loop.Mod, sl.of.turn(turn), intValue(sl.buf.Dims[0])), rows, sums), Val: m.value(sl.v)}
 	for i, v := range st.Index {
 		st.Index[i] = s.x.simple(v)
 	}

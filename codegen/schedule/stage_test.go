@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,13 +31,16 @@ func tensorKernels(t *testing.T, f func(t *testing.T, file string, k *loop.Kerne
 	}
 }
 
-// withTile is a machine that has no tile but the one that the text of a kernel names, if it names one.
+// withTile is a machine that has no tile but the one that the text of a kernel names, if it names one, and the processors that it says.
 func withTile(m *Machine, text string) *Machine {
 	tile := regexp.MustCompile(loop.WGMMA + `\d+x\d+`).FindString(text)
 	if tile == "" {
 		return m
 	}
 	one := *m
+	if n := regexp.MustCompile(`(\d+) processors`).FindStringSubmatch(text); n != nil {
+		one.Processors, _ = strconv.Atoi(n[1])
+	}
 	one.Tiles, one.Tensor = []Row{}, []Row{}
 	one.Group = slices.DeleteFunc(slices.Clone(m.Group), func(r Row) bool { return r.String() != tile })
 	return &one

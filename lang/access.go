@@ -102,14 +102,19 @@ func (m *indexedMap) expr(t Term) *index.Expr {
 		case "*":
 			return index.Prod(m.expr(t.L), m.expr(t.R))
 		case "div", "%":
-			l, r := m.expr(t.L), m.expr(t.R)
-			if k, ok := r.Const(); ok && k <= 0 {
-				b.fail(t.Span(), "`%s` by %d in an index", t.Op, k)
+			if b.mentions(t.R) {
+				break // a number that may be 0: data
 			}
-			if t.Op == "div" {
-				return index.Quo(l, r)
+			k, known := b.base(t.R).(Num)
+			switch {
+			case !known:
+			case !k.isWhole() || k.V <= 0:
+				b.fail(t.Span(), "`%s` by %s in an index", t.Op, k)
+			case t.Op == "div":
+				return index.Quo(m.expr(t.L), index.C(int(k.V)))
+			default:
+				return index.Rem(m.expr(t.L), index.C(int(k.V)))
 			}
-			return index.Rem(l, r)
 		}
 	case *UnaryTerm:
 		if t.Op == "-" {

@@ -383,10 +383,13 @@ func (b *builder) foldSizes(op string, x, y *index.Expr, at Span) Value {
 	case "*":
 		return size(index.Prod(x, y))
 	case "div", "%":
-		if y.IsConst(0) {
+		d, known := y.Const()
+		switch {
+		case known && d == 0:
 			b.fail(at, "%s: division by zero", b.src.text(at))
-		}
-		if op == "div" {
+		case !known || d < 0: // no length: kernels and needs divide by what is not 0 for sure
+			return nil
+		case op == "div":
 			return size(index.Quo(x, y))
 		}
 		return size(index.Rem(x, y))

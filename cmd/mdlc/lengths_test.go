@@ -84,6 +84,11 @@ func TestLengthsOfARun(t *testing.T) {
 		{"x[-1] = 9    show x", 2, "1 9"},
 		{"k = argmax(x)    c[i < 4, j < 3] = 10 * i + j    show c[N, k]    show c[N - 1:, none, k]", 3, "32\n22\n32"},
 		{"k = argmax(x)    c[i < 4, j < 2] = i + 1    show c[N, k]", 3, "index 2 is outside of the axis of 2 of `c` (sample s)\n"}, // data are looked at, too
+		{"show 7 div N    show a[7 % N]", 0, "0\n1"}, // by what may be 0: that is data, and no length
+		{"show 7 div N    show a[7 % N]", 2, "3\n2"},
+		{"y[i < 4] = a[i % N | 0]    show y", 0, "1 1 1 1"},
+		{"y[i < 4, j < 2] = a[i div j | 0]    show y[:, 0]    show y[:, 1]", 1, "1 1 1 1\n1 2 3 4"},
+		{"c[i < 4] = i32(i) - 1    y[i] = a[3 div c[i] | 0]    show y", 1, "0 1 4 2"},
 		{"generate tok: i32[1, T] from i32(x)[none] for 4 { tok[:, T] = i32(sum(b[:T])) }    show tok", 4, "1 2 3 4 4 5 6 7"},
 		{"generate tok: i32[1, T] from i32(x)[none] for 4 { tok[:, T] = i32(sum(b[:T])) }    show tok", 5, "the slice ends at 8, the axis has 7; `x` has the length 5"},
 		{"generate tok: i32[1, T] from i32(x)[none] for 4 { k = 0    if T <= 7 { k = i32(sum(b[:T])) }    tok[:, T] = k }    show tok[:, 6:]", 5, "6 7 0"},

@@ -87,10 +87,17 @@ func (t Type) Rank() int { return len(t.Dims) }
 func (t Type) Size() int {
 	n := 1
 	for _, d := range t.Dims {
-		n *= d.Size
+		if n > 0 && d.Size > beyond/n {
+			n = beyond
+		} else {
+			n *= d.Size
+		}
 	}
 	return n
 }
+
+// beyond is more elements than any memory has. What is larger counts as many, so that bytes and their sums are no negative numbers.
+const beyond = 1 << 50
 
 // Bytes is the memory of a value of type t at full capacity.
 func (t Type) Bytes() int {

@@ -15,6 +15,14 @@ func (b *builder) eval(t Term) Value {
 	if b.work++; b.work > maxWork {
 		b.fail(t.Span(), "this file takes more than %d steps at compile time", maxWork)
 	}
+	v := b.valueOf(t)
+	if s, ok := v.(Size); ok && b.f != nil {
+		b.ofGraph(s.E, t.Span())
+	}
+	return v
+}
+
+func (b *builder) valueOf(t Term) Value {
 	switch t := t.(type) {
 	case *NumberTerm:
 		return b.number(t)

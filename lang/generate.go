@@ -35,9 +35,8 @@ func (b *builder) generate(g *Generate, at Span) {
 	if count == nil {
 		b.failHelp(g.Count.term().Span(), wholeHelp(v), "`generate` wants a whole number of elements, not %s", describe(v))
 	}
-	if k, ok := count.Const(); ok && k < 0 {
-		b.fail(g.Count.term().Span(), "`generate` cannot add %d elements", k)
-	}
+	b.need(count, complaint{at: g.Count.term().Span(), message: "`generate` cannot add %v elements", values: []*index.Expr{count}, shape: true})
+	count = b.orNone(count)
 	if len(g.Var.Type.Dims) != 2 {
 		b.failHelp(typeSpan(g.Var.Type), "`generate tok: i32[1, T] from …`", "what is generated has two axes, the batch and the length")
 	}

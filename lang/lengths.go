@@ -79,6 +79,15 @@ func (b *builder) need(e *index.Expr, c complaint) {
 	}
 }
 
+// ofGraph refuses what the graph that is built does not know: how much data there are.
+func (b *builder) ofGraph(e *index.Expr, at Span) {
+	e.Vars(func(name string) {
+		if _, known := b.f.b.Scope().Lookup(name); !known {
+			b.failHelp(at, "`train for n * len(d.train) div batch`; elsewhere an entry of `config` can be the number", "how long a part of the data is, is known when it is read: only the count of a `train` may hang on it")
+		}
+	})
+}
+
 // notNegative reports whether e is known never to be negative.
 func (b *builder) notNegative(e *index.Expr) bool {
 	lo, _ := e.Range(b.bounds)

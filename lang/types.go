@@ -134,7 +134,11 @@ func (b *builder) dimOf(v Value, at Span) ir.Dim {
 		return ir.Dim{Size: int(v.V)}
 	case Size:
 		b.need(v.E, complaint{at: at, message: "the size %v is negative", values: []*index.Expr{v.E}, shape: true})
-		return ir.DynDim(v.E, max(b.capacity(v.E), 0))
+		most := b.capacity(v.E)
+		if b.f != nil && most > maxElements {
+			b.failHelp(at, "`min(…, 1000)` bounds it", "the size %s may be larger than any memory", b.src.text(at))
+		}
+		return ir.DynDim(v.E, max(most, 0))
 	case Tensor:
 		b.needStatic(at, v, "a size")
 	case Poison:

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ func TestLengthsOfARun(t *testing.T) {
 		{"x[-1] = 9    show x", 2, "1 9"},
 		{"k = argmax(x)    c[i < 4, j < 3] = 10 * i + j    show c[N, k]    show c[N - 1:, none, k]", 3, "32\n22\n32"},
 		{"k = argmax(x)    c[i < 4, j < 2] = i + 1    show c[N, k]", 3, "index 2 is outside of the axis of 2 of `c` (sample s)\n"}, // data are looked at, too
-		{"show 7 div N    show a[7 % N]", 0, "0\n1"}, // by what may be 0: that is data, and no length
+		{"show 7 div N    show a[7 % N]", 0, "0\n1"},                                                                               // by what may be 0: that is data, and no length
 		{"show 7 div N    show a[7 % N]", 2, "3\n2"},
 		{"y[i < 4] = a[i % N | 0]    show y", 0, "1 1 1 1"},
 		{"y[i < 4, j < 2] = a[i div j | 0]    show y[:, 0]    show y[:, 1]", 1, "1 1 1 1\n1 2 3 4"},
@@ -92,13 +93,15 @@ func TestLengthsOfARun(t *testing.T) {
 		{"generate tok: i32[1, T] from i32(x)[none] for 4 { tok[:, T] = i32(sum(b[:T])) }    show tok", 4, "1 2 3 4 4 5 6 7"},
 		{"generate tok: i32[1, T] from i32(x)[none] for 4 { tok[:, T] = i32(sum(b[:T])) }    show tok", 5, "the slice ends at 8, the axis has 7; `x` has the length 5"},
 		{"generate tok: i32[1, T] from i32(x)[none] for 4 { k = 0    if T <= 7 { k = i32(sum(b[:T])) }    tok[:, T] = k }    show tok[:, 6:]", 5, "6 7 0"},
+		{"generate tok: i32[1, T] from i32(x)[none] for N - 2 { tok[:, T] = T }    show tok", 4, "1 2 3 4 4 5"},
+		{"generate tok: i32[1, T] from i32(x)[none] for N - 2 { tok[:, T] = T }    show tok", 1, "`generate` cannot add -1 elements; `x` has the length 1"},
 		{"generate tok: i32[1, T] from i32(x)[none] for 4 until tok[0, -1] > 4 { tok[:, T] = T }    show tok[0, 2]", 2, "2"}, // there is one turn at least
 		{"generate tok: i32[1, T] from i32(x)[none] for 4 until tok[0, -1] > 4 { tok[:, T] = T }    show tok[0, 3]", 2, "there is no element 3: the axis has 3;"},
 	} {
 		src := "fn row(n: int) -> f32[n] { return r[i < n] = i + 1.0 }\nfn ones() -> f32[7] { return r[i < 7] = 1.0 }\nsample s(x: f32[N]) {\n  a = row(4)    b = ones()\n  " + c.body + "\n}\n"
 		require.NoError(t, os.WriteFile("m.mdl", []byte(src), 0o644))
 		stdout, stderr, code := call("run", "m.mdl", "sample", "s", "--x", vector(c.n), "-q")
-		if strings.HasPrefix(c.want, "the") || strings.HasPrefix(c.want, "index") {
+		if regexp.MustCompile("^(the|index|`)").MatchString(c.want) {
 			require.Equal(t, exitFailure, code, "%s of %d: %s", c.body, c.n, stdout)
 			require.Regexp(t, `^m\.mdl:5:\d+: error: `, stderr)
 			require.Contains(t, stderr, "error: "+c.want, c.body)
@@ -132,4 +135,14 @@ func TestLengthsAreLookedAtFirst(t *testing.T) {
 	_, stderr, code = call("bench", "m.mdl", "sample", "--prompt", "abcde")
 	require.Equal(t, exitFailure, code)
 	require.Contains(t, stderr, "the slice ends at 5")
+}
+
+// More elements than a number counts are not few.
+func TestLargerThanAnyMemory(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("m.mdl", []byte("sample s { z ~ normal[4294967296, 4294967296]   show z[0, 0] + sum(z) }\n"), 0o644))
+	_, stderr, code := call("run", "m.mdl", "sample", "s", "-q")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "m.mdl needs more than 64 TiB of memory")
 }

@@ -13,11 +13,11 @@ const (
 
 // sides splits the Reg axes of a group into those over which a loop turns and the last, if its registers are to be
 // made side by side.
-func (e *emitter) sides(axes []*loop.Axis) (turns, side []*loop.Axis) {
-	if n := len(axes) - 1; e.t.Vector >= 64 && points(axes[n:]) <= abreast {
-		return axes[:n], axes[n:]
+func (e *emitter) sides(g *group) (turns, side []*loop.Axis) {
+	if n := len(g.axes) - 1; (e.t.Vector >= 64 || g.draws) && points(g.axes[n:]) <= abreast {
+		return g.axes[:n], g.axes[n:]
 	}
-	return axes, nil
+	return g.axes, nil
 }
 
 // inStep makes the registers of v over axes side by side, an operation of each before the next: one after the other,

@@ -42,31 +42,18 @@ func hidden(f *ir.Func, result types.Type, attrs ...ir.FuncAttribute) {
 
 // callOf calls the function of v's op for a register of it.
 func (e *emitter) callOf(v *loop.Value) value.Value {
+	return e.b.Block.NewExtractValue(e.callAll(v, e.args(v, v.Args...), ""), 0)
+}
+
+// callAll calls the function of v's op with registers for its first arguments, and a result for each text that ends the call.
+func (e *emitter) callAll(v *loop.Value, regs []value.Value, ends ...string) value.Value {
 	if !schedule.IsCall(v) || e.t.GPU {
 		e.bug(v, "not expanded")
 	}
-	args, words := v.Args, []string{""}
-	if v.Op == loop.Philox { // of one counter LLVM makes one call, whichever words are drawn
-		args, words = v.Args[:6], []string{", u32(0)", ", u32(1)", ", u32(2)", ", u32(3)"}
-	}
 	n := e.lanes(v)
 	name := fmt.Sprintf("mdlc.%s.%d", v.Op, n)
-	f := e.callee(name, func() sharedFunction { return e.opFunc(v, n, name, args, words) })
-	regs := e.args(v, v.Args...)
-	all := e.b.Call(f, regs[:len(args)]...)
-	one := func(i int) value.Value { return e.b.Block.NewExtractValue(all, uint64(i)) }
-	if len(words) == 1 {
-		return one(0)
-	}
-	if k, ok := v.Args[6].IntConst(); ok && k >= 0 && k < 4 {
-		return one(int(k))
-	}
-	out := one(3)
-	for k := 2; k >= 0; k-- {
-		is := e.b.Block.NewICmp(enum.IPredEQ, regs[6], e.splat(n, llir.Int(types.I32, int64(k))))
-		out = e.b.Block.NewSelect(is, one(k), out)
-	}
-	return out
+	f := e.callee(name, func() sharedFunction { return e.opFunc(v, n, name, v.Args[:len(regs)], ends) })
+	return e.b.Call(f, regs...)
 }
 
 // opFunc writes the function of v's op of some arguments for n lanes, a result for each text that ends the call: it is

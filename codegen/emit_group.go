@@ -26,6 +26,7 @@ type group struct {
 	ready   []*loop.Value // registers over axes that exist before the group: products, carries
 	cost    int           // operations of one register
 	squares bool          // some loads are of as many registers as lanes at once, which are transposed
+	draws   bool          // random bits, of which neighbours share a counter
 	stores  int
 }
 
@@ -53,7 +54,7 @@ func (e *emitter) tryGroup(list []loop.Stmt, at int) int {
 			}
 		}
 	}
-	turns, side := e.sides(g.axes)
+	turns, side := e.sides(g)
 	switch {
 	case !roll:
 		e.eachFixed(g.axes, body)
@@ -274,6 +275,7 @@ func (c *groupCheck) value(v *loop.Value) bool {
 		return true
 	}
 	c.g.squares = c.g.squares || c.e.transposes(v)
+	c.g.draws = c.g.draws || v.Op == loop.Philox && v.Args[6].Op != loop.Const
 	if varies && v.Elem != loop.I64 { // places are parts of addresses
 		c.g.cost += int(math.Ceil(v.Op.Info().Cost))
 	}

@@ -472,7 +472,7 @@ func init() {
 		loop.Where:     (*emitter).where,
 		loop.At:        (*emitter).at,
 
-		loop.Philox: (*emitter).callOf,
+		loop.Philox: (*emitter).philox,
 		loop.Pow:    (*emitter).callOf,
 		loop.Sin:    (*emitter).callOf,
 		loop.Cos:    (*emitter).callOf,

@@ -358,6 +358,7 @@ func (c *chooser) laneBlock(n *nest) int {
 	switch cost := pointCost(roots(n.stores)); {
 	case n.row && hasRowSum(n.stores):
 		most = sumPartials
+	case c.m.Processors == 0 && draws(n.stores): // whose four registers are the words of one
 	case n.transposed || cost > dearPoint: // one register has work enough to hide latencies
 		most = l
 	case cost > dearPoint/2:
@@ -371,6 +372,15 @@ func (c *chooser) laneBlock(n *nest) int {
 func hasRowSum(stores []*loop.Store) bool {
 	found := false
 	walk(roots(stores), func(v *loop.Value) { found = found || isRowSum(v) && v.Elem.IsFloat() })
+	return found
+}
+
+// draws reports whether a page draws random numbers whose neighbours are words of one counter.
+func draws(stores []*loop.Store) bool {
+	found := false
+	walk(roots(stores), func(v *loop.Value) {
+		found = found || v.Op == loop.Philox && v.Args[6].Op != loop.Const
+	})
 	return found
 }
 

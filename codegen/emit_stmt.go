@@ -245,6 +245,8 @@ func (e *emitter) forLoop(f *loop.For) {
 			regs = body(binding{off: i}, regs)
 			e.pop()
 		}
+	} else if len(f.Carry) == 1 && f.Carry[0].Next.Instr == loop.WGMMA && !s.some {
+		regs = e.settledLoop(s, regs, body)
 	} else {
 		regs = e.loop(s, regs, body)
 	}

@@ -3,6 +3,7 @@ package codegen
 import (
 	"fmt"
 
+	"github.com/llir/llvm/ir"
 	"github.com/llir/llvm/ir/types"
 	"github.com/llir/llvm/ir/value"
 
@@ -87,6 +88,26 @@ func (e *emitter) settle(s *loop.Settle) {
 	for i, k := range keys {
 		e.scope.memo[k] = e.b.Block.NewExtractValue(sums, uint64(i))
 	}
+}
+
+// settledLoop is a loop over products of groups of warps that may have no turns. It waits for them where it has some: registers of products on their
+// way that come from two places would make each product wait for the one before.
+func (e *emitter) settledLoop(s span, init []value.Value, body func(i binding, in []value.Value) []value.Value) []value.Value {
+	from := e.b.Block
+	var then *ir.Block
+	var out []value.Value
+	e.inBranch(from.NewICmp(predSLT, s.lo, s.hi), func() {
+		s.some = true
+		sums := e.b.SettleWgmma(0, e.loop(s, init, body))
+		then = e.b.Block
+		for i := range init {
+			out = append(out, then.NewExtractValue(sums, uint64(i)))
+		}
+	})
+	for i, x := range init {
+		out[i] = e.b.Block.NewPhi(inc(out[i], then), inc(x, from))
+	}
+	return out
 }
 
 // sharedMatrix is an operand in shared memory: a descriptor for each step of 16 summands.

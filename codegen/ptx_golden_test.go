@@ -27,7 +27,7 @@ var goldenKernels = []string{
 }
 
 // hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware, asked by one of them or by a role, for one tile or many.
-var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "bulk_product", "roles_product", "roles_large", "persist_product"}
+var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "wgmma_lengths", "bulk_product", "roles_product", "roles_large", "persist_product"}
 
 // goldens are the kernels of which the PTX for an architecture is kept.
 func goldens(arch string) []string {

@@ -65,7 +65,7 @@ func (m *emulated) keep(t *testing.T, before [][]byte, want map[string]*loop.Dat
 			for _, a := range ph.Par {
 				points *= a.Max
 			}
-			k.Phases = append(k.Phases, program.Phase{Symbol: ph.Symbol, Points: index.C(points), Threads: ph.Threads, PerBlock: ph.PerBlock, Shared: ph.Shared, Maps: m.tensorMaps(ph)})
+			k.Phases = append(k.Phases, program.Phase{Symbol: ph.Symbol, Points: index.C(points), Threads: ph.Threads, PerBlock: ph.PerBlock, Shared: ph.Shared, Maps: m.tensorMaps(ph, before)})
 		}
 		r.p.Kernels = append(r.p.Kernels, k)
 	}
@@ -74,7 +74,7 @@ func (m *emulated) keep(t *testing.T, before [][]byte, want map[string]*loop.Dat
 	block := program.Block{Name: name, Code: []program.Instr{{Launch: launch}}}
 	var held, expected []program.Buffer
 	after := " after"
-	if strings.Contains(m.k.String(), "@"+loop.MMA) {
+	if text := m.k.String(); strings.Contains(text, "@"+loop.MMA) || strings.Contains(text, "@"+loop.WGMMA) {
 		after = " near"
 	}
 	for i, b := range buffers {
@@ -101,14 +101,12 @@ func (m *emulated) keep(t *testing.T, before [][]byte, want map[string]*loop.Dat
 	r.p.Entries = append(r.p.Entries, program.Entry{Kind: "sample", Name: name, Block: block})
 }
 
-// tensorMaps are those of a phase, whose lengths are their capacities.
-func (m *emulated) tensorMaps(ph EmittedPhase) (out []program.TensorMap) {
+// tensorMaps are those of a phase where memory holds bufs, lengths too.
+func (m *emulated) tensorMaps(ph EmittedPhase, bufs [][]byte) (out []program.TensorMap) {
 	for _, box := range ph.Maps {
 		t := program.TensorMap{Arg: box.Arg, Elem: box.Buf.Elem, Strides: box.Strides, Box: box.Size, Swizzle: loop.SwizzleBytes}
 		for _, v := range box.Dims {
-			n, ok := v.IntConst()
-			require.True(m.t, ok, "a length that only a run knows")
-			t.Dims = append(t.Dims, index.C(int(n)))
+			t.Dims = append(t.Dims, index.C(m.extent(v, bufs)))
 		}
 		out = append(out, t)
 	}

@@ -21,7 +21,7 @@ sh scripts/cuda.sh test -c -ldflags '-s -w' -o "$dir/tests/runtime.test" ./runti
 export CGO_ENABLED=0
 echo "kernels ..." >&2
 for target in $targets; do
-	MDLC_RECORD="$dir/kernels" MDLC_RECORD_TARGET=$target "${GO:-go}" test ./codegen -count 1 -run "${KERNELS:-TestOpsOnTheMachine/gpu|TestScheduledKernelsEqualEvaluator/gpu|TestTensorCores|TestRoundsOfLaunches}" >&2
+	MDLC_RECORD="$dir/kernels" MDLC_RECORD_TARGET=$target "${GO:-go}" test ./codegen -count 1 -run "${KERNELS:-TestOpsOnTheMachine/gpu|TestScheduledKernelsEqualEvaluator/gpu|TestTensorCores|TestRoundsOfLaunches|TestGroupsOfWarps|TestBoxes}" >&2
 done
 
 echo "models ..." >&2

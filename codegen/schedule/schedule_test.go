@@ -42,6 +42,9 @@ func inputs(k *loop.Kernel, seed uint64) map[string]*loop.Data {
 		}
 		for i := range d.I {
 			d.I[i] = rng.Int64N(5)
+			if b.Name == "L" {
+				d.I[i] = 70
+			}
 		}
 		if b.Name == "len" {
 			d.I = []int64{3, 83}

@@ -21,7 +21,7 @@ type blockBuilder struct {
 }
 
 func (b *builder) block(name string, g *ir.Graph, feeds []ir.Feed, flags []ir.Flag) (program.Block, error) {
-	out := program.Block{Name: name}
+	out := program.Block{Name: name, Settled: g.Plan.Settled, Kept: int64(g.Plan.Kept)}
 	x := &blockBuilder{b, &out, g, map[string]int{}}
 	b.Program.Arena = max(b.Program.Arena, int64(g.Plan.Peak))
 	for _, y := range g.Syms {
@@ -54,6 +54,8 @@ func (x *blockBuilder) buffer(i int, p *ir.PlanBuf) (program.Buffer, error) {
 	switch p.Home {
 	case ir.PlanArena:
 		buf.Home = program.HomeArena
+	case ir.PlanKept:
+		buf.Home = program.HomeKept
 	case ir.PlanInput:
 		buf.Home, buf.Pos = program.HomeInput, p.Node.Pos
 	case ir.PlanTable:
@@ -174,7 +176,7 @@ func (x *blockBuilder) whole(ref ir.PlanRef, r ir.Result) int {
 	if ref.Offset != nil {
 		off, fixed = ref.Offset.Const()
 	}
-	if want := r.Value.Type; fixed && off == 0 && len(buf.Dims) == len(want.Dims) || buf.Home != program.HomeArena {
+	if want := r.Value.Type; fixed && off == 0 && len(buf.Dims) == len(want.Dims) || buf.Home != program.HomeArena && buf.Home != program.HomeKept {
 		return ref.Buf
 	} else if fixed {
 		buf.Name, buf.Dims, buf.Offset = r.Name, sizes(want), buf.Offset+int64(off)

@@ -21,6 +21,7 @@ type Machine struct {
 
 	arena []cell
 	work  []cell
+	kept  map[*program.Block][]cell
 	after map[*BuiltKernel]*loop.Kernel // Step
 }
 
@@ -34,7 +35,7 @@ type cell struct {
 
 // NewMachine has poisoned memory; states are zero where they are not set.
 func NewMachine(b *Built) *Machine {
-	m := &Machine{Built: b, Lens: map[string]int{}, after: map[*BuiltKernel]*loop.Kernel{}, arena: make([]cell, b.Program.Arena), work: make([]cell, b.Program.Work)}
+	m := &Machine{Built: b, Lens: map[string]int{}, after: map[*BuiltKernel]*loop.Kernel{}, kept: map[*program.Block][]cell{}, arena: make([]cell, b.Program.Arena), work: make([]cell, b.Program.Work)}
 	for _, s := range b.Program.States {
 		m.States = append(m.States, loop.NewData(s.Elem, s.Dims...))
 	}
@@ -199,6 +200,11 @@ func (r *execution) memory(b *program.Buffer) (*loop.Data, []cell, error) {
 	switch b.Home {
 	case program.HomeArena:
 		return nil, r.arena[b.Offset:], nil
+	case program.HomeKept:
+		if r.kept[r.block] == nil {
+			r.kept[r.block] = make([]cell, r.block.Kept)
+		}
+		return nil, r.kept[r.block][b.Offset:], nil
 	case program.HomeWork:
 		return nil, r.work[b.Offset:], nil
 	case program.HomeState:

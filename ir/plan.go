@@ -17,8 +17,10 @@ type Plan struct {
 	Graph   *Graph
 	Bufs    []*PlanBuf
 	Code    []PlanInstr
+	Settled int       // so many of Code, the first, need not run again until states change
 	Results []PlanRef // of Graph.Results, in order
 	Peak    int       // bytes of the arena
+	Kept    int       // bytes of what lasts from run to run
 }
 
 // PlanHome says where a buffer of a plan lives.
@@ -30,10 +32,11 @@ const (
 	PlanInput          // filled from outside
 	PlanSym            // i64[]: the symbol Name of the graph or of a loop around
 	PlanTable          // a constant table
+	PlanKept           // what is settled left, in memory of the graph's own
 )
 
 // PlanBuf is a buffer. A buffer of the arena is live from position First to
-// position Last of the plan, both included, and owns bytes Offset to Offset+Bytes.
+// position Last of the plan, both included, and owns bytes Offset to Offset+Bytes; one that is kept is always live.
 type PlanBuf struct {
 	Name        string
 	Elem        Elem
@@ -90,6 +93,9 @@ type PlanLoop struct {
 func (p *Plan) String() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "plan %s: arena %d bytes\n", p.Graph.Name, p.Peak)
+	if p.Settled > 0 {
+		fmt.Fprintf(&s, "  settled: %d, kept %d bytes\n", p.Settled, p.Kept)
+	}
 	for i, b := range p.Bufs {
 		fmt.Fprintf(&s, "  %%%d %s: %s%s ", i, b.Name, b.Elem, intsText(b.Dims))
 		switch b.Home {
@@ -103,6 +109,8 @@ func (p *Plan) String() string {
 			s.WriteString("symbol\n")
 		case PlanTable:
 			s.WriteString("table\n")
+		case PlanKept:
+			fmt.Fprintf(&s, "kept at %d..%d\n", b.Offset, b.Offset+b.Bytes)
 		}
 	}
 	p.printCode(&s, p.Code, "  ")

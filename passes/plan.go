@@ -21,7 +21,8 @@ func Plan(m *ir.Module) error {
 // planEntry plans the graphs of e. An `every` block keeps clear of what it, and those that
 // run after it, read of their step.
 func planEntry(e *ir.Entry) {
-	e.Graph.Plan = planGraph(e.Graph, around{states: writtenBy(e.Every)})
+	again := e.Kind == ir.EntryEval || e.Kind == ir.EntrySample
+	e.Graph.Plan = planGraph(e.Graph, around{states: writtenBy(e.Every), again: again})
 	for i, v := range e.Every {
 		if v.Graph != nil {
 			v.Graph.Plan = planGraph(v.Graph, around{step: e.Graph, later: stepReads(e.Every[i+1:])})
@@ -34,6 +35,7 @@ type around struct {
 	step   *ir.Graph       // of an `every` block: the step whose values it may read
 	later  []string        // values of the step that are read after the graph
 	states map[string]bool // states that are written while the graph's results are still read
+	again  bool            // it may run again before states change, and alone: what is settled is kept
 }
 
 // writtenBy is the states that some `every` blocks write.
@@ -93,7 +95,10 @@ func planWith(g *ir.Graph, by around, order ordering) *ir.Plan {
 		p.stepValue(name)
 	}
 	lv.aimAtStates()
-	lv.place()
+	if by.again {
+		lv.placeSettled()
+	}
+	lv.placeAll(lv.runs)
 	for _, r := range g.Results {
 		if r.Kind == ir.ResultState {
 			p.plan.Results = append(p.plan.Results, ir.PlanRef{Buf: p.state(r.Name, r.Value.Type)})
@@ -104,6 +109,7 @@ func planWith(g *ir.Graph, by around, order ordering) *ir.Plan {
 	lv.storeStates()
 	p.plan.Code = lv.code
 	p.lifetimes()
+	p.keep()
 	p.arena()
 	p.checkArena()
 	return p.plan
@@ -258,6 +264,7 @@ type level struct {
 	after    map[*ir.Node][]*ir.Node // what comes before a launch that takes over memory
 	bodies   map[*ir.Node]*body      // of the loops at this level
 	history  map[int]bool            // results of the loop that histories of its carries hold
+	settled  map[*ir.Node]bool       // of the planned graph: what need not run again
 	code     []ir.PlanInstr
 }
 
@@ -318,9 +325,9 @@ func (p *planner) table(n *ir.Node) int {
 	})
 }
 
-// place emits the launches and loops of the level in order.
-func (lv *level) place() {
-	for _, n := range lv.p.order(lv.runs, lv.after) {
+// placeAll emits launches and loops of the level in order.
+func (lv *level) placeAll(runs []*ir.Node) {
+	for _, n := range lv.p.order(runs, lv.after) {
 		if n.Op == ir.OpLoop {
 			lv.placeLoop(n)
 		} else {

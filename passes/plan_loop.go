@@ -142,6 +142,9 @@ func (lv *level) initOf(v value) *carry {
 		return nil
 	}
 	in, at := readers[0], -1
+	if lv.settled[v.node] && !lv.settled[in] {
+		return nil // the turns write over it
+	}
 	for i, a := range in.Args {
 		if valueOf(a) != v {
 			continue
@@ -183,7 +186,7 @@ func (lv *level) placeLoop(n *ir.Node) {
 			}
 		}
 	}
-	in.place()
+	in.placeAll(in.runs)
 	for i, c := range b.carries {
 		if v := valueOf(region.Results[i].Value); c.slots > 1 || v.node != region.Params[1+i] {
 			in.copy(v.typ(), in.ref(v), c.at(index.Sum(b.turn, index.C(1))))

@@ -19,6 +19,9 @@ type block struct {
 	device device
 	arena  piece // all of it, for a block that finds nothing there
 	first  bool  // it does not go on with what a block before it left in the arena
+	own    piece // what is settled leaves
+	states *int  // how often the model's states have changed
+	seen   int   // what that was when it settled last
 
 	bufs  []piece
 	steps []step
@@ -141,9 +144,13 @@ type binder struct {
 
 // bind gives b memory. Arena and work are shared with all other blocks.
 func (m *Model) bind(src *program.Block) (*block, error) {
-	b := &block{Block: src, device: m.device, arena: m.arena, names: map[string]int{}, profile: m.profile}
+	b := &block{Block: src, device: m.device, arena: m.arena, states: &m.changes, names: map[string]int{}, profile: m.profile}
+	var err error
+	if b.own, err = m.take(src.Name+", kept", int(src.Kept)); err != nil {
+		return nil, err
+	}
 	for i := range src.Bufs {
-		mem, err := m.place(&src.Bufs[i])
+		mem, err := m.place(b, &src.Bufs[i])
 		if err != nil {
 			return nil, fmt.Errorf("block %s, buffer %s: %w", src.Name, src.Bufs[i].Name, err)
 		}
@@ -160,7 +167,6 @@ func (m *Model) bind(src *program.Block) (*block, error) {
 	}
 	b.alike = true
 	x := &binder{m, b}
-	var err error
 	if b.defs, err = x.lengths(src.Lens); err == nil {
 		b.steps, err = x.steps(src.Code)
 	}
@@ -175,13 +181,15 @@ func (m *Model) bind(src *program.Block) (*block, error) {
 	return b, nil
 }
 
-func (m *Model) place(buf *program.Buffer) (piece, error) {
+func (m *Model) place(b *block, buf *program.Buffer) (piece, error) {
 	n := bufferBytes(buf)
 	switch buf.Home {
 	case program.HomeArena:
 		return m.device.part(m.arena, buf.Name, int(buf.Offset), n)
 	case program.HomeWork:
 		return m.device.part(m.work, buf.Name, int(buf.Offset), n)
+	case program.HomeKept:
+		return m.device.part(b.own, buf.Name, int(buf.Offset), n)
 	case program.HomeState:
 		return m.states[buf.State], nil
 	case program.HomeConst:

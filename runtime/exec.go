@@ -15,12 +15,33 @@ func (b *block) run(stop *atomic.Bool) error {
 	}
 	err := eachPiece(b.inputs, b.device.push)
 	if err == nil {
-		err = b.profile.around(b.Name, func() error { return b.work(stop) })
+		err = b.profile.around(b.Name, func() error {
+			if err := b.settle(stop); err != nil {
+				return err
+			}
+			return b.work(stop)
+		})
 	}
 	if err == nil {
 		err = b.device.pull(b.outputs...)
 	}
 	return err
+}
+
+// settle runs what depends on states alone, where they have changed. A block that keeps nothing is taken to change them.
+func (b *block) settle(stop *atomic.Bool) error {
+	if b.Settled == 0 {
+		*b.states++
+		return nil
+	}
+	if b.seen == *b.states {
+		return nil
+	}
+	if err := b.exec(b.steps[:b.Settled], stop); err != nil {
+		return err
+	}
+	b.seen = *b.states
+	return nil
 }
 
 // maxKept bounds what is kept of a block or a turn, in launches: each takes memory. Tests make it less.
@@ -63,7 +84,7 @@ func (b *block) all(stop *atomic.Bool) error {
 	if err := b.define(b.defs); err != nil {
 		return err
 	}
-	return b.exec(b.steps, stop)
+	return b.exec(b.steps[b.Settled:], stop)
 }
 
 func (b *block) define(defs []lengthDef) error {

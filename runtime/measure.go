@@ -57,7 +57,7 @@ func (r *Runner) Measure(kind, name string, flags []FlagValue, rounds int) (*Mea
 	for _, f := range w.in.feeds {
 		m.Rows = max(m.Rows, f.batch)
 	}
-	m.count(r.m, w.e.block, w.e.block.steps, 1)
+	m.count(r.m, w.e.block, w.e.block.steps[w.e.block.Settled:], 1)
 	return m, nil
 }
 

@@ -17,6 +17,7 @@ type Model struct {
 	arena   piece
 	work    piece
 	states  []piece
+	changes int // how often they may have changed, from 1
 	entries []*entry
 	profile *profile // nil: none
 }
@@ -61,7 +62,7 @@ func Load(p *program.Program, s Setup) (*Model, error) {
 	if err := d.holds(p, need, s); err != nil {
 		return nil, err
 	}
-	m := &Model{program: p}
+	m := &Model{program: p, changes: 1}
 	if s.Times {
 		m.profile = newProfile(len(p.Kernels))
 	}
@@ -128,6 +129,7 @@ func memoryOf(p *program.Program) int64 {
 		add(int64(s.Elem.Size() * product(s.Dims)))
 	}
 	count := func(b *program.Block) {
+		add(b.Kept)
 		for i := range b.Bufs {
 			switch b.Bufs[i].Home {
 			case program.HomeConst, program.HomeInput, program.HomeLen:
@@ -168,7 +170,10 @@ func (m *Model) Workers() int { return m.device.workers() }
 func (m *Model) Memory() int64 { return int64(m.memory.used) + m.device.memory() }
 
 // pushStates brings the states to the device.
-func (m *Model) pushStates() error { return eachPiece(m.states, m.device.push) }
+func (m *Model) pushStates() error {
+	m.changes++
+	return eachPiece(m.states, m.device.push)
+}
 
 // pullStates brings the states to the host.
 func (m *Model) pullStates() error { return m.device.pull(m.states...) }

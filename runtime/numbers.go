@@ -75,7 +75,7 @@ func (b *block) search(kernels []program.Kernel, began [][]byte) (string, error)
 	for i, mem := range began {
 		p := b.bufs[i]
 		switch h := b.Bufs[i].Home; {
-		case h == program.HomeArena:
+		case h == program.HomeArena, h == program.HomeKept:
 			clear(p.host) // what the first run left there would look as if it were not written
 		case keepsBetweenRuns(h):
 			copy(p.host, mem)
@@ -86,6 +86,7 @@ func (b *block) search(kernels []program.Kernel, began [][]byte) (string, error)
 			return "", err
 		}
 	}
+	b.seen = 0 // what is settled is looked at, too
 	b.numbers = &numberSearch{kernels: kernels}
 	err := b.run(nil)
 	s := b.numbers

@@ -78,3 +78,25 @@ func TestWeightsFlag(t *testing.T) {
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, "--weights")
 }
+
+// Rounded weights are kept from run to run, and rounded anew where training changed them.
+func TestWeightsAreRoundedAgain(t *testing.T) {
+	t.Chdir(t.TempDir())
+	text := strings.Replace(weighty, "(lr: 0.01)", "(lr: 0.01)\n  every 5 { eval again }", 1)
+	require.NoError(t, os.WriteFile("weighty.mdl", []byte(text), 0o644))
+	run := func(args ...string) []string {
+		stdout, stderr, code := call(append([]string{"run", "weighty.mdl"}, args...)...)
+		require.Equal(t, 0, code, stderr)
+		return strings.Split(strings.TrimSpace(stdout), "\n")
+	}
+	for _, steps := range []string{"10", "15", "20"} {
+		var during string
+		for _, line := range run("train", "--json", "--weights", "int8", "--steps", steps) {
+			if strings.Contains(line, `"block":"eval again"`) {
+				during = line
+			}
+		}
+		require.Contains(t, during, `"step":`+steps)
+		require.Equal(t, during, run("eval", "--json", "--weights", "int8")[0])
+	}
+}

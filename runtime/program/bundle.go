@@ -22,7 +22,7 @@ import (
 // Integers are little-endian.
 const (
 	magic      = "MDLCBNDL"
-	version    = 5
+	version    = 6
 	sumOffset  = 40
 	headerSize = sumOffset + sha256.Size
 	maxBundle  = 1 << 40

@@ -116,6 +116,10 @@ func TestCheckRefuses(t *testing.T) {
 		"need of another length":        func(p *Program) { p.Entries[0].Needs[0].E = expr(t, "n0 - 4") },
 		"need of nothing":               func(p *Program) { p.Entries[0].Needs[0].E = nil },
 		"need that divides by a length": func(p *Program) { p.Entries[0].Needs[0].When[0] = expr(t, "4/t") },
+		"more settled than there is":    func(p *Program) { block(p).Settled = 3 },
+		"less kept than nothing":        func(p *Program) { block(p).Kept = -1 },
+		"outside of what is kept":       func(p *Program) { block(p).Kept, block(p).Bufs[1].Home = 8, HomeKept },
+		"settled with a length":         func(p *Program) { block(p).Settled = 1 },
 		"constant too short":            func(p *Program) { block(p).Bufs[3].Data = nil },
 	} {
 		p := sample(t)

@@ -2,6 +2,7 @@ package program
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 
@@ -227,6 +228,9 @@ func (p *Program) checkBlock(b *Block) error {
 			return fmt.Errorf("input %s: %d bytes are no step or seed", in.Name, n)
 		}
 	}
+	if b.Settled < 0 || b.Settled > len(b.Code) || b.Kept < 0 || b.Kept > maxArena {
+		return fmt.Errorf("%d of %d instructions are settled and keep %d bytes", b.Settled, len(b.Code), b.Kept)
+	}
 	scope := map[string]int{} // symbol to largest value
 	if err := addLens(scope, b.Lens); err != nil {
 		return err
@@ -247,7 +251,12 @@ func (p *Program) checkBlock(b *Block) error {
 			}
 		}
 	}
-	return p.checkCode(b, b.Code, scope)
+	settled := map[string]int{}
+	if err := p.checkCode(b, b.Code[:b.Settled], settled); err != nil {
+		return fmt.Errorf("of what is settled, where no length is known: %w", err)
+	}
+	maps.Copy(scope, settled)
+	return p.checkCode(b, b.Code[b.Settled:], scope)
 }
 
 func addLens(scope map[string]int, lens []Len) error {
@@ -272,6 +281,10 @@ func (p *Program) checkBuffer(b *Block, buf *Buffer) error {
 	case HomeArena:
 		if buf.Offset+n > p.Arena {
 			return fmt.Errorf("ends at %d, the arena at %d", buf.Offset+n, p.Arena)
+		}
+	case HomeKept:
+		if buf.Offset+n > b.Kept {
+			return fmt.Errorf("ends at %d, what is kept at %d", buf.Offset+n, b.Kept)
 		}
 	case HomeWork:
 		if buf.Offset+n > p.Work {

@@ -188,6 +188,8 @@ type Block struct {
 	Outputs []Output
 	Lens    []Len
 	Code    []Instr
+	Settled int   `json:",omitempty"` // so many of Code, the first, compute what depends on states alone: they run again where these have changed
+	Kept    int64 `json:",omitempty"` // bytes of what they leave for the rest: it lasts from run to run
 }
 
 // Buffer is a place in memory.
@@ -197,7 +199,7 @@ type Buffer struct {
 	Dims   []int
 	Home   Home
 	State  int    // HomeState: which
-	Offset int64  // HomeArena: byte offset
+	Offset int64  // HomeArena, HomeKept: byte offset
 	Data   []byte `json:"-"` // HomeConst
 	Pos    loop.Pos
 }
@@ -212,6 +214,7 @@ const (
 	HomeConst
 	HomeLen  // i64[]: the value of Block.Lens[State], or of a loop's Len of that name
 	HomeWork // scratch of one launch: all launches share the region at Program.Work
+	HomeKept // the block's own memory of Block.Kept bytes, which the first Block.Settled of its code write
 )
 
 // InputKind says who fills an input.

@@ -63,7 +63,7 @@ func (e *emitter) tryGroup(list []loop.Stmt, at int) int {
 	default:
 		kept := e.keep(g.ready)
 		e.roll(turns, func() {
-			e.each(side, func() { e.fetch(g.ready, kept) })
+			e.each(side, func() { e.unkeep(g.ready, kept) })
 			body()
 		})
 	}
@@ -89,8 +89,8 @@ func (e *emitter) keep(ready []*loop.Value) []value.Value {
 	return out
 }
 
-// fetch makes what keep stored the registers at the present turn of the loop.
-func (e *emitter) fetch(ready []*loop.Value, kept []value.Value) {
+// unkeep makes what keep stored the registers at the present turn of the loop.
+func (e *emitter) unkeep(ready []*loop.Value, kept []value.Value) {
 	for i, v := range ready {
 		at := index.C(0)
 		for _, a := range v.Axes {

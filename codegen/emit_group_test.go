@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mdlc/codegen/schedule"
+	"mdlc/ir/loop"
 )
 
 // What is only stored leaves the registers of a product at once, however much its place is computed; a dear epilogue is a loop over memory.
@@ -53,4 +55,43 @@ func TestSideBySide(t *testing.T) {
 		}
 		require.Equal(t, beside, longest >= 4*6, "%s: %d in a row", name, longest)
 	}
+}
+
+// What is computed of a product is loaded after it, and fetched before.
+func TestLoadsWaitForProducts(t *testing.T) {
+	eachLevel(t, func(t *testing.T, target *Target) {
+		k := parseKernel(t, fmt.Sprintf(`kernel step(inout W: f32[4,%[1]d], in X: f32[32,4], in P: f32[32,%[1]d]) guarded {
+  axis i: 4 reg, j0: 2 reg, j1: %[2]d lane, j: %[1]d = j0*%[2]d + j1, k: 32
+  w = W[i,j]
+  z = dot[k](X[k,i], P[k,j]) @fma
+  W[i,j] = w - z
+}`, 2*target.Lanes(), target.Lanes()))
+		e, err := Emit(k, target)
+		require.NoError(t, err)
+		text := ""
+		for _, f := range e.funcs {
+			if strings.HasPrefix(f.name, "step") {
+				text += f.text
+			}
+		}
+		before, after, ok := strings.Cut(text, "@mdlc.dot")
+		require.True(t, ok, text)
+		loads := fmt.Sprintf("load <%d x float>", target.Lanes())
+		require.Equal(t, 8*target.Lanes()*4/cacheLine, strings.Count(before, "@llvm.prefetch"))
+		require.NotContains(t, before, loads)
+		require.Equal(t, 8, strings.Count(after, loads))
+		args := map[string]*loop.Data{}
+		mem := [][]byte{}
+		for _, b := range k.Bufs {
+			d := loop.NewData(b.Elem, b.Dims...)
+			for i := range d.F {
+				d.F[i] = float64(i%7) - 3
+			}
+			args[b.Name], mem = d, append(mem, memoryOf(d))
+		}
+		machine := load(t, target, k)[0]
+		machine.run(mem)
+		require.NoError(t, loop.Eval(k, args, loop.EvalOptions{Typed: true}))
+		equalBits(t, "W", args["W"], mem[0])
+	})
 }

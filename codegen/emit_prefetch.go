@@ -66,19 +66,7 @@ func (e *emitter) fetchAhead(f *loop.For) {
 	for _, a := range e.ahead[f] {
 		old := e.bind[a.row]
 		e.bind[a.row] = binding{v: old.v, off: old.off + 1}
-		var first *index.Expr
-		fetched := map[int]bool{}
-		e.each(a.load.Axes, func() {
-			at := e.offset(a.load.Buf, a.load.Args)
-			if first == nil {
-				first = at
-			}
-			apart, ok := index.Sub(at, first).SimplifyIn(e.boundOf).Const()
-			if line := apart * a.load.Elem.Size() / cacheLine; !ok || !fetched[line] {
-				e.b.Prefetch(e.place(a.load.Buf, a.load.Args).base, llir.AllCaches)
-				fetched[line] = true
-			}
-		})
+		e.fetch(a.load)
 		e.bind[a.row] = old
 	}
 }
@@ -109,4 +97,56 @@ func (e *emitter) fetchFollowing(at value.Value, turn int) value.Value {
 		e.b.Prefetch(at, llir.L2Caches)
 	}
 	return e.element(types.I8, at, fetchedTurn)
+}
+
+// productFirst puts a product before the loads that its list has before it, which what is computed of the product needs: they are
+// only fetched there. Registers could not hold them meanwhile, and the core would wait for memory before it multiplies.
+func (e *emitter) productFirst(list []loop.Stmt) []loop.Stmt {
+	if e.t.GPU {
+		return list
+	}
+	for i, s := range list {
+		l, ok := s.(*loop.Let)
+		switch {
+		case !ok:
+			return list
+		case l.Val.Op != loop.Dot:
+			continue
+		}
+		first := i
+		for ; first > 0 && e.passes(l.Val, list[first-1].(*loop.Let).Val); first-- {
+		}
+		if first == i {
+			return list
+		}
+		for _, s := range list[first:i] {
+			e.fetch(s.(*loop.Let).Val)
+		}
+		return slices.Concat(list[:first], list[i:i+1], list[first:i], list[i+1:])
+	}
+	return list
+}
+
+// passes reports whether d may be computed before v, a load that it does not need.
+func (e *emitter) passes(d, v *loop.Value) bool {
+	needs := false
+	loop.Visit(d, func(x *loop.Value) { needs = needs || x == v })
+	return v.Op == loop.Load && !needs
+}
+
+// fetch fetches what v loads into its registers, each line once.
+func (e *emitter) fetch(v *loop.Value) {
+	var first *index.Expr
+	fetched := map[int]bool{}
+	e.each(v.Axes, func() {
+		at := e.offset(v.Buf, v.Args)
+		if first == nil {
+			first = at
+		}
+		apart, ok := index.Sub(at, first).SimplifyIn(e.boundOf).Const()
+		if line := apart * v.Elem.Size() / cacheLine; !ok || !fetched[line] {
+			e.b.Prefetch(e.place(v.Buf, v.Args).base, llir.AllCaches)
+			fetched[line] = true
+		}
+	})
 }

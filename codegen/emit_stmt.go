@@ -9,6 +9,7 @@ import (
 )
 
 func (e *emitter) stmts(list []loop.Stmt) {
+	list = e.productFirst(list)
 	for i := 0; i < len(list); i++ {
 		if n := e.tryGroup(list, i); n > 0 {
 			i += n - 1

@@ -23,9 +23,9 @@ type entry struct {
 	every      []*ir.Every
 	flags      []ir.Flag
 	needs      []ir.Need
-	made       map[string]int             // symbols of turns made, and how many there are at least
-	holds      map[*ir.Node][]*index.Expr // when comparisons of lengths are true: where none of these is negative
-	encoded    map[string]Tensor          // text flags as tokens, by the parameter's name
+	made       map[string]int     // symbols of turns made, and how many there are at least
+	holds      map[*ir.Node]cases // when comparisons of lengths are true
+	encoded    map[string]Tensor  // text flags as tokens, by the parameter's name
 	groups     int
 	minimizers []*Minimize
 	local      map[*stateDecl]bool // states of the optimizer's copy that runs: as they are in this turn
@@ -37,7 +37,7 @@ func newEntry(kind ir.EntryKind, name string) *entry {
 	if name != "" {
 		title += " " + name
 	}
-	return &entry{kind: kind, name: name, f: newFrame(title), current: map[*stateDecl]Tensor{}, changed: map[*stateDecl]Span{}, encoded: map[string]Tensor{}, made: map[string]int{}, holds: map[*ir.Node][]*index.Expr{}}
+	return &entry{kind: kind, name: name, f: newFrame(title), current: map[*stateDecl]Tensor{}, changed: map[*stateDecl]Span{}, encoded: map[string]Tensor{}, made: map[string]int{}, holds: map[*ir.Node]cases{}}
 }
 
 // training reports whether states change: in the step of a train.

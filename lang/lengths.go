@@ -27,9 +27,22 @@ const byLength = "`if n > 3 { … }` leaves out what the length n does not allow
 
 // condition is what is known of an `if` or a `where` around the code that is built.
 type condition struct {
-	holds []*index.Expr // it is true just where none of these is negative; none: data decide
-	skips bool          // an `if`: where it is false, nothing is computed
+	holds cases
+	skips bool // an `if`: where it is false, nothing is computed
 }
+
+// cases are when a truth value is true: in one of them, in which nothing is negative, and if data decide, too, not always there.
+type cases struct {
+	any  [][]*index.Expr
+	data bool
+}
+
+var anyLength, byData = cases{any: [][]*index.Expr{{}}}, cases{any: [][]*index.Expr{{}}, data: true}
+
+// mostCases is how many are told apart.
+const mostCases = 16
+
+func oneCase(notNegative ...*index.Expr) cases { return cases{any: [][]*index.Expr{notNegative}} }
 
 // need wants e not to be negative wherever the code that is built now runs: what cannot hold is a mistake, and what the compiler
 // does not know is a need of the entry.
@@ -41,21 +54,27 @@ func (b *builder) need(e *index.Expr, c complaint) {
 	if b.notNegative(e) {
 		return
 	}
-	n, data := index.Need{E: e, Text: c.message, Values: c.values}, false
+	when := anyLength
 	for _, g := range b.conditions {
 		if g.skips || !c.shape {
-			n.When = append(n.When, g.holds...)
-			data = data || g.holds == nil
+			when = when.and(g.holds)
 		}
 	}
-	if slices.ContainsFunc(n.When, func(w *index.Expr) bool { return b.notNegative(index.Sub(e, w)) }) {
+	for _, w := range when.any {
+		b.needWhere(index.Need{E: e, When: w, Text: c.message, Values: c.values}, c, when.data)
+	}
+}
+
+// needWhere is a need in one case. data: they decide, too, whether it counts.
+func (b *builder) needWhere(n index.Need, c complaint, data bool) {
+	if slices.ContainsFunc(n.When, func(w *index.Expr) bool { return b.notNegative(index.Sub(n.E, w)) || b.never(w) }) {
 		return // it holds wherever it counts
 	}
 	runs, fixed := b.inLoops(&n)
 	if !runs {
 		return
 	}
-	if _, hi := e.Range(b.bounds); hi < 0 && (n.When == nil || isConst(e)) {
+	if b.never(n.E) && (len(n.When) == 0 || isConst(n.E)) {
 		texts := make([]any, len(c.values))
 		for i, v := range c.values {
 			texts[i] = v
@@ -73,10 +92,15 @@ func (b *builder) need(e *index.Expr, c complaint) {
 	}
 	at, _ := b.outsideLibrary(c.at)
 	need := ir.Need{Need: n, Help: cmp.Or(c.help, byLength), Pos: posOf(at)}
-	same := func(o ir.Need) bool { return o.Pos == need.Pos && o.Text == need.Text && index.Equal(o.E, e) }
-	if !slices.ContainsFunc(b.entry.needs, same) {
+	if !slices.ContainsFunc(b.entry.needs, func(o ir.Need) bool { return o.Pos == need.Pos && o.Equal(&n) }) {
 		b.entry.needs = append(b.entry.needs, need)
 	}
+}
+
+// never reports whether e is known always to be negative.
+func (b *builder) never(e *index.Expr) bool {
+	_, hi := e.Range(b.bounds)
+	return hi < 0
 }
 
 // ofGraph refuses what the graph that is built does not know: how much data there are.
@@ -130,61 +154,83 @@ func (b *builder) inLoops(n *index.Need) (runs, fixed bool) {
 
 // under builds code that counts only where cond is true, or (not) false. skips: otherwise it does not run.
 func (b *builder) under(cond Value, not, skips bool, build func()) {
-	g := condition{skips: skips}
-	if t, ok := cond.(Tensor); ok && b.entry != nil {
-		if g.holds = b.entry.holds[t.N]; not {
-			g.holds = negated(g.holds)
-		}
+	g := condition{b.holdsOf(cond), skips}
+	if not {
+		g.holds = g.holds.not()
 	}
 	defer func(old []condition) { b.conditions = old }(b.conditions)
 	b.conditions = append(slices.Clip(b.conditions), g)
 	build()
 }
 
-// negated is what is not negative where something of holds is; nil: that is no one expression.
-func negated(holds []*index.Expr) []*index.Expr {
-	if len(holds) != 1 {
-		return nil
+// and is when both are true.
+func (c cases) and(d cases) cases {
+	out := cases{data: c.data || d.data}
+	if len(c.any)*len(d.any) > mostCases {
+		return cases{c.any, true}
 	}
-	return []*index.Expr{index.Sub(index.C(-1), holds[0])}
+	for _, x := range c.any {
+		for _, y := range d.any {
+			out.any = append(out.any, slices.Concat(x, y))
+		}
+	}
+	return out
 }
 
-// compared notes when a comparison of lengths is true, or `and` or `not` of some.
+// not is when c is false: where in every case something is negative.
+func (c cases) not() cases {
+	if c.data {
+		return byData
+	}
+	out := anyLength
+	for _, x := range c.any {
+		var broken cases
+		for _, e := range x {
+			broken.any = append(broken.any, []*index.Expr{index.Sub(index.C(-1), e)})
+		}
+		out = out.and(broken)
+	}
+	return out
+}
+
+// compared notes when a comparison of lengths is true, or what `and`, `or` and `not` make of some.
 func (b *builder) compared(op string, l, r, result Value) {
 	t, ok := result.(Tensor)
 	if !ok || b.entry == nil {
 		return
 	}
-	var holds []*index.Expr
 	x, y := exprOf(l), exprOf(r)
+	least := func(n int, x, y *index.Expr) *index.Expr { return index.Sub(index.Sub(x, y), index.C(n)) } // x - y is n at least
+	holds := byData
 	switch {
 	case op == "and":
-		l, r := b.holdsOf(l), b.holdsOf(r)
-		if l != nil && r != nil {
-			holds = slices.Concat(l, r)
-		}
+		holds = b.holdsOf(l).and(b.holdsOf(r))
+	case op == "or":
+		holds = b.holdsOf(l).not().and(b.holdsOf(r).not()).not()
 	case op == "not":
-		holds = negated(b.holdsOf(l))
+		holds = b.holdsOf(l).not()
 	case x == nil || y == nil:
 	case op == "<=":
-		holds = []*index.Expr{index.Sub(y, x)}
+		holds = oneCase(least(0, y, x))
 	case op == ">=":
-		holds = []*index.Expr{index.Sub(x, y)}
+		holds = oneCase(least(0, x, y))
 	case op == "<":
-		holds = []*index.Expr{index.Sub(index.Sub(y, x), index.C(1))}
+		holds = oneCase(least(1, y, x))
 	case op == ">":
-		holds = []*index.Expr{index.Sub(index.Sub(x, y), index.C(1))}
+		holds = oneCase(least(1, x, y))
 	case op == "==":
-		holds = []*index.Expr{index.Sub(x, y), index.Sub(y, x)}
+		holds = oneCase(least(0, x, y), least(0, y, x))
+	case op == "!=":
+		holds = oneCase(least(0, x, y), least(0, y, x)).not()
 	}
-	if holds != nil {
-		b.entry.holds[t.N] = holds
-	}
+	b.entry.holds[t.N] = holds
 }
 
-func (b *builder) holdsOf(v Value) []*index.Expr {
-	if t, ok := v.(Tensor); ok {
-		return b.entry.holds[t.N]
+func (b *builder) holdsOf(v Value) cases {
+	if t, ok := v.(Tensor); ok && b.entry != nil {
+		if c, ok := b.entry.holds[t.N]; ok {
+			return c
+		}
 	}
-	return nil
+	return byData
 }

@@ -65,8 +65,19 @@ func TestLengthsOfARun(t *testing.T) {
 		{"y = 8.0    if N > 4 { y = 9 } else { y = sum(a[:N]) }    show y", 9, "9"},
 		{"y = 8.0    if N <= 5 { y = sum(a[:N]) }    show y", 5, "the slice ends at 5, the axis has 4;"},
 		{"y = 8.0    if N <= 4 { for i in 3 { y = y + sum(a[:N]) } }    show y", 5, "8"},
-		{"show where N <= 4 then sum(a[:N]) else 8", 5, "the slice ends at 5, the axis has 4;"}, // both are computed
-		{"y = 8.0    for i in N { y = y + x[N - 3] }    show y", 0, "8"},                        // no turn
+		{"y = 8.0    if N == 9 { y = 9 } else { y = sum(a[:N]) }    show y", 9, "9"},
+		{"y = 8.0    if N == 9 { y = 9 } else { y = sum(a[:N]) }    show y", 8, "the slice ends at 8, the axis has 4;"},
+		{"y = 8.0    if N != 9 { y = sum(a[:min(N, 5)]) }    show y", 9, "8"},
+		{"y = 8.0    if N <= 4 or N == 9 { y = sum(a[:min(N, 8 - N)]) }    show y", 6, "8"},
+		{"y = 8.0    if N <= 4 or N == 9 { y = sum(a[:N]) }    show y", 9, "the slice ends at 9, the axis has 4;"},
+		{"y = 8.0    if not (N > 4 or N == 0) { y = sum(a[:N]) }    show y", 6, "8"},
+		{"y = 8.0    if not (N > 1 and N < 9) { y = 7 } else { y = sum(a[:N]) }    show y", 9, "7"},
+		{"y = 8.0    if N <= 4 and sum(x) > 0 { y = sum(a[:N]) }    show y", 6, "8"},
+		{"y = 8.0    if N <= 4 or sum(x) < 0 { y = sum(a[:N]) }    show y", 6, "the slice ends at 6, the axis has 4;"},
+		{"y = 8.0    if N < 7 { y = first(N) }    show y + first(N)", 4, "20"},
+		{"y = 8.0    if N < 7 { y = first(N) }    show y + first(N)", 8, "the slice ends at 8, the axis has 4;"}, // the same place, whatever else led there
+		{"show where N <= 4 then sum(a[:N]) else 8", 5, "the slice ends at 5, the axis has 4;"},                  // both are computed
+		{"y = 8.0    for i in N { y = y + x[N - 3] }    show y", 0, "8"},                                         // no turn
 		{"y = 8.0    for i in N { y = y + x[N - 3] }    show y", 2, "there is no element -1: the axis has 2;"},
 		{"k = top_k(x, 2)    show x[k]", 3, "3 2"},
 		{"k = top_k(x, 2)    show x[k]", 2, "2 1"},
@@ -98,12 +109,12 @@ func TestLengthsOfARun(t *testing.T) {
 		{"generate tok: i32[1, T] from i32(x)[none] for 4 until tok[0, -1] > 4 { tok[:, T] = T }    show tok[0, 2]", 2, "2"}, // there is one turn at least
 		{"generate tok: i32[1, T] from i32(x)[none] for 4 until tok[0, -1] > 4 { tok[:, T] = T }    show tok[0, 3]", 2, "there is no element 3: the axis has 3;"},
 	} {
-		src := "fn row(n: int) -> f32[n] { return r[i < n] = i + 1.0 }\nfn ones() -> f32[7] { return r[i < 7] = 1.0 }\nsample s(x: f32[N]) {\n  a = row(4)    b = ones()\n  " + c.body + "\n}\n"
+		src := "fn row(n: int) -> f32[n] { return r[i < n] = i + 1.0 }\nfn ones() -> f32[7] { return r[i < 7] = 1.0 } fn first(n: int) = sum(row(4)[:n])\nsample s(x: f32[N]) {\n  a = row(4)    b = ones()\n  " + c.body + "\n}\n"
 		require.NoError(t, os.WriteFile("m.mdl", []byte(src), 0o644))
 		stdout, stderr, code := call("run", "m.mdl", "sample", "s", "--x", vector(c.n), "-q")
 		if regexp.MustCompile("^(the|index|`)").MatchString(c.want) {
 			require.Equal(t, exitFailure, code, "%s of %d: %s", c.body, c.n, stdout)
-			require.Regexp(t, `^m\.mdl:5:\d+: error: `, stderr)
+			require.Regexp(t, `^m\.mdl:[25]:\d+: error: `, stderr)
 			require.Contains(t, stderr, "error: "+c.want, c.body)
 			require.Contains(t, stderr, "\n   = help: `", c.body)
 			continue

@@ -1,6 +1,9 @@
 package index
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Need is what must hold of some lengths: E is not negative, in all turns of some loops in which nothing of When is negative.
 // Text says what is wrong where E is, with a %v for each of Values.
@@ -24,6 +27,9 @@ func (n *Need) Broken(env func(name string) int) (text string, broken bool) {
 }
 
 func (n *Need) brokenIn(turns []Turn, env func(string) int) (string, bool) {
+	if n.sure(turns, env) {
+		return "", false
+	}
 	if len(turns) > 0 {
 		turn := 0
 		inner := func(name string) int {
@@ -52,6 +58,33 @@ func (n *Need) brokenIn(turns []Turn, env func(string) int) (string, bool) {
 		values[i] = e.Eval(env)
 	}
 	return fmt.Sprintf(n.Text, values...), true
+}
+
+// sure reports whether n is seen to hold in all of turns without a look at each of them, of which there may be many.
+func (n *Need) sure(turns []Turn, env func(string) int) bool {
+	last := map[string]int{}
+	bound := func(name string) (lo, hi int) {
+		if k, ok := last[name]; ok {
+			return 0, k
+		}
+		k := env(name)
+		return k, k
+	}
+	for _, t := range turns {
+		_, most := t.Count.Range(bound)
+		last[t.Name] = max(most-1, 0)
+	}
+	least, _ := n.E.Range(bound)
+	return least >= 0 || slices.ContainsFunc(n.When, func(e *Expr) bool {
+		_, most := e.Range(bound)
+		return most < 0
+	})
+}
+
+// Equal reports whether n and o say the same of the same turns.
+func (n *Need) Equal(o *Need) bool {
+	sameTurn := func(t, u Turn) bool { return t.Name == u.Name && Equal(t.Count, u.Count) }
+	return n.Text == o.Text && Equal(n.E, o.E) && slices.EqualFunc(n.When, o.When, Equal) && slices.EqualFunc(n.Turns, o.Turns, sameTurn) && slices.EqualFunc(n.Values, o.Values, Equal)
 }
 
 // Subst puts e for a variable of n.

@@ -6,6 +6,27 @@ import (
 	"mdlc/ir"
 )
 
+// wordAlone tells what is wrong with a name that is a statement, if it is none of a value.
+func (b *builder) wordAlone(n *NameTerm) {
+	switch v, _ := b.sc.find(n.Name); v.(type) {
+	case nil:
+		if near := nearWord(n.Name); near != "" {
+			b.failHelp(n.Span(), "did you mean `"+near+"`?", "`%s` starts no statement and no declaration", n.Name)
+		}
+		b.unknown(n.Name, n.Span())
+	case Func:
+		b.failHelp(n.Span(), callHelp(n.Name), "`%s` is a function: parentheses stand around what it takes", n.Name)
+	}
+}
+
+// callHelp shows a call.
+func callHelp(name string) string {
+	if name == "print" {
+		return "`print(x)`, or `print(\"x is\", x, y)`"
+	}
+	return "`" + name + "(…)`"
+}
+
 // assign is `=`, `<-`, `~`, or a call for its effect.
 func (b *builder) assign(s *Assign, at Span) {
 	targets := make([]Term, len(s.Targets))
@@ -17,11 +38,8 @@ func (b *builder) assign(s *Assign, at Span) {
 			if n, ok := t.(*NameTerm); ok && declarationWord(n.Name) {
 				b.failHelp(t.Span(), "`show` in `every` writes into the run folder; `mdlc run FILE sample NAME` runs a sample", "`%s` is an item of the file and cannot stand in a block", n.Name)
 			}
-			if n, ok := t.(*NameTerm); ok && b.sc.bound(n.Name) == nil {
-				if near := nearWord(n.Name); near != "" {
-					b.failHelp(t.Span(), "did you mean `"+near+"`?", "`%s` starts no statement and no declaration", n.Name)
-				}
-				b.unknown(n.Name, t.Span())
+			if n, ok := t.(*NameTerm); ok {
+				b.wordAlone(n)
 			}
 			if _, ok := t.(*CallTerm); !ok {
 				b.failHelp(t.Span(), "`x = …` gives it a name", "this value is computed and dropped")

@@ -41,7 +41,7 @@ func bareExpression(u unexpected) (d Diagnostic) {
 	i := startOfOperand(u.toks, u.i)
 	if f := u.toks[max(i-1, 0)]; f.Value == "assert" || f.Value == "print" {
 		d.Span = tokenSpan(f)
-		d.Message, d.Help = fmt.Sprintf("`%s` is a function: parentheses stand around what it takes", f.Value), fmt.Sprintf("`%s(…)`", f.Value)
+		d.Message, d.Help = fmt.Sprintf("`%s` is a function: parentheses stand around what it takes", f.Value), callHelp(f.Value)
 		return d
 	}
 	if startsLine(u.toks, i) {

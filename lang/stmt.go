@@ -5,7 +5,7 @@ import "slices"
 // block runs statements; it gives what a `return` in them returns, or nil.
 func (b *builder) block(bl *Block) Value {
 	for i, s := range bl.Stmts {
-		if i > 0 && b.refused(bl.Stmts[i-1]) && bareName(s) != "" {
+		if i > 0 && b.refused(bl.Stmts[i-1]) && s.Assign != nil && s.Assign.Op == "" {
 			continue // what the word before it would go on with: that is refused
 		}
 		var r Value
@@ -36,10 +36,15 @@ func bareName(s *Stmt) string {
 	return n.Name
 }
 
-// refused reports whether a statement is a word that is none here: `sample` or `train`, or a misspelt one.
+// refused reports whether a statement is a word that cannot stand alone: `sample` or `train`, a misspelt one, or a function.
 func (b *builder) refused(s *Stmt) bool {
 	name := bareName(s)
-	return runsEntry(s) || name != "" && b.sc.bound(name) == nil && nearWord(name) != ""
+	if runsEntry(s) || name == "" {
+		return name != ""
+	}
+	v, _ := b.sc.find(name)
+	_, function := v.(Func)
+	return function || v == nil && nearWord(name) != ""
 }
 
 // runsEntry is the word of `sample x`, which is written as though it were a statement like `eval x`.

@@ -201,7 +201,7 @@ func (m *machine) reduceArg(n *node) *tile {
 	for j := range n.size {
 		best, where := -1, int64(0)
 		s.each(t, j, func(i int, number int64) {
-			if best < 0 || s.arg.order(i, best)*sign > 0 {
+			if best < 0 || s.arg.order(i, best, sign) > 0 {
 				best, where = i, number
 			}
 		})
@@ -210,10 +210,10 @@ func (m *machine) reduceArg(n *node) *tile {
 	return t
 }
 
-// order compares two elements, NaN above all.
-func (t *tile) order(i, j int) int {
+// order compares two elements, upwards or, where sign is -1, downwards; NaN is above all in both.
+func (t *tile) order(i, j, sign int) int {
 	if t.f == nil {
-		return compare(t.i[i], t.i[j])
+		return compare(t.i[i], t.i[j]) * sign
 	}
 	x, y := t.f[i], t.f[j]
 	switch nx, ny := math.IsNaN(x), math.IsNaN(y); {
@@ -224,7 +224,7 @@ func (t *tile) order(i, j int) int {
 	case ny:
 		return -1
 	}
-	return compare(x, y)
+	return compare(x, y) * sign
 }
 
 func compare[T int64 | float64](x, y T) int {

@@ -66,7 +66,7 @@ const (
 	ReduceProd // the order of ReduceSum
 	ReduceMin
 	ReduceMax
-	ReduceArgMax // i32, index along the one axis of Over; the first of equals; NaN counts as largest
+	ReduceArgMax // i32, index along the one axis of Over; the first of equals; NaN is what either looks for
 	ReduceArgMin
 	Dot // dot[Over](a, b [, c])
 	At  // at[Axis = Args[0]](Args[1])

@@ -130,3 +130,23 @@ func TestTilesNear(t *testing.T) {
 		}
 	}
 }
+
+// Points make many tiles where there are more than processors, and where results and slots have memory side by side.
+func TestPersistWhereItFits(t *testing.T) {
+	for _, c := range []struct {
+		rows     int
+		epilogue string
+		persists bool
+	}{{4096, "bf16(z)", true}, {1024, "bf16(z)", false}, {4096, "bf16(z / (1.0 + exp(-z)))", false}} {
+		k := parse(t, fmt.Sprintf(`kernel k(in A: bf16[%[1]d,4096], in B: bf16[4096,4096], out C: bf16[%[1]d,4096]) {
+  axis i: %[1]d, j: 4096, l: 4096
+  z = dot[l](A[i,l], B[l,j])
+  C[i,j] = %[2]s
+}`, c.rows, c.epilogue))
+		steps, err := Run(k, SM90)
+		require.NoError(t, err)
+		last := steps[len(steps)-1].Kernel
+		require.Len(t, ofKind(last.Opts, Roles), 1)
+		require.Equal(t, c.persists, len(ofKind(last.Opts, Persist)) == 1, "%d %s: %v", c.rows, c.epilogue, last.Opts)
+	}
+}

@@ -57,7 +57,7 @@ func (b *builder) need(e *index.Expr, c complaint) {
 	when := anyLength
 	for _, g := range b.conditions {
 		if g.skips || !c.shape {
-			when = when.and(g.holds)
+			when = b.both(when, g.holds)
 		}
 	}
 	for _, w := range when.any {
@@ -67,7 +67,7 @@ func (b *builder) need(e *index.Expr, c complaint) {
 
 // needWhere is a need in one case. data: they decide, too, whether it counts.
 func (b *builder) needWhere(n index.Need, c complaint, data bool) {
-	if slices.ContainsFunc(n.When, func(w *index.Expr) bool { return b.notNegative(index.Sub(n.E, w)) || b.never(w) }) {
+	if slices.ContainsFunc(n.When, func(w *index.Expr) bool { return b.notNegative(index.Sub(n.E, w)) }) {
 		return // it holds wherever it counts
 	}
 	runs, fixed := b.inLoops(&n)
@@ -156,29 +156,41 @@ func (b *builder) inLoops(n *index.Need) (runs, fixed bool) {
 func (b *builder) under(cond Value, not, skips bool, build func()) {
 	g := condition{b.holdsOf(cond), skips}
 	if not {
-		g.holds = g.holds.not()
+		g.holds = b.neither(g.holds)
 	}
 	defer func(old []condition) { b.conditions = old }(b.conditions)
 	b.conditions = append(slices.Clip(b.conditions), g)
 	build()
 }
 
-// and is when both are true.
-func (c cases) and(d cases) cases {
+// both is when c and d are true.
+func (b *builder) both(c, d cases) cases {
 	out := cases{data: c.data || d.data}
-	if len(c.any)*len(d.any) > mostCases {
-		return cases{c.any, true}
-	}
 	for _, x := range c.any {
 		for _, y := range d.any {
-			out.any = append(out.any, slices.Concat(x, y))
+			if both := slices.Concat(x, y); !b.contradict(both) {
+				out.any = append(out.any, both)
+			}
 		}
+	}
+	if len(out.any) > mostCases {
+		return cases{c.any, true}
 	}
 	return out
 }
 
-// not is when c is false: where in every case something is negative.
-func (c cases) not() cases {
+// contradict reports whether one of es is seen to be negative wherever the others are not.
+func (b *builder) contradict(es []*index.Expr) bool {
+	for i, e := range es {
+		if b.never(e) || slices.ContainsFunc(es[:i], func(f *index.Expr) bool { return b.never(index.Sum(e, f)) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// neither is when c is false: where in every case something is negative.
+func (b *builder) neither(c cases) cases {
 	if c.data {
 		return byData
 	}
@@ -188,7 +200,7 @@ func (c cases) not() cases {
 		for _, e := range x {
 			broken.any = append(broken.any, []*index.Expr{index.Sub(index.C(-1), e)})
 		}
-		out = out.and(broken)
+		out = b.both(out, broken)
 	}
 	return out
 }
@@ -204,11 +216,11 @@ func (b *builder) compared(op string, l, r, result Value) {
 	holds := byData
 	switch {
 	case op == "and":
-		holds = b.holdsOf(l).and(b.holdsOf(r))
+		holds = b.both(b.holdsOf(l), b.holdsOf(r))
 	case op == "or":
-		holds = b.holdsOf(l).not().and(b.holdsOf(r).not()).not()
+		holds = b.neither(b.both(b.neither(b.holdsOf(l)), b.neither(b.holdsOf(r))))
 	case op == "not":
-		holds = b.holdsOf(l).not()
+		holds = b.neither(b.holdsOf(l))
 	case x == nil || y == nil:
 	case op == "<=":
 		holds = oneCase(least(0, y, x))
@@ -221,7 +233,7 @@ func (b *builder) compared(op string, l, r, result Value) {
 	case op == "==":
 		holds = oneCase(least(0, x, y), least(0, y, x))
 	case op == "!=":
-		holds = oneCase(least(0, x, y), least(0, y, x)).not()
+		holds = b.neither(oneCase(least(0, x, y), least(0, y, x)))
 	}
 	b.entry.holds[t.N] = holds
 }

@@ -67,6 +67,7 @@ func TestLengthsOfARun(t *testing.T) {
 		{"y = 8.0    if N <= 4 { for i in 3 { y = y + sum(a[:N]) } }    show y", 5, "8"},
 		{"y = 8.0    if N == 9 { y = 9 } else { y = sum(a[:N]) }    show y", 9, "9"},
 		{"y = 8.0    if N == 9 { y = 9 } else { y = sum(a[:N]) }    show y", 8, "the slice ends at 8, the axis has 4;"},
+		{"y = 8.0    if N == 0 { y = 7 } else if N == 1 { y = 6 } else if N == 2 { y = 5 } else if N == 3 { y = 4 } else if N == 4 { y = 3 } else { y = sum(x[N - 5:]) }    show y", 2, "5"},
 		{"y = 8.0    if N != 9 { y = sum(a[:min(N, 5)]) }    show y", 9, "8"},
 		{"y = 8.0    if N <= 4 or N == 9 { y = sum(a[:min(N, 8 - N)]) }    show y", 6, "8"},
 		{"y = 8.0    if N <= 4 or N == 9 { y = sum(a[:N]) }    show y", 9, "the slice ends at 9, the axis has 4;"},

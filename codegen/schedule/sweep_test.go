@@ -22,16 +22,18 @@ import (
 func TestSweptBits(t *testing.T) {
 	target, m := host(t)
 	for _, c := range []struct {
-		name, elem, w          string
-		n, k, l2               int
-		swept, together, ahead bool
+		name, elem, w   string
+		n, k, l2        int
+		rows            int // that are read at a time; 0: it is not swept
+		together, ahead bool
 	}{
-		{"alone", "f32", "W[k,j]", 70, 8, 1 << 10, true, false, false},
-		{"shares", "f32", "W[k,j]", 1030, 268, m.L2, true, true, false},
-		{"scales", "u8", "f32(W[k,j]) * S[k / 32,j]", 2100, 512, m.L2, true, true, true},
-		{"wide", "f32", "W[k,j]", 9001, 8, m.L2 / 2, true, false, false},
-		{"uneven", "f32", "W[k,j]", 300, 258, 1 << 10, false, false, false},
-		{"near", "f32", "W[k,j]", 300, 64, m.L2, false, false, false},
+		{"alone", "f32", "W[k,j]", 70, 8, 1 << 10, 4, false, false},
+		{"shares", "f32", "W[k,j]", 1030, 268, m.L2, 4, true, false},
+		{"scales", "u8", "f32(W[k,j]) * S[k / 32,j]", 2100, 512, m.L2, 8, true, true},
+		{"fours", "u8", "f32(W[k,j])", 2100, 516, m.L2, 4, true, true},
+		{"wide", "f32", "W[k,j]", 9001, 8, m.L2 / 2, 4, false, false},
+		{"uneven", "f32", "W[k,j]", 300, 258, 1 << 10, 0, false, false},
+		{"near", "f32", "W[k,j]", 300, 64, m.L2, 0, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ks, err := loop.Parse("swept", fmt.Sprintf(`kernel swept(in X: f32[%[2]d], in W: %[3]s[%[2]d,%[1]d], in S: f32[%[5]d,%[1]d], out Y: f32[%[1]d]) {
@@ -48,7 +50,9 @@ func TestSweptBits(t *testing.T) {
 			has := func(kind string) bool {
 				return slices.ContainsFunc(k.Opts, func(o loop.Opt) bool { return o.Kind == kind })
 			}
-			require.Equal(t, c.swept, strings.Contains(k.String(), "Cut k 4, "))
+			for _, rows := range []int{4, 8} {
+				require.Equal(t, c.rows == rows, strings.Contains(k.String(), fmt.Sprintf("Cut k %d, Bind k0 loop", rows)))
+			}
 			require.Equal(t, c.together, has(schedule.Together))
 			require.Equal(t, c.ahead, has(schedule.Prefetch))
 			swept := compile(t, target, k)[0]
@@ -87,7 +91,7 @@ func TestFetchedLines(t *testing.T) {
 	require.NoError(t, err)
 	machine := *m
 	machine.L2 = 1 << 10
-	for at, want := range map[string]int{"k": 4, "k + i64(I[k])": 0} { // four rows, of each of which a turn reads a line or half of one
+	for at, want := range map[string]int{"k": 8, "k + i64(I[k])": 0} { // eight rows, of each of which a turn reads a line or half of one
 		ks, err := loop.Parse("swept", fmt.Sprintf(`kernel swept(in X: f32[64], in W: u8[99,4096], in I: i32[64], out Y: f32[4096]) {
   axis j: 4096, k: 64
   Y[j] = dot[k](X[k], f32(W[%s,j]))

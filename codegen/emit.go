@@ -103,7 +103,7 @@ func emit(k *loop.Kernel, t *Target, made *parallel.Memo[sharedFunction]) (out *
 	case t.Vector >= 64:
 		k = schedule.ByIntegers(k)
 	}
-	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, followed: map[*loop.Buffer]*loop.Axis{}, made: made, callees: map[string]*ir.Func{}}
+	e := &emitter{k: k, t: t, b: llir.NewBuilder(), uses: newUses(k), bounds: map[*loop.Value][2]int{}, ahead: map[*loop.For][]ahead{}, followed: map[*loop.Buffer]*loop.Axis{}, nextRows: map[*loop.Buffer]*loop.Axis{}, made: made, callees: map[string]*ir.Func{}}
 	e.streamed = streamedBuffers(k)
 	out = &Emitted{Name: k.Name}
 	offsets := map[*loop.Buffer]int{}
@@ -207,6 +207,7 @@ type emitter struct {
 	streamed map[*loop.Buffer]bool        // written past the caches
 	ahead    map[*loop.For][]ahead        // fetched in a loop for the next row
 	followed map[*loop.Buffer]*loop.Axis  // fetched in products: what follows, a share in each turn of the loop over the axis
+	nextRows map[*loop.Buffer]*loop.Axis  // fetched where rows are transposed: those of the next turn of the loop over the axis
 	together *loop.For                    // of the phase: the loop through which points go together, nil: none
 	points   func(body []loop.Stmt)       // runs points inside of it
 	made     *parallel.Memo[sharedFunction]

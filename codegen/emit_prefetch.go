@@ -22,7 +22,7 @@ type ahead struct {
 }
 
 // planAhead notes for the dearest sweep in the loop f over a row, in all of its parts, what it
-// fetches: there the memory has time.
+// fetches: there the memory has time. Where there is no sweep but a product alone, that is where it transposes rows.
 func (e *emitter) planAhead(f *loop.For) {
 	for _, o := range e.k.Opts {
 		if o.Word != f.Axis.Name || o.Kind != schedule.Prefetch && o.Kind != schedule.Follow {
@@ -36,7 +36,11 @@ func (e *emitter) planAhead(f *loop.For) {
 			e.followed[load.Buf] = f.Axis
 			continue
 		}
-		for _, s := range schedule.DearestSweep(f.Body) {
+		sweeps := schedule.DearestSweep(f.Body)
+		if len(sweeps) == 0 {
+			e.nextRows[load.Buf] = f.Axis
+		}
+		for _, s := range sweeps {
 			e.ahead[s] = append(e.ahead[s], ahead{f.Axis, load})
 		}
 	}
@@ -68,6 +72,25 @@ func (e *emitter) fetchAhead(f *loop.For) {
 		e.bind[a.row] = binding{v: old.v, off: old.off + 1}
 		e.fetch(a.load)
 		e.bind[a.row] = old
+	}
+}
+
+// fetchRows fetches what the next turn of the loop over rows reads where n of them, far elements apart, are transposed from one of their elements on. A
+// line that several turns of the sum share is fetched in each, which costs less than not to.
+func (e *emitter) fetchRows(v *loop.Value, from, n, far int) {
+	row := e.nextRows[v.Buf]
+	if row == nil || from*v.Elem.Size()%cacheLine != 0 {
+		return
+	}
+	old, ok := e.bind[row]
+	if !ok {
+		return
+	}
+	e.bind[row] = binding{v: old.v, off: old.off + 1}
+	base := e.place(v.Buf, v.Args).base
+	e.bind[row] = old
+	for i := range n {
+		e.b.Prefetch(e.b.GEP(e.memType(v.Elem), base, llir.Int(types.I64, int64(i*far))), llir.AllCaches)
 	}
 }
 

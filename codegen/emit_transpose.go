@@ -63,6 +63,9 @@ func (e *emitter) loadTransposed(v *loop.Value, p place, cond value.Value) value
 	}
 	defer e.rebind(a)()
 	e.bind[a] = binding{off: from, n: from}
+	if cond == nil {
+		e.fetchRows(v, from, n, far)
+	}
 	base, t := e.place(v.Buf, v.Args).base, e.memType(v.Elem)
 	rows := make([]value.Value, n)
 	for i := range rows {

@@ -75,7 +75,7 @@ type product struct {
 	shape    dotShape
 	row, col *loop.Axis // the axes of the register block; nil where there is none
 	tile     Row
-	far      bool // lanes lie apart in the second operand, in memory that is read once
+	far      *loop.Buffer // the second operand where lanes lie apart in it, in memory that is read once; else nil
 }
 
 func (p *product) rows() int { return maxOf(p.row) }
@@ -105,7 +105,10 @@ func (c *chooser) product(stores []*loop.Store, d *loop.Value) *product {
 	p.tile = c.m.best(rows, p.rows(), p.cols(), min(sizeOf(p.shape.over), c.m.Block))
 	p.tile.Rows = min(p.tile.Rows, p.rows())
 	p.tile.Cols = min(p.tile.Cols, multiple(p.cols(), c.m.Lanes))
-	if p.far = sizeOf(p.shape.rows) <= p.tile.Rows && p.cols()*sizeOf(p.shape.over)*d.Elem.Size() > nearby && farApart(d.Args[1], p.col, p.shape.last()); p.far { // it is not packed
+	if sizeOf(p.shape.rows) <= p.tile.Rows && p.cols()*sizeOf(p.shape.over)*d.Elem.Size() > nearby {
+		p.far = farBuffer(d.Args[1], p.col, p.shape.last())
+	}
+	if p.far != nil { // it is not packed
 		p.tile.Cols = min(p.tile.Cols, farRegisters*c.m.Lanes)
 		if c.transposes(p) {
 			p.tile.Cols = min(p.tile.Cols, c.m.Lanes)
@@ -123,13 +126,13 @@ const (
 	nearby       = 32 << 10
 )
 
-// farApart reports whether neighbours along axis a are no neighbours in what v loads, and those along k are.
-func farApart(v *loop.Value, a, k *loop.Axis) bool {
-	far := false
+// farBuffer is what v loads so that neighbours along axis a are no neighbours in it, and those along k are; nil: there is none.
+func farBuffer(v *loop.Value, a, k *loop.Axis) (far *loop.Buffer) {
 	walk([]*loop.Value{v}, func(x *loop.Value) {
 		if a != nil && x.Op == loop.Load {
-			_, terms := affine(address(newIndices(), x.Buf, x.Args))
-			far = far || terms[a.Name] > 1 && terms[k.Name] == 1
+			if _, terms := affine(address(newIndices(), x.Buf, x.Args)); terms[a.Name] > 1 && terms[k.Name] == 1 {
+				far = x.Buf
+			}
 		}
 	})
 	return far
@@ -138,7 +141,7 @@ func farApart(v *loop.Value, a, k *loop.Axis) bool {
 // transposes reports whether the columns of p are read along the summed axis, so many steps at a time.
 func (c *chooser) transposes(p *product) bool {
 	k := p.shape.last()
-	return p.far && c.m.Processors == 0 && k.Def == nil && constantExtent(k) && k.Max%c.m.Lanes == 0
+	return p.far != nil && c.m.Processors == 0 && k.Def == nil && constantExtent(k) && k.Max%c.m.Lanes == 0
 }
 
 // multiple is the least multiple of n that is no less than x.
@@ -300,6 +303,9 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	}
 	if c.transposes(p) {
 		k := p.shape.last()
+		if n := len(colLoops); n > 0 && bytesOf(p.far) > c.m.L2 { // a machine has to find so many rows anew in each turn
+			c.do(Prefetch, p.far.Name, 0, colLoops[n-1])
+		}
 		if k.Max > c.m.Lanes {
 			c.do(Cut, k.Name, c.m.Lanes, "")
 			_, k = piecesNamed(c.k, k)

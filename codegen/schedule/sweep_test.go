@@ -105,3 +105,28 @@ func TestFetchedLines(t *testing.T) {
 		require.Equal(t, want, strings.Count(text, "call void @llvm.prefetch"), at)
 	}
 }
+
+// A vector times a large matrix that lies along the summands reads as many rows as there are lanes, a line of each at a time, and fetches
+// the same of the rows that follow; not of a matrix that L2 holds. It computes the same.
+func TestFetchedRows(t *testing.T) {
+	target, m := host(t)
+	for _, elem := range []string{"f32", "u8"} {
+		for l2, want := range map[int]int{1 << 10: m.Lanes, 1 << 30: 0} {
+			ks, err := loop.Parse("turned", fmt.Sprintf(`kernel turned(in X: f32[64], in W: %s[1003,64], out Y: f32[1003]) {
+  axis j: 1003, k: 64
+  Y[j] = dot[k](X[k], f32(W[j,k]))
+}`, elem))
+			require.NoError(t, err)
+			machine := *m
+			machine.L2 = l2
+			steps, err := schedule.Run(ks[0], &machine)
+			require.NoError(t, err)
+			k := steps[len(steps)-1].Kernel
+			e, err := codegen.Emit(k, target)
+			require.NoError(t, err)
+			text := codegen.ModuleText([]*codegen.Emitted{e}, target)
+			require.Equal(t, want, strings.Count(text, "call void @llvm.prefetch"), "%s, L2 of %d", elem, l2)
+			equalsEvaluator(t, schedule.Expand(ks[0]), compile(t, target, k)[0])
+		}
+	}
+}

@@ -139,11 +139,13 @@ func missingAtLineEnd(u unexpected) (d Diagnostic) {
 
 // missingBehind is an operator with nothing behind it.
 func missingBehind(u unexpected) (d Diagnostic) {
-	if next := u.next(); binaryOperator(u.t) && u.i > 0 && !needsOperand(u.prev) && !isString(next) {
-		switch next.Value {
-		case ")", "]", "}", ",":
-			d.Message = fmt.Sprintf("after `%s` an operand is missing", u.t.Value)
-		}
+	next := u.next()
+	switch {
+	case u.i == 0 || needsOperand(u.prev) || isString(next):
+	case binaryOperator(u.t) && slices.Contains([]string{")", "]", "}", ","}, next.Value):
+		d.Message = fmt.Sprintf("after `%s` an operand is missing", u.t.Value)
+	case needsOperand(u.t) && u.t.Pos.Line < next.Pos.Line && (isWord(next) || next.Value == "}"):
+		return missingOperand(u.t)
 	}
 	return d
 }

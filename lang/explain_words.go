@@ -144,10 +144,10 @@ func entryColon(u unexpected) (d Diagnostic) {
 	return d
 }
 
-// misspelt is a line that starts with a name which is nearly a word that starts a statement or a declaration.
+// misspelt is a line that starts with a name which is nearly a word that starts a statement or a declaration, and is not assigned.
 func misspelt(u unexpected) (d Diagnostic) {
 	for i := u.i; i >= 0 && u.toks[i].Pos.Line == u.t.Pos.Line; i-- {
-		if near := nearWord(u.toks[i].Value); near != "" && isName(u.toks[i]) && startsLine(u.toks, i) {
+		if near := nearWord(u.toks[i].Value); near != "" && isName(u.toks[i]) && startsLine(u.toks, i) && !bound(u.toks[i+1:]) {
 			d.Span = tokenSpan(u.toks[i])
 			d.Message, d.Help = fmt.Sprintf("`%s` starts no statement and no declaration", u.toks[i].Value), "did you mean `"+near+"`?"
 		}
@@ -155,9 +155,14 @@ func misspelt(u unexpected) (d Diagnostic) {
 	return d
 }
 
+// bound reports whether toks stand behind a name that gets a value, alone or with others.
+func bound(toks []lexer.Token) bool {
+	return len(toks) > 0 && !isString(toks[0]) && slices.Contains([]string{"=", "<-", "~", ":", ","}, toks[0].Value)
+}
+
 // nearWord is a word that starts a statement or a declaration, and is nearly name; "" where there is none.
 func nearWord(name string) string {
-	words := []string{"use", "fn", "module", "optimizer", "distribution", "param", "state", "eval", "config", "precision", "data", "train", "sample"}
+	words := []string{"use", "fn", "module", "optimizer", "distribution", "param", "state", "eval", "config", "precision", "data", "train", "sample", "else"}
 	words = slices.AppendSeq(words, maps.Keys(statements))
 	if slices.Contains(words, name) {
 		return ""

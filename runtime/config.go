@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,34 +20,43 @@ type runConfig struct {
 	Threads  int               `json:"threads"`
 	Settings map[string]string `json:"settings"`
 	Data     map[string]string `json:"data"`
+	Labels   Labels            `json:"labels,omitempty"`
 	Given    Given             `json:"given,omitzero"`
 }
 
-// Given is what flags of the command line said that whoever takes the run's weights has to say
-// again.
+// Labels are, by source, the names of labels in the order of their numbers; none: they are numbers.
+type Labels map[string][]string
+
+// Given is what whoever takes the run's weights has to go on with: what flags of the command line said, and which numbers
+// labels had.
 type Given struct {
 	Set       map[string]string `json:"set,omitempty"`
 	Precision string            `json:"precision,omitempty"`
 	Steps     int               `json:"-"`              // it has an entry of its own
 	Data      map[string]string `json:"data,omitempty"` // whole paths
+	Labels    Labels            `json:"-"`              // as have they
 }
 
 // ReadGiven is what the run in a folder was given; nothing where there is none.
 func ReadGiven(folder string) Given {
 	c, _ := readConfig(folder)
-	c.Given.Steps = c.Steps
+	c.Given.Steps, c.Given.Labels = c.Steps, c.Labels
 	return c.Given
 }
 
 func (r *Runner) writeConfig() error {
 	p := r.m.program
 	c := runConfig{Version: r.o.Version, Source: p.Source, Seed: r.seed, Steps: r.o.Steps, Threads: r.m.Workers(), Given: r.o.Given,
-		Settings: map[string]string{}, Data: map[string]string{}}
+		Settings: map[string]string{}, Data: map[string]string{}, Labels: Labels{}}
+	maps.Copy(c.Labels, r.o.Given.Labels)
 	for _, kv := range p.Settings {
 		c.Settings[kv.Key] = kv.Value
 	}
 	for _, s := range p.Sources {
 		c.Data[s.Name] = s.Path
+		if have := r.sources[s.Name]; have != nil && have.classes != nil {
+			c.Labels[s.Name] = have.classes
+		}
 	}
 	text, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {

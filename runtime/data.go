@@ -59,6 +59,8 @@ type source struct {
 	vocabulary *bpe                     // tokens of a text
 	note       string                   // of what was read: how many files, the names of labels; or ""
 	draw       func(part string) *split // makes a split when it is first used; nil: all are there
+	trained    []string                 // the classes of the run whose weights are taken; nil: there is none, or it did not read this
+	classes    []string                 // the names of labels in order, whose places are their numbers; none: they are numbers; nil: there are no labels
 }
 
 // splitNames are the parts of a source, in the order of `split: [...]`.
@@ -81,9 +83,10 @@ var sourceKinds = []sourceKind{
 	{"glyphs", (*source).openGlyphs},
 }
 
-// openSource reads a source. dir is the folder that a relative path starts from.
-func openSource(src *program.Source, dir string) (*source, error) {
-	s := &source{Source: src, dir: dir, splits: map[string]*split{}}
+// openSource reads a source. dir is the folder that a relative path starts from, trained the names of its labels in the run
+// whose weights are taken.
+func openSource(src *program.Source, dir string, trained []string) (*source, error) {
+	s := &source{Source: src, dir: dir, splits: map[string]*split{}, trained: trained}
 	at := slices.IndexFunc(sourceKinds, func(k sourceKind) bool { return k.name == src.Kind })
 	if at < 0 {
 		return nil, fmt.Errorf("%s: error: data %s: this version has no source `%s`", src.Pos, src.Name, src.Kind)
@@ -113,21 +116,6 @@ func openSource(src *program.Source, dir string) (*source, error) {
 		return nil, fmt.Errorf("%s: error: data %s: %w", src.Pos, src.Name, err)
 	}
 	return s, nil
-}
-
-// noteClasses tells which number stands for which label.
-func (s *source) noteClasses(classes []string) {
-	var pairs []string
-	for i, c := range classes {
-		if i == 20 {
-			pairs = append(pairs, "…")
-			break
-		}
-		pairs = append(pairs, fmt.Sprintf("%d %s", i, c))
-	}
-	if pairs != nil {
-		s.note = fmt.Sprintf("%d labels: %s", len(classes), strings.Join(pairs, ", "))
-	}
 }
 
 // resolve is a path as the file system knows it.

@@ -47,7 +47,7 @@ func digitRows(t testing.TB, rows int) string {
 
 func open(t testing.TB, src program.Source, dir string) *source {
 	src.Name, src.Pos = "d", loop.Pos{File: "m.mdl", Line: 7, Col: 1}
-	s, err := openSource(&src, dir)
+	s, err := openSource(&src, dir, nil)
 	require.NoError(t, err)
 	return s
 }
@@ -85,7 +85,7 @@ func TestBytesOfATree(t *testing.T) {
 }
 
 func TestMissingDataNamesPlaceAndRemedy(t *testing.T) {
-	_, err := openSource(&program.Source{Name: "d", Kind: "bytes", Path: "no.txt", Pos: loop.Pos{File: "m.mdl", Line: 7, Col: 1}}, "/nowhere")
+	_, err := openSource(&program.Source{Name: "d", Kind: "bytes", Path: "no.txt", Pos: loop.Pos{File: "m.mdl", Line: 7, Col: 1}}, "/nowhere", nil)
 	require.EqualError(t, err, "m.mdl:7:1: error: /nowhere/no.txt is not there\n  = help: `--data d=PATH` takes the data from another place")
 }
 
@@ -107,7 +107,7 @@ func TestNpyFolderOfPackedBits(t *testing.T) {
 		require.Equal(t, v, readElem(loop.F32, got, i), "element %d", i)
 	}
 	require.Equal(t, 1, s.splits["test"].rows())
-	_, err = openSource(&program.Source{Name: "d", Kind: "npy", Path: dir, Bits: 784}, "")
+	_, err = openSource(&program.Source{Name: "d", Kind: "npy", Path: dir, Bits: 784}, "", nil)
 	require.ErrorContains(t, err, "rows of 784 bits need 98 bytes")
 }
 
@@ -301,7 +301,7 @@ func TestOnlyFilesAreRead(t *testing.T) {
 		{"npy", "none", "/none has no .npy files"},
 		{"bytes", "pipe/x", "not a directory"},
 	} {
-		_, err := openSource(&program.Source{Name: "d", Kind: c.kind, Path: c.path, Pos: loop.Pos{File: "m.mdl", Line: 7, Col: 1}}, dir)
+		_, err := openSource(&program.Source{Name: "d", Kind: c.kind, Path: c.path, Pos: loop.Pos{File: "m.mdl", Line: 7, Col: 1}}, dir, nil)
 		require.ErrorContains(t, err, "m.mdl:7:1: error: data d: ", c.path)
 		require.ErrorContains(t, err, c.want, c.path)
 	}

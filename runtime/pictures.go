@@ -44,14 +44,8 @@ func (s *source) openImages(path string) error {
 	if have, ok := availableMemory(); s.Size > 1<<14 || ok && int64(each)*int64(len(all)) > have {
 		return fmt.Errorf("%d pictures of %d x %d in colour are more than the memory that is available holds: a smaller size would fit", len(all), s.Size, s.Size)
 	}
-	var classes []string
-	for _, p := range all {
-		classes = append(classes, p.class)
-	}
-	slices.Sort(classes)
-	classes = slices.Compact(classes)
-	if len(classes) > 1<<15 || slices.Contains(classes, "") {
-		classes = nil // some lie in no folder: there are no labels
+	if err := s.nameFolders(all); err != nil {
+		return err
 	}
 	parts := map[string]*split{}
 	for _, part := range append([]string{""}, splitNames...) {
@@ -64,12 +58,30 @@ func (s *source) openImages(path string) error {
 		if files == nil {
 			continue
 		}
-		if parts[part], err = s.readPictures(files, classes); err != nil {
+		if parts[part], err = s.readPictures(files); err != nil {
 			return err
 		}
 	}
-	s.noteClasses(classes)
 	return s.setParts(parts)
+}
+
+// nameFolders makes labels of the folders, unless some pictures lie in none.
+func (s *source) nameFolders(all []picture) error {
+	var names []string
+	for _, p := range all {
+		names = append(names, p.class)
+	}
+	classes := classesOf(names)
+	if len(classes) > 1<<15 || slices.Contains(classes, "") {
+		return nil
+	}
+	s.setClasses(classes)
+	for _, p := range all {
+		if err := s.checkLabel(p.class); err != nil {
+			return fmt.Errorf("%s: %w", p.path, err)
+		}
+	}
+	return nil
 }
 
 // findPictures lists what is below a folder.
@@ -118,7 +130,7 @@ func findPictures(dir string) (all []picture, err error) {
 }
 
 // readPictures decodes files, several at once.
-func (s *source) readPictures(files []picture, classes []string) (*split, error) {
+func (s *source) readPictures(files []picture) (*split, error) {
 	x := &array{elem: loop.U8, scale: []float64{0, 1}, width: 3 * s.Size * s.Size, colors: 3, rows: len(files)}
 	if s.Scale != nil {
 		x.scale = s.Scale
@@ -141,11 +153,10 @@ func (s *source) readPictures(files []picture, classes []string) (*split, error)
 		}
 	}
 	out := &split{columns: []*array{x}}
-	if classes != nil {
+	if s.classes != nil {
 		y := &array{elem: loop.I32, width: 1, rows: len(files), data: make([]byte, 4*len(files))}
 		for i, f := range files {
-			class, _ := slices.BinarySearch(classes, f.class)
-			writeElem(loop.I32, y.data, i, float64(class))
+			writeElem(loop.I32, y.data, i, s.label(f.class))
 		}
 		out.columns = append(out.columns, y)
 	}

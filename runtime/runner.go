@@ -163,7 +163,7 @@ func (r *Runner) source(name string) (*source, error) {
 	}
 	for i := range r.m.program.Sources {
 		if src := &r.m.program.Sources[i]; src.Name == name {
-			s, err := openSource(src, r.o.Dir)
+			s, err := openSource(src, r.o.Dir, r.o.Given.Labels[name])
 			if err == nil {
 				r.sources[name] = s
 				if text := s.summary(); text != "" {

@@ -20,7 +20,7 @@ import (
 // refused opens a source that cannot be read, and returns why.
 func refused(t testing.TB, src program.Source) string {
 	src.Name, src.Pos = "d", loop.Pos{File: "m.mdl", Line: 7, Col: 1}
-	_, err := openSource(&src, "")
+	_, err := openSource(&src, "", nil)
 	require.Error(t, err)
 	require.True(t, strings.HasPrefix(err.Error(), "m.mdl:7:1: error: "), err.Error())
 	return err.Error()
@@ -187,6 +187,14 @@ func TestPicturesOfAFolder(t *testing.T) {
 		require.InDelta(t, 1-2*label, pixels[48*i+32+5], 0.05, "blue")
 		require.InDelta(t, 2*(0.299*label+0.114*(1-label))-1, light[16*i+5], 0.05, "lightness")
 	}
+	src := &program.Source{Name: "d", Kind: "images", Path: dir + "/test", Size: 4, Split: []float64{1}}
+	for class, trained := range [][]string{nil, {"blue", "red"}} { // of a run, whose numbers stay
+		s, err := openSource(src, "", trained)
+		require.NoError(t, err)
+		require.Equal(t, float64(class), readElem(loop.I32, s.splits["train"].columns[1].data, 0))
+	}
+	_, err := openSource(src, "", []string{"blue", "green"})
+	require.ErrorContains(t, err, `.png: the run whose weights are taken had no label "red"; it had 2 labels: 0 blue, 1 green`)
 	writeFile(t, dir+"/train/red/bad.png", []byte("\x89PNG\r\n\x1a\nrest"))
 	require.Contains(t, refused(t, program.Source{Kind: "images", Path: dir, Size: 4}), "bad.png: ")
 	require.Contains(t, refused(t, program.Source{Kind: "images", Path: t.TempDir(), Size: 4}), "has no .png or .jpeg files")

@@ -18,14 +18,15 @@ import (
 type sheet struct {
 	numbers []byte // f32, row by row, without the column of labels
 	labels  []string
+	lines   []int    // of the labels
 	names   []string // of all columns; nil: they have none
 	width   int
 	rows    int
 }
 
 // openCsv reads tables of numbers: a file, or several of a folder or pattern. With the name of a column of labels the
-// first line holds the names; else it does if one of its cells is no number. Labels that are not numbers are numbered
-// in the order of their names, from 0. Each file is a sequence for clips.
+// first line holds the names; else it does if one of its cells is no number. Labels are names unless all are numbers. Each
+// file is a sequence for clips.
 func (s *source) openCsv(path string) error {
 	files, err := filesOf(path, withEnding(".csv", ".tsv", ".data", ".txt"))
 	if err != nil {
@@ -50,9 +51,10 @@ func (s *source) openCsv(path string) error {
 		}
 		sheets, labels = append(sheets, sh), append(labels, sh.labels...)
 	}
-	encode, elem, classes := labelCode(labels)
-	s.noteClasses(classes)
-	parts := map[string]*split{}
+	if err := s.nameLabels(files, sheets, labels); err != nil {
+		return err
+	}
+	parts, elem := map[string]*split{}, s.labelElem(labels)
 	for i, f := range files {
 		p := parts[f.part]
 		if p == nil {
@@ -63,9 +65,29 @@ func (s *source) openCsv(path string) error {
 			parts[f.part] = p
 		}
 		p.begins = append(p.begins, p.rows())
-		p.add(sheets[i], encode)
+		p.add(sheets[i], s.label)
 	}
 	return s.setParts(parts)
+}
+
+// nameLabels tells names from numbers in all sheets' labels.
+func (s *source) nameLabels(files []sourceFile, sheets []*sheet, labels []string) error {
+	if s.Labels == "" {
+		return nil
+	}
+	classes := classesOf(labels)
+	if !slices.ContainsFunc(classes, func(c string) bool { return !isNumber(c) }) {
+		classes = []string{}
+	}
+	s.setClasses(classes)
+	for i, sh := range sheets {
+		for j, l := range sh.labels {
+			if err := s.checkLabel(l); err != nil {
+				return fmt.Errorf("%s: line %d: %w", files[i].path, sh.lines[j], err)
+			}
+		}
+	}
+	return nil
 }
 
 // add appends the rows of a sheet.
@@ -81,33 +103,6 @@ func (p *split) add(sh *sheet, encode func(string) float64) {
 		writeElem(y.elem, y.data, y.rows+i, encode(l))
 	}
 	y.rows += sh.rows
-}
-
-// labelCode tells how labels become numbers: as they are, or by their place among the names.
-func labelCode(labels []string) (encode func(string) float64, elem loop.Elem, classes []string) {
-	whole, number := true, true
-	for _, l := range labels {
-		v, err := strconv.ParseFloat(l, 64)
-		number = number && err == nil && finite(v)
-		whole = whole && number && v == math.Trunc(v) && math.Abs(v) < 1<<31
-	}
-	elem = loop.F32
-	if whole || !number {
-		elem = loop.I32
-	}
-	if number {
-		return func(l string) float64 {
-			v, _ := strconv.ParseFloat(l, 64) // parsed above
-			return v
-		}, elem, nil
-	}
-	classes = slices.Clone(labels)
-	slices.Sort(classes)
-	classes = slices.Compact(classes)
-	return func(l string) float64 {
-		class, _ := slices.BinarySearch(classes, l)
-		return float64(class)
-	}, elem, classes
 }
 
 // parseCsv reads a table. labels is the name of the column of labels, or "".
@@ -198,7 +193,8 @@ func cell(text string) (float64, error) {
 func (sh *sheet) row(r *csv.Reader, record []string, at int) error {
 	for i, c := range record {
 		if i == at {
-			sh.labels = append(sh.labels, strings.Clone(strings.TrimSpace(c)))
+			line, _ := r.FieldPos(i)
+			sh.labels, sh.lines = append(sh.labels, strings.Clone(strings.TrimSpace(c))), append(sh.lines, line)
 			continue
 		}
 		v, err := cell(c)

@@ -46,7 +46,7 @@ func (c *runCommand) takeFromRun(t *terminal, out string) runtime.Given {
 			data[name] = abs
 		}
 	}
-	both := runtime.Given{Set: merge("set", past.Set, c.Set), Precision: cmp.Or(string(c.Precision), past.Precision)}
+	both := runtime.Given{Set: merge("set", past.Set, c.Set), Precision: cmp.Or(string(c.Precision), past.Precision), Labels: past.Labels}
 	if both.Precision != string(c.Precision) {
 		taken = append(taken, "--precision "+both.Precision)
 	}

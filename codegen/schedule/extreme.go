@@ -38,6 +38,9 @@ func usesOf(k *loop.Kernel) *extremeUses {
 				u.carries[c.Out] = c
 			}
 		}
+		if _, named := s.(*loop.Let); named { // which is no use
+			return
+		}
 		for _, v := range vs {
 			u.of[v]++
 		}
@@ -60,7 +63,7 @@ func (u *extremeUses) turns(v *loop.Value) (turns []*loop.Carry, start *loop.Val
 	start = v.Args[0]
 	for start.Op == loop.CarryOut {
 		c := u.carries[start]
-		if u.of[start] != 1 || u.of[c.In] != 1 || c.Next.Op != steps[v.Op] || c.Next.Args[0] != c.In {
+		if u.of[start] != 1 || u.of[c.In] != 1 || u.of[c.Next] != 1 || c.Next.Op != steps[v.Op] || c.Next.Args[0] != c.In {
 			return nil, nil
 		}
 		turns = append(turns, c)

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -99,7 +98,7 @@ func (b *block) operands(i int) string {
 	var place, compared []string
 	sign := ""
 	for ; i < len(b.Outputs) && b.Outputs[i].As == operand; i++ {
-		text := strconv.FormatFloat(b.shown(&b.Outputs[i]).at(0), 'g', 6, 64)
+		text := b.shown(&b.Outputs[i]).number(0, 6)
 		if b.Outputs[i].Name == "place" {
 			place = append(place, text)
 		} else {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strconv"
 
 	"mdlc/ir/loop"
 )
@@ -77,6 +78,19 @@ func writeElem(e loop.Elem, mem []byte, i int, v float64) {
 	default:
 		panic(fmt.Sprintf("runtime: writing an element of type %s", e))
 	}
+}
+
+// appendNumber writes v of type e for people or programs: an integer in full, another with so many digits that count, or with
+// those that tell it from its neighbours (-1).
+func appendNumber(line []byte, e loop.Elem, v float64, digits int) []byte {
+	bits := 64
+	switch {
+	case !e.IsFloat():
+		return strconv.AppendInt(line, int64(v), 10)
+	case digits < 0 && e.Size() < 8:
+		bits = 32
+	}
+	return strconv.AppendFloat(line, v, 'g', digits, bits)
 }
 
 // canRead reports whether readElem knows e.

@@ -12,7 +12,7 @@ import (
 func recordOf(block string, step int, loss ...float64) *record {
 	rec := &record{block: block, step: step}
 	for _, v := range loss {
-		rec.names, rec.values = append(rec.names, "loss"), append(rec.values, []float64{v})
+		rec.names, rec.values, rec.whole = append(rec.names, "loss"), append(rec.values, []float64{v}), append(rec.whole, false)
 	}
 	return rec
 }

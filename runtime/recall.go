@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"strings"
 )
 
 // records are lines of a log.
@@ -37,6 +38,7 @@ func parseRecord(line []byte) (rec record, ok bool) {
 	}
 	rec.bits = 64
 	d := json.NewDecoder(bytes.NewReader(line))
+	d.UseNumber()
 	if t, _ := d.Token(); t != json.Delim('{') {
 		return rec, false
 	}
@@ -62,16 +64,20 @@ func parseRecord(line []byte) (rec record, ok bool) {
 }
 
 func (rec *record) add(name string, scalar bool, values []any) {
-	numbers := make([]float64, len(values))
+	numbers, whole := make([]float64, len(values)), true
 	for i, v := range values {
 		numbers[i] = numberOf(v)
+		n, _ := v.(json.Number) // null is any number's
+		whole = whole && !strings.ContainsAny(string(n), ".e")
 	}
 	rec.names, rec.values, rec.scalar = append(rec.names, name), append(rec.values, numbers), append(rec.scalar, scalar)
+	rec.whole = append(rec.whole, whole)
 }
 
 // numberOf is a number of a log.
 func numberOf(v any) float64 {
-	if x, ok := v.(float64); ok {
+	n, _ := v.(json.Number)
+	if x, err := n.Float64(); err == nil {
 		return x
 	}
 	return math.NaN()

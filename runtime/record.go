@@ -17,7 +17,8 @@ type record struct {
 	names  []string
 	values [][]float64 // of each name; one number unless it is a vector
 	scalar []bool
-	bits   int // of the numbers, for printing: 32 or 64
+	whole  []bool // integers, and means of them
+	bits   int    // of the numbers, for printing: 32 or 64
 }
 
 // newRecord lists the reports of b; read fills in the values.
@@ -29,6 +30,7 @@ func newRecord(title string, b *block) record {
 			rec.names = append(rec.names, out.Name)
 			rec.values = append(rec.values, make([]float64, product(buf.Dims)))
 			rec.scalar = append(rec.scalar, len(buf.Dims) == 0)
+			rec.whole = append(rec.whole, !buf.Elem.IsFloat())
 			if buf.Elem != loop.F32 && buf.Elem != loop.F16 && buf.Elem != loop.BF16 {
 				rec.bits = 64
 			}
@@ -58,26 +60,35 @@ func (rec *record) json() []byte {
 	for i, name := range rec.names {
 		line = append(append(append(line, ','), quote(name)...), ':')
 		if rec.scalar[i] {
-			line = rec.number(line, rec.values[i][0])
+			line = rec.number(line, i, 0)
 			continue
 		}
 		line = append(line, '[')
-		for j, v := range rec.values[i] {
+		for j := range rec.values[i] {
 			if j > 0 {
 				line = append(line, ',')
 			}
-			line = rec.number(line, v)
+			line = rec.number(line, i, j)
 		}
 		line = append(line, ']')
 	}
 	return append(line, '}', '\n')
 }
 
-func (rec *record) number(line []byte, v float64) []byte {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
+func (rec *record) number(line []byte, i, j int) []byte {
+	v := rec.values[i][j]
+	if !finite(v) {
 		return append(line, "null"...)
 	}
-	return strconv.AppendFloat(line, v, 'g', -1, rec.bits)
+	return rec.append(line, i, v, -1, rec.bits)
+}
+
+// append writes v, one of name i: in full where it is an integer of integers, which a mean of some need not be.
+func (rec *record) append(line []byte, i int, v float64, digits, bits int) []byte {
+	if rec.whole[i] && v == math.Trunc(v) {
+		return strconv.AppendFloat(line, v, 'f', 0, 64)
+	}
+	return strconv.AppendFloat(line, v, 'g', digits, bits)
 }
 
 func quote(s string) []byte {
@@ -98,7 +109,7 @@ func (rec *record) text() string {
 				part += " …"
 				break
 			}
-			part += " " + strconv.FormatFloat(v, 'g', 4, 64)
+			part = string(rec.append(append([]byte(part), ' '), i, v, 4, 64))
 		}
 		parts = append(parts, part)
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"mdlc/ir/loop"
@@ -149,7 +148,7 @@ func (r *Runner) print(b *block, out *program.Output, step int) {
 			values = append(values, "…")
 		}
 		if s.count() <= most || i < each || i >= s.count()-each {
-			values = append(values, strconv.FormatFloat(s.at(i), 'g', 6, 64))
+			values = append(values, s.number(i, 6))
 		}
 	}
 	r.o.Progress.Line("%s: %s = %s [%s] (%s)", out.Pos, out.Name, typeText(s.elem, s.dims), strings.Join(values, " "), b.when(step))
@@ -257,7 +256,7 @@ func (s *shown) values(w io.Writer) error {
 			if i > 0 {
 				line = append(line, ' ')
 			}
-			line = s.appendNumber(line, s.at(r*s.columns()+i))
+			line = appendNumber(line, s.elem, s.at(r*s.columns()+i), -1)
 		}
 		if _, err := w.Write(append(line, '\n')); err != nil {
 			return err
@@ -266,11 +265,7 @@ func (s *shown) values(w io.Writer) error {
 	return nil
 }
 
-// appendNumber writes v with the digits that tell it from its neighbours.
-func (s *shown) appendNumber(line []byte, v float64) []byte {
-	bits := 64
-	if s.elem.Size() < 8 {
-		bits = 32
-	}
-	return strconv.AppendFloat(line, v, 'g', -1, bits)
+// number is element i, with so many digits if it is no integer.
+func (s *shown) number(i, digits int) string {
+	return string(appendNumber(nil, s.elem, s.at(i), digits))
 }

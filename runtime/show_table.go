@@ -28,7 +28,7 @@ func (s *shown) table(w io.Writer) error {
 	for r := range s.rows() {
 		line := []string{s.index(r)}
 		for c := range s.columns() {
-			line = append(line, strconv.FormatFloat(s.at(r*s.columns()+c), 'g', 5, 64))
+			line = append(line, s.number(r*s.columns()+c, 5))
 		}
 		lines = append(lines, line)
 	}
@@ -78,7 +78,7 @@ func (s *shown) csv(w io.Writer) error {
 			cells = append(cells, s.index(r))
 		}
 		for c := range s.columns() {
-			cells = append(cells, string(s.appendNumber(nil, s.at(r*s.columns()+c))))
+			cells = append(cells, s.number(r*s.columns()+c, -1))
 		}
 		if _, err := fmt.Fprintln(w, strings.Join(cells, ",")); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,8 +57,29 @@ func TestValuesAndText(t *testing.T) {
 }
 
 func TestRecordJSON(t *testing.T) {
-	rec := record{block: "train", step: 2, names: []string{"a", "b\""}, values: [][]float64{{float64(float32(0.1))}, {1, nan()}}, scalar: []bool{true, false}, bits: 32}
+	rec := record{block: "train", step: 2, names: []string{"a", "b\""}, values: [][]float64{{float64(float32(0.1))}, {1, nan()}}, scalar: []bool{true, false}, whole: []bool{false, false}, bits: 32}
 	require.Equal(t, `{"block":"train","step":2,"a":0.1,"b\"":[1,null]}`+"\n", string(rec.json()))
+}
+
+// Integers are written in full, whatever their size and wherever they are shown.
+func TestIntegersAreWrittenInFull(t *testing.T) {
+	text := func(s *shown, write func(*shown, io.Writer) error) string {
+		var out bytes.Buffer
+		require.NoError(t, write(s, &out))
+		return out.String()
+	}
+	for elem, v := range map[loop.Elem]float64{loop.I32: -1234567891, loop.U32: 4294967295, loop.I64: 1 << 53, loop.I8: -128, loop.U8: 255, loop.Bool: 1} {
+		want := strconv.FormatInt(int64(v), 10)
+		s := &shown{elem: elem, dims: []int{1}, mem: make([]byte, elem.Size())}
+		writeElem(elem, s.mem, 0, v)
+		require.Equal(t, want+"\n", text(s, (*shown).values))
+		require.Contains(t, text(s, (*shown).table), want+"\n")
+		require.Equal(t, "0\n"+want+"\n", text(s, (*shown).csv))
+		require.Equal(t, want, s.number(0, 6)) // of print
+	}
+	rec := record{block: "eval", names: []string{"n", "mean", "loss"}, values: [][]float64{{123456789}, {1234567.5}, {123456789}}, scalar: []bool{true, true, true}, whole: []bool{true, true, false}, bits: 64}
+	require.Equal(t, `{"block":"eval","step":0,"n":123456789,"mean":1.2345675e+06,"loss":1.23456789e+08}`+"\n", string(rec.json()))
+	require.Equal(t, "n 123456789  mean 1.235e+06  loss 1.235e+08", rec.text())
 }
 
 func nan() float64 { return readElem(loop.F32, []byte{0, 0, 0xc0, 0x7f}, 0) }

@@ -70,11 +70,11 @@ func (r *Runner) origin(b *block, began [][]byte) string {
 	if began == nil {
 		return "nothing of this step is saved; the same run with --check-numbers names the line that it comes from; " + advice
 	}
-	where, err := b.search(r.m.program.Kernels, began)
+	found, err := b.search(r.m.program.Kernels, began)
 	if err != nil {
 		return err.Error()
 	}
-	return where + "; " + advice
+	return found.String() + "; " + advice
 }
 
 // failed is the error of a check.

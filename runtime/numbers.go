@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 
@@ -71,7 +72,7 @@ func (b *block) newNaN(began [][]byte) (*program.Buffer, error) {
 }
 
 // search runs the block again from a snapshot, looking at what every launch writes.
-func (b *block) search(kernels []program.Kernel, began [][]byte) (string, error) {
+func (b *block) search(kernels []program.Kernel, began [][]byte) (*numberSearch, error) {
 	for i, mem := range began {
 		p := b.bufs[i]
 		switch h := b.Bufs[i].Home; {
@@ -83,7 +84,7 @@ func (b *block) search(kernels []program.Kernel, began [][]byte) (string, error)
 			continue
 		}
 		if err := b.device.push(p); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 	b.seen = 0 // what is settled is looked at, too
@@ -91,18 +92,19 @@ func (b *block) search(kernels []program.Kernel, began [][]byte) (string, error)
 	err := b.run(nil)
 	s := b.numbers
 	b.numbers = nil
-	if err != nil {
-		return "", err
-	}
+	return s, err
+}
+
+func (s *numberSearch) String() string {
 	switch {
 	case s.nan != nil && s.inf != nil:
-		return s.inf.String() + ", " + s.nan.String(), nil
+		return s.inf.String() + ", " + s.nan.String()
 	case s.nan != nil:
-		return s.nan.String(), nil
+		return s.nan.String()
 	case s.inf != nil:
-		return s.inf.String(), nil
+		return s.inf.String()
 	}
-	return "what the step reads holds it already, or it is made where it is checked", nil
+	return "what the step reads holds it already, or it is made where it is checked"
 }
 
 func (f *foundNumber) String() string {
@@ -112,6 +114,49 @@ func (f *foundNumber) String() string {
 	}
 	return text
 }
+
+// place is the line of the user's files that made the number.
+func (f *foundNumber) place() string {
+	if len(f.kernel.Pos) == 0 {
+		return loop.Pos{}.String()
+	}
+	return cmp.Or(f.kernel.Pos[0].From, f.kernel.Pos[0].String())
+}
+
+// checkNumbers runs a sample again, which has no loss to tell of it, and looks for what is no number. A NaN is wrong wherever it
+// is, since what is drawn or chosen by it is a number again; an infinity only where it is shown, for logits and
+// least values may well be infinite on their way.
+func (r *Runner) checkNumbers(e *entry, began [][]byte) error {
+	s, err := e.block.search(r.m.program.Kernels, began)
+	const help = "a logarithm or a quotient may have met a 0"
+	switch {
+	case err != nil:
+		return err
+	case s.nan != nil:
+		return fmt.Errorf("%s: error: a NaN is made here (%s)\n  = help: %v; %s", s.nan.place(), e.title(), s, help)
+	case s.inf == nil:
+		return nil
+	case e.block.showsInfinity():
+		return fmt.Errorf("%s: error: an infinity is made here, and one is shown (%s)\n  = help: %v; %s", s.inf.place(), e.title(), s, help)
+	}
+	r.o.Progress.Line("warning: %s: %v; no infinity is shown", e.title(), s)
+	return nil
+}
+
+// showsInfinity reports whether b shows an infinity above all numbers.
+func (b *block) showsInfinity() bool {
+	for i := range b.Outputs {
+		if out := &b.Outputs[i]; out.Kind == program.OutputShow {
+			s := b.shown(out)
+			if firstOdd(s.elem, s.mem, nil, infinite) >= 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func infinite(x float64) bool { return math.IsInf(x, 1) }
 
 // start notes what the buffers of a launch hold. The host has it: the search pushed it, or pulled it after the launch that wrote it.
 func (s *numberSearch) start(b *block, l *launch) {
@@ -128,6 +173,9 @@ func (s *numberSearch) end(b *block, l *launch) error {
 			return err
 		}
 		buf, mem := &b.Bufs[r.Buf], b.bufs[r.Buf].host
+		if bytes.Equal(mem, s.before[i]) {
+			continue
+		}
 		note := func(have **foundNumber, odd func(float64) bool) {
 			if *have != nil {
 				return
@@ -137,7 +185,7 @@ func (s *numberSearch) end(b *block, l *launch) error {
 			}
 		}
 		if s.nan == nil { // what comes after a NaN says nothing
-			note(&s.inf, func(x float64) bool { return math.IsInf(x, 1) })
+			note(&s.inf, infinite)
 		}
 		note(&s.nan, math.IsNaN)
 	}

@@ -54,10 +54,19 @@ func (r *Runner) Sample(name string, flags []FlagValue) error {
 	}
 	in.fill(in.into, 0)
 	in.setStep(0)
+	var began [][]byte
+	if r.o.CheckNumbers {
+		if began, err = e.block.snapshot(); err != nil {
+			return err
+		}
+	}
 	if err := r.runTelling(e); err != nil {
 		return err
 	}
-	return r.showAll(e.title(), e.block, step, r.o.Show)
+	if err := r.showAll(e.title(), e.block, step, r.o.Show); err != nil || began == nil {
+		return err
+	}
+	return r.checkNumbers(e, began)
 }
 
 // runTelling runs a sample, and tells how it goes.

@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"mdlc/runtime/program"
 )
@@ -10,9 +12,12 @@ import (
 // program leaves open takes what the file has.
 func (e *entry) setArray(in *program.Input, f *program.Flag, path string) error {
 	if path == "" {
-		return flagError("%s needs --%s FILE.npy", e.title(), f.Name)
+		return &FlagError{Missing: true, text: fmt.Sprintf("%s needs --%s FILE.npy", e.title(), f.Name)}
 	}
 	file, err := readNpy(path, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return flagError("--%s %s: there is no such file; --%s takes the path of a .npy file, as `numpy.save` writes one", f.Name, path, f.Name)
+	}
 	if err != nil {
 		return flagError("--%s: %v", f.Name, err)
 	}

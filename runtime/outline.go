@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"errors"
+
 	"mdlc/runtime/program"
 )
 
@@ -71,7 +73,7 @@ func (r *Runner) CheckEvaluate(name string) error {
 }
 
 // CheckSample tells whether Sample will find the sample, its flags and data, and the weights
-// unless they are trained before it.
+// unless they are trained before it. A flag that is not given is no reason not to train.
 func (r *Runner) CheckSample(name string, flags []FlagValue, trained bool) error {
 	e, err := r.m.find("sample", name)
 	if err != nil {
@@ -80,7 +82,11 @@ func (r *Runner) CheckSample(name string, flags []FlagValue, trained bool) error
 	if err := r.checkFlags(e, flags); err != nil {
 		return err
 	}
-	if _, err = r.sampleInputs(e, flags); err != nil || len(r.m.program.States) == 0 || !trained {
+	_, err = r.sampleInputs(e, flags)
+	switch flag := (*FlagError)(nil); {
+	case !trained && errors.As(err, &flag) && flag.Missing:
+		return nil
+	case err != nil || len(r.m.program.States) == 0 || !trained:
 		return err
 	}
 	return r.checkWeights()

@@ -14,6 +14,7 @@ import (
 // FlagError is a flag that is wrong, of a sample or of the device: an error of usage.
 type FlagError struct {
 	Unknown string // its name, if the sample has no such flag
+	Missing bool   // it has no value, and needs one
 
 	text string
 }
@@ -108,10 +109,10 @@ func (r *Runner) checkFlags(e *entry, flags []FlagValue) error {
 			if slices.ContainsFunc(r.m.program.Settings, func(kv program.KV) bool { return kv.Key == f.Name }) {
 				text += fmt.Sprintf("; `--set %s=%s` changes the setting", f.Name, f.Value)
 			}
-			return &FlagError{f.Name, text}
+			return &FlagError{Unknown: f.Name, text: text}
 		}
 		if kind := e.Flags[slices.Index(names, "--"+f.Name)].Kind; f.Bare && kind != "bool" {
-			return &FlagError{f.Name, fmt.Sprintf("--%s takes a value: --%s %s", f.Name, f.Name, strings.ToUpper(kind))}
+			return &FlagError{Unknown: f.Name, text: fmt.Sprintf("--%s takes a value: --%s %s", f.Name, f.Name, strings.ToUpper(kind))}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"fmt"
 	goruntime "runtime"
 	"strings"
@@ -219,7 +220,7 @@ func (m *Model) find(kind, name string) (*entry, error) {
 		if name == "" || e.Name == name {
 			return e, nil
 		}
-		names = append(names, e.Name)
+		names = append(names, cmp.Or(e.Name, "one without a name"))
 	}
 	if len(names) == 0 {
 		return nil, m.lacks(kind)

@@ -212,7 +212,7 @@ func (c *runCommand) ceilings(rounds int) (peak runtime.Ceilings, err error) {
 	if err != nil {
 		return peak, err
 	}
-	m, err := runtime.Load(p, runtime.Setup{Device: c.device, Threads: c.Threads})
+	m, err := runtime.Load(p, runtime.Setup{Device: c.device, Threads: c.threads()})
 	if err != nil {
 		return peak, err
 	}

@@ -73,6 +73,9 @@ func TestBench(t *testing.T) {
 	_, stderr, code = call("bench", named, "train", "third")
 	require.NotZero(t, code)
 	require.Contains(t, stderr, "has no `train third`; it has first, second")
+	_, stderr, code = call("bench", file, "train", "third")
+	require.NotZero(t, code)
+	require.Contains(t, stderr, "has no `train third`; it has one without a name")
 	require.NoError(t, os.Remove(named))
 
 	for args, want := range map[string]string{

@@ -67,7 +67,15 @@ type runFlags struct {
 	Seed    *uint64           `help:"The number that all random numbers follow from (0)."`
 	Device  string            `help:"Where to run: cpu, emulator (of a GPU; emulator:low and emulator:high are the ends of what its sums may be), cuda, cuda:N, or auto: a GPU if there is one." default:"cpu" placeholder:"NAME"`
 	Target  string            `help:"What to compile for, if not what the device has, which is sm_80 for the emulator." placeholder:"TARGET"`
-	Threads int               `help:"Threads that work at once (as many as this process may use)."`
+	Threads *int              `help:"Threads that work at once (as many as this process may use)."`
+}
+
+// threads are those of --threads; 0: as many as there are.
+func (f *runFlags) threads() int {
+	if f.Threads == nil {
+		return 0
+	}
+	return *f.Threads
 }
 
 // given is the command line of a command that runs a model.
@@ -139,7 +147,7 @@ func (c *runCommand) writeProfile(t *terminal, m *runtime.Model, folder string) 
 
 // load compiles a program and brings it onto the device, if that will hold it.
 func (c *runCommand) load(outline *program.Program, compile func() (*program.Program, error)) (*runtime.Model, error) {
-	setup := runtime.Setup{Device: c.device, Threads: c.Threads, Times: c.Profile}
+	setup := runtime.Setup{Device: c.device, Threads: c.threads(), Times: c.Profile}
 	if cache, err := codegen.OpenCache(""); err == nil {
 		setup.Cache = cache
 	}
@@ -224,8 +232,13 @@ func (c *runCommand) checkWords() error {
 	if len(c.flags) > 0 && word != "sample" && word != "" {
 		return c.unknownFlag()
 	}
-	if c.Steps != nil && *c.Steps <= 0 || c.Threads < 0 {
-		return &usageError{"--steps and --threads are positive numbers"}
+	for _, f := range []struct {
+		name  string
+		value *int
+	}{{"--steps", c.Steps}, {"--threads", c.Threads}} {
+		if f.value != nil && *f.value <= 0 {
+			return &usageError{f.name + " is a positive number"}
+		}
 	}
 	if c.NewData && !c.Resume {
 		return &usageError{"--new-data is for --resume: a new run takes whatever data there are"}

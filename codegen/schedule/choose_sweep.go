@@ -20,8 +20,8 @@ const (
 	sweptRows      = 4         // that are read at a time, of elements of a byte twice as many
 	sweptRegisters = 4         // of columns, each of which has a sum
 	sweptPanel     = 32 << 10  // bytes of sums at most
-	sweptPoint     = 128 << 10 // bytes that a point reads at least: some microseconds, so that threads get shares alike
-	sweptTiles     = 2         // of sweptRegisters that a point has at least
+	sweptPoint     = 512 << 10 // bytes that a point reads at least
+	sweptTiles     = 4         // of sweptRegisters that a point has at least
 )
 
 // sweptMatrix is the operand of p, if that is a product of one row, that lies along the columns and is more than a share of L2, since others

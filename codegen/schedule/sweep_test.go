@@ -30,7 +30,6 @@ func TestSweptBits(t *testing.T) {
 		{"alone", "f32", "W[k,j]", 70, 8, 1 << 10, 4, false, false},
 		{"shares", "f32", "W[k,j]", 1030, 268, m.L2, 4, true, false},
 		{"scales", "u8", "f32(W[k,j]) * S[k / 32,j]", 2100, 512, m.L2, 8, true, true},
-		{"dealt", "u8", "f32(W[k,j])", 768, 768, m.L2, 8, true, true}, // some microseconds of work, and yet for several threads
 		{"fours", "u8", "f32(W[k,j])", 2100, 516, m.L2, 4, true, true},
 		{"wide", "f32", "W[k,j]", 9001, 8, m.L2 / 2, 4, false, false},
 		{"uneven", "f32", "W[k,j]", 300, 258, 1 << 10, 0, false, false},

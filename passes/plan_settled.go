@@ -10,7 +10,7 @@ import (
 // Forms of states, which are computed of states alone that the graph does not write, without products and loops, are the same in every
 // run until something else writes those: weights in few bits, transposed or normalised ones. They are settled: they come first, and what the rest reads
 // of them lies in memory that lasts from run to run, so that the runtime leaves them out where no state has changed. (What is multiplied or
-// repeated is the work that a run is asked for, as where a text begins with a constant.)
+// repeated, or only shown, is the work that a run is asked for, as where a text begins with a constant.)
 
 // settled is the launches of a graph that are.
 func settled(g *ir.Graph, runs []*ir.Node) map[*ir.Node]bool {
@@ -35,6 +35,16 @@ func settled(g *ir.Graph, runs []*ir.Node) map[*ir.Node]bool {
 			}
 		}
 		out[n] = known && ofStates
+	}
+	read := map[*ir.Node]bool{} // by the rest, or by what the rest reads
+	for _, n := range slices.Backward(runs) {
+		if out[n] && !read[n] {
+			delete(out, n)
+			continue
+		}
+		for _, a := range n.Args {
+			read[valueOf(a).node] = true
+		}
 	}
 	return out
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // Products of one row sweep the rows of a large matrix: the points of a thread together while their sums fit a panel, with what follows
-// fetched where elements are narrow; not where rows do not come out even, or L2 holds the matrix. They compute the same, whichever points
+// fetched where elements are narrow; not where rows do not come out even, or caches hold the matrix. They compute the same, whichever points
 // a thread gets.
 func TestSweptBits(t *testing.T) {
 	target, m := host(t)
@@ -27,13 +27,14 @@ func TestSweptBits(t *testing.T) {
 		rows            int // that are read at a time; 0: it is not swept
 		together, ahead bool
 	}{
-		{"alone", "f32", "W[k,j]", 70, 8, 1 << 10, 4, false, false},
-		{"shares", "f32", "W[k,j]", 1030, 268, m.L2, 4, true, false},
+		{"alone", "f32", "W[k,j]", 70, 8, 1 << 9, 4, false, false},
+		{"shares", "f32", "W[k,j]", 1030, 268, m.L2 / 16, 4, true, false},
 		{"scales", "u8", "f32(W[k,j]) * S[k / 32,j]", 2100, 512, m.L2, 8, true, true},
 		{"fours", "u8", "f32(W[k,j])", 2100, 516, m.L2, 4, true, true},
-		{"wide", "f32", "W[k,j]", 9001, 8, m.L2 / 2, 4, false, false},
+		{"wide", "f32", "W[k,j]", 9001, 8, m.L2 / 32, 4, false, false},
 		{"uneven", "f32", "W[k,j]", 300, 258, 1 << 10, 0, false, false},
 		{"near", "f32", "W[k,j]", 300, 64, m.L2, 0, false, false},
+		{"kept", "f32", "W[k,j]", 1030, 268, m.L2, 0, false, false}, // by caches
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ks, err := loop.Parse("swept", fmt.Sprintf(`kernel swept(in X: f32[%[2]d], in W: %[3]s[%[2]d,%[1]d], in S: f32[%[5]d,%[1]d], out Y: f32[%[1]d]) {

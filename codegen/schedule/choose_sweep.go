@@ -45,7 +45,7 @@ func (c *chooser) sweptMatrix(p *product, stores []*loop.Store) *loop.Value {
 }
 
 // keeps is how many bytes of w a core reads no slower in another order: a share of L2 where elements are narrow, since others like it are
-// read before it is again. Of whole numbers it is more than L2: GPT-2 of 10.8M, whose matrices are 0.6 and 2.4 MB, takes 109 instead of
+// read before it is again. Of f32 it is more than L2 has: GPT-2 of 10.8M, whose matrices are 0.6 and 2.4 MB, takes 109 instead of
 // 137 ms for 128 tokens so (Zen 5), and one of 124M, of 2.4 and 9.4 MB, as long as it took.
 func (c *chooser) keeps(w *loop.Value, p *product) int {
 	if w.Elem.Size() < p.dot.Elem.Size() {

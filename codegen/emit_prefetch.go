@@ -154,7 +154,7 @@ func (e *emitter) productFirst(list []loop.Stmt) []loop.Stmt {
 func (e *emitter) passes(d, v *loop.Value) bool {
 	needs := false
 	loop.Visit(d, func(x *loop.Value) { needs = needs || x == v })
-	return v.Op == loop.Load && !needs
+	return v.Op == loop.Load && !needs && !e.unbound(v)
 }
 
 // fetch fetches what v loads into its registers, each line once.

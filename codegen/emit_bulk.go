@@ -130,7 +130,19 @@ func (e *emitter) fill(body []loop.Stmt, full value.Value) {
 	}
 }
 
-// copyBoxes starts the copies of a store: a box for each register of the axes that are not the box's.
+// send starts the copies of a Send, by one thread, to which they are a group.
+func (e *emitter) send(s *loop.Send) {
+	e.inBranch(e.asks, func() {
+		for _, st := range s.Body {
+			if st, ok := st.(*loop.Store); ok {
+				e.copyBoxes(st, nil)
+			}
+		}
+		e.b.CommitBoxes()
+	})
+}
+
+// copyBoxes starts the copies of a store: a box for each register of the axes that are not the box's. A barrier counts those to shared memory.
 func (e *emitter) copyBoxes(s *loop.Store, full value.Value) {
 	box, err := schedule.BoxOf(s)
 	if err != nil {
@@ -153,7 +165,12 @@ func (e *emitter) copyBoxes(s *loop.Store, full value.Value) {
 		for _, x := range box.At {
 			at = append(at, e.b.Block.NewTrunc(e.widen(e.scalarIndex(x), types.I64), types.I32))
 		}
-		e.b.CopyBox(e.unswizzled(s.Buf, e.offset(s.Buf, s.Index)), tensor, at, full)
+		slot := e.unswizzled(box.Slot, e.offset(box.Slot, box.Place))
+		if s.Buf == box.Slot {
+			e.b.CopyBox(slot, tensor, at, full)
+		} else {
+			e.b.StoreBox(tensor, at, slot)
+		}
 	})
 }
 

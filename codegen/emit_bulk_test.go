@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,38 +24,54 @@ var boxed = []string{
 	"kernel p(in L: i64[], in A: bf16[%[1]d,%[3]d], in B: bf16[%[3]d,%[2]d], out C: f32[%[1]d,%[2]d]) { axis i: L[] <= %[1]d, j: %[2]d, l: L[] * 2 - 1 <= %[3]d   C[i,j] = dot[l](A[i,l], B[l,j]) }",
 }
 
-// What the hardware copies is what the evaluator reads, zeros where a tile goes beyond, in whatever order warps run.
+// sent are products whose results the hardware stores: rounded, added to what is there, two of them, in a slice, with a dimension between, of as many rows
+// as a run has.
+var sent = []string{
+	"kernel p(in A: bf16[%[1]d,%[3]d], in B: bf16[%[3]d,%[2]d], in D: f32[%[2]d], out C: bf16[%[1]d,%[2]d]) { axis i: %[1]d, j: %[2]d, l: %[3]d   C[i,j] = bf16(dot[l](A[i,l], B[l,j]) + D[j]) }",
+	"kernel p(in A: f16[%[1]d,%[3]d], in B: f16[%[3]d,%[2]d], inout C: f16[%[1]d,%[2]d]) { axis i: %[1]d, j: %[2]d, l: %[3]d   C[i,j] = f16(dot[l](A[i,l], B[l,j]) + f32(C[i,j])) }",
+	"kernel p(in A: bf16[%[1]d,%[3]d], in B: bf16[%[3]d,%[2]d], out C: bf16[%[1]d,%[2]d], out D: f16[%[1]d,%[2]d]) { axis i: %[1]d, j: %[2]d, l: %[3]d   z = dot[l](A[i,l], B[l,j])   C[i,j] = bf16(z)   D[i,j] = f16(z * 0.5) }",
+	"kernel p(in A: bf16[%[1]d,%[3]d], in B: bf16[%[3]d,%[2]d], inout C: f32[2,%[1]d + 8,%[2]d + 8]) { axis i: %[1]d, j: %[2]d, l: %[3]d   C[1,i + 3,j + 4] = dot[l](A[i,l], B[l,j]) }",
+	"kernel p(in A: bf16[%[1]d,2,%[3]d], in B: bf16[2,%[2]d,%[3]d], out C: bf16[%[1]d,2,%[2]d]) { axis b: 2, i: %[1]d, j: %[2]d, l: %[3]d   C[i,b,j] = bf16(dot[l](A[i,b,l], B[b,j,l])) }",
+	"kernel p(in L: i64[], in A: bf16[%[1]d,%[3]d], in B: bf16[%[3]d,%[2]d], out C: bf16[%[1]d,%[2]d]) { axis i: L[] <= %[1]d, j: %[2]d, l: %[3]d   C[i,j] = bf16(dot[l](A[i,l], B[l,j])) }",
+}
+
+// What the hardware copies and stores is what the evaluator reads and stores, zeros and nothing where a tile goes beyond, in whatever order warps run.
 func TestBoxes(t *testing.T) {
 	target := gpuTarget(t, "sm_90a")
 	rng := rand.New(rand.NewPCG(7, 8))
-	roles, many := 0, 0
+	count := map[string]int{}
 	var equations, kernels []*loop.Kernel
-	for n, form := range boxed {
-		for large, machine := range []*schedule.Machine{target.Machine, withTile(target.Machine, "wgmma128x64"), withTile(target.Machine, "wgmma128x64, 3 processors")} {
-			p := parseKernel(t, fmt.Sprintf(form, 72+120*min(large, 1)+8*rng.IntN(8), 80+8*rng.IntN(8), 144+8*rng.IntN(20)))
+	for n, form := range slices.Concat(boxed, sent) {
+		for large, tile := range []string{"", "wgmma128x64", "wgmma128x64, 3 processors", "wgmma128x128, 2 processors"} {
+			if tile == "wgmma128x128, 2 processors" && n < len(boxed) {
+				continue
+			}
+			rows, cols := 72+120*min(large, 1)+8*rng.IntN(8), 80+8*rng.IntN(8)+64*(large/3)
+			p := parseKernel(t, sized(form, rows, cols, 144+8*rng.IntN(20)))
 			p.Name = fmt.Sprintf("boxes_%d_%d", n, len(kernels))
-			steps, err := schedule.Run(p, machine)
+			steps, err := schedule.Run(p, withTile(target.Machine, tile))
 			require.NoError(t, err)
 			last := steps[len(steps)-1].Kernel
-			has := func(kind string) bool {
-				return slices.ContainsFunc(last.Opts, func(o loop.Opt) bool { return o.Kind == kind })
+			for _, o := range last.Opts {
+				count[o.Kind]++
 			}
-			require.True(t, has(schedule.Bulk), last.String())
-			if has(schedule.Roles) {
-				roles++
-			}
-			if has(schedule.Persist) {
-				many++
-			}
+			require.True(t, slices.ContainsFunc(last.Opts, func(o loop.Opt) bool { return o.Kind == schedule.Bulk }), last.String())
+			require.Contains(t, last.String(), "send {")
 			equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
 		}
 	}
-	require.GreaterOrEqual(t, roles, 8)
-	require.GreaterOrEqual(t, many, 4)
+	require.GreaterOrEqual(t, count[schedule.Roles], 24)
+	require.GreaterOrEqual(t, count[schedule.Persist], 14)
 	for i, m := range runners(t, target, kernels...) {
 		t.Run(kernels[i].Name, func(t *testing.T) {
 			m.(*emulated).device.Seed = uint64(i % 2) // copies land at any time, or when they are waited for
 			checkAgainst(t, equations[i], m, -5)
 		})
 	}
+}
+
+// sized is a form for m rows, n columns and k summands. Sizes that are sums are added up.
+func sized(form string, m, n, k int) string {
+	form = strings.ReplaceAll(strings.ReplaceAll(form, "%[1]d + 8", fmt.Sprint(m+8)), "%[2]d + 8", fmt.Sprint(n+8))
+	return fmt.Sprintf(form, m, n, k)
 }

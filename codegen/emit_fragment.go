@@ -289,13 +289,19 @@ func (f *operandPairs) pair(x *loop.Value, low, high binding) value.Value {
 	e.bind[f.sum] = high
 	b := e.value(x)
 	e.bind[f.sum] = low
-	if x.Elem == loop.F16 {
+	return e.packed(x.Elem, a, b)
+}
+
+// packed are two elements of 16 bits in a register.
+func (e *emitter) packed(elem loop.Elem, low, high value.Value) value.Value {
+	t := pairType(elem)
+	if elem == loop.F16 {
 		half := func(x value.Value) value.Value { return e.b.Block.NewFPTrunc(x, types.Half) }
-		v := e.b.Block.NewInsertElement(llir.Zero(t), half(a), llir.Int(types.I32, 0))
-		return e.b.Block.NewInsertElement(v, half(b), llir.Int(types.I32, 1))
+		v := e.b.Block.NewInsertElement(llir.Zero(t), half(low), llir.Int(types.I32, 0))
+		return e.b.Block.NewInsertElement(v, half(high), llir.Int(types.I32, 1))
 	}
-	lower := e.b.Block.NewLShr(e.b.Bitcast(a, t), llir.Int(types.I32, 16))
-	upper := e.b.Block.NewAnd(e.b.Bitcast(b, t), llir.Int(types.I32, -1<<16))
+	lower := e.b.Block.NewLShr(e.b.Bitcast(low, t), llir.Int(types.I32, 16))
+	upper := e.b.Block.NewAnd(e.b.Bitcast(high, t), llir.Int(types.I32, -1<<16))
 	return e.b.Block.NewOr(lower, upper)
 }
 

@@ -345,6 +345,10 @@ func (e *emitter) store(s *loop.Store) {
 		}
 		run = nil
 	}
+	if m := e.matrices(s, all.Axes); m != nil {
+		m.emit()
+		return
+	}
 	e.inStep(s.Val, all.Axes)
 	e.each(all.Axes, func() {
 		cond, perLane := e.guard(s.Guard)

@@ -51,7 +51,8 @@ func (e *emitter) role(s *loop.Role) {
 			e.b.SetRegisters(s.Regs, s.Regs > fileRegisters/((e.block.warps+e.block.others)*warpThreads)&^7)
 		}
 		e.inRole = &r
-		defer func() { e.inRole = nil }()
+		asks := e.asks
+		defer func() { e.inRole, e.asks = nil, asks }()
 		if r.from == 0 {
 			e.stmts(s.Body)
 			return
@@ -62,7 +63,7 @@ func (e *emitter) role(s *loop.Role) {
 			return
 		}
 		e.inBranch(e.asks, func() {
-			e.asks = nil
+			e.asks = nil // as it is for all that stand here
 			e.stmts(s.Body)
 		})
 	})

@@ -33,6 +33,10 @@ func (e *emitter) stmts(list []loop.Stmt) {
 				e.b.FenceAsync()
 			}
 			e.meet()
+		case *loop.Send:
+			e.send(s)
+		case *loop.Sent:
+			e.inBranch(e.asks, func() { e.b.AwaitBoxes(s.Young) })
 		case *loop.Role:
 			e.role(s)
 		case *loop.Settle:

@@ -34,6 +34,8 @@ func newUses(k *loop.Kernel) *uses {
 				collect(s.Body)
 			case *loop.RingStep:
 				collect(s.Body)
+			case *loop.Send:
+				collect(s.Body)
 			case *loop.Role:
 				collect(s.Body)
 			}
@@ -83,6 +85,8 @@ func newUses(k *loop.Kernel) *uses {
 			case *loop.If:
 				mark(s.Body, nil)
 			case *loop.RingStep:
+				mark(s.Body, nil)
+			case *loop.Send:
 				mark(s.Body, nil)
 			case *loop.Role:
 				mark(s.Body, nil)

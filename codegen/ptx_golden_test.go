@@ -26,8 +26,8 @@ var goldenKernels = []string{
 	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 
-// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware, asked by one of them or by a role, for one tile or many.
-var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "wgmma_lengths", "bulk_product", "roles_product", "roles_large", "persist_product"}
+// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware, asked by one of them or by a role, for one tile or many, and that threads or the hardware stores.
+var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "wgmma_lengths", "bulk_product", "roles_product", "roles_large", "persist_product", "send_product"}
 
 // goldens are the kernels of which the PTX for an architecture is kept.
 func goldens(arch string) []string {
@@ -59,7 +59,7 @@ func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
 	steps, err := schedule.Run(parseKernel(t, string(text)), machine)
 	require.NoError(t, err)
 	last := steps[len(steps)-1].Kernel
-	if name == "product" { // its epilogue is computed where the results are; that of activation is not
+	if name == "product" || name == "bulk_product" { // what follows the product is computed and stored where the results are; that of activation and of send_product is not
 		steps, err = schedule.Apply(steps[0].Kernel, slices.DeleteFunc(slices.Clone(last.Opts), func(o loop.Opt) bool { return o.Kind == schedule.Via }))
 		require.NoError(t, err)
 		last = steps[len(steps)-1].Kernel

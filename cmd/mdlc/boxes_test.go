@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A model for Hopper whose products are of boxes that the hardware copies, one of them of a slice of a stack: a program says what they are of, and a device
+// A model for Hopper whose products are of boxes that the hardware copies and stores, one of them of a slice of a stack: a program says what they are of, and a device
 // gives kernels that. It computes what the CPU does.
 func TestHopperCopiesBoxes(t *testing.T) {
 	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
@@ -27,6 +27,7 @@ train for 2 {
 	kernels, stderr, code := call("compile", "m.mdl", "--target", "sm_90a", "--dump", "loops:stage")
 	require.Equal(t, 0, code, stderr)
 	require.Contains(t, kernels, "fill ring")
+	require.Contains(t, kernels, "send {")
 	var trained [][]byte
 	for device, target := range map[string]string{"cpu": "avx2", "emulator": "sm_90a"} {
 		_, stderr, code := call("compile", "m.mdl", "--target", target, "-o", target+".bundle")

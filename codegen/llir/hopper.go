@@ -103,6 +103,37 @@ func (b *Builder) CopyBox(to, tensor value.Value, at []value.Value, barrier valu
 	b.Asm(text, strings.Join(append(constraints, "~{memory}"), ","), types.Void, args...)
 }
 
+// StoreMatrices stores 2 or 4 matrices of 8×8 elements of 16 bits: threads 8i to 8i+7 say where the rows of matrix i go, in shared memory.
+func (b *Builder) StoreMatrices(to value.Value, registers []value.Value) {
+	constraints, names := []string{"r"}, []string{}
+	for i := range registers {
+		constraints, names = append(constraints, "r"), append(names, fmt.Sprintf("$%d", i+1))
+	}
+	text := fmt.Sprintf("stmatrix.sync.aligned.m8n8.x%d.shared.b16 [$0], {%s};", len(registers), strings.Join(names, ", "))
+	b.Asm(text, strings.Join(append(constraints, "~{memory}"), ","), types.Void, append([]value.Value{to}, registers...)...)
+}
+
+// StoreBox starts the copy of a box in shared memory to where in a tensor it belongs; what would be outside of it goes nowhere. Such copies
+// are a group where a CommitBoxes follows.
+func (b *Builder) StoreBox(tensor value.Value, at []value.Value, from value.Value) {
+	constraints, args := []string{"l", "r"}, []value.Value{tensor, from}
+	var places []string
+	for i, x := range at {
+		places = append(places, fmt.Sprintf("$%d", i+2))
+		constraints, args = append(constraints, "r"), append(args, x)
+	}
+	text := fmt.Sprintf("cp.async.bulk.tensor.%dd.global.shared::cta.bulk_group [$0, {%s}], [$1];", len(at), strings.Join(places, ", "))
+	b.Asm(text, strings.Join(append(constraints, "~{memory}"), ","), types.Void, args...)
+}
+
+// CommitBoxes makes a group of the StoreBoxes of this thread since the last one.
+func (b *Builder) CommitBoxes() { b.Asm("cp.async.bulk.commit_group;", "~{memory}", types.Void) }
+
+// AwaitBoxes waits until all groups of this thread but the young youngest have read shared memory.
+func (b *Builder) AwaitBoxes(young int) {
+	b.Asm(fmt.Sprintf("cp.async.bulk.wait_group.read %d;", young), "~{memory}", types.Void)
+}
+
 // Meet is where the threads of a role, so many, meet at barrier n of the block's sixteen, of which 0 is that of all threads.
 func (b *Builder) Meet(n, threads int) {
 	b.Intrinsic("nvvm.barrier", nil, types.Void, Int(types.I32, int64(n)), Int(types.I32, int64(threads)))

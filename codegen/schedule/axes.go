@@ -275,7 +275,10 @@ func eachStmt(body []loop.Stmt, f func(s loop.Stmt, vs []*loop.Value)) {
 		case *loop.Role:
 			f(s, nil)
 			eachStmt(s.Body, f)
-		case *loop.Phase, *loop.Commit, *loop.Wait:
+		case *loop.Send:
+			f(s, nil)
+			eachStmt(s.Body, f)
+		case *loop.Phase, *loop.Commit, *loop.Wait, *loop.Sent:
 			f(s, nil)
 		default:
 			f(s, stmtValues(s))

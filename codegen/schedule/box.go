@@ -9,14 +9,16 @@ import (
 	"mdlc/ir/loop"
 )
 
-// Box is what a store of a Fill copies in the hardware's terms: of a buffer that is a tensor, a box, whose rows are those of a
+// Box is what a store of a Fill or of a Send copies in the hardware's terms: of a buffer that is a tensor, a box, whose rows are those of a
 // swizzled slot. Dimensions are in the hardware's order, the one whose neighbours lie side by side first.
 type Box struct {
 	Buf     *loop.Buffer
-	Dims    []*loop.Value // of the tensor: what is beyond them is 0
+	Dims    []*loop.Value // of the tensor: what is beyond them is 0, and stored nowhere
 	Strides []int64       // bytes between neighbours of all dimensions but the first
 	Size    []int         // how far the box goes
 	At      []*loop.Value // where it begins, where the axes of the box are 0
+	Slot    *loop.Buffer
+	Place   []*loop.Value // there, where the axes of the box are 0
 }
 
 // Same reports whether b and o are boxes of one tensor, of one size.
@@ -35,75 +37,85 @@ const (
 )
 
 // BoxOf is the box that s copies, or why it is none: the axes of the box must go along one dimension each, by one element a step, and what
-// the load's guard leaves out must be what is outside of the tensor. A tensor must begin on a multiple of 16 bytes: since its rows do, its size is
+// a guard leaves out must be what is outside of the tensor. A tensor must begin on a multiple of 16 bytes: since its rows do, its size is
 // one, and so is where it lies in a stack of such.
 func BoxOf(s *loop.Store) (*Box, error) {
 	v, x := s.Val, newIndices()
-	if v.Op != loop.Load || v.Elem != s.Buf.Elem || s.Guard != nil || !s.Buf.Swizzle {
+	if v.Op != loop.Load || v.Elem != s.Buf.Elem {
 		return nil, errors.New("it is computed, or not stored as it is")
 	}
-	rank := len(v.Buf.Dims)
-	if rank > boxRank || v.Buf.Strides != nil {
-		return nil, fmt.Errorf("%s has more than %d dimensions, or strides of its own", v.Buf.Name, boxRank)
+	b, args, guard, other := &Box{Buf: v.Buf, Slot: s.Buf, Place: s.Index}, v.Args, v.Guard, s.Guard
+	if s.Buf.Mode != loop.Local {
+		b.Buf, b.Slot, b.Place, args, guard, other = s.Buf, v.Buf, v.Args, s.Index, s.Guard, v.Guard
 	}
-	b, free := &Box{Buf: v.Buf}, map[*loop.Axis]bool{}
-	for _, a := range newDepends().value(v) {
-		free[a] = a.Bind == loop.Box
+	if other != nil || !b.Slot.Swizzle {
+		return nil, errors.New("it is computed, or not stored as it is")
+	}
+	buf := b.Buf
+	rank := len(buf.Dims)
+	if rank > boxRank || buf.Strides != nil {
+		return nil, fmt.Errorf("%s has more than %d dimensions, or strides of its own", buf.Name, boxRank)
+	}
+	free := map[*loop.Axis]bool{}
+	for _, at := range args {
+		for _, a := range newDepends().value(at) {
+			free[a] = a.Bind == loop.Box
+		}
 	}
 	limits := make([]*index.Expr, rank)
 	for d := range rank {
-		limits[d] = index.C(v.Buf.Dims[d])
+		limits[d] = index.C(buf.Dims[d])
 	}
-	if err := insideOf(x, v, v.Guard, limits); err != nil {
+	if err := insideOf(x, buf, args, guard, limits); err != nil {
 		return nil, err
 	}
 	stride := 1
 	for d := rank - 1; d >= 0; d-- {
 		size := 1
-		_, terms := affine(x.of(v.Args[d]).SimplifyIn(x.bound))
+		_, terms := affine(x.of(args[d]).SimplifyIn(x.bound))
 		for a, here := range free {
-			if !here || !dependsOn(x.of(v.Args[d]), a.Name) {
+			if !here || !dependsOn(x.of(args[d]), a.Name) {
 				continue
 			}
-			if terms[a.Name] != 1 || size > 1 || a.Max > boxExtent || dependsOn(index.Sub(x.of(v.Args[d]), index.V(a.Name)).SimplifyIn(x.bound), a.Name) {
-				return nil, fmt.Errorf("dimension %d of %s does not step evenly along %s, by one element, %d times at most", d, v.Buf.Name, a.Name, boxExtent)
+			if terms[a.Name] != 1 || size > 1 || a.Max > boxExtent || dependsOn(index.Sub(x.of(args[d]), index.V(a.Name)).SimplifyIn(x.bound), a.Name) {
+				return nil, fmt.Errorf("dimension %d of %s does not step evenly along %s, by one element, %d times at most", d, buf.Name, a.Name, boxExtent)
 			}
 			size = a.Max
 			delete(free, a)
 		}
-		bytes := int64(stride * v.Elem.Size())
+		bytes := int64(stride * buf.Elem.Size())
 		switch first := d == rank-1; {
-		case first && size*v.Elem.Size() != loop.SwizzleBytes:
-			return nil, fmt.Errorf("the box does not go along what lies side by side in %s, %d bytes", v.Buf.Name, loop.SwizzleBytes)
+		case first && size*buf.Elem.Size() != loop.SwizzleBytes:
+			return nil, fmt.Errorf("the box does not go along what lies side by side in %s, %d bytes", buf.Name, loop.SwizzleBytes)
 		case !first && (bytes%chunkBytes != 0 || bytes >= boxStride):
-			return nil, fmt.Errorf("neighbours along dimension %d of %s are %d bytes apart, no multiple of %d below 2^40", d, v.Buf.Name, bytes, chunkBytes)
+			return nil, fmt.Errorf("neighbours along dimension %d of %s are %d bytes apart, no multiple of %d below 2^40", d, buf.Name, bytes, chunkBytes)
 		case !first:
 			b.Strides = append(b.Strides, bytes)
 		}
-		b.Dims, b.Size, b.At = append(b.Dims, x.value(limits[d])), append(b.Size, size), append(b.At, v.Args[d])
-		stride *= v.Buf.Dims[d]
+		b.Dims, b.Size, b.At = append(b.Dims, x.value(limits[d])), append(b.Size, size), append(b.At, args[d])
+		stride *= buf.Dims[d]
 	}
 	for a, here := range free {
 		if here {
-			return nil, fmt.Errorf("%s does not depend on %s", v.Buf.Name, a.Name)
+			return nil, fmt.Errorf("%s does not depend on %s", buf.Name, a.Name)
 		}
 	}
 	return b, nil
 }
 
-// insideOf finds what a guard allows of each dimension that v loads: an index that is 0 or more, and less than limits.
-func insideOf(x *indices, v, guard *loop.Value, limits []*index.Expr) error {
+// insideOf finds what a guard allows of each dimension of an access to buf: an index that is 0 or more, and less than limits.
+func insideOf(x *indices, buf *loop.Buffer, args []*loop.Value, guard *loop.Value, limits []*index.Expr) error {
 	switch {
 	case guard == nil:
 		return nil
 	case guard.Op == loop.And:
-		if err := insideOf(x, v, guard.Args[0], limits); err != nil {
+		if err := insideOf(x, buf, args, guard.Args[0], limits); err != nil {
 			return err
 		}
-		return insideOf(x, v, guard.Args[1], limits)
+		return insideOf(x, buf, args, guard.Args[1], limits)
 	case (guard.Op == loop.Lt || guard.Op == loop.Ge) && guard.Args[0].Elem == loop.I64:
 		over := index.Sub(x.of(guard.Args[1]), x.of(guard.Args[0]))
-		for d, at := range v.Args {
+		for d, at := range args {
 			limit := index.Sum(over, x.of(at)).SimplifyIn(x.bound) // what the index is compared with
 			if k, ok := limit.Const(); ok && guard.Op == loop.Ge && k <= 0 {
 				return nil
@@ -113,7 +125,7 @@ func insideOf(x *indices, v, guard *loop.Value, limits []*index.Expr) error {
 			}
 		}
 	}
-	return fmt.Errorf("what is left out of %s is not what is outside of a tensor", v.Buf.Name)
+	return fmt.Errorf("what is left out of %s is not what is outside of a tensor", buf.Name)
 }
 
 // isLength reports whether e is made of constants and numbers that only the run knows.

@@ -32,6 +32,9 @@ func (s *stager) ring(f *loop.For, d *loop.Value, slots []*slot, of *tiles, dept
 	}
 	r := &loop.Ring{Name: freshName(s.k, "ring_of_"+d.Name), Depth: slots[0].buf.Dims[0]}
 	s.k.Rings = append(s.k.Rings, r)
+	for _, sl := range slots {
+		sl.ring = r
+	}
 	boxes := make([]func(turn *loop.Value) *loop.Store, len(slots))
 	for i, sl := range slots {
 		boxes[i] = s.box(sl, f.Axis)
@@ -99,7 +102,7 @@ func (s *stager) split(d *loop.Value, t *turns, of *tiles, multiply, precede []l
 	if rings > 1 {
 		return nil, fmt.Errorf("another product follows %s", d.Name)
 	}
-	ask, others := &loop.Role{Name: "ask", Warps: groupWarps, Body: of.around(t.asks)}, &loop.Role{Name: "multiply", Body: of.around(multiply)}
+	ask, others := &loop.Role{Name: "ask", Warps: groupWarps, Body: of.around(t.asks, nil)}, &loop.Role{Name: "multiply", Body: of.around(multiply, t.done)}
 	if regs := (fileRegs - groupWarps*WarpThreads*askRegs) / threads &^ 7; regs <= maxRegs {
 		ask.Regs, others.Regs = askRegs, regs
 	}
@@ -120,24 +123,24 @@ func (s *stager) box(sl *slot, a *loop.Axis) func(turn *loop.Value) *loop.Store 
 
 // bulks proposes to let the hardware fill the slots of products of groups of warps, where it can: k is the kernel that is chosen for.
 func (c *chooser) bulks(k *loop.Kernel) {
+	try := func(o loop.Opt) bool {
+		with := append(slices.Clone(c.opts), o)
+		steps, err := Apply(k, with)
+		if err != nil || o.Kind == Persist && localBytes(steps[len(steps)-1].Kernel) > c.m.Slots {
+			return false
+		}
+		c.opts = with
+		return true
+	}
 	for _, o := range ofKind(c.opts, Mma) {
-		if c.err != nil || !strings.HasPrefix(o.Word, loop.WGMMA) {
+		if c.err != nil || !strings.HasPrefix(o.Word, loop.WGMMA) || !try(opt(Bulk, o.Axis, 0, "")) {
 			continue
 		}
-		for _, kind := range []string{Bulk, Roles, Persist} {
-			if kind == Roles && c.m.groups(o.Word) < manyGroups {
-				break
-			}
-			n := 0
-			if kind == Persist {
-				n = c.m.Processors
-			}
-			with := append(slices.Clone(c.opts), opt(kind, o.Axis, n, ""))
-			steps, err := Apply(k, with)
-			if err != nil || kind == Persist && localBytes(steps[len(steps)-1].Kernel) > c.m.Slots {
-				break
-			}
-			c.opts = with
+		if !slices.Contains(names(ofKind(c.opts, Via)), o.Axis) {
+			try(opt(Via, o.Axis, 0, bulkWord))
+		}
+		if c.m.groups(o.Word) >= manyGroups && try(opt(Roles, o.Axis, 0, "")) {
+			try(opt(Persist, o.Axis, c.m.Processors, ""))
 		}
 	}
 }

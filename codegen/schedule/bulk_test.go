@@ -30,6 +30,13 @@ func ringsSpoilt(text string) map[string]string {
 	if strings.Contains(text, "for tile") {
 		spoilt["the last turn of a tile is not freed"] = regexp.MustCompile(`(settle 0 \w+\n\s+)free .*\n`).ReplaceAllString(text, "$1")
 	}
+	if strings.Contains(text, "send {") {
+		spoilt["a point ends before all is sent"] = without(`sent 0\n`)
+		spoilt["another part is sent"] = regexp.MustCompile(`( = sent_Y\[)([^,]*)`).ReplaceAllString(text, "$1($2 + 1) % 2")
+		if strings.Contains(text, "for tile") || strings.Contains(text, "4 unroll") { // more parts than have memory
+			spoilt["what is sent is not waited for"] = without(`sent 1\n`)
+		}
+	}
 	if more {
 		spoilt["another turn's slot"] = strings.Replace(text, "+ 3) % 4", "+ 2) % 4", 1)
 		spoilt["a slot more is filled than there are"] = regexp.MustCompile(`ring (\w+)\[4\]`).ReplaceAllString(text, "ring $1[3]")

@@ -80,6 +80,10 @@ func (c *cloner) body(body []loop.Stmt) []loop.Stmt {
 			out = append(out, &loop.If{Cond: c.value(s.Cond), Body: c.body(s.Body)})
 		case *loop.RingStep:
 			out = append(out, &loop.RingStep{Ring: s.Ring, Kind: s.Kind, Turn: c.value(s.Turn), Body: c.body(s.Body)})
+		case *loop.Send:
+			out = append(out, &loop.Send{Body: c.body(s.Body)})
+		case *loop.Sent:
+			out = append(out, &loop.Sent{Young: s.Young})
 		case *loop.Role:
 			out = append(out, &loop.Role{Name: s.Name, Warps: s.Warps, Regs: s.Regs, Body: c.body(s.Body)})
 		case *loop.For:

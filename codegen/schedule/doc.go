@@ -10,7 +10,7 @@
 //	edge    loop bounds, guards, main and edge loops             (edge.go)
 //	skew    the last sweep of a row joins one of the next row    (skew.go)
 //	        panels too large for the machine go to memory        (evict.go)
-//	stage   operands of shared tiles in slots, results too; roles (stage.go, bulk.go, persist.go, via.go)
+//	stage   operands of shared tiles in slots, results too; roles (stage.go, bulk.go, persist.go, via.go, send.go)
 //	layout  open axes become registers and lanes                 (layout.go)
 //	expand  transcendental functions and Philox to machine ops   (expand.go)
 //
@@ -48,7 +48,7 @@
 //   - A dot with Instr "mma" or "wgmma" has operands over one FragRow and one FragCol axis, and a FragSum as the last leaf
 //     that it sums over. Where operands wait in slots, what the warps of a point share has Warp axes, and what
 //     all its threads copy a Thread axis. Those of "wgmma" are loads of swizzled slots, and a Settle stands before what uses its result.
-//   - The stores of a Fill are copies of boxes (BoxOf), over two Box axes each.
+//   - The stores of a Fill and of a Send are copies of boxes (BoxOf), over two Box axes each.
 //   - Where the opt Together names the loop that a page is, its points run inside of it: what they write there is their own.
 //   - For loops have explicit bounds where they are not the whole extent. A loop over
 //     blocks comes as a main loop without guards and an edge loop with them; one around phases, of a GPU only, as it is.

@@ -75,6 +75,8 @@ func (x *expander) block(body []loop.Stmt) {
 		case *loop.RingStep:
 			s.Turn = x.value(s.Turn)
 			x.block(s.Body)
+		case *loop.Send:
+			x.block(s.Body)
 		case *loop.Role:
 			x.block(s.Body)
 		case *loop.For:

@@ -10,6 +10,7 @@ type mover struct {
 	x      *indices
 	to     map[string]*index.Expr // of leaf axes
 	groups []digits
+	where  map[*loop.Buffer]*loop.Value // the condition under which a buffer is read; nil: whenever it was
 	done   map[*loop.Value]*loop.Value
 }
 
@@ -89,6 +90,9 @@ func (m *mover) value(v *loop.Value) *loop.Value {
 		n.Args = append(n.Args, m.value(a))
 	}
 	n.Guard = m.value(v.Guard)
+	if v.Op == loop.Load {
+		n.Guard = both(n.Guard, m.where[v.Buf])
+	}
 	m.done[v] = &n
 	return &n
 }

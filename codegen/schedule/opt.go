@@ -35,12 +35,14 @@ const (
 	Bulk     = "Bulk"     // Bulk z: the slots of product z's operands are a ring that the hardware fills, box by box
 	Roles    = "Roles"    // Roles z: four warps of their own fill the ring of product z, the others multiply
 	Persist  = "Persist"  // Persist z n: n points make all tiles of product z, one after another
-	Via      = "Via"      // Via z: the results of product z wait in shared memory for what is computed of them
+	Via      = "Via"      // Via z: the results of product z wait in shared memory for what is computed of them; word bulk: what is computed of them waits there until the hardware has stored it
 	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches
 	Prefetch = "Prefetch" // Prefetch X i: the dearest sweep in the loop over i fetches X where the next i reads it
 	Follow   = "Follow"   // Follow X i: the product in the loop over i fetches what follows in X on what it reads, a share in each turn
 	Mma      = "Mma"      // Mma z: the instruction row of a dot
 )
+
+const bulkWord = "bulk"
 
 func opt(kind, axis string, arg int, word string) loop.Opt {
 	return loop.Opt{Kind: kind, Axis: axis, Arg: arg, Word: word}

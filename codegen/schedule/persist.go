@@ -102,10 +102,18 @@ func (t *tiles) turn(n *loop.Value) *loop.Value {
 	return binary(loop.Add, times(axisValue(t.axis), t.turns), n)
 }
 
-// around puts the tiles that a point makes around what it does for one.
-func (t *tiles) around(body []loop.Stmt) []loop.Stmt {
+// number counts the parts of all tiles, where a tile has as many as an axis says.
+func (t *tiles) number(part *loop.Axis) *loop.Value {
 	if t == nil {
-		return body
+		return axisValue(part)
 	}
-	return []loop.Stmt{&loop.For{Axis: t.axis, Hi: t.end, Body: body}}
+	return binary(loop.Add, times(axisValue(t.axis), part.Max), axisValue(part))
+}
+
+// around puts the tiles that a point makes around what it does for one, and what it does when all are done behind.
+func (t *tiles) around(body, done []loop.Stmt) []loop.Stmt {
+	if t != nil {
+		body = []loop.Stmt{&loop.For{Axis: t.axis, Hi: t.end, Body: body}}
+	}
+	return append(body, done...)
 }

@@ -35,12 +35,16 @@ const chunkBytes = 16
 
 // stage puts the operands that opts name into slots.
 func stage(k *loop.Kernel, opts []loop.Opt) error {
-	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, bulk: map[string]bool{}, roles: map[string]bool{}, points: map[string]int{}, x: newIndices(), deps: newDepends()}
+	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, sends: map[string]bool{}, bulk: map[string]bool{}, roles: map[string]bool{}, points: map[string]int{}, x: newIndices(), deps: newDepends()}
 	for _, o := range ofKind(opts, Stage) {
 		s.depth[o.Axis] = o.Arg
 	}
 	for _, o := range ofKind(opts, Via) {
-		s.through[o.Axis] = true
+		if o.Word == bulkWord {
+			s.sends[o.Axis] = true
+		} else {
+			s.through[o.Axis] = true
+		}
 	}
 	for _, o := range ofKind(opts, Bulk) {
 		s.bulk[o.Axis] = true
@@ -61,7 +65,7 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 		}
 	}
 	for _, o := range ofKind(opts, Via, Bulk, Roles, Persist) {
-		if s.through[o.Axis] || s.bulk[o.Axis] || s.roles[o.Axis] || s.points[o.Axis] > 0 {
+		if s.through[o.Axis] || s.sends[o.Axis] || s.bulk[o.Axis] || s.roles[o.Axis] || s.points[o.Axis] > 0 {
 			return fmt.Errorf("%s is no product whose operands are staged", o.Axis)
 		}
 	}
@@ -74,6 +78,7 @@ type stager struct {
 	depth   map[string]int  // of the slots of operands; products of several pages may have one operand
 	staged  map[string]bool // those that have them
 	through map[string]bool // products whose results are to wait in shared memory
+	sends   map[string]bool // products whose results the hardware stores
 	bulk    map[string]bool // products whose slots are to be rings
 	roles   map[string]bool // of these, ones whose rings a role of its own fills
 	points  map[string]int  // of these, ones of which so many points make many tiles
@@ -186,7 +191,11 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows 
 	f.Body = append(f.Body, t.last...)
 	var after []loop.Stmt
 	var err error
-	if s.through[d.Name] {
+	if s.through[d.Name] && s.sends[d.Name] {
+		err = fmt.Errorf("results of %s wait in shared memory for one thing", d.Name)
+	} else if s.sends[d.Name] {
+		after, t.done, err = s.send(f, d, slots, of, follows[:page])
+	} else if s.through[d.Name] {
 		after, err = s.via(f, d, slots, threads, follows[:page])
 	} else {
 		after, err = s.body(follows[:page], inside)
@@ -203,6 +212,8 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows 
 		if staged, err = s.split(d, t, of, staged, precede, threads); err != nil {
 			return nil, err
 		}
+	} else {
+		staged = append(staged, t.done...)
 	}
 	return append(staged, rest...), nil
 }
@@ -221,6 +232,7 @@ func lastPhase(body []loop.Stmt) int {
 type turns struct {
 	before, first, last []loop.Stmt
 	free                []loop.Stmt // after the last turn of a tile, where there are more
+	done                []loop.Stmt // after all tiles
 	asks                []loop.Stmt // what fills a ring, where a role of its own does
 }
 
@@ -315,6 +327,7 @@ type slot struct {
 	copy        *loop.Axis // all elements, as threads copy them
 	part        *loop.Axis // elements of a thread's chunk
 	of          *tiles     // that a point makes; nil: one
+	ring        *loop.Ring // that it is of; nil: threads fill it
 }
 
 func (sl *slot) at(turn, rows, sums *loop.Value) []*loop.Value {

@@ -195,6 +195,8 @@ func (r *refresher) block(body []Stmt) {
 		case *RingStep:
 			r.value(s.Turn)
 			r.block(s.Body)
+		case *Send:
+			r.block(s.Body)
 		case *Role:
 			r.block(s.Body)
 		case *For:

@@ -118,6 +118,9 @@ func (m *memory) read(i int, point, phase int32) error {
 	if m.writer == nil || m.local {
 		return nil
 	}
+	if m.wphase[i] == phase && m.writer[i] == nobody {
+		return fmt.Errorf("race: %s[%s] is on its way to memory in this phase", m.buf.Name, m.place(i))
+	}
 	if m.wphase[i] == phase && m.writer[i] != point {
 		return fmt.Errorf("race: %s[%s] was written by another par point in this phase", m.buf.Name, m.place(i))
 	}

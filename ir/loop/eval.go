@@ -101,6 +101,8 @@ type flights struct {
 	pending []*pending // products of groups of warps on their way, the oldest first
 	reading []*pending // those, and ones that are done: other warps do not know before the next Wait
 
+	sends []map[place]bool // what those read that may not have yet, the oldest first
+
 	rings   map[*Ring]*ringState
 	filling *[]copied // where the stores of a Fill are noted; nil: in the open group
 

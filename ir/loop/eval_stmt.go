@@ -68,6 +68,9 @@ func (m *machine) par(body []Stmt, axes []*Axis) {
 		if m.turnLive() {
 			m.block(body)
 		}
+		if len(m.sends) > 0 {
+			m.fail(nil, "a point ends while a send may read what it copies")
+		}
 	}
 	for _, a := range axes {
 		m.bound[m.order[a]] = false
@@ -109,6 +112,11 @@ func (m *machine) stmt(s Stmt) {
 	case *RingStep:
 		m.at, m.atPos = s.Kind.String()+" "+s.Ring.Name, s.Turn.Pos
 		m.ringStep(s)
+	case *Send:
+		m.at, m.atPos = "send", Pos{}
+		m.send(s)
+	case *Sent:
+		m.sent(s.Young)
 	case *Commit:
 		m.groups = append(m.groups, nil)
 	case *Wait:
@@ -160,10 +168,15 @@ func (m *machine) store(s *Store) {
 				m.fail(s.Val, "%s[%s] is stored while a product of a group of warps reads it%s", s.Buf.Name, mem.place(e), m.pointText(p.of.Axes, 0))
 			}
 		}
+		for _, reads := range m.sends {
+			if reads[place{mem, e}] {
+				m.fail(s.Val, "%s[%s] is stored while it is sent%s", s.Buf.Name, mem.place(e), m.pointText(p.access.set.axes, j))
+			}
+		}
 		if err := mem.write(e, m.point, m.phase, m.stamp); err != nil {
 			m.fail(s.Val, "%v%s", err, m.pointText(p.access.set.axes, j))
 		}
-		if s.Async { // nobody sees it before it lands
+		if s.Async && mem.local { // nobody sees it before it lands
 			mem.writer[e] = nobody
 			to := &m.groups[len(m.groups)-1]
 			if m.filling != nil {
@@ -177,6 +190,9 @@ func (m *machine) store(s *Store) {
 			mem.I[e] = val.i[o]
 		}
 	})
+	if s.Async && !mem.local {
+		m.copies(s, p)
+	}
 }
 
 // copied is an element of a Local buffer that an asynchronous store has on its way.

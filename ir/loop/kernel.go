@@ -128,7 +128,7 @@ type Store struct {
 	Index []*Value
 	Guard *Value
 	Val   *Value
-	Async bool // it copies a Load to a Local buffer, and is seen after a Wait for its group, or in a Fill after the Take of its turn
+	Async bool // it copies a Load to a Local buffer, and is seen after a Wait for its group, or in a Fill after the Take of its turn; in a Send it copies one of a Local buffer
 }
 
 // For runs Body for Axis in Lo..Hi (nil: the whole extent), ascending.
@@ -179,6 +179,13 @@ const (
 	Free                 // nobody reads what the turn's Fill stored from here on
 )
 
+// Send lets the asynchronous stores of its body begin, which copy Local buffers to memory. What they read may not be overwritten until a Sent, and what
+// they write nobody reads in this phase.
+type Send struct{ Body []Stmt }
+
+// Sent waits until all Sends of the point but the Young youngest have read what they copy. A point ends when all have.
+type Sent struct{ Young int }
+
 // Role is a program for warps of a point. Roles that stand one after another go on side by side, and meet in rings only; a Wait is of one role.
 type Role struct {
 	Name  string
@@ -206,5 +213,7 @@ func (*Commit) stmt()   {}
 func (*Wait) stmt()     {}
 func (*Settle) stmt()   {}
 func (*RingStep) stmt() {}
+func (*Send) stmt()     {}
+func (*Sent) stmt()     {}
 func (*Role) stmt()     {}
 func (*Phase) stmt()    {}

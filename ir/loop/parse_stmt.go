@@ -55,6 +55,14 @@ func (p *parser) stmt() {
 		p.ringStep(Take)
 	case p.accept(Free.String()):
 		p.ringStep(Free)
+	case p.accept("send"):
+		s := &Send{}
+		p.open(&s.Body)
+		p.block()
+		p.close()
+		p.b.emit(s)
+	case p.accept("sent"):
+		p.b.emit(&Sent{Young: p.int()})
 	case p.accept("commit"):
 		p.b.emit(&Commit{})
 	case p.accept("wait"):

@@ -198,6 +198,11 @@ func (p *printer) stmt(s Stmt) {
 		}
 		p.line("%s {", head)
 		p.nested(s.Body)
+	case *Send:
+		p.line("send {")
+		p.nested(s.Body)
+	case *Sent:
+		p.line("sent %d", s.Young)
 	case *Role:
 		head := "role " + s.Name
 		if s.Warps > 0 {

@@ -92,6 +92,10 @@ func (m *Mapper) Stmt(s Stmt) Stmt {
 		return &If{Cond: m.Value(s.Cond), Body: m.Block(s.Body)}
 	case *RingStep:
 		return &RingStep{Ring: s.Ring, Kind: s.Kind, Turn: m.Value(s.Turn), Body: m.Block(s.Body)}
+	case *Send:
+		return &Send{m.Block(s.Body)}
+	case *Sent:
+		return &Sent{s.Young}
 	case *Role:
 		return &Role{Name: s.Name, Warps: s.Warps, Regs: s.Regs, Body: m.Block(s.Body)}
 	case *For:
@@ -193,6 +197,10 @@ func (c *cloner) block(body []Stmt) []Stmt {
 			out = append(out, &If{Cond: c.value(s.Cond), Body: c.block(s.Body)})
 		case *RingStep:
 			out = append(out, &RingStep{Ring: s.Ring, Kind: s.Kind, Turn: c.value(s.Turn), Body: c.block(s.Body)})
+		case *Send:
+			out = append(out, &Send{c.block(s.Body)})
+		case *Sent:
+			out = append(out, &Sent{s.Young})
 		case *Role:
 			out = append(out, &Role{Name: s.Name, Warps: s.Warps, Regs: s.Regs, Body: c.block(s.Body)})
 		case *For:

@@ -32,6 +32,7 @@ type verifier struct {
 	bound   map[*Axis]bool
 	par     []*Axis // of the phase at hand
 	inPage  bool    // roles may stand here
+	sending bool    // in a Send
 	unswept bool    // the phase at hand is a page of equations: it has no loops yet, for whatever axis is bound by one
 	conds   []*Value
 	scopes  []map[*Value]bool // Lets and carried values, by block
@@ -209,6 +210,14 @@ func (v *verifier) stmt(s Stmt) {
 	case *RingStep:
 		v.at = fmt.Sprintf("%s %s", s.Kind, s.Ring.Name)
 		v.ringStep(s)
+	case *Send:
+		v.at = "send"
+		v.send(s)
+	case *Sent:
+		v.at = "sent"
+		if s.Young < 0 {
+			v.fail(nil, "all but %d groups", s.Young)
+		}
 	case *Role:
 		v.at = "role " + s.Name
 		v.role(s)
@@ -308,7 +317,7 @@ func (v *verifier) store(s *Store) {
 		v.fail(s.Val, "no buffer of the kernel")
 	case s.Buf.Mode == In:
 		v.fail(s.Val, "%s is an input", s.Buf.Name)
-	case s.Async && (s.Buf.Mode != Local || s.Val.Op != Load):
+	case s.Async && !v.sending && (s.Buf.Mode != Local || s.Val.Op != Load):
 		v.fail(s.Val, "an asynchronous store copies memory to a local buffer")
 	case s.Buf.Elem != s.Val.Elem:
 		v.fail(s.Val, "%s holds %s, the value is %s", s.Buf.Name, s.Buf.Elem, s.Val.Elem)

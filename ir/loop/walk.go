@@ -53,6 +53,8 @@ func Inner(s Stmt) []Stmt {
 		return s.Body
 	case *RingStep:
 		return s.Body
+	case *Send:
+		return s.Body
 	case *Role:
 		return s.Body
 	case *For:

@@ -87,10 +87,10 @@ type Phase struct {
 	PerBlock int `json:",omitempty"` // GPU: points that a block runs
 	Shared   int `json:",omitempty"` // GPU: bytes of dynamic shared memory of a block
 
-	Maps []TensorMap `json:",omitempty"` // GPU: what it copies boxes of
+	Maps []TensorMap `json:",omitempty"` // GPU: what it copies boxes of, or to
 }
 
-// TensorMap says of an argument what tensor it is, of which a kernel copies boxes to shared memory. The device
+// TensorMap says of an argument what tensor it is, of which a kernel copies boxes to shared memory, or to which out of it. The device
 // encodes it for each launch, since the address and lengths may be other ones then.
 type TensorMap struct {
 	Arg     int // where the tensor begins

@@ -3,6 +3,7 @@ package codegen
 import (
 	"fmt"
 	"runtime"
+	"slices"
 
 	"mdlc/codegen/schedule"
 	"mdlc/ir/index"
@@ -28,6 +29,7 @@ func (b *Built) Schedule(m *schedule.Machine) error {
 	if err != nil {
 		return err
 	}
+	b.hoist()
 	for i, k := range b.Kernels {
 		size := 0
 		args := 0
@@ -43,13 +45,7 @@ func (b *Built) Schedule(m *schedule.Machine) error {
 		b.Program.Kernels[i].Args = args
 		b.Program.Work = max(b.Program.Work, int64(size))
 	}
-	for i := range b.Program.Entries {
-		e := &b.Program.Entries[i]
-		b.scratch(&e.Block)
-		for j := range e.Every {
-			b.scratch(&e.Every[j].Block)
-		}
-	}
+	b.eachBlock(b.scratch)
 	return nil
 }
 
@@ -67,7 +63,7 @@ func (b *Built) scratch(block *program.Block) {
 			l := in.Launch
 			k := b.Kernels[l.Kernel]
 			byName := map[string]program.Ref{}
-			for i, buf := range params(k.Page) {
+			for i, buf := range arguments(k.Page) {
 				byName[buf.Name] = l.Args[i]
 			}
 			l.Args = nil
@@ -88,6 +84,11 @@ func (b *Built) scratch(block *program.Block) {
 		}
 	}
 	walk(block.Code)
+}
+
+// arguments are the buffers of k that a launch gets from the graph.
+func arguments(k *loop.Kernel) []*loop.Buffer {
+	return slices.DeleteFunc(params(k), func(b *loop.Buffer) bool { return b.Mode == loop.Work })
 }
 
 // params are the buffers that a launch of k gives.
@@ -192,7 +193,7 @@ func (k *BuiltKernel) tensorMaps(ph EmittedPhase) (out []program.TensorMap, err 
 // points is the product of extents that a phase has, over the kernel's lengths n0, n1, ….
 func (k *BuiltKernel) points(phase string, extents []*loop.Value) (*index.Expr, error) {
 	lens := map[string]*index.Expr{}
-	for i, buf := range params(k.Page) {
+	for i, buf := range arguments(k.Page) {
 		if k.args[i].role == symbol {
 			lens[buf.Name] = index.V(fmt.Sprintf("n%d", len(lens)))
 		}

@@ -168,7 +168,7 @@ func (r *execution) launch(l *program.Launch) error {
 
 // kernel is k after the machine's step. Only what comes after the last is there still; the others are made again.
 func (m *Machine) kernel(k *BuiltKernel) *loop.Kernel {
-	if m.Step == "" {
+	if m.Step == "" || k.Page == k.Scheduled { // a part of a kernel has no steps before
 		return k.Page
 	}
 	if m.after[k] == nil && m.Step == "expand" {

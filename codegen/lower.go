@@ -19,7 +19,7 @@ type page struct {
 	scheduled *loop.Kernel // nil: not yet
 }
 
-// pageArg is a buffer of a page: an argument or a result of the launch, a symbol, or constants.
+// pageArg is a buffer of a page: an argument or a result of the launch, a symbol, constants, or what parts of a kernel hand on.
 type pageArg struct {
 	role  argRole
 	i     int      // argument, result
@@ -34,6 +34,7 @@ const (
 	result
 	symbol
 	words
+	handedOn // to or by another part of the kernel that it was
 )
 
 // lower writes the kernel of a launch. isSym says which arguments are symbols (i64

@@ -369,3 +369,28 @@ func PointAxes(k *loop.Kernel, page []loop.Stmt) []*loop.Axis {
 	}
 	return out
 }
+
+// Phases is a kernel of phases of k, with those of its buffers that bufs has, by the mode that they have in it.
+func Phases(k *loop.Kernel, name string, phases []loop.Segment, bufs map[*loop.Buffer]loop.Mode) *loop.Kernel {
+	var ps [][]loop.Stmt
+	for _, s := range phases {
+		p := s.Body
+		if s.Loop != nil {
+			p = []loop.Stmt{s.Loop}
+		}
+		ps = append(ps, p)
+	}
+	part := *k
+	part.Name, part.Body, part.Bufs = name, bind(ps), nil
+	for _, b := range k.Bufs {
+		if _, ok := bufs[b]; ok {
+			part.Bufs = append(part.Bufs, b)
+		}
+	}
+	out := clone(&part)
+	for i, b := range part.Bufs {
+		out.Bufs[i].Mode = bufs[b]
+	}
+	finish(out)
+	return out
+}

@@ -35,6 +35,7 @@ type function struct {
 	threads    int  // of a block, of a kernel of a GPU
 	params     int  // of a kernel of a GPU, the last of which are
 	maps       int  // tensor maps
+	cluster    int  // blocks of a cluster; 0: there are none
 	resident   int  // blocks of it that a processor is to hold at least; 0: any number
 }
 

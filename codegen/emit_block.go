@@ -18,6 +18,7 @@ type block struct {
 	scratch  int // bytes of the panels of a point, and behind them of the barriers of rings
 	rings    []*loop.Ring
 	panelled int // bytes of the panels alone
+	cluster  int // blocks that share rings; 0: each has its own
 	threaded []*loop.Axis
 	resident int // blocks that a processor is to hold at least; 0: ptxas decides
 }
@@ -34,6 +35,7 @@ func (e *emitter) blockOf(body []loop.Stmt, par []*loop.Axis) *block {
 	for _, r := range ringsOf(e.k, body) {
 		b.rings = append(b.rings, r)
 		b.scratch += ringBytes(r)
+		b.cluster = max(b.cluster, r.Cluster)
 	}
 	warps := 1
 	for _, a := range e.k.LeafAxes(values...) {

@@ -14,9 +14,12 @@ import (
 	"mdlc/ir/loop"
 )
 
-// Rings. A slot has two barriers: one is complete when what a turn's fill copies is there, the other when all groups of warps have freed it. A
+// Rings. A slot has two barriers: one is complete when what a turn's fills copy is there, the other when all groups of warps have freed it. A
 // turn is the (turn / Depth)-th of its slot, and waits for the phase of that number; the phase before the first counts as
 // complete. One thread asks for the copies, and one of each group frees.
+//
+// Of a ring that the blocks of a cluster share each has slots and barriers of its own. What one copies to all of them is counted in each, and one is asked to fill
+// a slot again when all have freed it. They begin together, so that barriers are there, and end together, so that nobody arrives at one that is no more.
 
 const (
 	barrierBytes = 8
@@ -61,12 +64,16 @@ func (e *emitter) startRings(thread value.Value, b *block) {
 		for _, r := range b.rings {
 			for slot := range r.Depth {
 				e.b.InitBarrier(e.full(r, index.C(slot)), 1)
-				e.b.InitBarrier(e.empty(r, index.C(slot)), b.warps/groupWarps)
+				e.b.InitBarrier(e.empty(r, index.C(slot)), b.warps/groupWarps*max(r.Cluster, 1))
 			}
 		}
 		e.b.FenceBarriers()
 	})
-	e.b.Barrier()
+	if b.cluster > 0 {
+		e.b.ClusterBarrier()
+	} else {
+		e.b.Barrier()
+	}
 }
 
 // ringBytes are what the barriers of a ring need.
@@ -92,15 +99,23 @@ func (e *emitter) ringStep(s *loop.RingStep) {
 	round := index.Quo(turn, depth)
 	switch s.Kind {
 	case loop.Take:
-		e.b.Await(e.full(s.Ring, slot), parity(round))
+		e.b.Await(e.full(s.Ring, slot), parity(round), false)
 	case loop.Free:
-		e.inBranch(e.frees, func() { e.b.Arrive(e.empty(s.Ring, slot), 0) })
+		e.inBranch(e.frees, func() {
+			empty := e.empty(s.Ring, slot)
+			for rank := range s.Ring.Cluster {
+				e.b.ArriveIn(rank, empty)
+			}
+			if s.Ring.Cluster == 0 {
+				e.b.Arrive(empty, 0)
+			}
+		})
 	case loop.Fill:
 		fill := func() {
 			if _, most := turn.Range(e.boundOf); most >= s.Ring.Depth { // others are the first of their slots
-				e.b.Await(e.empty(s.Ring, slot), parity(index.Sum(round, index.C(1))))
+				e.b.Await(e.empty(s.Ring, slot), parity(index.Sum(round, index.C(1))), s.Ring.Cluster > 0)
 			}
-			e.fill(s.Body, e.full(s.Ring, slot))
+			e.fill(s, e.full(s.Ring, slot))
 		}
 		if e.asks == nil {
 			fill()
@@ -110,16 +125,19 @@ func (e *emitter) ringStep(s *loop.RingStep) {
 	}
 }
 
-// fill starts the copies of a turn, whose bytes a barrier is to count.
-func (e *emitter) fill(body []loop.Stmt, full value.Value) {
+// fill starts the copies of a turn. The bytes that come to the slot, those that other blocks copy too, a barrier is to count.
+func (e *emitter) fill(f *loop.RingStep, full value.Value) {
 	var stores []*loop.Store
 	bytes := 0
-	for _, s := range body {
+	for _, s := range f.Body {
 		if s, ok := s.(*loop.Store); ok {
 			stores = append(stores, s)
 			n := s.Buf.Elem.Size()
 			for _, a := range e.union(append([]*loop.Value{s.Val}, s.Index...)...) {
 				n *= a.Max
+			}
+			if s.Multicast {
+				n *= f.Ring.Cluster
 			}
 			bytes += n
 		}
@@ -167,7 +185,11 @@ func (e *emitter) copyBoxes(s *loop.Store, full value.Value) {
 		}
 		slot := e.unswizzled(box.Slot, e.offset(box.Slot, box.Place))
 		if s.Buf == box.Slot {
-			e.b.CopyBox(slot, tensor, at, full)
+			to := 0 // this block
+			if s.Multicast {
+				to = e.block.cluster
+			}
+			e.b.CopyBox(slot, tensor, at, full, to)
 		} else {
 			e.b.StoreBox(tensor, at, slot)
 		}

@@ -42,11 +42,11 @@ func TestBoxes(t *testing.T) {
 	count := map[string]int{}
 	var equations, kernels []*loop.Kernel
 	for n, form := range slices.Concat(boxed, sent) {
-		for large, tile := range []string{"", "wgmma128x64", "wgmma128x64, 3 processors", "wgmma128x128, 2 processors"} {
+		for large, tile := range []string{"", "wgmma128x64", "wgmma128x64, 3 processors", "wgmma128x64, 2 processors", "wgmma128x128, 2 processors"} {
 			if tile == "wgmma128x128, 2 processors" && n < len(boxed) {
 				continue
 			}
-			rows, cols := 72+120*min(large, 1)+8*rng.IntN(8), 80+8*rng.IntN(8)+64*(large/3)
+			rows, cols := 72+120*min(large, 1)+8*rng.IntN(8), 80+8*rng.IntN(8)+64*(large/4)
 			p := parseKernel(t, sized(form, rows, cols, 144+8*rng.IntN(20)))
 			p.Name = fmt.Sprintf("boxes_%d_%d", n, len(kernels))
 			steps, err := schedule.Run(p, withTile(target.Machine, tile))
@@ -60,8 +60,10 @@ func TestBoxes(t *testing.T) {
 			equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
 		}
 	}
+	t.Log(count)
 	require.GreaterOrEqual(t, count[schedule.Roles], 24)
 	require.GreaterOrEqual(t, count[schedule.Persist], 14)
+	require.GreaterOrEqual(t, count[schedule.Cluster], 8)
 	for i, m := range runners(t, target, kernels...) {
 		t.Run(kernels[i].Name, func(t *testing.T) {
 			m.(*emulated).device.Seed = uint64(i % 2) // copies land at any time, or when they are waited for

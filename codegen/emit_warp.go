@@ -84,6 +84,9 @@ func (e *emitter) warpPhase(out *Emitted, name string, ph phaseBody, par []*loop
 		e.unflatten(point, par)
 		e.stmts(body)
 	})
+	if block.cluster > 0 {
+		e.b.ClusterBarrier()
+	}
 	e.b.Block.NewRet(nil)
 	for _, b := range params(e.k) {
 		p := e.bufs[b]
@@ -101,6 +104,7 @@ func (e *emitter) warpPhase(out *Emitted, name string, ph phaseBody, par []*loop
 	}
 	code := e.function(f)
 	code.params, code.maps = len(f.Params), len(e.maps)
+	code.cluster = block.cluster
 	code.threads, code.resident = (block.warps+block.others)*warpThreads, block.resident
 	out.funcs = append(out.funcs, code)
 	out.Phases = append(out.Phases, EmittedPhase{Symbol: name, Par: par, Round: ph.round, Threads: code.threads, PerBlock: block.points, Shared: block.points * block.scratch, Maps: e.maps})
@@ -321,6 +325,9 @@ func kernelFooter(funcs []function) string {
 			resident := ""
 			if f.resident > 0 {
 				resident = fmt.Sprintf(", !\"minctasm\", i32 %d", f.resident)
+			}
+			if f.cluster > 0 {
+				resident += fmt.Sprintf(", !\"maxclusterrank\", i32 %d", f.cluster)
 			}
 			lines = append(lines, fmt.Sprintf("!%d = !{ptr @%s, !\"reqntidx\", i32 %d%s}", len(lines), f.name, f.threads, resident))
 			names = append(names, fmt.Sprintf("!%d", len(lines)-1))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -66,8 +67,11 @@ func (t *Tools) ptxOf(m module, o Options) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("internal error: llc: %w", err)
 	}
-	return string(text), nil
+	return clusterSize.ReplaceAllString(string(text), ".explicitcluster\n.reqnctapercluster $1, 1, 1"), nil
 }
+
+// clusterSize is how LLVM 19 writes how many blocks a cluster has at most. That it has so many always, it has no word for.
+var clusterSize = regexp.MustCompile(`(?m)^\.maxclusterrank (\d+)`)
 
 // joinPTX makes one module of several, which begin alike and declare the same shared memory.
 func joinPTX(texts []string) string {

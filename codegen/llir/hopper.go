@@ -81,25 +81,46 @@ func (b *Builder) Arrive(at value.Value, bytes int) {
 	b.Asm("mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;", "r,r,~{memory}", types.Void, at, Int(types.I32, int64(bytes)))
 }
 
-// Await waits until the phase of a barrier whose number has a parity is complete.
-func (b *Builder) Await(at, parity value.Value) {
+// ArriveIn arrives at the barrier that a block of the cluster has where this one has one.
+func (b *Builder) ArriveIn(rank int, at value.Value) {
+	text := fmt.Sprintf("{\n.reg .b32 there;\nmapa.shared::cluster.u32 there, $0, %d;\nmbarrier.arrive.release.cluster.shared::cluster.b64 _, [there];\n}", rank)
+	b.Asm(text, "r,~{memory}", types.Void, at)
+}
+
+// ClusterBarrier is where all threads of a cluster meet.
+func (b *Builder) ClusterBarrier() {
+	b.Asm("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;", "~{memory}", types.Void)
+}
+
+// Await waits until the phase of a barrier whose number has a parity is complete. Where all of a cluster arrive at it, what they did comes before, too.
+func (b *Builder) Await(at, parity value.Value, ofCluster bool) {
 	again, done := b.NewBlock(), b.NewBlock()
 	b.Jump(again)
-	const text = "{\n.reg .pred complete;\nmbarrier.try_wait.parity.shared::cta.b64 complete, [$1], $2;\nselp.b32 $0, 1, 0, complete;\n}"
+	order := ""
+	if ofCluster {
+		order = ".acquire.cluster"
+	}
+	text := "{\n.reg .pred complete;\nmbarrier.try_wait.parity" + order + ".shared::cta.b64 complete, [$1], $2;\nselp.b32 $0, 1, 0, complete;\n}"
 	complete := b.Asm(text, "=r,r,r,~{memory}", types.I32, at, parity)
 	again.NewCondBr(again.NewTrunc(complete, types.I1), done, again)
 	b.Block = done
 }
 
-// CopyBox starts the copy of the box of a tensor that begins at some coordinates, and whose bytes a barrier counts. Where the tensor ends, the box is 0.
-func (b *Builder) CopyBox(to, tensor value.Value, at []value.Value, barrier value.Value) {
+// CopyBox starts the copy of the box of a tensor that begins at some coordinates, and whose bytes a barrier counts. Where the tensor ends, the box is 0. It goes
+// to the first blocks of the cluster, so many, each of which has the place and the barrier where this one has them; 0: to this one.
+func (b *Builder) CopyBox(to, tensor value.Value, at []value.Value, barrier value.Value, blocks int) {
 	constraints, args := []string{"r", "l", "r"}, []value.Value{to, tensor, barrier}
 	var places []string
 	for i, x := range at {
 		places = append(places, fmt.Sprintf("$%d", i+3))
 		constraints, args = append(constraints, "r"), append(args, x)
 	}
-	text := fmt.Sprintf("cp.async.bulk.tensor.%dd.shared::cluster.global.mbarrier::complete_tx::bytes [$0], [$1, {%s}], [$2];", len(at), strings.Join(places, ", "))
+	many, mask := "", ""
+	if blocks > 0 {
+		many, mask = ".multicast::cluster", fmt.Sprintf(", $%d", len(args))
+		constraints, args = append(constraints, "h"), append(args, Int(types.I16, 1<<blocks-1))
+	}
+	text := fmt.Sprintf("cp.async.bulk.tensor.%dd.shared::cluster.global.mbarrier::complete_tx::bytes%s [$0], [$1, {%s}], [$2]%s;", len(at), many, strings.Join(places, ", "), mask)
 	b.Asm(text, strings.Join(append(constraints, "~{memory}"), ","), types.Void, args...)
 }
 

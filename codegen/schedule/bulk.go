@@ -35,9 +35,16 @@ func (s *stager) ring(f *loop.For, d *loop.Value, slots []*slot, of *tiles, dept
 	for _, sl := range slots {
 		sl.ring = r
 	}
+	if of != nil && of.cluster != nil {
+		r.Cluster = of.cluster.points
+	}
 	boxes := make([]func(turn *loop.Value) *loop.Store, len(slots))
 	for i, sl := range slots {
-		boxes[i] = s.box(sl, f.Axis)
+		shared := r.Cluster > 0 && i == of.cluster.shared
+		if shared && sl.buf.Dims[1]%r.Cluster > 0 && sl.buf.Dims[2]%r.Cluster > 0 {
+			return nil, fmt.Errorf("operand %s has no %d equal parts", sl.v.Name, r.Cluster)
+		}
+		boxes[i] = s.box(sl, f.Axis, shared)
 		if _, err := BoxOf(boxes[i](axisValue(f.Axis))); err != nil {
 			return nil, fmt.Errorf("operand %s: %w", sl.v.Name, err)
 		}
@@ -109,14 +116,20 @@ func (s *stager) split(d *loop.Value, t *turns, of *tiles, multiply, precede []l
 	return []loop.Stmt{ask, others}, nil
 }
 
-// box returns what fills a slot in turns of the loop over axis a, a block of columns at a time.
-func (s *stager) box(sl *slot, a *loop.Axis) func(turn *loop.Value) *loop.Store {
+// box returns what fills a slot in turns of the loop over axis a, a block of columns at a time; of what points share, a part for all of them.
+func (s *stager) box(sl *slot, a *loop.Axis, shared bool) func(turn *loop.Value) *loop.Store {
 	n := sl.buf.Dims[3]
-	block, row, col := s.newAxis("block", sl.inner/n, loop.Open), s.newAxis("row", sl.buf.Dims[2], loop.Box), s.newAxis("col", n, loop.Box)
-	inner := binary(loop.Add, times(axisValue(block), n), axisValue(col))
+	blocks, rows := sl.inner/n, sl.buf.Dims[2]
+	block, row := intValue(0), intValue(0) // the first
+	if shared {
+		blocks, rows, block, row = sl.of.share(blocks, rows)
+	}
+	block = binary(loop.Add, block, axisValue(s.newAxis("block", blocks, loop.Open)))
+	row = binary(loop.Add, row, axisValue(s.newAxis("row", rows, loop.Box)))
+	inner := binary(loop.Add, times(block, n), axisValue(s.newAxis("col", n, loop.Box)))
 	return func(turn *loop.Value) *loop.Store {
-		st := s.store(sl, a, turn, axisValue(row), inner)
-		st.Async = true
+		st := s.store(sl, a, turn, row, inner)
+		st.Async, st.Multicast = true, shared
 		return st
 	}
 }
@@ -139,8 +152,8 @@ func (c *chooser) bulks(k *loop.Kernel) {
 		if !slices.Contains(names(ofKind(c.opts, Via)), o.Axis) {
 			try(opt(Via, o.Axis, 0, bulkWord))
 		}
-		if c.m.groups(o.Word) >= manyGroups && try(opt(Roles, o.Axis, 0, "")) {
-			try(opt(Persist, o.Axis, c.m.Processors, ""))
+		if c.m.groups(o.Word) >= manyGroups && try(opt(Roles, o.Axis, 0, "")) && try(opt(Persist, o.Axis, c.m.Processors, "")) {
+			try(opt(Cluster, o.Axis, clusterPoints, ""))
 		}
 	}
 }

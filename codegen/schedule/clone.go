@@ -65,7 +65,7 @@ func (c *cloner) list(vs []*loop.Value) []*loop.Value {
 }
 
 func (c *cloner) store(s *loop.Store) *loop.Store {
-	return &loop.Store{Buf: c.buf(s.Buf), Index: c.list(s.Index), Guard: c.value(s.Guard), Val: c.value(s.Val), Async: s.Async}
+	return &loop.Store{Buf: c.buf(s.Buf), Index: c.list(s.Index), Guard: c.value(s.Guard), Val: c.value(s.Val), Async: s.Async, Multicast: s.Multicast}
 }
 
 func (c *cloner) body(body []loop.Stmt) []loop.Stmt {

@@ -35,6 +35,7 @@ const (
 	Bulk     = "Bulk"     // Bulk z: the slots of product z's operands are a ring that the hardware fills, box by box
 	Roles    = "Roles"    // Roles z: four warps of their own fill the ring of product z, the others multiply
 	Persist  = "Persist"  // Persist z n: n points make all tiles of product z, one after another
+	Cluster  = "Cluster"  // Cluster z n: n neighbouring points make tiles of product z side by side, and share one of its operands
 	Via      = "Via"      // Via z: the results of product z wait in shared memory for what is computed of them; word bulk: what is computed of them waits there until the hardware has stored it
 	Stream   = "Stream"   // Stream Y: the stores to buffer Y go past the caches
 	Prefetch = "Prefetch" // Prefetch X i: the dearest sweep in the loop over i fetches X where the next i reads it

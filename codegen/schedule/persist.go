@@ -24,9 +24,11 @@ const nearRows = 16
 
 // tiles are those that a point makes.
 type tiles struct {
-	axis  *loop.Axis
-	end   *loop.Value
-	turns int // of each
+	axis    *loop.Axis
+	worker  *loop.Axis // which point makes them
+	end     *loop.Value
+	turns   int      // of each
+	cluster *cluster // nil: a point makes a tile alone
 }
 
 // persist lets points make many tiles of d, where page is what a point did: f is the loop over a tile's turns.
@@ -57,26 +59,46 @@ func (s *stager) persist(d *loop.Value, f *loop.For, page []loop.Stmt) (*tiles, 
 	if all <= points {
 		return nil, fmt.Errorf("there are %d tiles for %d points", all, points)
 	}
-	worker, tile := s.newAxis("worker", points, loop.Par), s.newAxis("tile", multiple(all, points)/points, loop.Loop)
-	number := binary(loop.Add, times(axisValue(tile), points), axisValue(worker))
-	for i, at := range placesNear(number, extents) {
+	t := &tiles{turns: int(turns)}
+	var err error
+	if t.cluster, err = s.clusterOf(d, par, extents); err != nil {
+		return nil, err
+	}
+	each, near := 1, nearRows // points that make tiles together
+	if t.cluster != nil {
+		each = t.cluster.points
+		extents[t.cluster.along] /= each
+		if t.cluster.along == len(extents)-2 {
+			near /= each
+		}
+	}
+	if points%each > 0 {
+		return nil, fmt.Errorf("%d points are no clusters of %d", points, each)
+	}
+	all, points = all/each, points/each
+	t.worker, t.axis = s.newAxis("worker", points*each, loop.Par), s.newAxis("tile", multiple(all, points)/points, loop.Loop)
+	worker := s.x.simple(over(axisValue(t.worker), each))
+	number := binary(loop.Add, times(axisValue(t.axis), points), worker)
+	for i, at := range placesNear(number, extents, near) {
+		if t.cluster != nil && i == t.cluster.along {
+			at = binary(loop.Add, times(at, each), t.rank())
+		}
 		par[i].Def, par[i].Bind = at, loop.Open
 	}
-	t := &tiles{axis: tile, turns: int(turns)}
 	if all%points > 0 {
-		t.end = over(binary(loop.Sub, intValue(all+points-1), axisValue(worker)), points)
+		t.end = over(binary(loop.Sub, intValue(all+points-1), worker), points)
 	}
 	s.x, s.deps = newIndices(), newDepends() // what they know of the axes is no more
 	return t, nil
 }
 
-// placesNear are the digits of a number, the last fastest, but that a block of the last but one changes before the last does.
-func placesNear(number *loop.Value, extents []int) []*loop.Value {
+// placesNear are the digits of a number, the last fastest, but that a block of the last but one, so many at most, changes before the last does.
+func placesNear(number *loop.Value, extents []int, near int) []*loop.Value {
 	out := make([]*loop.Value, len(extents))
 	last := len(extents) - 1
 	if last > 0 {
 		rows, cols := extents[last-1], extents[last]
-		near := min(nearRows, rows)
+		near = min(near, rows)
 		for rows%near > 0 {
 			near--
 		}

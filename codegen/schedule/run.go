@@ -53,7 +53,7 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 		}
 		finish(n)
 	}
-	if stages := ofKind(opts, Stage, Bulk, Roles, Persist, Via); len(stages) > 0 {
+	if stages := ofKind(opts, Stage, Bulk, Roles, Persist, Cluster, Via); len(stages) > 0 {
 		n = clone(n)
 		if err := stage(n, stages); err != nil {
 			return steps, fmt.Errorf("kernel %s: step stage: %w", k.Name, err)

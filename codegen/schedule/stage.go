@@ -35,7 +35,7 @@ const chunkBytes = 16
 
 // stage puts the operands that opts name into slots.
 func stage(k *loop.Kernel, opts []loop.Opt) error {
-	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, sends: map[string]bool{}, bulk: map[string]bool{}, roles: map[string]bool{}, points: map[string]int{}, x: newIndices(), deps: newDepends()}
+	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, sends: map[string]bool{}, bulk: map[string]bool{}, roles: map[string]bool{}, points: map[string]int{}, clusters: map[string]int{}, x: newIndices(), deps: newDepends()}
 	for _, o := range ofKind(opts, Stage) {
 		s.depth[o.Axis] = o.Arg
 	}
@@ -55,6 +55,9 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 	for _, o := range ofKind(opts, Persist) {
 		s.points[o.Axis] = o.Arg
 	}
+	for _, o := range ofKind(opts, Cluster) {
+		s.clusters[o.Axis] = o.Arg
+	}
 	body, err := s.body(k.Body, false)
 	if err != nil {
 		return err
@@ -64,8 +67,8 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 			return fmt.Errorf("%s is no operand of a product in a loop", name)
 		}
 	}
-	for _, o := range ofKind(opts, Via, Bulk, Roles, Persist) {
-		if s.through[o.Axis] || s.sends[o.Axis] || s.bulk[o.Axis] || s.roles[o.Axis] || s.points[o.Axis] > 0 {
+	for _, o := range ofKind(opts, Via, Bulk, Roles, Persist, Cluster) {
+		if s.through[o.Axis] || s.sends[o.Axis] || s.bulk[o.Axis] || s.roles[o.Axis] || s.points[o.Axis] > 0 || s.clusters[o.Axis] > 0 {
 			return fmt.Errorf("%s is no product whose operands are staged", o.Axis)
 		}
 	}
@@ -74,16 +77,17 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 }
 
 type stager struct {
-	k       *loop.Kernel
-	depth   map[string]int  // of the slots of operands; products of several pages may have one operand
-	staged  map[string]bool // those that have them
-	through map[string]bool // products whose results are to wait in shared memory
-	sends   map[string]bool // products whose results the hardware stores
-	bulk    map[string]bool // products whose slots are to be rings
-	roles   map[string]bool // of these, ones whose rings a role of its own fills
-	points  map[string]int  // of these, ones of which so many points make many tiles
-	x       *indices
-	deps    *depends
+	k        *loop.Kernel
+	depth    map[string]int  // of the slots of operands; products of several pages may have one operand
+	staged   map[string]bool // those that have them
+	through  map[string]bool // products whose results are to wait in shared memory
+	sends    map[string]bool // products whose results the hardware stores
+	bulk     map[string]bool // products whose slots are to be rings
+	roles    map[string]bool // of these, ones whose rings a role of its own fills
+	points   map[string]int  // of these, ones of which so many points make many tiles
+	clusters map[string]int  // of these, ones where so many points share an operand
+	x        *indices
+	deps     *depends
 }
 
 // body stages the products of a list of statements, which are inside a loop or not.

@@ -20,7 +20,7 @@ func Eval(k *Kernel, args map[string]*Data, opt EvalOptions) (err error) {
 	m := &machine{k: k, typed: opt.Typed, order: axisOrder(k), rng: rand.New(rand.NewPCG(opt.Seed, 0)),
 		env: make([]int, len(k.Axes)), bound: make([]bool, len(k.Axes)), mem: map[*Buffer]*memory{},
 		nodes: map[*Value]*node{}, sets: map[string]*axisSet{}, stores: map[*Store]*storePlan{}, tables: map[[2]int][]int{}, limit: len(k.Axes),
-		memo: map[memoKey]*tile{}, flights: &flights{}}
+		memo: map[memoKey]*tile{}, flights: &flights{}, stamp: new(int32)}
 	for _, b := range k.Bufs {
 		d := NewData(b.Elem, b.Dims...)
 		if b.Mode != Local {
@@ -86,7 +86,9 @@ type machine struct {
 	count  []int              // 0, 1, …
 	tables map[[2]int][]int   // offsets between lists of axes
 
-	*flights // of the point at hand, for all of its roles
+	*flights            // of the point at hand, for all of its roles
+	cluster  []*machine // the points of its cluster, itself too
+	stamp    *int32     // of the last store
 
 	pause func(stuck *evalError) // lets other roles go on: stuck says what this one waits for, nil if it does not; nil: there are no others
 
@@ -104,10 +106,10 @@ type flights struct {
 	sends []map[place]bool // what those read that may not have yet, the oldest first
 
 	rings   map[*Ring]*ringState
-	filling *[]copied // where the stores of a Fill are noted; nil: in the open group
-
-	stamp int32 // of the last store
+	filling *filling // nil: the stores at hand are no Fill's
 }
+
+func noFlights() flights { return flights{groups: [][]copied{nil}, rings: map[*Ring]*ringState{}} }
 
 type memoKey struct {
 	v     *Value

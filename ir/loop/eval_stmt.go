@@ -1,6 +1,9 @@
 package loop
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // phases runs a body phase by phase: each over its par points, in random order.
 func (m *machine) phases(body []Stmt) {
@@ -53,27 +56,36 @@ func (m *machine) turns(f *For, turn func()) {
 	m.clear()
 }
 
-// par runs the statements at every par point.
+// par runs the statements at every par point, those of a cluster side by side, and else in random order.
 func (m *machine) par(body []Stmt, axes []*Axis) {
-	n := points(axes)
-	for _, p := range m.rng.Perm(n) {
+	n := max(clusterOf(body), 1)
+	for _, p := range m.rng.Perm(points(axes) / n) {
+		if n > 1 {
+			m.clustered(body, axes, p*n, n)
+			continue
+		}
 		m.point++
-		for d := len(axes) - 1; d >= 0; d-- {
-			i := m.order[axes[d]]
-			m.env[i], m.bound[i] = p%axes[d].Max, true
-			p /= axes[d].Max
-		}
-		m.clear()
-		*m.flights = flights{groups: [][]copied{nil}, rings: map[*Ring]*ringState{}, stamp: m.stamp}
-		if m.turnLive() {
-			m.block(body)
-		}
-		if len(m.sends) > 0 {
-			m.fail(nil, "a point ends while a send may read what it copies")
-		}
+		*m.flights = noFlights()
+		m.run(body, axes, p)
 	}
 	for _, a := range axes {
 		m.bound[m.order[a]] = false
+	}
+}
+
+// run runs the statements at point p.
+func (m *machine) run(body []Stmt, axes []*Axis, p int) {
+	for d := len(axes) - 1; d >= 0; d-- {
+		i := m.order[axes[d]]
+		m.env[i], m.bound[i] = p%axes[d].Max, true
+		p /= axes[d].Max
+	}
+	m.clear()
+	if m.turnLive() {
+		m.block(body)
+	}
+	if len(m.sends) > 0 {
+		m.fail(nil, "a point ends while a send may read what it copies")
 	}
 }
 
@@ -156,43 +168,54 @@ func (m *machine) storePlan(s *Store) *storePlan {
 func (m *machine) store(s *Store) {
 	p := m.storePlan(s)
 	val := p.val.eval(m)
-	mem := m.mem[s.Buf]
-	m.stamp++
+	*m.stamp++
 	m.access(s.Val, p.access, func(int) {}, func(j, e int) {
 		o := at(p.offs, j)
 		if val.poison(o) {
-			m.fail(s.Val, "poison is stored in %s[%s]%s", s.Buf.Name, mem.place(e), m.pointText(p.access.set.axes, j))
+			m.fail(s.Val, "poison is stored in %s[%s]%s", s.Buf.Name, m.mem[s.Buf].place(e), m.pointText(p.access.set.axes, j))
 		}
-		for _, p := range m.reading {
-			if p.reads[place{mem, e}] {
-				m.fail(s.Val, "%s[%s] is stored while a product of a group of warps reads it%s", s.Buf.Name, mem.place(e), m.pointText(p.of.Axes, 0))
+		for _, to := range m.filled(s) {
+			mem := to.mem[s.Buf]
+			if text := to.put(s, mem, e, m.filling); text != "" {
+				m.fail(s.Val, "%s%s", text, m.pointText(p.access.set.axes, j))
 			}
-		}
-		for _, reads := range m.sends {
-			if reads[place{mem, e}] {
-				m.fail(s.Val, "%s[%s] is stored while it is sent%s", s.Buf.Name, mem.place(e), m.pointText(p.access.set.axes, j))
+			if val.f != nil {
+				mem.F[e] = val.f[o]
+			} else {
+				mem.I[e] = val.i[o]
 			}
-		}
-		if err := mem.write(e, m.point, m.phase, m.stamp); err != nil {
-			m.fail(s.Val, "%v%s", err, m.pointText(p.access.set.axes, j))
-		}
-		if s.Async && mem.local { // nobody sees it before it lands
-			mem.writer[e] = nobody
-			to := &m.groups[len(m.groups)-1]
-			if m.filling != nil {
-				to = m.filling
-			}
-			*to = append(*to, copied{mem, e, m.point, m.stamp})
-		}
-		if val.f != nil {
-			mem.F[e] = val.f[o]
-		} else {
-			mem.I[e] = val.i[o]
 		}
 	})
-	if s.Async && !mem.local {
+	if s.Async && m.mem[s.Buf].buf.Mode != Local {
 		m.copies(s, p)
 	}
+}
+
+// put lets a store write element e of mem, which is of a Fill or not, and says what forbids it.
+func (m *machine) put(s *Store, mem *memory, e int, of *filling) string {
+	for _, p := range m.reading {
+		if p.reads[place{mem, e}] {
+			return fmt.Sprintf("%s[%s] is stored while a product of a group of warps reads it", s.Buf.Name, mem.place(e))
+		}
+	}
+	for _, reads := range m.sends {
+		if reads[place{mem, e}] {
+			return fmt.Sprintf("%s[%s] is stored while it is sent", s.Buf.Name, mem.place(e))
+		}
+	}
+	if err := mem.write(e, m.point, m.phase, *m.stamp); err != nil {
+		return err.Error()
+	}
+	if s.Async && mem.local { // nobody sees it before it lands
+		mem.writer[e] = nobody
+		c := copied{mem, e, m.point, *m.stamp}
+		if of != nil {
+			m.ring(of.ring).note(of.turn, c)
+		} else {
+			m.groups[len(m.groups)-1] = append(m.groups[len(m.groups)-1], c)
+		}
+	}
+	return ""
 }
 
 // copied is an element of a Local buffer that an asynchronous store has on its way.

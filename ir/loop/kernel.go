@@ -90,10 +90,13 @@ type Buffer struct {
 	Swizzle bool // of a Local buffer: its last dim is SwizzleBytes long, and its pieces are swizzled. Indices do not tell
 }
 
-// Ring is slots of Local buffers that the hardware fills while others are read: turn t has slot t % Depth of each of them.
+// Ring is slots of Local buffers that the hardware fills while others are read: turn t has slot t % Depth of each of them. So many neighbouring points
+// as Cluster says run side by side and go through its turns together: a turn is filled when all of them have filled it, and a slot is filled
+// again when all have freed it.
 type Ring struct {
-	Name  string
-	Depth int
+	Name    string
+	Depth   int
+	Cluster int // 0: each point for itself
 }
 
 // IsTensor reports whether v is a product of tensor cores.
@@ -129,6 +132,8 @@ type Store struct {
 	Guard *Value
 	Val   *Value
 	Async bool // it copies a Load to a Local buffer, and is seen after a Wait for its group, or in a Fill after the Take of its turn; in a Send it copies one of a Local buffer
+
+	Multicast bool // of a Fill: slots of all points of the ring's cluster get it
 }
 
 // For runs Body for Axis in Lo..Hi (nil: the whole extent), ascending.

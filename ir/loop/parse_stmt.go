@@ -35,6 +35,9 @@ func (p *parser) stmt() {
 		p.expect("[")
 		r.Depth = p.int()
 		p.expect("]")
+		if p.accept("cluster") {
+			r.Cluster = p.int()
+		}
 		p.b.names[r.Name], p.rings[r.Name] = true, r
 		p.b.k.Rings = append(p.b.k.Rings, r)
 	case p.accept("role"):
@@ -161,6 +164,7 @@ func (p *parser) store() {
 		p.fail(t.pos, "%v", err)
 	}
 	s.Async = p.accept("async")
+	s.Multicast = p.accept("multicast")
 }
 
 // target is a name being defined, with the type written after it.

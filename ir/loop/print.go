@@ -86,7 +86,11 @@ func (p *printer) kernel(k *Kernel) {
 		p.line("%s", l)
 	}
 	for _, r := range k.Rings {
-		p.line("ring %s[%d]", r.Name, r.Depth)
+		l := fmt.Sprintf("ring %s[%d]", r.Name, r.Depth)
+		if r.Cluster > 0 {
+			l += fmt.Sprintf(" cluster %d", r.Cluster)
+		}
+		p.line("%s", l)
 	}
 	for _, a := range k.Axes {
 		p.line("axis %s", p.axis(a))
@@ -180,6 +184,9 @@ func (p *printer) stmt(s Stmt) {
 		async := ""
 		if s.Async {
 			async = " async"
+		}
+		if s.Multicast {
+			async += " multicast"
 		}
 		p.line("%s = %s%s", p.access(s.Buf, s.Index, s.Guard), p.expr(s.Val, 0), async)
 		p.unname(volatile)

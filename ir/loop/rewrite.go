@@ -87,7 +87,7 @@ func (m *Mapper) Stmt(s Stmt) Stmt {
 	case *Store:
 		index, _ := m.values(s.Index)
 		guard, _ := checkAccess(s.Buf, index, m.Value(s.Guard))
-		return &Store{Buf: s.Buf, Index: index, Guard: guard, Val: m.Value(s.Val), Async: s.Async}
+		return &Store{Buf: s.Buf, Index: index, Guard: guard, Val: m.Value(s.Val), Async: s.Async, Multicast: s.Multicast}
 	case *If:
 		return &If{Cond: m.Value(s.Cond), Body: m.Block(s.Body)}
 	case *RingStep:
@@ -192,7 +192,7 @@ func (c *cloner) block(body []Stmt) []Stmt {
 		case *Let:
 			out = append(out, &Let{Val: c.value(s.Val)})
 		case *Store:
-			out = append(out, &Store{Buf: c.bufs[s.Buf], Index: c.values(s.Index), Guard: c.value(s.Guard), Val: c.value(s.Val), Async: s.Async})
+			out = append(out, &Store{Buf: c.bufs[s.Buf], Index: c.values(s.Index), Guard: c.value(s.Guard), Val: c.value(s.Val), Async: s.Async, Multicast: s.Multicast})
 		case *If:
 			out = append(out, &If{Cond: c.value(s.Cond), Body: c.block(s.Body)})
 		case *RingStep:

@@ -15,8 +15,8 @@ func rolesOf(body []Stmt) int {
 	return n
 }
 
-// page checks what a point does: values, which all warps compute, or values and then roles.
-func (v *verifier) page(body []Stmt) {
+// point checks what a point does: values, which all warps compute, or values and then roles.
+func (v *verifier) point(body []Stmt) {
 	if i := slices.IndexFunc(body, func(s Stmt) bool { _, ok := s.(*Role); return ok }); i >= 0 {
 		for _, s := range body[:i] {
 			if _, let := s.(*Let); !let {
@@ -41,46 +41,65 @@ func (v *verifier) role(s *Role) {
 	v.inPage = true
 }
 
-// roles runs roles side by side, which take turns where they come to a ring, in an order drawn at random.
+// roles runs roles side by side.
 func (m *machine) roles(list []Stmt) {
+	forks := make([]*machine, len(list))
+	for i := range list {
+		forks[i] = m.fork()
+	}
+	m.sideBySide(forks, func(i int) { forks[i].block(list[i].(*Role).Body) })
+}
+
+// sideBySide runs machines that take turns where they come to a ring, in an order drawn at random.
+func (m *machine) sideBySide(forks []*machine, run func(i int)) {
 	type running struct {
 		next  func() (*evalError, bool)
 		stuck *evalError
 	}
 	var left []*running
-	for _, s := range list {
-		r := m.fork()
+	for i, f := range forks {
 		next, stop := iter.Pull(func(yield func(*evalError) bool) {
 			defer func() {
 				if r := recover(); r != nil && r != any(stopped) {
 					panic(r)
 				}
 			}()
-			r.pause = func(stuck *evalError) {
+			f.pause = func(stuck *evalError) {
 				if !yield(stuck) {
 					panic(stopped)
 				}
 			}
-			r.block(s.(*Role).Body)
+			run(i)
 		})
 		defer stop()
 		left = append(left, &running{next: next})
 	}
+	wentOn := func() { // so others may
+		for _, o := range left {
+			o.stuck = nil
+		}
+	}
 	for len(left) > 0 {
 		able := slices.DeleteFunc(slices.Clone(left), func(r *running) bool { return r.stuck != nil })
 		if len(able) == 0 {
-			panic(left[0].stuck)
+			if m.pause == nil {
+				panic(left[0].stuck)
+			}
+			m.pause(left[0].stuck)
+			wentOn() // whoever runs beside m did
+			continue
 		}
 		r := able[m.rng.IntN(len(able))]
 		stuck, more := r.next()
-		if stuck == nil { // it went on, so others may
-			for _, o := range left {
-				o.stuck = nil
-			}
+		if stuck == nil {
+			wentOn()
 		}
 		r.stuck = stuck
 		if !more {
 			left = slices.DeleteFunc(left, func(o *running) bool { return o == r })
+		}
+		if stuck == nil && m.pause != nil {
+			m.pause(nil)
 		}
 	}
 	m.clear()

@@ -31,8 +31,10 @@ type verifier struct {
 	order   map[*Axis]int
 	bound   map[*Axis]bool
 	par     []*Axis // of the phase at hand
+	page    []Stmt  // what its points do
 	inPage  bool    // roles may stand here
 	sending bool    // in a Send
+	filling bool    // in a Fill
 	unswept bool    // the phase at hand is a page of equations: it has no loops yet, for whatever axis is bound by one
 	conds   []*Value
 	scopes  []map[*Value]bool // Lets and carried values, by block
@@ -113,8 +115,8 @@ func (v *verifier) axes() {
 func (v *verifier) phases(body []Stmt) {
 	for _, s := range Segments(body) {
 		if s.Loop == nil {
-			v.par, v.unswept = v.k.ParAxes(s.Body), !v.k.Guarded && equations(s.Body)
-			v.binding(v.par, func() { v.page(s.Body) })
+			v.par, v.page, v.unswept = v.k.ParAxes(s.Body), s.Body, !v.k.Guarded && equations(s.Body)
+			v.binding(v.par, func() { v.point(s.Body) })
 			continue
 		}
 		v.loopHead(s.Loop)
@@ -319,6 +321,8 @@ func (v *verifier) store(s *Store) {
 		v.fail(s.Val, "%s is an input", s.Buf.Name)
 	case s.Async && !v.sending && (s.Buf.Mode != Local || s.Val.Op != Load):
 		v.fail(s.Val, "an asynchronous store copies memory to a local buffer")
+	case s.Multicast && !v.filling:
+		v.fail(s.Val, "nothing but a fill stores for other points")
 	case s.Buf.Elem != s.Val.Elem:
 		v.fail(s.Val, "%s holds %s, the value is %s", s.Buf.Name, s.Buf.Elem, s.Val.Elem)
 	}

@@ -442,7 +442,7 @@ func gradBuiltin(b *builder, c *call) Value {
 		}
 		xs = append(xs, b.node(x))
 		if !reaches(sn, xs[len(xs)-1]) {
-			b.fail(c.span, "the scalar does not depend on `%s`, so there is no gradient", b.src.text(c.spans[1]))
+			b.failHelp(c.span, b.changedSince(x.N), "the scalar does not depend on `%s`, so there is no gradient", b.src.text(c.spans[1]))
 		}
 	}
 	g := b.f.b.Grad(sn, xs...)

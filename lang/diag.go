@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -158,6 +159,9 @@ func HasErrors(ds []Diagnostic) bool {
 func nearest(word string, candidates []string) string {
 	if len(word) == 1 {
 		return "" // every other letter would be near
+	}
+	if two := strings.TrimSuffix(word, "2d"); two != word && slices.Contains(candidates, two) {
+		return two // what others call by its two dimensions
 	}
 	best, found := max(len(word)/3, 1)+1, ""
 	for _, c := range candidates {

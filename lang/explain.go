@@ -273,6 +273,8 @@ func followUp(u unexpected) (d Diagnostic) {
 	case isWord(u.t) && open != nil && open.Value != "{":
 		d.Message = fmt.Sprintf("`%s` cannot stand here: the `%s` of line %d is not closed", u.t.Value, open.Value, open.Pos.Line)
 		d.Help = fmt.Sprintf("close it with `%s` before `%s`", closing[open.Value], u.t.Value)
+	case u.t.Value == ":" && u.prev.Value == ":":
+		d.Message, d.Help = "a slice takes no steps", "`y[i] = x[2 * i]` is every second element of x"
 	case u.prev.Value == "":
 		d.Message = fmt.Sprintf("a file cannot start with `%s`", u.t.Value)
 	case u.firstOfLine():

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -16,14 +17,27 @@ import (
 // complaint is what to say where a need does not hold; every %v of its message is one of values.
 type complaint struct {
 	at      Span
-	help    string // "": byLength, in a run
+	help    string // "": to do without, in a run
 	message string
 	values  []*index.Expr
 	shape   bool // a shape hangs on it, so that a `where` whose other side is taken does not help
 }
 
-// byLength is how to do without what some lengths do not allow.
-const byLength = "`if n > 3 { … }` leaves out what the length n does not allow"
+// without is how to do without what the lengths of n do not allow.
+func without(n *index.Need) string {
+	of := ""
+	n.Exprs(func(e *index.Expr) {
+		e.Vars(func(name string) {
+			if flag, ok := strings.CutPrefix(name, ir.FlagLength("")); ok && of == "" {
+				of = flag
+			}
+		})
+	})
+	if of == "" {
+		return "an `if` on the length leaves out what it does not allow"
+	}
+	return fmt.Sprintf("an `if`, as `if len(%s) > 3 { … }`, leaves out what the length does not allow", of)
+}
 
 // condition is what is known of an `if` or a `where` around the code that is built.
 type condition struct {
@@ -91,7 +105,7 @@ func (b *builder) needWhere(n index.Need, c complaint, data bool) {
 		return
 	}
 	at, _ := b.outsideLibrary(c.at)
-	need := ir.Need{Need: n, Help: cmp.Or(c.help, byLength), Pos: posOf(at)}
+	need := ir.Need{Need: n, Help: cmp.Or(c.help, without(&n)), Pos: posOf(at)}
 	if !slices.ContainsFunc(b.entry.needs, func(o ir.Need) bool { return o.Pos == need.Pos && o.Equal(&n) }) {
 		b.entry.needs = append(b.entry.needs, need)
 	}

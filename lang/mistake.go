@@ -24,7 +24,7 @@ func (c *core) failHelp(at Span, help, format string, args ...any) {
 
 // diagnostic places a mistake: one in a library file is shown at the call, or where the module is made, that led there.
 func (c *core) diagnostic(at Span, help, format string, args ...any) Diagnostic {
-	d := Diagnostic{Message: fmt.Sprintf(format, args...), Help: help}
+	d := Diagnostic{Message: lengthSymbol.ReplaceAllString(fmt.Sprintf(format, args...), "len($1)"), Help: help}
 	var calls []activeCall
 	d.Span, calls = c.outsideLibrary(at)
 	for i := len(c.makingAt) - 1; i >= 0 && inLibrary(d.Span); i-- { // a module that is being made

@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"fmt"
+
 	"mdlc/ir"
 )
 
@@ -252,4 +254,16 @@ func (b *builder) putInstance(x Tensor, place []int, y Tensor) Tensor {
 		}
 	}
 	return Tensor{N: g.Where(here, wide, n), F: b.f}
+}
+
+// changedSince says that n is what a state or a param was changed to, of which nothing computed before can depend; "" where it is not.
+func (b *builder) changedSince(n *ir.Node) string {
+	if b.entry != nil {
+		for s, at := range b.entry.changed {
+			if b.entry.current[s].N == n {
+				return fmt.Sprintf("line %d changes `%s`: `grad` goes before it, or is of a scalar that is computed after it", at.Pos.Line, s.name)
+			}
+		}
+	}
+	return ""
 }

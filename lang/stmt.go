@@ -1,6 +1,10 @@
 package lang
 
-import "slices"
+import (
+	"slices"
+
+	"mdlc/ir"
+)
 
 // block runs statements; it gives what a `return` in them returns, or nil.
 func (b *builder) block(bl *Block) Value {
@@ -106,7 +110,9 @@ func (b *builder) entryStmt(s *Stmt, at Span) {
 			b.fail(at, "`%s` inside a loop that runs as a loop is not supported", word)
 		case s.Minimize == nil && s.Report == nil:
 			help := ""
-			if word == "show" || word == "eval" {
+			if word == "show" && b.entry.kind == ir.EntrySample {
+				help = "what is shown can be chosen: `show where c then x else y`"
+			} else if word == "show" || word == "eval" {
 				help = "`every 10 { " + b.src.text(at) + " }` runs after steps 10, 20, …"
 			}
 			b.failHelp(at, help, "`%s` cannot stand in an `if` that is decided at run time", word)

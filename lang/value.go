@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -162,6 +163,9 @@ func dimsText(dims []ir.Dim) string {
 }
 
 func dimText(d ir.Dim) string { return d.Length().String() }
+
+// lengthSymbol is the length of x, which a user would write `len(x)`.
+var lengthSymbol = regexp.MustCompile(`\blen\.([\pL_][\pL\d_.]*)`)
 
 func typeText(t ir.Type) string { return t.Elem.String() + dimsText(t.Dims) }
 

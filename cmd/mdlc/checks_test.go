@@ -213,6 +213,9 @@ func TestFlagsStandAnywhere(t *testing.T) {
 	_, stderr, code := call("run", "--quietly", file, "train")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, "--quietly is no flag of `run`, so it took `"+file+"` as its value")
+	_, stderr, code = call("run", "missing.mdl", "sample", "--x", file)
+	require.NotZero(t, code)
+	require.Contains(t, stderr, "no model: missing.mdl is not there")
 }
 
 // A file of which nothing is left to compute runs, also as a bundle.

@@ -82,6 +82,7 @@ func TestDocOfWhatIsNotThere(t *testing.T) {
 		"doc relou":                                "there is no relou: did you mean `relu`?",
 		"doc fnordies":                             "there is no fnordies: `mdlc doc` lists what there is",
 		"doc nn Linnear":                           "nn: there is no `Linnear`; did you mean `Linear`?",
+		"doc nn Conv2d":                            "nn: there is no `Conv2d`; did you mean `Conv`?",
 		"doc nn Fnord":                             "nn: there is no `Fnord`; it has Linear, Embedding, MLP, ",
 		"doc ../../testdata/doc/net.mdl Nett":      "there is no `Nett`; did you mean `Net`?",
 		"doc ../../testdata/doc/net.mdl Fnord":     "there is no `Fnord`; it has Block, Net, loss, points, net, other, gain",

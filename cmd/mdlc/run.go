@@ -281,7 +281,7 @@ func (c *runCommand) checkFile() error {
 		return nil
 	}
 	for _, f := range c.flags {
-		if info, err := os.Stat(f.Value); err == nil && !info.IsDir() {
+		if info, err := os.Stat(f.Value); err == nil && !info.IsDir() && !strings.HasSuffix(c.File, ".mdl") {
 			return &usageError{fmt.Sprintf("--%s is no flag of `run`, so it took `%s` as its value; flags of a sample stand after the model", f.Name, f.Value)}
 		}
 	}

@@ -215,9 +215,10 @@ type emitter struct {
 	callees  map[string]*ir.Func // shared functions that it calls, by name
 	written  []function          // those that no phase before has
 	bind     map[*loop.Axis]binding
-	fixed    map[*loop.Axis]bool    // Reg axes that a group binds
-	opaque   map[string]*loop.Value // variables of index expressions that are not axes
-	ids      map[*loop.Value]int    // their numbers, in order of appearance
+	fixed    map[*loop.Axis]bool          // Reg axes that a group binds
+	opaque   map[string]*loop.Value       // variables of index expressions that are not axes
+	ids      map[*loop.Value]int          // their numbers, in order of appearance
+	lengths  map[*loop.Buffer]*loop.Value // in roles: the load that all of a length are
 	scope    *scope
 	lane     value.Value                // where lanes are threads: the thread's
 	isFirst  value.Value                // whether it is lane 0
@@ -344,7 +345,7 @@ func (e *emitter) reset() {
 	e.places = map[*loop.Buffer]value.Value{}
 	e.bind = map[*loop.Axis]binding{}
 	e.fixed = map[*loop.Axis]bool{}
-	e.opaque, e.ids = map[string]*loop.Value{}, map[*loop.Value]int{}
+	e.opaque, e.ids, e.lengths = map[string]*loop.Value{}, map[*loop.Value]int{}, map[*loop.Buffer]*loop.Value{}
 	e.scope = nil
 	e.push()
 }

@@ -3,6 +3,7 @@ package codegen
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -69,6 +70,58 @@ func TestBoxes(t *testing.T) {
 			m.(*emulated).device.Seed = uint64(i % 2) // copies land at any time, or when they are waited for
 			checkAgainst(t, equations[i], m, -5)
 		})
+	}
+}
+
+// ofLengths are products that points make tile by tile, of lengths that only a run knows: rows, summands, columns, and two of them, in more than one block of
+// tiles that are near each other.
+var ofLengths = []string{
+	"kernel p(in M: i64[], in A: bf16[400,136], in B: bf16[136,136], out C: bf16[400,136]) { axis i: M[] <= 400, j: 136, l: 136   C[i,j] = bf16(dot[l](A[i,l], B[l,j])) }",
+	"kernel p(in M: i64[], in A: bf16[400,400], in B: bf16[400,128], in D: f32[128], out C: f32[400,128]) { axis i: 400, j: 128, l: M[] <= 400   C[i,j] = dot[l](A[i,l], B[l,j]) + D[j] }",
+	"kernel p(in M: i64[], in A: bf16[256,136], in B: bf16[400,136], out C: bf16[256,400]) { axis i: 256, j: M[] <= 400, l: 136   C[i,j] = bf16(dot[l](A[i,l], B[j,l])) }",
+	"kernel p(in M: i64[], in A: bf16[2,400,400], in B: bf16[2,400,128], out C: f32[2,400,128]) { axis b: 2, i: M[] <= 400, j: 128, l: M[] <= 400   C[b,i,j] = dot[l](A[b,i,l], B[b,l,j]) }",
+	"kernel p(in M: i64[], in A: bf16[2200,136], in B: bf16[136,128], out C: bf16[2200,128]) { axis i: M[] * 5 + 195 <= 2200, j: 128, l: 136   C[i,j] = bf16(dot[l](A[i,l], B[l,j])) }",
+	"kernel p(in M: i64[], in A: bf16[2170,136], in B: bf16[136,128], out C: bf16[2170,128]) { axis i: 2170, j: 128, l: 136   C[i,j] = bf16(dot[l](A[i,l], B[l,j])) }",
+}
+
+// Points make as many tiles as a run has, of as many turns, none of either too.
+func TestTilesOfLengths(t *testing.T) {
+	target := gpuTarget(t, "sm_90a")
+	clusters := 0
+	var equations, kernels []*loop.Kernel
+	for n, form := range ofLengths {
+		for _, points := range []int{2, 3} {
+			p := parseKernel(t, form)
+			p.Name = fmt.Sprintf("lengths_%d_%d", n, points)
+			steps, err := schedule.Run(p, withTile(target.Machine, fmt.Sprintf("wgmma128x64, %d processors", points)))
+			require.NoError(t, err)
+			last := steps[len(steps)-1].Kernel
+			has := func(kind string) bool {
+				return slices.ContainsFunc(last.Opts, func(o loop.Opt) bool { return o.Kind == kind })
+			}
+			require.True(t, has(schedule.Persist), last.String())
+			if has(schedule.Cluster) {
+				clusters++
+			}
+			equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
+		}
+	}
+	require.Equal(t, 5, clusters)
+	text, err := os.ReadFile(goldenFile("persist_lengths", target))
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(string(text), "div.s64"), "each role divides once a tile")
+	require.NotContains(t, string(text), "rem.")
+	for i, m := range runners(t, target, kernels...) {
+		below := []int64{1, 2, 66, 200, 401}
+		if strings.Contains(kernels[i].String(), "axis i: 2") || strings.Contains(kernels[i].String(), "<= 2200") { // large
+			below = []int64{401}
+		}
+		for n, most := range below {
+			t.Run(fmt.Sprint(kernels[i].Name, " ", most), func(t *testing.T) {
+				m.(*emulated).device.Seed = uint64(n)
+				checkAgainst(t, equations[i], m, -most)
+			})
+		}
 	}
 }
 

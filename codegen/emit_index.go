@@ -43,6 +43,7 @@ func (e *emitter) rawIndex(v *loop.Value) *index.Expr {
 			return f(args)
 		}
 	}
+	v = e.sameLength(v)
 	id, ok := e.ids[v]
 	if !ok {
 		id = len(e.ids)

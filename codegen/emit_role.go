@@ -1,11 +1,14 @@
 package codegen
 
 import (
+	"slices"
+
 	"github.com/llir/llvm/ir/enum"
 	"github.com/llir/llvm/ir/types"
 	"github.com/llir/llvm/ir/value"
 
 	"mdlc/codegen/llir"
+	"mdlc/ir/index"
 	"mdlc/ir/loop"
 )
 
@@ -94,4 +97,40 @@ func (e *emitter) meet() {
 		return
 	}
 	e.b.Meet(roleBarrier, e.inRole.warps*warpThreads)
+}
+
+// divideOnce makes, where loop axis a begins a turn, what places of tiles are divided by that only the run knows: a division takes as long as some
+// turns of a loop inside would otherwise wait for it. LLVM may not make it there.
+func (e *emitter) divideOnce(a *loop.Axis) {
+	var visit func(x *index.Expr)
+	visit = func(x *index.Expr) {
+		for _, y := range x.Args {
+			visit(y)
+		}
+		if x.Op == index.Div || x.Op == index.Mod {
+			if _, fixed := x.Args[1].Const(); !fixed {
+				e.scope.text[x.String()] = e.b.Fixed(e.scalarExpr(x))
+			}
+		}
+	}
+	for _, d := range e.k.Axes {
+		if d.Def == nil {
+			continue
+		}
+		leaves := e.k.LeafAxes(d.Def)
+		if loop.Has(leaves, a) && !slices.ContainsFunc(leaves, func(a *loop.Axis) bool { return a.IsOpen() || e.bind[a].v == nil }) {
+			visit(e.indexOf(d.Def))
+		}
+	}
+}
+
+// sameLength is the load that stands for all of a length, so that what is computed of it in a role is remembered.
+func (e *emitter) sameLength(v *loop.Value) *loop.Value {
+	if e.inRole == nil || v.Op != loop.Load || v.Buf.Mode != loop.In || len(v.Args) > 0 || v.Guard != nil {
+		return v
+	}
+	if e.lengths[v.Buf] == nil {
+		e.lengths[v.Buf] = v
+	}
+	return e.lengths[v.Buf]
 }

@@ -231,6 +231,9 @@ func (e *emitter) forLoop(f *loop.For) {
 	e.planAhead(f)
 	body := func(i binding, in []value.Value) []value.Value {
 		e.bind[f.Axis] = i
+		if e.inRole != nil {
+			e.divideOnce(f.Axis)
+		}
 		e.fetchAhead(f)
 		e.bindCarried(f, in, func(c *loop.Carry) *loop.Value { return c.In })
 		if f == e.together {

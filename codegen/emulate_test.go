@@ -141,7 +141,7 @@ func (m *emulated) launch(ph EmittedPhase, round int, bufs [][]byte, args []any)
 func (m *emulated) tensorMap(box EmittedMap, at uint64, bufs [][]byte) []byte {
 	t := emulator.TensorMap{Elem: box.Buf.Elem.String(), Addr: at, Swizzle: loop.SwizzleBytes}
 	for i, v := range box.Dims {
-		t.Dims, t.Box = append(t.Dims, uint64(m.extent(v, bufs))), append(t.Box, uint32(box.Size[i]))
+		t.Dims, t.Box = append(t.Dims, uint64(max(m.extent(v, bufs), 1))), append(t.Box, uint32(box.Size[i]))
 	}
 	for _, n := range box.Strides {
 		t.Strides = append(t.Strides, uint64(n))

@@ -155,6 +155,11 @@ func (b *Builder) AwaitBoxes(young int) {
 	b.Asm(fmt.Sprintf("cp.async.bulk.wait_group.read %d;", young), "~{memory}", types.Void)
 }
 
+// Fixed is x, an i64, which is there where this stands.
+func (b *Builder) Fixed(x value.Value) value.Value {
+	return b.Asm("mov.b64 $0, $1;", "=l,l", types.I64, x)
+}
+
 // Meet is where the threads of a role, so many, meet at barrier n of the block's sixteen, of which 0 is that of all threads.
 func (b *Builder) Meet(n, threads int) {
 	b.Intrinsic("nvvm.barrier", nil, types.Void, Int(types.I32, int64(n)), Int(types.I32, int64(threads)))

@@ -65,8 +65,11 @@ func (s *stager) ring(f *loop.For, d *loop.Value, slots []*slot, of *tiles, dept
 		first: []loop.Stmt{step(loop.Take, turn)},
 		last:  []loop.Stmt{&loop.If{Cond: binary(loop.Ge, turn, intValue(groupsPending)), Body: []loop.Stmt{step(loop.Free, read)}}},
 	}
-	if of != nil {
-		t.free = []loop.Stmt{step(loop.Free, intValue(of.turns-groupsPending))}
+	if of != nil { // the last turn of a tile
+		t.free = []loop.Stmt{step(loop.Free, binary(loop.Sub, of.turns, intValue(groupsPending)))}
+		if _, fixed := of.turns.IntConst(); !fixed {
+			t.free = []loop.Stmt{&loop.If{Cond: binary(loop.Ge, of.turns, intValue(groupsPending)), Body: t.free}}
+		}
 	}
 	if s.roles[d.Name] {
 		t.asks = []loop.Stmt{&loop.For{Axis: f.Axis, Lo: f.Lo, Hi: f.Hi, Body: fill(turn)}}

@@ -29,8 +29,9 @@ type cluster struct {
 	along  int // which of the axes of tiles tells them apart
 }
 
-// clusterOf finds the operand of d that points which differ in one of the axes of tiles have together: the columns, if it may be, which are more.
-func (s *stager) clusterOf(d *loop.Value, par []*loop.Axis, extents []int) (*cluster, error) {
+// clusterOf finds the operand of d that points which differ in one of the axes of tiles have together: the columns, if it may be, which are more. The
+// extents are those of the clusters' tiles then.
+func (s *stager) clusterOf(d *loop.Value, par []*loop.Axis, extents []*loop.Value) (*cluster, error) {
 	n := s.clusters[d.Name]
 	delete(s.clusters, d.Name)
 	if n == 0 {
@@ -39,7 +40,11 @@ func (s *stager) clusterOf(d *loop.Value, par []*loop.Axis, extents []int) (*clu
 	for _, shared := range []int{1, 0} {
 		has, lacks := s.deps.value(d.Args[1-shared]), s.deps.value(d.Args[shared])
 		along := slices.IndexFunc(par, func(a *loop.Axis) bool { return loop.Has(has, a) && !loop.Has(lacks, a) })
-		if along >= 0 && extents[along]%n == 0 {
+		if along < 0 {
+			continue
+		}
+		if all, fixed := extents[along].IntConst(); fixed && int(all)%n == 0 {
+			extents[along] = intValue(int(all) / n)
 			return &cluster{n, shared, along}, nil
 		}
 	}

@@ -13,7 +13,7 @@ import (
 //	role multiply { z = for l0 { take R l0 .. }   settle 0 z   Y[..] = z }
 //
 // after: P points make all tiles, one after another, so that slots are filled for the next one while results of this one are stored. The turns of a
-// ring go on from tile to tile. Those that are made at a time are near each other, and read the same.
+// ring go on from tile to tile. Those that are made at a time are near each other, and read the same. How many tiles and turns there are may be data.
 //
 //	axis worker: P par, tile: 2048/P loop, i0 = .., j0 = (tile*P + worker) / 16 % 32
 //	role ask { for tile { for l0 { fill R tile*128 + l0 { .. } } } }
@@ -27,39 +27,34 @@ type tiles struct {
 	axis    *loop.Axis
 	worker  *loop.Axis // which point makes them
 	end     *loop.Value
-	turns   int      // of each
-	cluster *cluster // nil: a point makes a tile alone
+	turns   *loop.Value // of each
+	cluster *cluster    // nil: a point makes a tile alone
 }
 
-// persist lets points make many tiles of d, where page is what a point did: f is the loop over a tile's turns.
+// persist lets points make many tiles of d, where page is what a point did: f is the loop over a tile's turns. How many turns and tiles there are, only the
+// run may know.
 func (s *stager) persist(d *loop.Value, f *loop.For, page []loop.Stmt) (*tiles, error) {
 	points := s.points[d.Name]
 	delete(s.points, d.Name)
-	end := f.Hi
-	if end == nil {
-		end = f.Axis.Extent
+	t := &tiles{turns: f.Hi}
+	if f.Hi == nil {
+		t.turns = f.Axis.Extent
 	}
-	turns, fixed := end.IntConst()
-	if !fixed || !s.roles[d.Name] || page[0] != loop.Stmt(f) {
-		return nil, fmt.Errorf("the turns of %s are data, or there is more before them, or no role of its own fills its ring", d.Name)
+	if !isLength(s.x, s.x.of(t.turns)) || !s.roles[d.Name] || page[0] != loop.Stmt(f) {
+		return nil, fmt.Errorf("the turns of %s differ between tiles, or there is more before them, or no role of its own fills its ring", d.Name)
 	}
-	var extents []int
-	par := PointAxes(s.k, page)
+	var extents []*loop.Value
+	par, most := PointAxes(s.k, page), 1
 	for _, a := range par {
-		n, constant := a.Extent.IntConst()
-		if !constant || a.Bind != loop.Par {
-			return nil, fmt.Errorf("how many points axis %s has is data", a.Name)
+		if a.Bind != loop.Par || !isLength(s.x, s.x.of(a.Extent)) {
+			return nil, fmt.Errorf("how many points axis %s has differs between points", a.Name)
 		}
-		extents = append(extents, int(n))
+		extents = append(extents, a.Extent)
+		most *= a.Max
 	}
-	all := 1
-	for _, n := range extents {
-		all *= n
+	if most <= points {
+		return nil, fmt.Errorf("there are %d tiles for %d points", most, points)
 	}
-	if all <= points {
-		return nil, fmt.Errorf("there are %d tiles for %d points", all, points)
-	}
-	t := &tiles{turns: int(turns)}
 	var err error
 	if t.cluster, err = s.clusterOf(d, par, extents); err != nil {
 		return nil, err
@@ -67,7 +62,6 @@ func (s *stager) persist(d *loop.Value, f *loop.For, page []loop.Stmt) (*tiles, 
 	each, near := 1, nearRows // points that make tiles together
 	if t.cluster != nil {
 		each = t.cluster.points
-		extents[t.cluster.along] /= each
 		if t.cluster.along == len(extents)-2 {
 			near /= each
 		}
@@ -75,8 +69,8 @@ func (s *stager) persist(d *loop.Value, f *loop.For, page []loop.Stmt) (*tiles, 
 	if points%each > 0 {
 		return nil, fmt.Errorf("%d points are no clusters of %d", points, each)
 	}
-	all, points = all/each, points/each
-	t.worker, t.axis = s.newAxis("worker", points*each, loop.Par), s.newAxis("tile", multiple(all, points)/points, loop.Loop)
+	most, points = most/each, points/each
+	t.worker, t.axis = s.newAxis("worker", points*each, loop.Par), s.newAxis("tile", multiple(most, points)/points, loop.Loop)
 	worker := s.x.simple(over(axisValue(t.worker), each))
 	number := binary(loop.Add, times(axisValue(t.axis), points), worker)
 	for i, at := range placesNear(number, extents, near) {
@@ -85,33 +79,59 @@ func (s *stager) persist(d *loop.Value, f *loop.For, page []loop.Stmt) (*tiles, 
 		}
 		par[i].Def, par[i].Bind = at, loop.Open
 	}
-	if all%points > 0 {
-		t.end = over(binary(loop.Sub, intValue(all+points-1), worker), points)
+	all := s.x.simple(volume(extents))
+	if n, fixed := all.IntConst(); !fixed || int(n)%points > 0 {
+		t.end = over(binary(loop.Sub, s.x.simple(binary(loop.Add, all, intValue(points-1))), worker), points)
 	}
 	s.x, s.deps = newIndices(), newDepends() // what they know of the axes is no more
 	return t, nil
 }
 
-// placesNear are the digits of a number, the last fastest, but that a block of the last but one, so many at most, changes before the last does.
-func placesNear(number *loop.Value, extents []int, near int) []*loop.Value {
+// volume is the product of some numbers.
+func volume(list []*loop.Value) *loop.Value {
+	p := intValue(1)
+	for _, v := range list {
+		p = binary(loop.Mul, p, v)
+	}
+	return p
+}
+
+// placesNear are the digits of a number, the last fastest, but that a block of the last but one, so many where there are, changes before the last does.
+func placesNear(number *loop.Value, extents []*loop.Value, near int) []*loop.Value {
+	x := newIndices()
+	quotient := func(v, n *loop.Value) *loop.Value { return x.simple(binary(loop.Div, v, n)) }
+	remainder := func(v, n *loop.Value) *loop.Value { return x.simple(binary(loop.Mod, v, n)) }
 	out := make([]*loop.Value, len(extents))
 	last := len(extents) - 1
 	if last > 0 {
 		rows, cols := extents[last-1], extents[last]
-		near = min(near, rows)
-		for rows%near > 0 {
-			near--
+		all, fixed := rows.IntConst()
+		if n := min(int(all), near); fixed {
+			near = n
 		}
-		out[last] = rest(over(number, near), cols)
-		number, out[last-1] = over(number, near*cols), rest(number, near)
-		if rows > near {
-			out[last-1] = binary(loop.Add, times(rest(number, rows/near), near), out[last-1])
-			number = over(number, rows/near)
+		block := times(cols, near) // tiles, where there are as many rows
+		if fixed && int(all)%near == 0 {
+			out[last] = remainder(over(number, near), cols)
+			number, out[last-1] = quotient(number, block), rest(number, near)
+			if blocks := int(all) / near; blocks > 1 {
+				out[last-1] = binary(loop.Add, times(rest(number, blocks), near), out[last-1])
+				number = over(number, blocks)
+			}
+		} else {
+			at := number
+			if last > 1 {
+				all := volume(extents[last-1:])
+				at, number = remainder(number, all), quotient(number, all)
+			}
+			first := x.simple(times(quotient(at, block), near))
+			high := binary(loop.Max, intValue(1), binary(loop.Min, intValue(near), binary(loop.Sub, rows, first))) // of this block
+			at = remainder(at, block)
+			out[last-1], out[last] = binary(loop.Add, first, remainder(at, high)), quotient(at, high)
 		}
 		last -= 2
 	}
 	for ; last >= 0; last-- {
-		out[last], number = rest(number, extents[last]), over(number, extents[last])
+		out[last], number = remainder(number, extents[last]), quotient(number, extents[last])
 	}
 	return out
 }
@@ -121,7 +141,7 @@ func (t *tiles) turn(n *loop.Value) *loop.Value {
 	if t == nil {
 		return n
 	}
-	return binary(loop.Add, times(axisValue(t.axis), t.turns), n)
+	return binary(loop.Add, binary(loop.Mul, axisValue(t.axis), t.turns), n)
 }
 
 // number counts the parts of all tiles, where a tile has as many as an axis says.

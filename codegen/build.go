@@ -111,7 +111,10 @@ func blockName(kind, name string) string { return strings.TrimSpace(kind + " " +
 
 // kernel gives the number of the kernel of a page: of an equal one, if there is one already.
 func (b *builder) kernel(p *page) int {
+	products, bytes := workOf(p.kernel, p.counts())
 	if k, ok := b.byText[p.text]; ok {
+		one := &b.Program.Kernels[k]
+		one.Products, one.Bytes = max(one.Products, products), max(one.Bytes, bytes) // stacks may have other lengths
 		return k
 	}
 	k := len(b.Kernels)
@@ -125,7 +128,6 @@ func (b *builder) kernel(p *page) int {
 		p.scheduled.Name = name
 	}
 	b.Kernels = append(b.Kernels, &BuiltKernel{Page: p.kernel, Scheduled: p.scheduled, args: p.args})
-	products, bytes := workOf(p.kernel)
 	b.Program.Kernels = append(b.Program.Kernels, program.Kernel{Name: name, Pos: p.kernel.Pos, Args: len(p.args), Products: products, Bytes: bytes})
 	return k
 }

@@ -220,6 +220,9 @@ func (x *blockBuilder) launch(l *ir.PlanLaunch) *program.Launch {
 		case symbol:
 			out.Args = append(out.Args, program.Ref{Buf: x.symbol(a.sym)})
 			out.Lens = append(out.Lens, index.V(a.sym))
+		case extent:
+			out.Args = append(out.Args, program.Ref{Buf: x.count(a.i)})
+			out.Lens = append(out.Lens, index.C(a.i))
 		case words:
 			out.Args = append(out.Args, program.Ref{Buf: x.words(a.words)})
 		}
@@ -242,6 +245,16 @@ func (x *blockBuilder) symbol(name string) int {
 	x.out.Bufs = append(x.out.Bufs, program.Buffer{Name: name, Elem: loop.I64, Home: program.HomeLen, State: x.lenOf(name)})
 	x.syms[name] = len(x.out.Bufs) - 1
 	return x.syms[name]
+}
+
+// count is the constant buffer of a length.
+func (x *blockBuilder) count(n int) int {
+	key := fmt.Sprint("count ", n)
+	if _, ok := x.syms[key]; !ok {
+		x.out.Bufs = append(x.out.Bufs, program.Buffer{Name: "count", Elem: loop.I64, Home: program.HomeConst, Data: bytesof.LittleEndian.AppendUint64(nil, uint64(n))})
+		x.syms[key] = len(x.out.Bufs) - 1
+	}
+	return x.syms[key]
 }
 
 // words is the constant buffer of some words.

@@ -91,7 +91,7 @@ func (b *Built) addCeiling(k *BuiltKernel, times int) {
 	i := len(b.Kernels)
 	b.Kernels = append(b.Kernels, k)
 	work := program.Kernel{Name: k.Page.Name}
-	work.Products, work.Bytes = workOf(k.Page)
+	work.Products, work.Bytes = workOf(k.Page, nil)
 	b.Program.Kernels = append(b.Program.Kernels, work)
 	block := b.launchOf(i)
 	if strings.HasPrefix(k.Page.Name, "copy") {

@@ -156,11 +156,14 @@ func streamedBuffers(k *loop.Kernel) map[*loop.Buffer]bool {
 	return out
 }
 
+// bufferBytes are the bytes of a buffer; of one whose length the launch gives, those that this is multiplied with.
 func bufferBytes(b *loop.Buffer) int {
 	n := 1
 	if b.Strides == nil {
-		for _, d := range b.Dims {
-			n *= d
+		for i, d := range b.Dims {
+			if i > 0 || b.Length == nil {
+				n *= d
+			}
 		}
 		return n * b.Elem.Size()
 	}

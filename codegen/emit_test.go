@@ -128,15 +128,11 @@ var emitCases = []struct{ name, text string }{
 }`},
 }
 
-// fill gives a buffer values that suit its type, and its memory the same.
+// fill gives a buffer of some dims values that suit its type, and its memory the same.
 // Integers are in -ints/2 … ints/2, or if ints is negative in 0 … -ints.
-func fill(r *rand.Rand, b *loop.Buffer, ints int64) (*loop.Data, []byte) {
-	n := 1
-	for _, d := range b.Dims {
-		n *= d
-	}
-	d := loop.NewData(b.Elem, b.Dims...)
-	for i := range n {
+func fill(r *rand.Rand, b *loop.Buffer, dims []int, ints int64) (*loop.Data, []byte) {
+	d := loop.NewData(b.Elem, dims...)
+	for i := range d.Len() {
 		switch {
 		case b.Elem.IsFloat():
 			d.F[i] = r.NormFloat64()
@@ -244,7 +240,9 @@ func beside(t *testing.T, k *loop.Kernel, m runner, ints int64, look func(b *loo
 		if b.Mode == loop.Local {
 			continue
 		}
-		d, mem := fill(r, b, ints)
+		dims, err := b.Sizes(args)
+		require.NoError(t, err)
+		d, mem := fill(r, b, dims, ints)
 		if b.Mode == loop.In || b.Mode == loop.InOut {
 			args[b.Name] = d
 		} else {

@@ -18,6 +18,7 @@ import (
 type entries struct {
 	machine *schedule.Machine // nil: nothing is scheduled
 	mu      sync.Mutex
+	states  []*ir.State
 	pages   map[*ir.PlanLaunch]*page
 	made    parallel.Memo[scheduled] // by names and text
 }
@@ -40,7 +41,7 @@ func scheduleOf(page *loop.Kernel, m *schedule.Machine) (*loop.Kernel, error) {
 // lowerEntries lowers m. ready, where not nil, is called with each entry first; where there is a machine,
 // kernels are scheduled for it.
 func lowerEntries(m *ir.Module, machine *schedule.Machine, ready func(*ir.Entry) error) (*Built, error) {
-	x := &entries{machine: machine, pages: map[*ir.PlanLaunch]*page{}}
+	x := &entries{machine: machine, states: m.States, pages: map[*ir.PlanLaunch]*page{}}
 	err := parallel.Each(len(m.Entries), runtime.GOMAXPROCS(0), func(i int) error {
 		if ready != nil {
 			if err := ready(m.Entries[i]); err != nil {
@@ -68,10 +69,13 @@ func lowerEntries(m *ir.Module, machine *schedule.Machine, ready func(*ir.Entry)
 func (x *entries) add(e *ir.Entry) error {
 	var launches []*ir.PlanLaunch
 	var plans []*ir.Plan
+	var of []stacks
 	collect := func(g *ir.Graph) {
+		found := findStacks(g, x.states)
 		eachLaunch(planOf(g).Code, func(l *ir.PlanLaunch) {
 			launches = append(launches, l)
 			plans = append(plans, g.Plan)
+			of = append(of, found)
 		})
 	}
 	collect(e.Graph)
@@ -82,7 +86,7 @@ func (x *entries) add(e *ir.Entry) error {
 	}
 	pages := make([]*page, len(launches))
 	err := parallel.Each(len(launches), runtime.GOMAXPROCS(0), func(i int) (err error) {
-		pages[i], err = lower(launches[i], func(arg int) bool { return plans[i].Bufs[launches[i].Args[arg].Buf].Home == ir.PlanSym })
+		pages[i], err = lower(launches[i], func(arg int) bool { return plans[i].Bufs[launches[i].Args[arg].Buf].Home == ir.PlanSym }, of[i])
 		return err
 	})
 	if err != nil {

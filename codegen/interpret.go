@@ -146,7 +146,11 @@ func (r *execution) launch(l *program.Launch) error {
 		if b.Mode != loop.In && b.Mode != loop.InOut {
 			continue
 		}
-		d, err := r.read(l.Args[i], b.Elem, b.Dims)
+		dims, err := b.Sizes(args)
+		var d *loop.Data
+		if err == nil {
+			d, err = r.read(l.Args[i], b.Elem, dims)
+		}
 		if err != nil {
 			return fmt.Errorf("kernel %s: %s: %w", k.Name, b.Name, err)
 		}

@@ -149,7 +149,7 @@ func generatedLaunch(t *testing.T, name string) launch {
 		most := largestIndex[name]
 		var bufs [][]byte
 		for _, b := range params(k) {
-			data, mem := fill(r, b, -most-1)
+			data, mem := fill(r, b, b.Dims, -most-1)
 			if most > 0 && b.Mode == loop.In && !b.Elem.IsFloat() {
 				data.I[0], data.I[data.Len()-1] = most, most
 				mem = memoryOf(data)

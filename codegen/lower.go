@@ -22,7 +22,7 @@ type page struct {
 // pageArg is a buffer of a page: an argument or a result of the launch, a symbol, constants, or what parts of a kernel hand on.
 type pageArg struct {
 	role  argRole
-	i     int      // argument, result
+	i     int      // argument, result; extent: how many
 	sym   string   // symbol
 	words []uint32 // words
 }
@@ -33,15 +33,16 @@ const (
 	argument argRole = iota
 	result
 	symbol
+	extent // an i64: how many modules a stack has
 	words
 	handedOn // to or by another part of the kernel that it was
 )
 
 // lower writes the kernel of a launch. isSym says which arguments are symbols (i64
-// where the graph has i32).
-func lower(l *ir.PlanLaunch, isSym func(arg int) bool) (p *page, err error) {
+// where the graph has i32), found where its values count modules.
+func lower(l *ir.PlanLaunch, isSym func(arg int) bool, found stacks) (p *page, err error) {
 	region := launchRegion(l)
-	w := newLowering(l, region, isSym)
+	w := newLowering(l, region, isSym, found)
 	defer func() {
 		if r := recover(); r != nil {
 			panic(fmt.Sprintf("codegen: lower %s (%s): %v", l.Title(), posOf(l), r))
@@ -112,6 +113,8 @@ type lowering struct {
 	axes   *axisClasses
 	owner  map[*loop.Axis]*ir.Node // of axes that one product sums over alone
 	isSym  func(arg int) bool
+	stacks map[dimension]bool  // classes
+	counts map[int]*loop.Value // of the modules of stacks
 	bufs   map[*loop.Buffer]pageArg
 	params map[*ir.Node]*loop.Buffer
 	syms   map[string]*loop.Value
@@ -121,10 +124,11 @@ type lowering struct {
 	ids    map[any]uint32
 }
 
-func newLowering(l *ir.PlanLaunch, region *ir.Graph, isSym func(int) bool) *lowering {
+func newLowering(l *ir.PlanLaunch, region *ir.Graph, isSym func(int) bool, found stacks) *lowering {
 	w := &lowering{launch: l, region: region, scope: &ir.Scope{Outer: l.Scope, Syms: region.Syms}, b: loop.NewBuilder(l.Title()),
 		axes: classify(region), owner: map[*loop.Axis]*ir.Node{}, isSym: isSym, bufs: map[*loop.Buffer]pageArg{}, params: map[*ir.Node]*loop.Buffer{},
-		syms: map[string]*loop.Value{}, tables: map[string][]*loop.Value{}, memo: map[string]*loop.Value{}, names: map[*loop.Value]string{}, ids: map[any]uint32{}}
+		syms: map[string]*loop.Value{}, counts: map[int]*loop.Value{}, tables: map[string][]*loop.Value{}, memo: map[string]*loop.Value{}, names: map[*loop.Value]string{}, ids: map[any]uint32{}}
+	w.stacks = found.of(l, region, w.axes)
 	used := map[*ir.Node]bool{}
 	for _, n := range w.needed().Nodes() {
 		used[n] = true
@@ -148,7 +152,7 @@ func newLowering(l *ir.PlanLaunch, region *ir.Graph, isSym func(int) bool) *lowe
 		if l.Node != nil {
 			name = l.Node.Args[i].Label()
 		}
-		buf := w.b.Buffer(name, elem, mode, sizes(p.Type)...)
+		buf := w.buffer(name, elem, mode, p)
 		w.bufs[buf] = pageArg{role: argument, i: i}
 		w.params[p] = buf
 	}
@@ -186,6 +190,25 @@ func sizes(t ir.Type) []int {
 		dims[i] = d.Size
 	}
 	return dims
+}
+
+// buffer is memory for n.
+func (w *lowering) buffer(name string, elem ir.Elem, mode loop.Mode, n *ir.Node) *loop.Buffer {
+	dims := sizes(n.Type)
+	var length *loop.Buffer
+	if len(dims) > 0 && w.isStack(n, 0) {
+		length = w.count(dims[0]).Buf
+		dims[0] = stackCapacity(dims[0])
+	}
+	buf := w.b.Buffer(name, elem, mode, dims...)
+	buf.Length = length
+	return buf
+}
+
+// isStack reports whether dimension d of n is the number of modules of a stack.
+func (w *lowering) isStack(n *ir.Node, d int) bool {
+	dim := n.Type.Dims[d]
+	return dim.Len == nil && dim.Size > 1 && w.stacks[w.axes.find(dimension{n, d})]
 }
 
 // equations writes a store for each result. What reads a buffer that is written
@@ -235,7 +258,7 @@ func (w *lowering) output(k int, n *ir.Node) *loop.Buffer {
 	if a := w.launch.InPlace[k]; a >= 0 {
 		return w.params[w.region.Params[a]]
 	}
-	buf := w.b.Buffer(n.Label(), n.Type.Elem, loop.Out, sizes(n.Type)...)
+	buf := w.buffer(n.Label(), n.Type.Elem, loop.Out, n)
 	w.bufs[buf] = pageArg{role: result, i: k}
 	return buf
 }
@@ -325,6 +348,16 @@ func (w *lowering) length(name string) *loop.Value {
 	v := w.b.Load(buf, nil, nil)
 	w.syms[name] = v
 	return v
+}
+
+// count is how many modules a stack has as a value: a buffer of one i64.
+func (w *lowering) count(n int) *loop.Value {
+	if w.counts[n] == nil {
+		buf := w.b.Buffer("count", loop.I64, loop.In)
+		w.bufs[buf] = pageArg{role: extent, i: n}
+		w.counts[n] = w.b.Load(buf, nil, nil)
+	}
+	return w.counts[n]
 }
 
 // words are constants as a buffer: what they are is no part of the kernel.

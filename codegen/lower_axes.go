@@ -15,108 +15,21 @@ import (
 // Where products feed others, what they read equates nothing: one value may be queries, keys and values, and
 // its rows then are any of the axes.
 type axisClasses struct {
-	parent map[dimension]dimension
+	classes
 	axes   map[dimension][]*loop.Axis // of each class: several where one value has the class twice
 	behind map[*ir.Node]bool          // products and what depends on them, where one depends on another; else nil
 	first  *ir.Node                   // of them; its axes come first
 }
 
-type dimension struct {
-	node *ir.Node
-	d    int
-}
-
-func (c *axisClasses) find(x dimension) dimension {
-	p, ok := c.parent[x]
-	if !ok || p == x {
-		return x
-	}
-	root := c.find(p)
-	c.parent[x] = root
-	return root
-}
-
-// equate joins two dimensions of equal length.
-func (c *axisClasses) equate(x, y dimension) {
-	if !x.node.Type.Dims[x.d].Equal(y.node.Type.Dims[y.d]) || c.isRead(x.node) || c.isRead(y.node) {
-		return
-	}
-	if a, b := c.find(x), c.find(y); a != b {
-		c.parent[b] = a
-	}
-}
-
 func classify(region *ir.Graph) *axisClasses {
-	c := &axisClasses{parent: map[dimension]dimension{}, axes: map[dimension][]*loop.Axis{}}
+	c := &axisClasses{classes: classes{}, axes: map[dimension][]*loop.Axis{}}
 	c.findProducts(region)
-	for _, n := range region.Nodes() {
-		switch a := n.Attr.(type) {
-		case ir.ReduceAttr:
-			at := 0
-			for d := range n.Args[0].Type.Dims {
-				if at < len(a.Axes) && a.Axes[at] == d {
-					at++
-					continue
-				}
-				c.equate(dimension{n.Args[0], d}, dimension{n, d - at})
-			}
-		case ir.DotAttr:
-			c.labels(n, a)
-		case ir.IndexAttr:
-			c.maps(n, a)
-		default:
-			if n.Op.Class != ir.ClassElementwise {
-				continue
-			}
-			for _, x := range n.Args {
-				for d := range x.Type.Dims {
-					c.equate(dimension{x, d}, dimension{n, d})
-				}
-			}
+	equalDims(region, func(x, y dimension) {
+		if !c.isRead(x.node) && !c.isRead(y.node) {
+			c.join(x, y)
 		}
-	}
+	})
 	return c
-}
-
-func (c *axisClasses) labels(n *ir.Node, a ir.DotAttr) {
-	first := map[byte]dimension{}
-	for _, side := range []struct {
-		labels string
-		node   *ir.Node
-	}{{a.A, n.Args[0]}, {a.B, n.Args[1]}, {a.Out, n}} {
-		if c.isRead(side.node) {
-			continue
-		}
-		for d := range len(side.labels) {
-			x := dimension{side.node, d}
-			if y, ok := first[side.labels[d]]; ok {
-				c.equate(y, x)
-			} else {
-				first[side.labels[d]] = x
-			}
-		}
-	}
-}
-
-// maps equates what a plain variable leads to. The index variables of index are
-// the result's, those of scatter the operand's.
-func (c *axisClasses) maps(n *ir.Node, a ir.IndexAttr) {
-	from, to := n, n.Args[0]
-	if n.Op == ir.OpScatter {
-		from, to = to, from
-	}
-	for d, e := range a.Out {
-		for v := range a.Vars {
-			if index.Equal(e, ir.Var(v)) {
-				c.equate(dimension{from, v}, dimension{to, d})
-			}
-		}
-	}
-	for _, data := range n.Args[1:] {
-		for d := range data.Type.Dims {
-			c.equate(dimension{from, d}, dimension{data, d})
-		}
-	}
 }
 
 // letters name axes in the order in which they are made.
@@ -139,9 +52,12 @@ func (w *lowering) axisOf(owner, n *ir.Node, d int, taken []*loop.Axis) *loop.Ax
 	name := letters[len(w.kernel().Axes)%len(letters):][:1]
 	dim := n.Type.Dims[d]
 	var a *loop.Axis
-	if dim.Len == nil {
+	switch {
+	case w.isStack(n, d):
+		a = w.b.AxisLen(name, w.count(dim.Size), stackCapacity(dim.Size))
+	case dim.Len == nil:
 		a = w.b.Axis(name, dim.Size)
-	} else {
+	default:
 		a = w.b.AxisLen(name, w.expr(dim.Len), dim.Size)
 	}
 	w.axes.axes[class] = append(w.axes.axes[class], a)

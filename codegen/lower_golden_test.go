@@ -69,7 +69,7 @@ func TestKernelsAreShared(t *testing.T) {
 	names := map[string]bool{}
 	texts := map[string]bool{}
 	for i, k := range deep {
-		require.Equal(t, shallow[i].Page.Name, k.Page.Name)
+		require.Equal(t, shallow[i].Page.String(), k.Page.String())
 		require.False(t, names[k.Page.Name], "two kernels are called %s", k.Page.Name)
 		text, _ := canonical(k.Page)
 		require.False(t, texts[text], "kernel %s is there twice", k.Page.Name)

@@ -257,7 +257,7 @@ func (c *lowerCase) check(n *ir.Node, what string) {
 	require.NoError(t, err, what)
 
 	l := &ir.PlanLaunch{Node: n, Scope: c.b.Scope(), Type: n.Type, InPlace: []int{-1}}
-	p, err := lower(l, func(int) bool { return false })
+	p, err := lower(l, func(int) bool { return false }, nil)
 	require.NoError(t, err, what)
 	text := p.kernel.String()
 	require.Equal(t, text, mustLower(t, l).kernel.String(), what)
@@ -284,7 +284,7 @@ func (c *lowerCase) check(n *ir.Node, what string) {
 }
 
 func mustLower(t *testing.T, l *ir.PlanLaunch) *page {
-	p, err := lower(l, func(int) bool { return false })
+	p, err := lower(l, func(int) bool { return false }, nil)
 	require.NoError(t, err)
 	return p
 }

@@ -63,7 +63,11 @@ func (m *emulated) keep(t *testing.T, before [][]byte, want map[string]*loop.Dat
 			}
 			points := 1
 			for _, a := range ph.Par {
-				points *= a.Max
+				n := a.Max
+				if slices.ContainsFunc(buffers, func(b *loop.Buffer) bool { return b.Length != nil }) {
+					n = m.extent(a.Extent, before) // what is beyond has no memory
+				}
+				points *= n
 			}
 			k.Phases = append(k.Phases, program.Phase{Symbol: ph.Symbol, Points: index.C(points), Threads: ph.Threads, PerBlock: ph.PerBlock, Shared: ph.Shared, Maps: m.tensorMaps(ph, before)})
 		}
@@ -78,11 +82,13 @@ func (m *emulated) keep(t *testing.T, before [][]byte, want map[string]*loop.Dat
 		after = " near"
 	}
 	for i, b := range buffers {
-		state := program.State{Name: fmt.Sprintf("%s of %s", b.Name, name), Elem: b.Elem, Dims: b.Dims}
-		block.Bufs = append(block.Bufs, program.Buffer{Name: b.Name, Elem: b.Elem, Dims: b.Dims, Home: program.HomeState, State: len(r.p.States)})
+		dims, err := b.Sizes(want)
+		require.NoError(t, err)
+		state := program.State{Name: fmt.Sprintf("%s of %s", b.Name, name), Elem: b.Elem, Dims: dims}
+		block.Bufs = append(block.Bufs, program.Buffer{Name: b.Name, Elem: b.Elem, Dims: dims, Home: program.HomeState, State: len(r.p.States)})
 		r.p.States = append(r.p.States, state)
 		launch.Args = append(launch.Args, program.Ref{Buf: i})
-		held = append(held, program.Buffer{Name: b.Name + " before", Elem: b.Elem, Dims: b.Dims, Home: program.HomeConst, Data: bytes.Clone(before[i])})
+		held = append(held, program.Buffer{Name: b.Name + " before", Elem: b.Elem, Dims: dims, Home: program.HomeConst, Data: bytes.Clone(before[i])})
 		if b.Mode != loop.Out && b.Mode != loop.InOut {
 			continue
 		}
@@ -94,8 +100,8 @@ func (m *emulated) keep(t *testing.T, before [][]byte, want map[string]*loop.Dat
 			}
 		}
 		block.Outputs = append(block.Outputs, program.Output{Kind: program.OutputShow, Buf: i, Name: b.Name})
-		expected = append(expected, program.Buffer{Name: b.Name + " known", Elem: loop.Bool, Dims: b.Dims, Home: program.HomeConst, Data: known},
-			program.Buffer{Name: b.Name + after, Elem: b.Elem, Dims: b.Dims, Home: program.HomeConst, Data: memoryOf(d)})
+		expected = append(expected, program.Buffer{Name: b.Name + " known", Elem: loop.Bool, Dims: dims, Home: program.HomeConst, Data: known},
+			program.Buffer{Name: b.Name + after, Elem: b.Elem, Dims: dims, Home: program.HomeConst, Data: memoryOf(d)})
 	}
 	block.Bufs = slices.Concat(block.Bufs, held, expected)
 	r.p.Entries = append(r.p.Entries, program.Entry{Kind: "sample", Name: name, Block: block})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +18,7 @@ import (
 	"mdlc/passes"
 )
 
-// moduleOf wraps a graph: its states, feeds and flags become declarations.
+// moduleOf wraps a graph: its states, feeds and flags become declarations; those with a # in their names are of the modules of a list.
 func moduleOf(g *ir.Graph) *ir.Module {
 	e := &ir.Entry{Kind: ir.EntryTrain, Graph: g}
 	m := &ir.Module{Source: g.Name, Entries: []*ir.Entry{e}}
@@ -25,7 +26,11 @@ func moduleOf(g *ir.Graph) *ir.Module {
 	state := func(name string, t ir.Type) {
 		if !declared[name] {
 			declared[name] = true
-			m.States = append(m.States, &ir.State{Name: name, Type: t})
+			x := &ir.State{Name: name, Type: t}
+			if strings.Contains(name, "#") {
+				x.Stack = []int{t.Dims[0].Size}
+			}
+			m.States = append(m.States, x)
 		}
 	}
 	for _, p := range g.Params {

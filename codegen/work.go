@@ -8,8 +8,9 @@ import (
 
 // workOf is what the equations of a kernel ask for, whatever its schedule: the floating-point operations of its
 // products, two for each multiplication, and the bytes of its buffers that it touches, each read or written once: all, or, as in a
-// gather, as many as there are places that it looks at.
-func workOf(page *loop.Kernel) (products, bytes float64) {
+// gather, as many as there are places that it looks at. counts are the lengths that
+// are known.
+func workOf(page *loop.Kernel, counts map[*loop.Buffer]int) (products, bytes float64) {
 	read, written := map[*loop.Buffer]float64{}, map[*loop.Buffer]float64{}
 	seen := map[*loop.Value]bool{}
 	var look func(v *loop.Value)
@@ -24,9 +25,9 @@ func workOf(page *loop.Kernel) (products, bytes float64) {
 		look(v.Guard)
 		switch v.Op {
 		case loop.Load:
-			read[v.Buf] += tuples(v.Axes)
+			read[v.Buf] += tuples(v.Axes, counts)
 		case loop.Dot:
-			products += 2 * tuples(v.Axes) * tuples(v.Over)
+			products += 2 * tuples(v.Axes, counts) * tuples(v.Over, counts)
 		}
 	}
 	loop.Walk(page.Body, func(s loop.Stmt) {
@@ -42,11 +43,14 @@ func workOf(page *loop.Kernel) (products, bytes float64) {
 					axes = append(axes[:len(axes):len(axes)], v.Axes...)
 				}
 			}
-			written[s.Buf] += tuples(axes)
+			written[s.Buf] += tuples(axes, counts)
 		}
 	})
 	for _, b := range params(page) {
 		all, elem := float64(bufferBytes(b)), float64(b.Elem.Size())
+		if b.Length != nil {
+			all *= float64(counts[b.Length])
+		}
 		switch b.Mode {
 		case loop.In:
 			bytes += min(all, elem*read[b])
@@ -61,13 +65,29 @@ func workOf(page *loop.Kernel) (products, bytes float64) {
 	return products, bytes
 }
 
+// counts are the numbers of modules that the launch of a page gives.
+func (p *page) counts() map[*loop.Buffer]int {
+	out := map[*loop.Buffer]int{}
+	for i, b := range arguments(p.kernel) {
+		if p.args[i].role == extent {
+			out[b] = p.args[i].i
+		}
+	}
+	return out
+}
+
 // tuples is how many indices some axes have together, each axis once.
-func tuples(axes []*loop.Axis) float64 {
+func tuples(axes []*loop.Axis, counts map[*loop.Buffer]int) float64 {
 	n := 1.0
 	for i, a := range axes {
-		if !slices.Contains(axes[:i], a) {
-			n *= float64(a.Max)
+		if slices.Contains(axes[:i], a) {
+			continue
 		}
+		most := a.Max
+		if known := counts[a.Extent.Buf]; known > 0 {
+			most = known
+		}
+		n *= float64(most)
 	}
 	return n
 }

@@ -29,7 +29,7 @@ func TestWorkOfKernels(t *testing.T) {
   C[7,c] = C[7,c] + 1.0
 }`: {0, 4*3*8 + 4*3 + 2*4*8 + 4*3*8},
 	} {
-		products, bytes := workOf(parseKernel(t, text))
+		products, bytes := workOf(parseKernel(t, text), nil)
 		require.Equal(t, want, [2]float64{products, bytes}, text)
 	}
 }

@@ -246,7 +246,7 @@ func (o *own) shrink(k *loop.Kernel, b *loop.Buffer, members [][]loop.Stmt, mode
 }
 
 // passedPanels are the panels that are written along other axes than they are read along: where the loops that write them leave out dead
-// rows, there is nothing to be read.
+// rows, there is nothing to be read. So it is beyond the length of a stack in what pages pass on.
 func passedPanels(k *loop.Kernel) map[*loop.Buffer]bool {
 	out := map[*loop.Buffer]bool{}
 	for _, page := range pages(k.Body) {
@@ -270,6 +270,11 @@ func passedPanels(k *loop.Kernel) map[*loop.Buffer]bool {
 			}
 		}
 	})
+	if slices.ContainsFunc(k.Bufs, func(b *loop.Buffer) bool { return b.Length != nil }) {
+		for _, b := range k.Bufs {
+			out[b] = out[b] || b.Mode == loop.Work
+		}
+	}
 	return out
 }
 

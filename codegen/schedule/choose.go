@@ -10,6 +10,7 @@ import (
 // start, from where on storing and loading a value is cheaper than computing it again.
 const (
 	evenChunks  = 4
+	farBelow    = 8 // how many times a length that the launch gives may be below what it could be: there shall be points enough all the same
 	spillCost   = 10
 	dearPoint   = 60 // from where on neither more registers nor a loop without guards pay for their code
 	sumPartials = 64 // of the numeric contract
@@ -283,7 +284,11 @@ func (c *chooser) contiguity(stores []*loop.Store, a *loop.Axis) float64 {
 
 // chunks binds parallel axes so that a point has some Chunk of work, at most as many as the machine can use.
 func (c *chooser) chunks(n *nest) {
-	want := min(int(costOf(n.stores)/float64(c.m.Chunk)), c.m.Points)
+	most := c.m.Points
+	if slices.ContainsFunc(n.free, func(a *loop.Axis) bool { return !constantExtent(a) }) {
+		most *= farBelow
+	}
+	want := min(int(costOf(n.stores)/float64(c.m.Chunk)), most)
 	if want > 1 { // few workers should have equal shares
 		want = (want + evenChunks - 1) / evenChunks * evenChunks
 	}

@@ -19,7 +19,12 @@ func (c *chooser) streams(stores []*loop.Store) {
 // it is a slice of a larger one.
 func (c *chooser) isLarge(b *loop.Buffer) bool {
 	n := bytesOf(b)
-	return b.Strides == nil && n >= c.m.Stream && n%line == 0
+	multiple := n
+	if b.Length != nil {
+		multiple /= b.Dims[0]
+		n /= farBelow
+	}
+	return b.Strides == nil && n >= c.m.Stream && multiple%line == 0
 }
 
 func bytesOf(b *loop.Buffer) int {

@@ -120,6 +120,7 @@ func clone(k *loop.Kernel) *loop.Kernel {
 	n.Axes, n.Bufs = nil, nil
 	for _, b := range k.Bufs {
 		nb := *b
+		nb.Length = c.bufs[b.Length]
 		c.bufs[b] = &nb
 		n.Bufs = append(n.Bufs, &nb)
 	}

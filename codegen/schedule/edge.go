@@ -61,7 +61,7 @@ type edger struct {
 	k      *loop.Kernel
 	limits []*limit
 	ands   map[[2]*loop.Value]*loop.Value // conjunctions: equal ones are one value
-	passed map[*loop.Buffer]bool
+	passed map[*loop.Buffer]bool          // which may be read where they are not written
 }
 
 // both is a & b; nil is true.
@@ -225,7 +225,7 @@ func (e *edger) inside(buf *loop.Buffer, at []*loop.Value, need *[]*loop.Axis) b
 	ok := true
 	for i, v := range at {
 		lo, hi := e.x.rng(e.x.of(v).SimplifyIn(e.x.bound))
-		if lo >= 0 && hi < buf.Dims[i] {
+		if lo >= 0 && hi < buf.Dims[i] && (i > 0 || buf.Length == nil) {
 			continue
 		}
 		ok = false

@@ -239,15 +239,20 @@ func equalsEvaluator(t *testing.T, k *loop.Kernel, c *compiled) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	args := map[string]*loop.Data{}
 	for _, b := range k.Bufs {
-		d := loop.NewData(b.Elem, b.Dims...)
+		dims, err := b.Sizes(args)
+		require.NoError(t, err)
+		d := loop.NewData(b.Elem, dims...)
 		for i := range d.F {
 			d.F[i] = math.Abs(rng.NormFloat64())
 		}
 		for i := range d.I {
 			d.I[i] = rng.Int64N(5)
 		}
-		if b.Name == "len" {
+		switch b.Name {
+		case "len":
 			d.I = []int64{3, 83}
+		case "L":
+			d.I = []int64{70}
 		}
 		d.Round()
 		if b.Mode == loop.In || b.Mode == loop.InOut {
@@ -262,7 +267,14 @@ func equalsEvaluator(t *testing.T, k *loop.Kernel, c *compiled) {
 			return int(n)
 		}
 		switch v.Op {
+		case loop.Add:
+			return extent(v.Args[0]) + extent(v.Args[1])
+		case loop.Div:
+			return extent(v.Args[0]) / extent(v.Args[1])
 		case loop.Load:
+			if len(v.Args) == 0 {
+				return int(args[v.Buf.Name].I[0])
+			}
 			index, ok := v.Args[0].IntConst()
 			require.True(t, ok)
 			return int(args[v.Buf.Name].I[index])

@@ -33,7 +33,11 @@ func inputs(k *loop.Kernel, seed uint64) map[string]*loop.Data {
 		if b.Mode != loop.In && b.Mode != loop.InOut {
 			continue
 		}
-		d := loop.NewData(b.Elem, b.Dims...)
+		dims, err := b.Sizes(args)
+		if err != nil {
+			panic(err)
+		}
+		d := loop.NewData(b.Elem, dims...)
 		for i := range d.F {
 			d.F[i] = math.Abs(rng.NormFloat64())
 			if b.Mode == loop.In && strings.ToUpper(b.Name) == b.Name {

@@ -22,7 +22,7 @@ func (m *machine) clustered(body []Stmt, axes []*Axis, p, n int) {
 		f.flights, f.mem, f.cluster = &none, maps.Clone(m.mem), forks
 		for b := range f.mem {
 			if b.Mode == Local {
-				f.mem[b] = newMemory(b, NewData(b.Elem, b.Dims...))
+				f.mem[b] = newMemory(b, b.Dims, NewData(b.Elem, b.Dims...))
 			}
 		}
 		forks[i] = f

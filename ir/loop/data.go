@@ -62,10 +62,23 @@ func size(dims []int) int {
 	return n
 }
 
+// Sizes are the lengths of b's dimensions in a run of its kernel on args.
+func (b *Buffer) Sizes(args map[string]*Data) ([]int, error) {
+	if b.Length == nil {
+		return b.Dims, nil
+	}
+	d := args[b.Length.Name]
+	if d == nil || len(d.I) != 1 || d.I[0] < 0 || d.I[0] > int64(b.Dims[0]) {
+		return nil, fmt.Errorf("%s: %s is no length up to %d", b.Name, b.Length.Name, b.Dims[0])
+	}
+	return append([]int{int(d.I[0])}, b.Dims[1:]...), nil
+}
+
 // memory is a buffer during evaluation: its data and, for each element, who
 // wrote and read it last.
 type memory struct {
-	buf *Buffer
+	buf  *Buffer
+	dims []int
 	*Data
 	local          bool
 	writer, wphase []int32 // point and phase of the last write; 0: none
@@ -73,8 +86,8 @@ type memory struct {
 	stamp          []int32 // the store that wrote last
 }
 
-func newMemory(b *Buffer, d *Data) *memory {
-	m := &memory{buf: b, Data: d, local: b.Mode == Local}
+func newMemory(b *Buffer, dims []int, d *Data) *memory {
+	m := &memory{buf: b, dims: dims, Data: d, local: b.Mode == Local}
 	if b.Mode == In {
 		return m
 	}
@@ -84,21 +97,21 @@ func newMemory(b *Buffer, d *Data) *memory {
 	return m
 }
 
-// argument checks the data given for b, or makes it.
-func argument(b *Buffer, args map[string]*Data) (*Data, error) {
+// argument checks the data given for b of some dims, or makes it.
+func argument(b *Buffer, dims []int, args map[string]*Data) (*Data, error) {
 	d := args[b.Name]
 	switch {
 	case d == nil && (b.Mode == In || b.Mode == InOut):
 		return nil, fmt.Errorf("no data for %s %s", b.Mode, b.Name)
 	case d == nil || b.Mode == Out || b.Mode == Work:
-		d = NewData(b.Elem, b.Dims...)
+		d = NewData(b.Elem, dims...)
 		d.Poison = make([]bool, d.Len())
 		for i := range d.Poison {
 			d.Poison[i] = true
 		}
 		args[b.Name] = d
-	case d.Elem != b.Elem || size(d.Dims) != size(b.Dims) || d.Len() != size(b.Dims):
-		return nil, fmt.Errorf("%s is %s%v, its data %s%v with %d elements", b.Name, b.Elem, b.Dims, d.Elem, d.Dims, d.Len())
+	case d.Elem != b.Elem || size(d.Dims) != size(dims) || d.Len() != size(dims):
+		return nil, fmt.Errorf("%s is %s%v, its data %s%v with %d elements", b.Name, b.Elem, dims, d.Elem, d.Dims, d.Len())
 	case b.Mode == InOut && d.Poison == nil:
 		d.Poison = make([]bool, d.Len())
 	}
@@ -153,10 +166,10 @@ func (m *memory) write(i int, point, phase, stamp int32) error {
 
 // place is the index of element i.
 func (m *memory) place(i int) string {
-	idx := make([]int, len(m.buf.Dims))
+	idx := make([]int, len(m.dims))
 	for d := len(idx) - 1; d >= 0; d-- {
-		idx[d] = i % m.buf.Dims[d]
-		i /= m.buf.Dims[d]
+		idx[d] = i % m.dims[d]
+		i /= m.dims[d]
 	}
 	return ints(idx)
 }

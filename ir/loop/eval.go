@@ -22,16 +22,20 @@ func Eval(k *Kernel, args map[string]*Data, opt EvalOptions) (err error) {
 		nodes: map[*Value]*node{}, sets: map[string]*axisSet{}, stores: map[*Store]*storePlan{}, tables: map[[2]int][]int{}, limit: len(k.Axes),
 		memo: map[memoKey]*tile{}, flights: &flights{}, stamp: new(int32)}
 	for _, b := range k.Bufs {
-		d := NewData(b.Elem, b.Dims...)
+		dims, err := b.Sizes(args)
+		if err != nil {
+			return fmt.Errorf("kernel %s: %w", k.Name, err)
+		}
+		d := NewData(b.Elem, dims...)
 		if b.Mode != Local {
-			if d, err = argument(b, args); err != nil {
+			if d, err = argument(b, dims, args); err != nil {
 				return fmt.Errorf("kernel %s: %w", k.Name, err)
 			}
 			if m.typed {
 				d.Round()
 			}
 		}
-		m.mem[b] = newMemory(b, d)
+		m.mem[b] = newMemory(b, dims, d)
 	}
 	defer func() {
 		if r := recover(); r != nil {

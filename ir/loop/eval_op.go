@@ -350,7 +350,7 @@ func (m *machine) access(v *Value, p *accessPlan, dead func(j int), on func(j, e
 	if p.guard != nil {
 		g = p.guard.eval(m)
 	}
-	b := p.buf
+	b, dims := p.buf, m.mem[p.buf].dims
 	idx := make([]*tile, len(p.index))
 	for i, x := range p.index {
 		idx[i] = x.eval(m)
@@ -375,10 +375,10 @@ func (m *machine) access(v *Value, p *accessPlan, dead func(j int), on func(j, e
 			if t.poison(k) {
 				m.fail(v, "poison reaches the address of %s", b.Name)
 			}
-			if t.i[k] < 0 || t.i[k] >= int64(b.Dims[i]) {
-				m.fail(v, "%s: index %d of dimension %d is outside 0..%d%s", b.Name, t.i[k], i, b.Dims[i], m.pointText(p.set.axes, j))
+			if t.i[k] < 0 || t.i[k] >= int64(dims[i]) {
+				m.fail(v, "%s: index %d of dimension %d is outside 0..%d%s", b.Name, t.i[k], i, dims[i], m.pointText(p.set.axes, j))
 			}
-			e = e*b.Dims[i] + int(t.i[k])
+			e = e*dims[i] + int(t.i[k])
 		}
 		on(j, e)
 	}

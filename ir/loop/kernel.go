@@ -84,8 +84,9 @@ const (
 type Buffer struct {
 	Name    string
 	Elem    Elem
-	Dims    []int // capacities
-	Strides []int // in elements; nil: row-major
+	Dims    []int   // capacities
+	Length  *Buffer // an i64 that tells how long the first dimension is, where its capacity is not what memory there is; else nil
+	Strides []int   // in elements; nil: row-major
 	Mode    Mode
 	Swizzle bool // of a Local buffer: its last dim is SwizzleBytes long, and its pieces are swizzled. Indices do not tell
 }

@@ -120,6 +120,30 @@ func TestVerifierErrors(t *testing.T) {
 	}
 }
 
+// The first dimension of a parameter may be as long as the launch says, and then there is no more memory.
+func TestLengthsOfBuffers(t *testing.T) {
+	k := one(t, "kernel k(in n: i64[], in X: f32[n <= 8,2], out Y: f32[n <= 8,2]) { axis i: n[] <= 8, j: 2 Y[i,j] = X[i,j] + 1.0 }")
+	require.NoError(t, Verify(k))
+	c := k.Clone()
+	require.Same(t, c.Bufs[0], c.Bufs[1].Length)
+	s := newSource(1)
+	x := s.floats(F32, 3, 2)
+	args := map[string]*Data{"n": Ints(I64, []int64{3}), "X": x}
+	require.NoError(t, Eval(k, args, EvalOptions{}))
+	require.Equal(t, []int{3, 2}, args["Y"].Dims)
+	require.Equal(t, x.F[5]+1, args["Y"].F[5])
+	args["X"] = s.floats(F32, 8, 2)
+	require.ErrorContains(t, Eval(k, args, EvalOptions{}), "X is f32[3 2], its data f32[8 2] with 16 elements")
+	args["n"] = Ints(I64, []int64{9})
+	require.ErrorContains(t, Eval(k, args, EvalOptions{}), "X: n is no length up to 8")
+	beyond := one(t, "kernel k(in n: i64[], in X: f32[n <= 8], out Y: f32[8]) { axis i: 8 Y[i] = X[i] }")
+	require.ErrorContains(t, Eval(beyond, map[string]*Data{"n": Ints(I64, []int64{3}), "X": s.floats(F32, 3)}, EvalOptions{}), "X: index 3 of dimension 0 is outside 0..3")
+	for _, params := range []string{"in n: i32[], in X: f32[n <= 8]", "in n: i64[1], in X: f32[n <= 8]", "out n: i64[], in X: f32[n <= 8]", "in n: i64[], in X: f32[n <=]", "in n: i64[], work X: f32[n <= 8]",
+		"in n: i64[], in X: f32[n <= 8] strides[1]"} {
+		require.ErrorContains(t, Verify(one(t, "kernel k("+params+") { }")), "the length of the first dimension is an i64[] parameter before it", params)
+	}
+}
+
 func TestRacesBetweenParPoints(t *testing.T) {
 	k := one(t, "kernel k(in P: i64[8], inout Y: f32[8]) { axis p: 8 par Y[P[p]] = Y[P[p]] + 1.0 }")
 	require.NoError(t, Verify(k))

@@ -193,13 +193,22 @@ func (p *parser) buffer(mode Mode) *Buffer {
 	p.expect(":")
 	elem := p.elem()
 	pos := p.peek().pos
-	dims := p.ints()
+	p.expect("[")
+	var length *Buffer
+	if t := p.peek(); t.kind == tokName {
+		if length = p.bufs[p.next().text]; length == nil {
+			p.fail(t.pos, "no buffer %s", t.text)
+		}
+		p.expect("<=")
+	}
+	dims := p.intsEnd()
 	for _, d := range dims {
 		if d > 1<<40 {
 			p.fail(pos, "dimension %d of %s is too large", d, name)
 		}
 	}
 	buf := p.b.Buffer(name, elem, mode, dims...)
+	buf.Length = length
 	if p.accept("strides") {
 		pos := p.peek().pos
 		if buf.Strides = p.ints(); len(buf.Strides) != len(dims) {
@@ -211,8 +220,13 @@ func (p *parser) buffer(mode Mode) *Buffer {
 }
 
 func (p *parser) ints() []int {
-	out := []int{}
 	p.expect("[")
+	return p.intsEnd()
+}
+
+// intsEnd reads what follows a `[`.
+func (p *parser) intsEnd() []int {
+	out := []int{}
 	for !p.accept("]") {
 		out = append(out, p.int())
 		if !p.is("]") {

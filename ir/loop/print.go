@@ -135,7 +135,11 @@ func clean(name string) string {
 func letter(c byte) bool { return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 func bufferType(b *Buffer) string {
-	s := fmt.Sprintf("%s: %s[%s]", b.Name, b.Elem, ints(b.Dims))
+	length := ""
+	if b.Length != nil {
+		length = b.Length.Name + " <= "
+	}
+	s := fmt.Sprintf("%s: %s[%s%s]", b.Name, b.Elem, length, ints(b.Dims))
 	if b.Strides != nil {
 		s += " strides[" + ints(b.Strides) + "]"
 	}

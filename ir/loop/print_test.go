@@ -70,6 +70,7 @@ func TestSyntaxErrors(t *testing.T) {
 		"kernel k() { turn t { } }":                                          "t:1:14: turn belongs to GPU kernels",
 		"kernel k() { ring r[2] take q 0 }":                                  "t:1:29: no ring q",
 		"kernel k() { axis i: 2 cluster }":                                   "t:1:24: cluster belongs to GPU kernels",
+		"kernel k(in X: f32[n <= 2]) { }":                                    "t:1:20: no buffer n",
 		"kernel k(in n: i64[]) { axis i: n[] }":                              "t:1:33: the extent of axis i is data: write its bound",
 		"kernel k(in X: f32[2]) { x = X[0,1] }":                              "t:1:30: X has rank 1, the index 2",
 		"kernel k() { axis l: 2 for l { } }":                                 "t:1:24: axis l is open",

@@ -127,7 +127,7 @@ func (k *Kernel) Clone() *Kernel {
 	out := &Kernel{Name: k.Name, Guarded: k.Guarded, Pos: append([]Pos(nil), k.Pos...), Opts: append([]Opt(nil), k.Opts...), Rings: append([]*Ring(nil), k.Rings...)}
 	for _, b := range k.Bufs {
 		n := *b
-		n.Dims, n.Strides = append([]int(nil), b.Dims...), append([]int(nil), b.Strides...)
+		n.Dims, n.Strides, n.Length = append([]int(nil), b.Dims...), append([]int(nil), b.Strides...), c.bufs[b.Length]
 		c.bufs[b] = &n
 		out.Bufs = append(out.Bufs, &n)
 	}

@@ -68,6 +68,9 @@ func (v *verifier) buffers() {
 		case b.Swizzle && (b.Mode != Local || b.Strides != nil || len(b.Dims) == 0 || b.Dims[len(b.Dims)-1]*b.Elem.Size() != SwizzleBytes):
 			v.fail(nil, "a swizzled buffer is local and has rows of %d bytes", SwizzleBytes)
 		}
+		if l := b.Length; l != nil && (b.Mode > InOut || len(b.Dims) == 0 || b.Strides != nil || !names[l.Name] || l.Mode != In || l.Elem != I64 || len(l.Dims) > 0) {
+			v.fail(nil, "the length of the first dimension is an i64[] parameter before it, and only a parameter without strides has one")
+		}
 		for _, d := range b.Dims {
 			if d < 0 {
 				v.fail(nil, "dimension %d", d)

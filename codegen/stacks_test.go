@@ -1,0 +1,65 @@
+package codegen
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdlc/ir"
+	"mdlc/passes"
+)
+
+// What comes of the states of stacked modules has their number as a length: through loops, and constants that are stored in such a state. What
+// only looks like it keeps its number, and so do products and scatters over a stack, and layers that lie inside of others' rows.
+func TestStacksAreLengths(t *testing.T) {
+	g, err := ir.ParseGraph(`graph train {
+  %0 = param state w.# f32[3, 4]
+  %1 = param feed x f32[3, 4]
+  %2 = param feed rows i32[3, 4]
+  %3 = const f32[3, 4] 0.5
+  %4 = const f32[3, 4] 0
+  %5 = mul %0, %3 : f32[3, 4] "stacked"
+  %6 = mul %1, %3 : f32[3, 4] "fed"
+  %7 = index %5 {(i0, i1) -> (i1, i0)} [4, 3] : f32[4, 3] "turned"
+  %8 = dot %5, %5 {ab,ab->a} : f32[3] "product"
+  %9 = loop %5 count(3) carry 0 xs 1 {
+    %0 = param value turn i32[]
+    %1 = param value row f32[4]
+    %2 = tanh %1 : f32[4]
+    value %2
+  } : (f32[3, 4])
+  %10 = get %9 0 : f32[3, 4]
+  %11 = reduce %10 sum [1] : f32[3] "sums"
+  %12 = reduce %11 sum [0] : f32[] "all"
+  %13 = scatter %5, %2 {(i0, i1) -> ($1, i1)} [3, 4] : f32[3, 4] "scattered"
+  state v.# %4
+  state a %6
+  state b %7
+  state c %8
+  state d %12
+  state e %13
+}`)
+	require.NoError(t, err)
+	m := moduleOf(g)
+	require.NoError(t, passes.Run(m, passes.Options{NoFusion: true}))
+	require.NoError(t, passes.Plan(m))
+	b, err := Pages(m)
+	require.NoError(t, err)
+	lengths := map[string]bool{}
+	for _, k := range b.Kernels {
+		for _, buf := range k.Page.Bufs {
+			if len(buf.Dims) > 0 {
+				lengths[k.Page.Name+" "+buf.Name] = buf.Length != nil
+			}
+		}
+	}
+	for name, want := range map[string]bool{
+		"mul_v2 w__": true, "mul_v2 stacked": true, "tanh stacked": true, "sum tanh_1": true, "sum sums": true, "sum_v2 sums": true, "const_v2 const": true,
+		"mul x": false, "mul fed": false, "index stacked": false, "index turned": false, "dot stacked": false, "dot product": false, "scatter stacked": false, "scatter scattered": false,
+	} {
+		got, ok := lengths[name]
+		require.True(t, ok, "no %s among %v", name, lengths)
+		require.Equal(t, want, got, name)
+	}
+	require.Equal(t, []int{128, 128, 256}, []int{stackCapacity(2), stackCapacity(128), stackCapacity(129)})
+}

@@ -3,21 +3,25 @@ package codegen
 import (
 	"fmt"
 	"math/rand"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"mdlc/codegen/schedule"
 	"mdlc/ir"
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
+	"mdlc/passes"
 )
 
 // randomGraph makes graphs of small tensors of one shape with nested loops whose
 // carries stay, swap, are collected at the start and at the end of a turn, or become
 // what another becomes; and states that are read, swapped and written.
 type randomGraph struct {
-	r    *rand.Rand
-	kept int // values that `every` blocks may read, half of them new values of states
+	r        *rand.Rand
+	products bool // loops multiply
+	kept     int  // values that `every` blocks may read, half of them new values of states
 }
 
 // The length is more than a vector and no multiple of one.
@@ -60,6 +64,14 @@ func (x *randomGraph) grow(b *ir.Builder, values []*ir.Node, depth int) []*ir.No
 		values = append(values, v)
 	}
 	return values
+}
+
+// matrixProduct multiplies v and the beginning of w as matrices.
+func matrixProduct(b *ir.Builder, v, w *ir.Node) *ir.Node {
+	dims := func(n ...int) []ir.Dim { return ir.TensorOf(loop.F64, n...).Dims }
+	matrix := []*index.Expr{index.Sum(index.Prod(ir.Var(0), index.C(10)), ir.Var(1))}
+	z := b.Dot("ab,bc->ac", b.Index(v, dims(15, 10), matrix, nil), b.Index(w, dims(10, 10), matrix, nil))
+	return b.Index(b.Mul(z, b.Like(z, 0.1)), small.Dims, []*index.Expr{index.Quo(ir.Var(0), index.C(10)), index.Rem(ir.Var(0), index.C(10))}, nil)
 }
 
 // loop makes a loop and gives values of it.
@@ -106,6 +118,9 @@ func (x *randomGraph) loop(b *ir.Builder, values []*ir.Node, depth int) []*ir.No
 	}
 	for len(results) < a.Carry {
 		results = append(results, x.pick(grown))
+	}
+	if last := a.Carry - 1; x.products && (last > 0 || !a.While) {
+		results[last] = matrixProduct(region, results[last], x.pick(inner[max(len(inner)-2, 0):])) // by what stays, mostly
 	}
 	for range ys {
 		switch x.r.Intn(3) {
@@ -189,6 +204,28 @@ func TestRandomPlans(t *testing.T) {
 	}
 	require.Greater(t, inPlace, 50)
 	require.Greater(t, loops, 50)
+}
+
+// Random graphs whose products pack an operand: what of it goes before loops is the same there.
+func TestRandomPanels(t *testing.T) {
+	m := *schedule.AVX2
+	m.PackRows = 1
+	ahead := 0
+	for seed := range 400 {
+		x := &randomGraph{r: rand.New(rand.NewSource(int64(seed))), products: true}
+		g := x.graph()
+		kernels, err := passes.Fuse(g)
+		require.NoError(t, err)
+		c := comparisonOf(t, g, moduleOf(kernels), map[string]int{"n": x.r.Intn(4)})
+		c.what = fmt.Sprintf("seed %d, %v\n%s\n%s\n", seed, c.lens, kernels, kernels.Plan)
+		c.step(0)
+		c.scheduleFor(&m)
+		c.step(1)
+		c.step(2)
+		block := &c.built.Program.Entries[0].Block
+		ahead += strings.Count(codeText(c.built, block, block.Code), "_ahead")
+	}
+	require.Greater(t, ahead, 50)
 }
 
 // block is an `every` block after g. It reads values of the step and states, and writes some states.

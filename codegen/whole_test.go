@@ -97,8 +97,10 @@ func comparisonOf(t *testing.T, g *ir.Graph, m *ir.Module, lens map[string]int) 
 }
 
 // schedule makes c run scheduled kernels, in which updates in place and races can go wrong.
-func (c *comparison) schedule() {
-	require.NoError(c.t, c.built.Schedule(schedule.AVX2), c.what)
+func (c *comparison) schedule() { c.scheduleFor(schedule.AVX2) }
+
+func (c *comparison) scheduleFor(m *schedule.Machine) {
+	require.NoError(c.t, c.built.Schedule(m), c.what)
 	states := c.m.States
 	c.m = NewMachine(c.built)
 	c.m.Lens, c.m.States, c.m.Step = c.lens, states, "layout"

@@ -84,6 +84,35 @@ var ofLengths = []string{
 	"kernel p(in M: i64[], in A: bf16[2170,136], in B: bf16[136,128], out C: bf16[2170,128]) { axis i: 2170, j: 128, l: 136   C[i,j] = bf16(dot[l](A[i,l], B[l,j])) }",
 }
 
+// A dear function of results that wait in shared memory, some columns at a time, is what the evaluator has, also for points of a cluster, and where the run
+// knows how many rows there are.
+func TestDearResults(t *testing.T) {
+	target := gpuTarget(t, "sm_90a")
+	var equations, kernels []*loop.Kernel
+	for n, c := range []struct{ tile, rows string }{
+		{"wgmma128x128, 3 processors", "250"}, {"wgmma128x128, 2 processors", "250"}, {"wgmma128x256, 2 processors", "250"}, {"wgmma128x128, 2 processors", "M[] <= 250"},
+	} {
+		p := parseKernel(t, fmt.Sprintf(`kernel p(in M: i64[], in A: bf16[250,136], in B: bf16[136,592], in D: f32[592], inout C: bf16[250,592]) {
+  axis i: %s, j: 592, l: 136
+  z = dot[l](A[i,l], B[l,j]) + D[j]
+  C[i,j] = bf16(f32(C[i,j]) + z / (1.0 + exp(-z)))
+}`, c.rows))
+		p.Name = fmt.Sprintf("dear_%d", n)
+		steps, err := schedule.Run(p, withTile(target.Machine, c.tile))
+		require.NoError(t, err)
+		last := steps[len(steps)-1].Kernel
+		require.Contains(t, last.String(), "for tile")
+		require.Regexp(t, `result\[.* == part`, last.String())
+		equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
+	}
+	for i, m := range runners(t, target, kernels...) {
+		t.Run(kernels[i].Name, func(t *testing.T) {
+			m.(*emulated).device.Seed = uint64(i)
+			checkAgainst(t, equations[i], m, -251)
+		})
+	}
+}
+
 // Points make as many tiles as a run has, of as many turns, none of either too.
 func TestTilesOfLengths(t *testing.T) {
 	target := gpuTarget(t, "sm_90a")

@@ -200,7 +200,7 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows 
 	} else if s.sends[d.Name] {
 		after, t.done, err = s.send(f, d, slots, of, follows[:page])
 	} else if s.through[d.Name] {
-		after, err = s.via(f, d, slots, threads, follows[:page])
+		after, err = s.via(f, d, slots, of, threads, follows[:page])
 	} else {
 		after, err = s.body(follows[:page], inside)
 	}

@@ -194,7 +194,7 @@ func (k *BuiltKernel) tensorMaps(ph EmittedPhase) (out []program.TensorMap, err 
 func (k *BuiltKernel) points(phase string, extents []*loop.Value) (*index.Expr, error) {
 	lens := map[string]*index.Expr{}
 	for i, buf := range arguments(k.Page) {
-		if k.args[i].role == symbol || k.args[i].role == extent {
+		if k.args[i].isLength() {
 			lens[buf.Name] = index.V(fmt.Sprintf("n%d", len(lens)))
 		}
 	}

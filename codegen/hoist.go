@@ -282,7 +282,7 @@ func (h *hoister) split(kernel int, phases []bool) parts {
 func (h *hoister) part(k *BuiltKernel, suffix string, phases []loop.Segment, handed map[*loop.Buffer]bool, mode loop.Mode) int {
 	args, lengths := map[string]pageArg{}, map[string]bool{}
 	for i, buf := range arguments(k.Page) {
-		args[buf.Name], lengths[buf.Name] = k.args[i], k.args[i].role == symbol
+		args[buf.Name], lengths[buf.Name] = k.args[i], k.args[i].isLength()
 	}
 	bufs := map[*loop.Buffer]loop.Mode{}
 	for _, s := range phases {

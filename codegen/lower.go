@@ -27,6 +27,9 @@ type pageArg struct {
 	words []uint32 // words
 }
 
+// isLength reports whether the points of the kernel may be counted by a, of which the launch has the value.
+func (a pageArg) isLength() bool { return a.role == symbol || a.role == extent }
+
 type argRole uint8
 
 const (

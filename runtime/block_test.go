@@ -262,3 +262,22 @@ func TestProfileCountsLaunches(t *testing.T) {
 	m.WriteProfile(&out, Ceilings{})
 	require.Regexp(t, `^\d+\.\d+ s in kernels\n.* roof\n100\.0% +\d+\.\d{3} s +3 × +\d+\.\d µs +increment  m\.mdl:4:1\n$`, out.String())
 }
+
+// What a launch moves is known where the lengths that it gives are numbers.
+func TestProfileOfLengths(t *testing.T) {
+	for _, x := range []struct {
+		length *index.Expr
+		rate   string
+	}{{index.C(5), ` \d+\.\d +`}, {index.V("i"), ` +`}} {
+		p := incrementer(t, 3)
+		p.Kernels[0].Bytes = 1e6
+		p.Entries[0].Block.Code[0].Loop.Code[0].Launch.Lens = []*index.Expr{x.length}
+		m, err := Load(p, Setup{Threads: 1, Times: true})
+		require.NoError(t, err)
+		require.NoError(t, m.entries[0].block.run(nil))
+		var out bytes.Buffer
+		m.WriteProfile(&out, Ceilings{})
+		m.Close()
+		require.Regexp(t, `µs +`+x.rate+`increment `, out.String())
+	}
+}

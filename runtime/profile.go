@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"mdlc/ir/index"
 )
 
 // Ceilings are what a machine can do at most in a second. The zero value: it is not known.
@@ -80,7 +82,7 @@ func (p *profile) add(l *launch, d device, launch func() error) error {
 	t := &p.times[l.kernel]
 	t.launches++
 	t.total += took
-	t.lengths = t.lengths || len(l.src.Lens) > 0
+	t.lengths = t.lengths || slices.ContainsFunc(l.src.Lens, func(e *index.Expr) bool { _, known := e.Const(); return !known })
 	p.keep(span{kernel: l.kernel, from: from, took: took})
 	return err
 }

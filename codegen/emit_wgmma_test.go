@@ -26,7 +26,8 @@ func TestGroupsOfWarps(t *testing.T) {
 		last := steps[len(steps)-1].Kernel
 		require.Contains(t, last.String(), "@"+loop.WGMMA, p.Name)
 		equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
-		if opts := slices.DeleteFunc(slices.Clone(last.Opts), func(o loop.Opt) bool { return o.Kind == schedule.Bulk }); len(opts) < len(last.Opts) { // and with all threads copying
+		byHardware := func(o loop.Opt) bool { return o.Kind == schedule.Bulk || o.Kind == schedule.Via && o.Word == "bulk" }
+		if opts := slices.DeleteFunc(slices.Clone(last.Opts), byHardware); len(opts) < len(last.Opts) { // and with all threads copying and storing
 			steps, err = schedule.Apply(steps[0].Kernel, opts)
 			require.NoError(t, err)
 			last = steps[len(steps)-1].Kernel

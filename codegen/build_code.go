@@ -62,10 +62,7 @@ func (b *Built) scratch(block *program.Block) {
 			}
 			l := in.Launch
 			k := b.Kernels[l.Kernel]
-			byName := map[string]program.Ref{}
-			for i, buf := range arguments(k.Page) {
-				byName[buf.Name] = l.Args[i]
-			}
+			byName := refs(k, l)
 			l.Args = nil
 			work := 0
 			for _, buf := range params(k.Scheduled) {

@@ -86,7 +86,7 @@ func (h *hoister) launch(l *program.Launch) {
 	}
 	to, phases := len(h.loops), []bool(nil) // the outermost loop that something can go before
 	for n := range h.loops {
-		if phases = h.alike(k.Scheduled, l, n); slices.Contains(phases, true) {
+		if phases = h.alike(k, l, n); slices.Contains(phases, true) {
 			to = n
 			break
 		}
@@ -103,7 +103,7 @@ func (h *hoister) launch(l *program.Launch) {
 
 // alike are the phases of a launch that do the same in each turn of loop n: they read what nothing in it writes, and
 // write scratch. Of what is outside of a loop within, each of the loops' turns may have its own.
-func (h *hoister) alike(k *loop.Kernel, l *program.Launch, n int) []bool {
+func (h *hoister) alike(k *BuiltKernel, l *program.Launch, n int) []bool {
 	within := h.loops[n:]
 	if count, ok := within[0].Count.Const(); ok && count < 2 {
 		return nil
@@ -122,11 +122,12 @@ func (h *hoister) alike(k *loop.Kernel, l *program.Launch, n int) []bool {
 		return found
 	}
 	fixed := map[*loop.Buffer]bool{} // what is there before the loop
-	for i, buf := range arguments(k) {
-		r := l.Args[i]
+	byName := refs(k, l)
+	for _, buf := range arguments(k.Scheduled) {
+		r := byName[buf.Name]
 		fixed[buf] = buf.Mode == loop.In && !changes.places[h.memoryOf(r.Buf)] && !varies(r.Offset) && !varies(h.length(r.Buf))
 	}
-	segments := loop.Segments(k.Body)
+	segments := loop.Segments(k.Scheduled.Body)
 	of, writers := make([]access, len(segments)), map[*loop.Buffer]int{}
 	for i, s := range segments {
 		of[i] = accesses(s)
@@ -242,7 +243,7 @@ func (h *hoister) changesIn(l *program.Loop) changes {
 				loops(in.Loop)
 				continue
 			}
-			for i, buf := range arguments(h.Kernels[in.Launch.Kernel].Scheduled) {
+			for i, buf := range arguments(h.Kernels[in.Launch.Kernel].Page) {
 				if buf.Mode != loop.In {
 					c.places[h.memoryOf(in.Launch.Args[i].Buf)] = true
 				}
@@ -278,17 +279,17 @@ func (h *hoister) split(kernel int, phases []bool) parts {
 }
 
 // part is the number of a kernel of some phases of k, in which what one part hands to the other has a mode of its own. It has the
-// buffers that they use, and all lengths, by which points are counted.
+// buffers that they use, lengths by which points are counted among them.
 func (h *hoister) part(k *BuiltKernel, suffix string, phases []loop.Segment, handed map[*loop.Buffer]bool, mode loop.Mode) int {
-	args, lengths := map[string]pageArg{}, map[string]bool{}
+	args := map[string]pageArg{}
 	for i, buf := range arguments(k.Page) {
-		args[buf.Name], lengths[buf.Name] = k.args[i], k.args[i].isLength()
+		args[buf.Name] = k.args[i]
 	}
 	bufs := map[*loop.Buffer]loop.Mode{}
 	for _, s := range phases {
 		a := accesses(s)
 		for _, buf := range k.Scheduled.Bufs {
-			if a.reads[buf] || a.writes[buf] || lengths[buf.Name] {
+			if a.reads[buf] || a.writes[buf] {
 				bufs[buf] = buf.Mode
 			}
 			if _, used := bufs[buf]; used && handed[buf] {
@@ -312,11 +313,15 @@ func (h *hoister) part(k *BuiltKernel, suffix string, phases []loop.Segment, han
 
 // place makes l the second of the parts, and puts the first before loop to: as often as what it works on differs there.
 func (h *hoister) place(l *program.Launch, p parts, to int) {
-	byName := map[string]program.Ref{}
-	for i, buf := range arguments(h.Kernels[l.Kernel].Scheduled) {
-		byName[buf.Name] = l.Args[i]
+	k := h.Kernels[l.Kernel]
+	byName, lengths, n := refs(k, l), map[string]*index.Expr{}, 0
+	for i, buf := range arguments(k.Page) {
+		if k.args[i].isLength() {
+			lengths[buf.Name] = l.Lens[n]
+			n++
+		}
 	}
-	ahead, then := h.Kernels[p.ahead].Scheduled, h.Kernels[p.then].Scheduled
+	ahead := h.Kernels[p.ahead].Scheduled
 	turns := map[string]bool{} // on which it depends
 	for _, buf := range arguments(ahead) {
 		r, ok := byName[buf.Name]
@@ -354,18 +359,32 @@ func (h *hoister) place(l *program.Launch, p parts, to int) {
 		}
 		byName[buf.Name] = r
 	}
-	args := func(k *loop.Kernel) (out []program.Ref) {
-		for _, buf := range arguments(k) {
-			out = append(out, byName[buf.Name])
+	launch := func(kernel int) program.Launch {
+		out := program.Launch{Kernel: kernel}
+		for _, buf := range arguments(h.Kernels[kernel].Scheduled) {
+			out.Args = append(out.Args, byName[buf.Name])
+			if e := lengths[buf.Name]; e != nil {
+				out.Lens = append(out.Lens, e)
+			}
 		}
 		return out
 	}
-	in := program.Instr{Launch: &program.Launch{Kernel: p.ahead, Args: args(ahead), Lens: l.Lens}}
+	first := launch(p.ahead)
+	in := program.Instr{Launch: &first}
 	for _, x := range slices.Backward(around) {
 		in = program.Instr{Loop: &program.Loop{Turn: x.Turn, Count: x.Count, Turns: -1, Code: []program.Instr{in}}}
 	}
 	h.ahead[to] = append(h.ahead[to], in)
-	l.Kernel, l.Args = p.then, args(then)
+	*l = launch(p.then)
+}
+
+// refs are what a launch of k gives for its buffers, by name.
+func refs(k *BuiltKernel, l *program.Launch) map[string]program.Ref {
+	out := map[string]program.Ref{}
+	for i, buf := range arguments(k.Page) {
+		out[buf.Name] = l.Args[i]
+	}
+	return out
 }
 
 // dropUnused drops kernels that no launch names.

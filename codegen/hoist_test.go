@@ -33,22 +33,30 @@ func codeText(b *Built, block *program.Block, code []program.Instr) string {
 	return strings.Join(out, " ")
 }
 
-// What packs the weights of loops goes before them, once for each of the turns that it depends on, and nothing else does.
-func TestPanelsAreMadeBeforeLoops(t *testing.T) {
-	g := graphOf(t, "../testdata/plan/panels.graph")
-	fused, err := passes.Fuse(g)
+// scheduledCode is the program of a graph's file for AVX2, and the bytes of the arena before it was scheduled.
+func scheduledCode(t *testing.T, file string) (b *Built, block *program.Block, arena int64) {
+	fused, err := passes.Fuse(graphOf(t, file))
 	require.NoError(t, err)
 	m := moduleOf(fused)
 	require.NoError(t, passes.Plan(m))
-	b, err := Pages(m)
+	b, err = Pages(m)
 	require.NoError(t, err)
-	arena := b.Program.Arena
+	arena = b.Program.Arena
 	require.NoError(t, b.Schedule(schedule.AVX2))
-	block := &b.Program.Entries[0].Block
-	require.Equal(t, "copy copy_v2 2(dot_mul_ahead[turn.1*16384]) dot_mul_v2_ahead 3(copy 2(dot_mul_then[turn.1*16384]) dot_mul_v2_then dot_mul_v2 mul) copy 2(dot)", codeText(b, block, block.Code))
-	require.Equal(t, arena+3*64*64*4, b.Program.Arena, "two layers of w, and v")
+	require.NoError(t, b.Program.Check())
 	for i, k := range b.Kernels {
 		require.NoError(t, loop.Verify(k.Scheduled), b.Program.Kernels[i].Name)
 		require.Positive(t, b.Program.Kernels[i].Bytes, b.Program.Kernels[i].Name)
 	}
+	return b, &b.Program.Entries[0].Block, arena
+}
+
+// What packs the weights of loops goes before them, once for each of the turns that it depends on, and nothing else does.
+func TestPanelsAreMadeBeforeLoops(t *testing.T) {
+	b, block, arena := scheduledCode(t, "../testdata/plan/panels.graph")
+	require.Equal(t, "copy copy_v2 2(dot_mul_ahead[turn.1*16384]) dot_mul_v2_ahead 3(copy 2(dot_mul_then[turn.1*16384]) dot_mul_v2_then dot_mul_v2 mul) copy 2(dot)", codeText(b, block, block.Code))
+	require.Equal(t, arena+3*64*64*4, b.Program.Arena, "two layers of w, and v")
+
+	b, block, _ = scheduledCode(t, "../testdata/plan/panels_lengths.graph")
+	require.Equal(t, "copy dot_mul_ahead n(dot_mul_then index)", codeText(b, block, block.Code))
 }

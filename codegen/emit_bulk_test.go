@@ -154,6 +154,29 @@ func TestTilesOfLengths(t *testing.T) {
 	}
 }
 
+// Results are rounded two at a time as one by one: ties to even, too large ones to infinity, small ones to what is no normal number, and NaN.
+func TestRoundedInPairs(t *testing.T) {
+	target := gpuTarget(t, "sm_90a")
+	var equations, kernels []*loop.Kernel
+	for n, form := range []string{"f32(N[j]) * 0.00390625 + 0.0 * z", "z * 1.0e38 * 100.0", "z * 1.0e-38 * 0.01", "z * 1.0e38 * 100.0 - z * 1.0e38 * 100.0"} {
+		p := parseKernel(t, fmt.Sprintf(`kernel rounded_%d(in N: i32[64], in A: bf16[64,128], in B: bf16[128,64], out C: bf16[64,64]) {
+  axis i: 64, j: 64, l: 128
+  z = dot[l](A[i,l], B[l,j])
+  C[i,j] = bf16(%s)
+}`, n, form))
+		steps, err := schedule.Run(p, withTile(target.Machine, "wgmma64x64"))
+		require.NoError(t, err)
+		require.Contains(t, steps[len(steps)-1].Kernel.String(), "send {")
+		equations, kernels = append(equations, schedule.Expand(p)), append(kernels, steps[len(steps)-1].Kernel)
+	}
+	for i, m := range runners(t, target, kernels...) {
+		t.Run(kernels[i].Name, func(t *testing.T) { checkAgainst(t, equations[i], m, 2000) })
+	}
+	text, err := os.ReadFile(goldenFile("send_product", target))
+	require.NoError(t, err)
+	require.Equal(t, 128*128/256/2, strings.Count(string(text), "cvt.rn.bf16x2.f32"))
+}
+
 // sized is a form for m rows, n columns and k summands. Sizes that are sums are added up.
 func sized(form string, m, n, k int) string {
 	form = strings.ReplaceAll(strings.ReplaceAll(form, "%[1]d + 8", fmt.Sprint(m+8)), "%[2]d + 8", fmt.Sprint(n+8))

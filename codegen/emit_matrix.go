@@ -106,10 +106,7 @@ func (m *matrixStore) emit() {
 		at := m.offset(0)
 		var own []value.Value
 		for r := range 2 {
-			m.at(r, 0)
-			low := e.value(m.s.Val)
-			m.at(r, 1)
-			own = append(own, e.b.Bitcast(e.packed(m.s.Buf.Elem, low, e.value(m.s.Val)), types.I32))
+			own = append(own, m.pair(r))
 		}
 		if regs != nil {
 			if d, ok := index.Sub(at, waits).SimplifyIn(e.boundOf).Const(); ok {
@@ -123,4 +120,21 @@ func (m *matrixStore) emit() {
 		waits, regs = at, own
 	})
 	flush()
+}
+
+// pair is the register with a thread's two neighbours in the r-th of its rows.
+func (m *matrixStore) pair(r int) value.Value {
+	e, v := m.e, m.s.Val
+	rounds := v.Op == loop.Cast && v.Elem == loop.BF16 && v.Args[0].Elem == loop.F32 // one instruction rounds both
+	if rounds {
+		v = v.Args[0]
+	}
+	m.at(r, 0)
+	low := e.value(v)
+	m.at(r, 1)
+	high := e.value(v)
+	if rounds {
+		return e.b.RoundPair(low, high)
+	}
+	return e.b.Bitcast(e.packed(v.Elem, low, high), types.I32)
 }

@@ -124,6 +124,11 @@ func (b *Builder) CopyBox(to, tensor value.Value, at []value.Value, barrier valu
 	b.Asm(text, strings.Join(append(constraints, "~{memory}"), ","), types.Void, args...)
 }
 
+// RoundPair rounds two floats to bf16, to nearest, ties to even; low is the lower half. All NaNs become one.
+func (b *Builder) RoundPair(low, high value.Value) value.Value {
+	return b.Asm("cvt.rn.bf16x2.f32 $0, $1, $2;", "=r,f,f", types.I32, high, low)
+}
+
 // StoreMatrices stores 2 or 4 matrices of 8×8 elements of 16 bits: threads 8i to 8i+7 say where the rows of matrix i go, in shared memory.
 func (b *Builder) StoreMatrices(to value.Value, registers []value.Value) {
 	constraints, names := []string{"r"}, []string{}

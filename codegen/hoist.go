@@ -105,15 +105,16 @@ func (h *hoister) launch(l *program.Launch) {
 // write scratch. Of what is outside of a loop within, each of the loops' turns may have its own.
 func (h *hoister) alike(k *BuiltKernel, l *program.Launch, n int) []bool {
 	within := h.loops[n:]
-	if count, ok := within[0].Count.Const(); ok && count < 2 {
+	if count, known := within[0].Count.Const(); known && count < 2 || !known && n > 0 { // a branch may be a loop of one turn or none
 		return nil
 	}
 	changes := h.changesIn(within[0])
 	turns := map[string]bool{}
 	for _, x := range within[1:] {
-		if _, ok := x.Count.Const(); ok && x.While == nil {
-			turns[x.Turn] = true
+		if count, known := x.Count.Const(); !known || count < 1 || x.While != nil {
+			return nil // it may have no turn, and all were in vain
 		}
+		turns[x.Turn] = true
 	}
 	varies := func(e *index.Expr) (found bool) {
 		if e != nil {

@@ -59,4 +59,7 @@ func TestPanelsAreMadeBeforeLoops(t *testing.T) {
 
 	b, block, _ = scheduledCode(t, "../testdata/plan/panels_lengths.graph")
 	require.Equal(t, "copy dot_mul_ahead n(dot_mul_then index)", codeText(b, block, block.Code))
+
+	b, block, _ = scheduledCode(t, "../testdata/plan/panels_branch.graph")
+	require.Equal(t, "copy 3(copy n(dot_mul) copy)", codeText(b, block, block.Code))
 }

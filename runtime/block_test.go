@@ -260,7 +260,7 @@ func TestProfileCountsLaunches(t *testing.T) {
 	require.NoError(t, m.entries[0].block.run(nil))
 	var out bytes.Buffer
 	m.WriteProfile(&out, Ceilings{})
-	require.Regexp(t, `^\d+\.\d+ s in kernels\n.* roof\n100\.0% +\d+\.\d{3} s +3 × +\d+\.\d µs +increment  m\.mdl:4:1\n$`, out.String())
+	require.Regexp(t, `^\d+\.\d+ ms in kernels\n.* roof\n100\.0% +\d+\.\d{3} ms +3 × +\d+\.\d µs +increment  m\.mdl:4:1\n$`, out.String())
 }
 
 // What a launch moves is known where the lengths that it gives are numbers.

@@ -281,7 +281,7 @@ func testProfileOn(t *testing.T, d *Device) {
 	}
 	var out bytes.Buffer
 	m.WriteProfile(&out, Ceilings{})
-	require.Regexp(t, `100\.0% +\d+\.\d{3} s +12 × +\d+\.\d µs +increment`, out.String())
+	require.Regexp(t, `100\.0% +\d+\.\d{3} ms +12 × +\d+\.\d µs +increment`, out.String())
 	require.NotContains(t, out.String(), " 0.0 µs")
 
 	m.program.Kernels[0].Products, m.program.Kernels[0].Bytes = 600, 100

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"mdlc/ir/index"
@@ -125,11 +126,15 @@ func (m *Model) WriteProfile(w io.Writer, peak Ceilings) {
 		sum += times[i].total
 	}
 	slices.SortStableFunc(times, func(a, b kernelTime) int { return int(b.total - a.total) })
-	fmt.Fprintf(w, "%.3f s in kernels", sum.Seconds())
+	unit, of := "s ", 1.0
+	if sum < time.Second {
+		unit, of = "ms", 1e3
+	}
+	fmt.Fprintf(w, "%.3f %s in kernels", of*sum.Seconds(), strings.TrimSpace(unit))
 	if peak.Bytes != nil {
 		fmt.Fprintf(w, "; the roof is %.4g GFLOP/s, %.4g GB/s in memory and up to %.4g GB/s in caches", peak.Flops/1e9, peak.Memory()/1e9, peak.Bytes[0].Rate/1e9)
 	}
-	fmt.Fprintf(w, "\n%6s %11s %8s   %12s %8s %8s %5s\n", "", "time", "launches", "each", "GFLOP/s", "GB/s", "roof")
+	fmt.Fprintf(w, "\n%6s %12s %8s   %12s %8s %8s %5s\n", "", "time", "launches", "each", "GFLOP/s", "GB/s", "roof")
 	for _, t := range times[:min(len(times), shownKernels)] {
 		if t.launches == 0 {
 			break
@@ -149,7 +154,7 @@ func (m *Model) WriteProfile(w io.Writer, peak Ceilings) {
 		if share := m.roof(t, peak); share != nil {
 			roof = fmt.Sprintf("%.0f%%", 100**share)
 		}
-		fmt.Fprintf(w, "%5.1f%% %9.3f s %8d × %9.1f µs %8s %8s %5s  %s  %s\n", 100*t.total.Seconds()/sum.Seconds(), t.total.Seconds(), t.launches,
+		fmt.Fprintf(w, "%5.1f%% %9.3f %s %8d × %9.1f µs %8s %8s %5s  %s  %s\n", 100*t.total.Seconds()/sum.Seconds(), of*t.total.Seconds(), unit, t.launches,
 			1e6*each, rate(k.Products), rate(k.Bytes), roof, k.Name, from)
 	}
 }

@@ -85,6 +85,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run FILE train --steps -1", "--steps is a positive number"},
 		{"run FILE train --lr 3", "unknown flag --lr: `--set NAME=3` changes one of the settings, which are n, batch, epochs\n"},
 		{"run FILE train --epochs 3", "unknown flag --epochs: `--set epochs=3` changes the setting\n"},
+		{"run FILE train --lr", "unknown flag --lr: `--set NAME=VALUE` changes one of the settings, which are n, batch, epochs\n"},
 		{"run FILE train --epoch 3", "unknown flag --epoch: `--set NAME=3` changes a setting; did you mean `epochs`?"},
 		{"run FILE sample predict --at --out x", "--at takes a value: --at F32\n"},
 		{"run FILE sample predict --at -q", "--at takes a value: --at F32\n"},

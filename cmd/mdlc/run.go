@@ -251,13 +251,17 @@ func (c *runCommand) unknownFlag() error {
 	if near := lang.DidYouMean("--"+f.Name, c.known); near != "" {
 		return &usageError{fmt.Sprintf("unknown flag --%s: %s", f.Name, near)}
 	}
+	value := f.Value
+	if f.Bare {
+		value = "VALUE"
+	}
 	help := "parameters of a `sample` are flags, and settings of `config`, of which there are none here, by `--set NAME=VALUE`"
 	if have := c.settings(); slices.Contains(have, f.Name) {
-		help = fmt.Sprintf("`--set %s=%s` changes the setting", f.Name, f.Value)
+		help = fmt.Sprintf("`--set %s=%s` changes the setting", f.Name, value)
 	} else if near := lang.DidYouMean(f.Name, have); near != "" {
-		help = fmt.Sprintf("`--set NAME=%s` changes a setting; %s", f.Value, near)
+		help = fmt.Sprintf("`--set NAME=%s` changes a setting; %s", value, near)
 	} else if len(have) > 0 {
-		help = fmt.Sprintf("`--set NAME=%s` changes one of the settings, which are %s", f.Value, strings.Join(have, ", "))
+		help = fmt.Sprintf("`--set NAME=%s` changes one of the settings, which are %s", value, strings.Join(have, ", "))
 	}
 	return &usageError{fmt.Sprintf("unknown flag --%s: %s", f.Name, help)}
 }

@@ -34,9 +34,9 @@ func without(n *index.Need) string {
 		})
 	})
 	if of == "" {
-		return "an `if` on the length leaves out what it does not allow"
+		return "`if` leaves out what the length does not allow"
 	}
-	return fmt.Sprintf("an `if`, as `if len(%s) > 3 { … }`, leaves out what the length does not allow", of)
+	return fmt.Sprintf("`if len(%s) > 3 { … }` leaves out what the length does not allow", of)
 }
 
 // condition is what is known of an `if` or a `where` around the code that is built.

@@ -17,7 +17,7 @@ import (
 
 // hoist does so in every block.
 func (b *Built) hoist() {
-	h := &hoister{Built: b, parts: map[string]parts{}}
+	h := &hoister{Built: b, parts: map[string]parts{}, names: map[string]int{}}
 	b.eachBlock(h.enter)
 	if len(h.parts) > 0 {
 		b.dropUnused()
@@ -28,6 +28,7 @@ func (b *Built) hoist() {
 type hoister struct {
 	*Built
 	parts map[string]parts // by the number of a kernel and the phases that go ahead
+	names map[string]int   // of parts, and how many have each
 
 	block   *program.Block
 	at      int64             // where the arena has room, from here to the end of the outermost loop
@@ -298,7 +299,11 @@ func (h *hoister) part(k *BuiltKernel, suffix string, phases []loop.Segment, han
 			}
 		}
 	}
-	part := schedule.Phases(k.Scheduled, k.Page.Name+suffix, phases, bufs)
+	name := k.Page.Name + suffix
+	if h.names[name]++; h.names[name] > 1 { // other phases of k went ahead elsewhere
+		name = fmt.Sprintf("%s_v%d", name, h.names[name])
+	}
+	part := schedule.Phases(k.Scheduled, name, phases, bufs)
 	out := &BuiltKernel{Page: part, Scheduled: part}
 	for _, buf := range arguments(part) {
 		a, ok := args[buf.Name]

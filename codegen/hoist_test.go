@@ -2,6 +2,8 @@ package codegen
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -62,4 +64,35 @@ func TestPanelsAreMadeBeforeLoops(t *testing.T) {
 
 	b, block, _ = scheduledCode(t, "../testdata/plan/panels_branch.graph")
 	require.Equal(t, "copy 3(copy n(dot_mul) copy)", codeText(b, block, block.Code))
+}
+
+// Of one kernel, different phases may go ahead of different loops.
+func TestPartsHaveNames(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "both.graph")
+	turns := func(first string) string {
+		return `loop ` + first + ` count(3) carry 1 xs 0 {
+    %0 = param value turn i32[]
+    %1 = param value h f32[512, 512]
+    %2 = param value w f32[512, 512]
+    %3 = dot %h, %w {ab,bc->ac} : f32[512, 512]
+    %4 = tanh %3 : f32[512, 512]
+    value %4
+  } : (f32[512, 512])`
+	}
+	left := strings.NewReplacer("%h", "%2", "%w", "%1").Replace(turns("%2, %0"))
+	right := strings.NewReplacer("%h", "%1", "%w", "%2").Replace(turns("%2, %1"))
+	require.NoError(t, os.WriteFile(file, []byte(`graph eval {
+  %0 = param state a f32[512, 512]
+  %1 = param state b f32[512, 512]
+  %2 = param feed x f32[512, 512]
+  %3 = `+left+`
+  %4 = get %3 0 : f32[512, 512]
+  %5 = `+right+`
+  %6 = get %5 0 : f32[512, 512]
+  %7 = mul %4, %6 : f32[512, 512]
+  show h %7
+}
+`), 0o644))
+	b, block, _ := scheduledCode(t, file)
+	require.Equal(t, "copy dot_tanh_ahead 3(dot_tanh_then) copy dot_tanh_ahead_v2 3(dot_tanh_then_v2) mul", codeText(b, block, block.Code))
 }

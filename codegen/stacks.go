@@ -1,6 +1,10 @@
 package codegen
 
-import "mdlc/ir"
+import (
+	"slices"
+
+	"mdlc/ir"
+)
 
 // stacks are dimensions of a graph's values that count the equal modules of a list: those of the states of such modules, and
 // what the flow of values makes equal to them. Element-wise kernels and reductions get that number as a length, and are code for any number of
@@ -68,14 +72,15 @@ func (s stacks) has(n *ir.Node, d int) bool {
 }
 
 // of are the classes of axes of a launch, whose region it is, that count modules. A product keeps numbers, which its tiles
-// and packed operands are made for, and so does a scatter, and what has layers inside of its rows.
+// and packed operands are made for, and so does a scatter, what has layers inside of its rows, and what sums up columns of each layer, in
+// parts, of which there is memory for the capacity.
 func (s stacks) of(l *ir.PlanLaunch, region *ir.Graph, axes *axisClasses) map[dimension]bool {
 	out := map[dimension]bool{}
 	if len(s) == 0 || l.Node == nil {
 		return out
 	}
 	for _, n := range region.Nodes() {
-		if n.Op == ir.OpDot || n.Op == ir.OpScatter {
+		if n.Op == ir.OpDot || n.Op == ir.OpScatter || sumsColumns(n) {
 			return out
 		}
 	}
@@ -103,6 +108,22 @@ func (s stacks) of(l *ir.PlanLaunch, region *ir.Graph, axes *axisClasses) map[di
 		delete(out, x)
 	}
 	return out
+}
+
+// sumsColumns reports whether n reduces an axis other than the first before one that stays.
+func sumsColumns(n *ir.Node) bool {
+	a, ok := n.Attr.(ir.ReduceAttr)
+	if !ok {
+		return false
+	}
+	for _, d := range a.Axes {
+		for later := d + 1; d > 0 && later < len(n.Args[0].Type.Dims); later++ {
+			if !slices.Contains(a.Axes, later) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (f *stackFinder) graph(g *ir.Graph) {

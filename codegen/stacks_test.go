@@ -10,7 +10,7 @@ import (
 )
 
 // What comes of the states of stacked modules has their number as a length: through loops, and constants that are stored in such a state. What
-// only looks like it keeps its number, and so do products and scatters over a stack, and layers that lie inside of others' rows.
+// only looks like it keeps its number, and so do products, scatters and sums of columns over a stack, and layers that lie inside of others' rows.
 func TestStacksAreLengths(t *testing.T) {
 	g, err := ir.ParseGraph(`graph train {
   %0 = param state w.# f32[3, 4]
@@ -32,7 +32,12 @@ func TestStacksAreLengths(t *testing.T) {
   %11 = reduce %10 sum [1] : f32[3] "sums"
   %12 = reduce %11 sum [0] : f32[] "all"
   %13 = scatter %5, %2 {(i0, i1) -> ($1, i1)} [3, 4] : f32[3, 4] "scattered"
+  %14 = param state u.# f32[3, 4, 5]
+  %15 = reduce %14 sum [1] : f32[3, 5] "columns"
+  %16 = reduce %14 sum [1, 2] : f32[3] "layers"
   state v.# %4
+  state f %15
+  state g %16
   state a %6
   state b %7
   state c %8
@@ -54,8 +59,8 @@ func TestStacksAreLengths(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]bool{
-		"mul_v2 w__": true, "mul_v2 stacked": true, "tanh stacked": true, "sum tanh_1": true, "sum sums": true, "sum_v2 sums": true, "const_v2 const": true,
-		"mul x": false, "mul fed": false, "index stacked": false, "index turned": false, "dot stacked": false, "dot product": false, "scatter stacked": false, "scatter scattered": false,
+		"mul_v2 w__": true, "mul_v2 stacked": true, "tanh stacked": true, "sum_v3 tanh_1": true, "sum_v3 sums": true, "sum_v4 sums": true, "const_v2 const": true,
+		"sum u__": false, "sum columns": false, "sum_v2 u__": true, "sum_v2 layers": true, "mul x": false, "mul fed": false, "index stacked": false, "index turned": false, "dot stacked": false, "dot product": false, "scatter stacked": false, "scatter scattered": false,
 	} {
 		got, ok := lengths[name]
 		require.True(t, ok, "no %s among %v", name, lengths)

@@ -53,34 +53,25 @@ func (b *Built) Schedule(m *schedule.Machine) error {
 func (b *Built) scratch(block *program.Block) {
 	type place struct{ kernel, i int }
 	made := map[place]int{}
-	var walk func(code []program.Instr)
-	walk = func(code []program.Instr) {
-		for _, in := range code {
-			if in.Loop != nil {
-				walk(in.Loop.Code)
+	launchesOf(block.Code, func(l *program.Launch) {
+		k := b.Kernels[l.Kernel]
+		byName := refs(k, l)
+		l.Args = nil
+		work := 0
+		for _, buf := range params(k.Scheduled) {
+			if buf.Mode != loop.Work {
+				l.Args = append(l.Args, byName[buf.Name])
 				continue
 			}
-			l := in.Launch
-			k := b.Kernels[l.Kernel]
-			byName := refs(k, l)
-			l.Args = nil
-			work := 0
-			for _, buf := range params(k.Scheduled) {
-				if buf.Mode != loop.Work {
-					l.Args = append(l.Args, byName[buf.Name])
-					continue
-				}
-				at := place{l.Kernel, work}
-				if _, ok := made[at]; !ok {
-					block.Bufs = append(block.Bufs, program.Buffer{Name: k.Page.Name + "." + buf.Name, Elem: buf.Elem, Dims: buf.Dims, Home: program.HomeWork, Offset: int64(k.work[work])})
-					made[at] = len(block.Bufs) - 1
-				}
-				l.Args = append(l.Args, program.Ref{Buf: made[at]})
-				work++
+			at := place{l.Kernel, work}
+			if _, ok := made[at]; !ok {
+				block.Bufs = append(block.Bufs, program.Buffer{Name: k.Page.Name + "." + buf.Name, Elem: buf.Elem, Dims: buf.Dims, Home: program.HomeWork, Offset: int64(k.work[work])})
+				made[at] = len(block.Bufs) - 1
 			}
+			l.Args = append(l.Args, program.Ref{Buf: made[at]})
+			work++
 		}
-	}
-	walk(block.Code)
+	})
 }
 
 // arguments are the buffers of k that a launch gets from the graph.

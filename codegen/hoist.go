@@ -411,17 +411,18 @@ func (b *Built) dropUnused() {
 
 // eachLaunch calls f with the launches of all blocks.
 func (b *Built) eachLaunch(f func(l *program.Launch)) {
-	var walk func(code []program.Instr)
-	walk = func(code []program.Instr) {
-		for _, in := range code {
-			if in.Loop != nil {
-				walk(in.Loop.Code)
-			} else {
-				f(in.Launch)
-			}
+	b.eachBlock(func(block *program.Block) { launchesOf(block.Code, f) })
+}
+
+// launchesOf calls f with the launches of some code, in order.
+func launchesOf(code []program.Instr, f func(l *program.Launch)) {
+	for _, in := range code {
+		if in.Loop != nil {
+			launchesOf(in.Loop.Code, f)
+		} else {
+			f(in.Launch)
 		}
 	}
-	b.eachBlock(func(block *program.Block) { walk(block.Code) })
 }
 
 // eachBlock calls f with all blocks.

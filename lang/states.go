@@ -2,6 +2,8 @@ package lang
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"mdlc/ir"
 )
@@ -258,12 +260,15 @@ func (b *builder) putInstance(x Tensor, place []int, y Tensor) Tensor {
 
 // changedSince says that n is what a state or a param was changed to, of which nothing computed before can depend; "" where it is not.
 func (b *builder) changedSince(n *ir.Node) string {
-	if b.entry != nil {
-		for s, at := range b.entry.changed {
-			if b.entry.current[s].N == n {
-				return fmt.Sprintf("line %d changes `%s`: `grad` goes before it, or is of a scalar that is computed after it", at.Pos.Line, s.name)
-			}
+	if b.entry == nil {
+		return ""
+	}
+	var told []string // several states may be changed to one value
+	for s, at := range b.entry.changed {
+		if b.entry.current[s].N == n {
+			told = append(told, fmt.Sprintf("line %d changes `%s`: `grad` goes before it, or is of a scalar that is computed after it", at.Pos.Line, s.name))
 		}
 	}
-	return ""
+	slices.Sort(told)
+	return strings.Join(told[:min(len(told), 1)], "")
 }

@@ -51,11 +51,7 @@ func TestClusters(t *testing.T) {
 	r := newSource(1)
 	args := buffers{"X": r.floats(BF16, 128, 256), "W": r.floats(BF16, 256, 8)}
 	run := func(text string, seed uint64) (buffers, error) {
-		k := one(t, text)
-		require.NoError(t, Verify(k), text)
-		require.Equal(t, text, k.String(), "it is printed as it is read")
-		require.Equal(t, text, k.Clone().String())
-		require.Equal(t, text, (&Kernel{Name: k.Name, Bufs: k.Bufs, Rings: k.Rings, Axes: k.Axes, Guarded: true, Body: NewMapper(Extend(k), nil).Block(k.Body)}).String())
+		k := roundTrip(t, text)
 		out := cloneAll(args)
 		return out, Eval(k, out, EvalOptions{Typed: true, Seed: seed})
 	}

@@ -88,3 +88,13 @@ func written(t testing.TB, d *Data) {
 		require.False(t, p, "element %d was never written", i)
 	}
 }
+
+// roundTrip is the guarded kernel of a text, which printing, cloning and mapping keep as it is.
+func roundTrip(t *testing.T, text string) *Kernel {
+	k := one(t, text)
+	require.NoError(t, Verify(k), text)
+	require.Equal(t, text, k.String(), "it is printed as it is read")
+	require.Equal(t, text, k.Clone().String())
+	require.Equal(t, text, (&Kernel{Name: k.Name, Bufs: k.Bufs, Rings: k.Rings, Axes: k.Axes, Guarded: true, Body: NewMapper(Extend(k), nil).Block(k.Body)}).String())
+	return k
+}

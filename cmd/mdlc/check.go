@@ -14,7 +14,7 @@ type checkCommand struct {
 }
 
 func (c *checkCommand) Run(t *terminal) error {
-	m, err := readModel(t, c.File, c.modelFlags, nil)
+	m, err := (&sources{modelFlags: c.modelFlags, file: c.File}).build(t)
 	if err != nil {
 		return err
 	}

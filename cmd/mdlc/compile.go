@@ -44,7 +44,7 @@ func (c *compileCommand) Run(t *terminal) error {
 		return err
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(collectAt())) // for all of it: each of its parts would collect at its end
-	x, err := newCompilation(t, c.File, c.modelFlags, nil)
+	x, err := newCompilation(t, sources{modelFlags: c.modelFlags, file: c.File}, wanted{})
 	if err != nil {
 		return err
 	}
@@ -66,6 +66,9 @@ func (c *compileCommand) Run(t *terminal) error {
 			return err
 		}
 		return writeBundle(c.Out, p)
+	}
+	if err := x.read(); err != nil {
+		return err
 	}
 	if c.Out == "" || c.Emit == "" {
 		return c.print(t, x)

@@ -2,45 +2,86 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"debug/elf"
 	"fmt"
 	"io"
-	"path/filepath"
 	goruntime "runtime"
 	"runtime/debug"
-	"slices"
-	"sort"
 	"sync"
 	"time"
 
 	"mdlc/codegen"
 	"mdlc/codegen/schedule"
 	"mdlc/ir"
-	"mdlc/lang"
 	"mdlc/passes"
-	"mdlc/runtime"
 	"mdlc/runtime/program"
 )
 
 // compilation is a model file on its way to a program.
 type compilation struct {
 	t       *terminal
-	module  *ir.Module
+	sources sources
+	wanted  wanted
+	module  *ir.Module       // nil until it is read
+	known   *program.Program // nil unless the cache knows it by its sources
 	options passes.Options
 	codegen codegen.Options
 	machine *schedule.Machine
 	spent   timings
 }
 
-// program compiles the module. The result is kept under the module's text, the
-// target and the identity of this compiler.
+// newCompilation prepares the compilation of what is wanted of a model.
+func newCompilation(t *terminal, s sources, w wanted) (x *compilation, err error) {
+	x = &compilation{t: t, sources: s, wanted: w, options: passes.Options{NoFusion: s.NoFusion, NoDecode: s.NoDecode}}
+	if s.Verbose {
+		x.options.Timing = x.spent.add
+	}
+	target, err := codegen.HostTarget()
+	if err != nil {
+		return nil, err
+	}
+	if err := x.setTarget(target.Name); err != nil {
+		return nil, err
+	}
+	x.codegen.Cache, err = codegen.OpenCache("")
+	return x, err
+}
+
+// read runs the front end.
+func (x *compilation) read() (err error) {
+	if x.module != nil {
+		return nil
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(collectAt()))
+	if x.module, err = x.sources.build(x.t); err == nil {
+		x.wanted.keep(x.module)
+	}
+	return err
+}
+
+// outline is what a run looks at before it compiles: the program without its kernels, or all of one that the cache has.
+func (x *compilation) outline() (*program.Program, error) {
+	if x.remember(); x.known != nil {
+		return x.known, nil
+	}
+	if err := x.read(); err != nil {
+		return nil, err
+	}
+	return codegen.Outline(x.module)
+}
+
+// program compiles the module. The result is kept under the module's text, and what module the sources make under the sources.
 func (x *compilation) program() (*program.Program, error) {
-	key := []string{"program", buildID(), x.codegen.Target.Name, fmt.Sprint(x.options.NoFusion, x.options.NoDecode), x.module.String()}
-	if data := x.codegen.Cache.Get(key...); data != nil {
-		if p, err := program.Load(bytes.NewReader(data)); err == nil {
-			return p, nil
-		}
+	if x.remember(); x.known != nil {
+		return x.known, nil
+	}
+	if err := x.read(); err != nil {
+		return nil, err
+	}
+	text := digest([]byte(x.module.String()))
+	if p := x.cached(text); p != nil {
+		x.note(text)
+		return p, nil
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(collectAt()))
 	go codegen.FindTools() // they take a moment to say their versions
@@ -53,7 +94,8 @@ func (x *compilation) program() (*program.Program, error) {
 	if err := program.Write(&bundle, p); err != nil {
 		return nil, err
 	}
-	x.codegen.Cache.Put(bundle.Bytes(), key...)
+	x.codegen.Cache.Put(bundle.Bytes(), x.key("program", text)...)
+	x.note(text)
 	return p, nil
 }
 
@@ -79,92 +121,6 @@ func buildID() string {
 		}
 	}
 	return version()
-}
-
-// newCompilation reads a model file into a module. The flags are the parameters of a sample;
-// those that the compiler must know are compiled in.
-func newCompilation(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*compilation, error) {
-	defer debug.SetGCPercent(debug.SetGCPercent(collectAt()))
-	module, err := readModel(t, file, m, flags)
-	if err != nil {
-		return nil, err
-	}
-	x := &compilation{t: t, module: module, options: passes.Options{NoFusion: m.NoFusion, NoDecode: m.NoDecode}}
-	if m.Verbose {
-		x.options.Timing = x.spent.add
-	}
-	target, err := codegen.HostTarget()
-	if err != nil {
-		return nil, err
-	}
-	if err := x.setTarget(target.Name); err != nil {
-		return nil, err
-	}
-	x.codegen.Cache, err = codegen.OpenCache("")
-	return x, err
-}
-
-// keep drops the entries that are not needed; what starts fresh needs the first values, too, as does what nothing trains. If none
-// is left, all stay: then the run fails with the names that there are.
-func (x *compilation) keep(needed func(*ir.Entry) bool, fresh bool) {
-	fresh = fresh || !slices.ContainsFunc(x.module.Entries, func(e *ir.Entry) bool { return e.Kind == ir.EntryTrain })
-	var kept []*ir.Entry
-	found := false
-	for _, e := range x.module.Entries {
-		need := needed(e)
-		found = found || need
-		if need || fresh && e.Kind == ir.EntryInit {
-			kept = append(kept, e)
-		}
-	}
-	if found {
-		x.module.Entries = kept
-	}
-}
-
-// readModel runs the front end and prints what it says.
-func readModel(t *terminal, file string, m modelFlags, flags []runtime.FlagValue) (*ir.Module, error) {
-	read := func(path string) ([]byte, error) { return t.read(path, runtime.ReadFile) }
-	src, err := read(file)
-	if err != nil {
-		return nil, noModel(file, err)
-	}
-	o := lang.Options{Set: settings(m.Set), Past: settings(m.past), Flags: map[string]string{}, Float: m.float(), ReadFile: read}
-	for _, f := range flags {
-		if o.Flags[f.Name] = f.Value; f.Bare {
-			o.Flags[f.Name] = ""
-		}
-	}
-	module, diagnostics := lang.Build(file, src, o)
-	for _, d := range diagnostics {
-		if d.Severity == lang.Error || !m.Quiet {
-			fmt.Fprint(t.stderr, d.Text())
-		}
-	}
-	if lang.HasErrors(diagnostics) {
-		return nil, reported{code: exitCode(diagnostics)}
-	}
-	module.Source = filepath.Base(file)
-	return module, cmp.Or(m.setCompute(t, module), m.setWeights(module))
-}
-
-// exitCode tells the model's errors from those of the command line, which have no place.
-func exitCode(diagnostics []lang.Diagnostic) int {
-	for _, d := range diagnostics {
-		if d.Severity == lang.Error && d.Span.Pos.Filename == "" {
-			return exitUsage
-		}
-	}
-	return exitFailure
-}
-
-func settings(set map[string]string) []ir.Setting {
-	var out []ir.Setting
-	for name, value := range set {
-		out = append(out, ir.Setting{Name: name, Value: value})
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
-	return out
 }
 
 // setTarget chooses the level of the instruction set, and with it the table of machine constants.

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"mdlc/codegen"
-	"mdlc/ir"
 	"mdlc/lang"
 	"mdlc/runtime"
 	"mdlc/runtime/program"
@@ -35,25 +33,13 @@ func (c *runCommand) tasks(p *program.Program, out string) (tasks []task) {
 	return append(tasks, task{word: "sample"})
 }
 
-// needs tells which entries of the file this run runs.
-func (c *runCommand) needs(out string) func(*ir.Entry) bool {
+// wanted are the entries of the file that this run runs.
+func (c *runCommand) wanted(out string) wanted {
 	word, name := c.verb()
-	if word == "" && (c.Resume || !runtime.HasWeights(out)) {
-		return func(*ir.Entry) bool { return true }
+	if word == "" && !c.Resume && runtime.HasWeights(out) {
+		word = "sample"
 	}
-	first := true
-	return func(e *ir.Entry) bool {
-		switch {
-		case word == "train":
-			return e.Kind != ir.EntrySample
-		case word == "eval":
-			return e.Kind == ir.EntryEval && (name == "" || e.Name == name)
-		case e.Kind != ir.EntrySample || name != "" && e.Name != name || !first:
-			return false
-		}
-		first = false
-		return true
-	}
+	return wanted{word, name, c.fresh}
 }
 
 // read reads a bundle or a model file. The outline says what the run will read, which can be
@@ -68,7 +54,7 @@ func (c *runCommand) read(t *terminal, out string) (outline *program.Program, co
 	if err != nil {
 		return nil, nil, err
 	}
-	if outline, err = codegen.Outline(x.module); err != nil {
+	if outline, err = x.outline(); err != nil {
 		return nil, nil, err
 	}
 	spent := time.Since(began)
@@ -85,15 +71,11 @@ func (c *runCommand) read(t *terminal, out string) (outline *program.Program, co
 
 // compilation is that of what this run needs of the model file.
 func (c *runCommand) compilation(t *terminal, out string) (*compilation, error) {
-	x, err := newCompilation(t, c.File, c.modelFlags, c.flags)
+	x, err := newCompilation(t, sources{modelFlags: c.modelFlags, file: c.File, sample: c.flags}, c.wanted(out))
 	if err != nil {
 		return nil, err
 	}
-	if err := c.compileFor(x); err != nil {
-		return nil, err
-	}
-	x.keep(c.needs(out), c.fresh)
-	return x, nil
+	return x, c.compileFor(x)
 }
 
 func (c *runCommand) readBundle() (*program.Program, error) {

@@ -22,7 +22,8 @@ const rowLimit = 4096
 //	%2 = reduce sum[0] %1 : f32[C]
 //
 // A row is the longest run of reduced axes at the end that has at most rowLimit
-// elements, at least the last axis. Axes of one element at the end do not count: they are
+// elements, at least the last axis; an axis whose length a run decides begins it, because the
+// place of an element in the row is a matter of the lengths behind it. Axes of one element at the end do not count: they are
 // left out, so that what is a row in a batch of two is one in a batch of one.
 // argmax and argmin have one axis, or the flat index over one row, and stay.
 func Decompose(g *ir.Graph) (*ir.Graph, error) {
@@ -54,7 +55,7 @@ func decompose(b *ir.Builder, kind ir.ReduceKind, at []int, x *ir.Node) *ir.Node
 	size := 1
 	for k := x.Type.Rank() - 1; cut > 0 && at[cut-1] == k; k-- {
 		size *= x.Type.Dims[k].Size
-		if size > rowLimit && cut < len(at) {
+		if cut < len(at) && (size > rowLimit || x.Type.Dims[k+1].Len != nil) {
 			break
 		}
 		cut--

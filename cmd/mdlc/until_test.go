@@ -59,3 +59,37 @@ sample text(prompt: text = "a", stop: i32 = 10) {
 		}
 	}
 }
+
+// Sums of all that several rows came to have lengths inside of others.
+func TestSumsOverALengthOfARun(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("rows.mdl", []byte(`
+sample s(stop: i32 = 9) {
+  start[i < 24, j < 1] = i
+  generate tok: i32[24, T] from start for 40 until tok[0, -1] == stop {
+    tok[:, T] = tok[:, -1] + 1
+  }
+  half = 0.5 * tok
+  show sum(tok)
+  show sum(half)
+  show max(half)
+  show argmax(tok, axis: 1)[0]
+  show sum(tok, axis: 0)[-1]
+}
+`), 0o644))
+	for _, stop := range []int{1, 9, 39, 90} {
+		n, sum := min(stop, 40)+1, 0
+		for i := range 24 {
+			for j := range n {
+				sum += i + j
+			}
+		}
+		want := fmt.Sprintf("%d\n%g\n%g\n%d\n%d\n", sum, float64(sum)/2, float64(23+n-1)/2, n-1, 24*23/2+24*(n-1))
+		for _, how := range []string{"--threads=2", "--no-fusion"} {
+			stdout, stderr, code := call("run", "rows.mdl", "sample", "-q", "--stop", fmt.Sprint(stop), how)
+			require.Equal(t, 0, code, stderr)
+			require.Equal(t, want, stdout)
+		}
+	}
+}

@@ -31,7 +31,9 @@ type hoister struct {
 	names map[string]int   // of parts, and how many have each
 
 	block   *program.Block
-	at      int64             // where the arena has room, from here to the end of the outermost loop
+	from    int64             // where panels begin in the arena
+	at      int64             // where it has room, from here to the end of the outermost loop
+	held    int64             // bytes that the block holds anyway
 	loops   []*program.Loop   // around, outermost first
 	ahead   [][]program.Instr // what goes before each of them
 	changed map[*program.Loop]changes
@@ -42,17 +44,11 @@ type parts struct{ ahead, then int }
 
 func (h *hoister) enter(b *program.Block) {
 	h.block, h.changed = b, map[*program.Loop]changes{}
-	end := int64(0)
-	for i := range b.Bufs {
-		if buf := &b.Bufs[i]; buf.Home == program.HomeArena {
-			n, _ := buf.Bytes()
-			end = max(end, buf.Offset+n)
-		}
-	}
+	h.from, h.held = (arenaEnd(b)+63)/64*64, h.heldBy(b)
 	var code []program.Instr
 	settled := b.Settled
 	for i, in := range b.Code {
-		h.at = (end + 63) / 64 * 64 // of what an outermost loop before it had nothing is read any more
+		h.at = h.from // of what an outermost loop before it had nothing is read any more
 		before := len(code)
 		code = append(code, h.code([]program.Instr{in})...)
 		if i < b.Settled {
@@ -99,7 +95,10 @@ func (h *hoister) launch(l *program.Launch) {
 	if _, ok := h.parts[key]; !ok {
 		h.parts[key] = h.split(l.Kernel, phases)
 	}
-	h.place(l, h.parts[key], to)
+	p := h.parts[key]
+	if around := h.around(l, p, to); h.hasRoom(l, p, around, to) {
+		h.place(l, p, around, to)
+	}
 }
 
 // alike are the phases of a launch that do the same in each turn of loop n: they read what nothing in it writes, and
@@ -317,19 +316,11 @@ func (h *hoister) part(k *BuiltKernel, suffix string, phases []loop.Segment, han
 	return len(h.Kernels) - 1
 }
 
-// place makes l the second of the parts, and puts the first before loop to: as often as what it works on differs there.
-func (h *hoister) place(l *program.Launch, p parts, to int) {
-	k := h.Kernels[l.Kernel]
-	byName, lengths, n := refs(k, l), map[string]*index.Expr{}, 0
-	for i, buf := range arguments(k.Page) {
-		if k.args[i].isLength() {
-			lengths[buf.Name] = l.Lens[n]
-			n++
-		}
-	}
-	ahead := h.Kernels[p.ahead].Scheduled
+// around are the loops within loop to in whose turns the first of the parts differs, each of which has panels of its own.
+func (h *hoister) around(l *program.Launch, p parts, to int) []*program.Loop {
+	byName := refs(h.Kernels[l.Kernel], l)
 	turns := map[string]bool{} // on which it depends
-	for _, buf := range arguments(ahead) {
+	for _, buf := range arguments(h.Kernels[p.ahead].Scheduled) {
 		r, ok := byName[buf.Name]
 		if !ok {
 			continue
@@ -340,21 +331,28 @@ func (h *hoister) place(l *program.Launch, p parts, to int) {
 			}
 		}
 	}
-	around := slices.DeleteFunc(slices.Clone(h.loops[to+1:]), func(x *program.Loop) bool { return !turns[x.Turn] })
-	var counts []int
-	for _, x := range around {
-		n, _ := x.Count.Const()
-		counts = append(counts, n)
+	return slices.DeleteFunc(slices.Clone(h.loops[to+1:]), func(x *program.Loop) bool { return !turns[x.Turn] })
+}
+
+// place makes l the second of the parts, and puts the first before loop to: as often as what it works on differs there.
+func (h *hoister) place(l *program.Launch, p parts, around []*program.Loop, to int) {
+	k := h.Kernels[l.Kernel]
+	byName, lengths, n := refs(k, l), map[string]*index.Expr{}, 0
+	for i, buf := range arguments(k.Page) {
+		if k.args[i].isLength() {
+			lengths[buf.Name] = l.Lens[n]
+			n++
+		}
 	}
+	ahead := h.Kernels[p.ahead].Scheduled
 	for _, buf := range arguments(ahead) {
 		if buf.Mode == loop.In {
 			continue
 		}
-		size, offset := (bufferBytes(buf)+63)/64*64, index.C(0)
-		stride := size
-		for i := len(around) - 1; i >= 0; i-- {
-			offset = index.Sum(offset, index.Prod(index.V(around[i].Turn), index.C(stride)))
-			stride *= counts[i]
+		stride, offset := panelRoom(buf), index.C(0)
+		for _, x := range slices.Backward(around) {
+			offset = index.Sum(offset, index.Prod(index.V(x.Turn), index.C(stride)))
+			stride *= turnsOf(x)
 		}
 		h.block.Bufs = append(h.block.Bufs, program.Buffer{Name: ahead.Name + "." + buf.Name, Elem: buf.Elem, Dims: []int{stride / buf.Elem.Size()}, Home: program.HomeArena, Offset: h.at})
 		h.at += int64(stride)

@@ -96,3 +96,57 @@ func TestPartsHaveNames(t *testing.T) {
 	b, block, _ := scheduledCode(t, file)
 	require.Equal(t, "copy dot_tanh_ahead 3(dot_tanh_then) copy dot_tanh_ahead_v2 3(dot_tanh_then_v2) mul", codeText(b, block, block.Code))
 }
+
+// Panels of all layers have memory in proportion to the time that they spare, and no more than the block holds anyway.
+func TestPanelsHaveRoom(t *testing.T) {
+	turns := func(count string, layers, rows int, products string) string {
+		return strings.NewReplacer("COUNT", count, "LAYERS", fmt.Sprint(layers), "ROWS", fmt.Sprint(rows), "PRODUCTS", products).Replace(`graph eval {
+  sym n <= 50
+  %0 = param state w f32[LAYERS, 960, 960]
+  %1 = param feed x f32[ROWS, 960]
+  %2 = loop %1, %0 count(COUNT) carry 1 xs 0 {
+    %0 = param value turn i32[]
+    %1 = param value h f32[ROWS, 960]
+    %2 = param value w f32[LAYERS, 960, 960]
+    %3 = loop %1, %2 count(LAYERS) carry 1 xs 1 {
+      %0 = param value turn i32[]
+      %1 = param value h f32[ROWS, 960]
+      %2 = param value w f32[960, 960]
+PRODUCTS
+      value %4
+    } : (f32[ROWS, 960])
+    %4 = get %3 0 : f32[ROWS, 960]
+    value %4
+  } : (f32[ROWS, 960])
+  %3 = get %2 0 : f32[ROWS, 960]
+  show h %3
+}
+`)
+	}
+	const one = `      %4 = dot %1, %2 {ab,bc->ac} : f32[ROWS, 960]`
+	const two = `      %3 = dot %1, %2 {ab,bc->ac} : f32[ROWS, 960]
+      %4 = dot %3, %2 {ab,cb->ac} : f32[ROWS, 960]`
+	for _, c := range []struct {
+		name         string
+		count        string
+		layers, rows int
+		products     string
+		ahead        int // panels
+	}{
+		{"few rows, many turns", "50", 24, 64, one, 24},
+		{"many turns of which only the run knows", "n", 24, 64, one, 24},
+		{"few rows, few turns", "2", 24, 64, one, 24},
+		{"many rows, few turns", "2", 24, 2048, one, 0},
+		{"many rows, many turns", "50", 24, 4096, one, 0},
+		{"many rows, few layers", "2", 6, 2048, one, 6},
+		{"more than is held anyway", "50", 24, 64, two, 24},
+		{"twice, of few layers", "50", 4, 64, two, 8},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "panels.graph")
+			require.NoError(t, os.WriteFile(file, []byte(turns(c.count, c.layers, c.rows, strings.ReplaceAll(c.products, "ROWS", fmt.Sprint(c.rows)))), 0o644))
+			b, _, arena := scheduledCode(t, file)
+			require.Equal(t, int64(c.ahead)*960*960*4, b.Program.Arena-arena)
+		})
+	}
+}

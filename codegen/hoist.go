@@ -17,9 +17,9 @@ import (
 
 // hoist does so in every block.
 func (b *Built) hoist() {
-	h := &hoister{Built: b, parts: map[string]parts{}, names: map[string]int{}}
+	h := &hoister{Built: b, parts: map[string]parts{}, names: map[string]int{}, packing: map[string]int{}}
 	b.eachBlock(h.enter)
-	if len(h.parts) > 0 {
+	if len(h.parts)+len(h.packing) > 0 {
 		b.dropUnused()
 	}
 }
@@ -27,8 +27,9 @@ func (b *Built) hoist() {
 // hoister takes phases out of the loops of a block.
 type hoister struct {
 	*Built
-	parts map[string]parts // by the number of a kernel and the phases that go ahead
-	names map[string]int   // of parts, and how many have each
+	parts   map[string]parts // by the number of a kernel and the phases that go ahead
+	names   map[string]int   // of parts, and how many have each
+	packing map[string]int   // kernels that pack what stands still, by the number of a kernel and the names of its buffers; -1: none
 
 	block   *program.Block
 	from    int64             // where panels begin in the arena
@@ -74,59 +75,45 @@ func (h *hoister) code(in []program.Instr) (out []program.Instr) {
 	return out
 }
 
-// launch takes from l what can go before a loop.
+// launch takes from l what can go before a loop: what its kernel would pack if that cost nothing, or what it does pack.
 func (h *hoister) launch(l *program.Launch) {
-	k := h.Kernels[l.Kernel]
-	segments := loop.Segments(k.Scheduled.Body)
-	if len(h.loops) == 0 || len(segments) < 2 {
-		return
-	}
-	to, phases := len(h.loops), []bool(nil) // the outermost loop that something can go before
 	for n := range h.loops {
-		if phases = h.alike(k, l, n); slices.Contains(phases, true) {
-			to = n
-			break
+		if k := h.still(l, n); k >= 0 && h.goAhead(l, k, n) {
+			return
 		}
 	}
-	if to == len(h.loops) {
-		return
+	for n := range h.loops { // the outermost that something can go before
+		if h.goAhead(l, l.Kernel, n) {
+			return
+		}
 	}
-	key := fmt.Sprint(l.Kernel, phases)
+}
+
+// goAhead lets phases of kernel k, which does what that of l does, go before loop n. It reports false where there are none, or no room.
+func (h *hoister) goAhead(l *program.Launch, k, n int) bool {
+	phases := h.alike(h.Kernels[k], l, n)
+	if !slices.Contains(phases, true) {
+		return false
+	}
+	key := fmt.Sprint(k, phases)
 	if _, ok := h.parts[key]; !ok {
-		h.parts[key] = h.split(l.Kernel, phases)
+		h.parts[key] = h.split(k, phases)
 	}
 	p := h.parts[key]
-	if around := h.around(l, p, to); h.hasRoom(l, p, around, to) {
-		h.place(l, p, around, to)
+	around := h.around(l, p, n)
+	if slices.ContainsFunc(around, isBranch) || !h.hasRoom(l, p, around, n) {
+		return false
 	}
+	h.place(l, p, around, n)
+	return true
 }
 
 // alike are the phases of a launch that do the same in each turn of loop n: they read what nothing in it writes, and
 // write scratch. Of what is outside of a loop within, each of the loops' turns may have its own.
 func (h *hoister) alike(k *BuiltKernel, l *program.Launch, n int) []bool {
-	within := h.loops[n:]
-	if count, known := within[0].Count.Const(); known && count < 2 || !known && n > 0 { // a branch may be a loop of one turn or none
+	fixed := h.fixed(k, l, n)
+	if fixed == nil {
 		return nil
-	}
-	changes := h.changesIn(within[0])
-	turns := map[string]bool{}
-	for _, x := range within[1:] {
-		if count, known := x.Count.Const(); !known || count < 1 || x.While != nil {
-			return nil // it may have no turn, and all were in vain
-		}
-		turns[x.Turn] = true
-	}
-	varies := func(e *index.Expr) (found bool) {
-		if e != nil {
-			e.Vars(func(name string) { found = found || changes.symbols[name] && !turns[name] })
-		}
-		return found
-	}
-	fixed := map[*loop.Buffer]bool{} // what is there before the loop
-	byName := refs(k, l)
-	for _, buf := range arguments(k.Scheduled) {
-		r := byName[buf.Name]
-		fixed[buf] = buf.Mode == loop.In && !changes.places[h.memoryOf(r.Buf)] && !varies(r.Offset) && !varies(h.length(r.Buf))
 	}
 	segments := loop.Segments(k.Scheduled.Body)
 	of, writers := make([]access, len(segments)), map[*loop.Buffer]int{}
@@ -150,6 +137,36 @@ func (h *hoister) alike(k *BuiltKernel, l *program.Launch, n int) []bool {
 		}
 	}
 	return out
+}
+
+// fixed are the buffers of k in which all turns of loop n find the same, but for those of the loops within, as it is before loop n; nil where
+// nothing goes before that.
+func (h *hoister) fixed(k *BuiltKernel, l *program.Launch, n int) map[*loop.Buffer]bool {
+	within := h.loops[n:]
+	if _, most := h.turns(within[0], h.loops[:n]); most < 2 || isBranch(within[0]) && n > 0 { // which may be of one turn or none
+		return nil
+	}
+	changes := h.changesIn(within[0])
+	turns := map[string]bool{}
+	for i, x := range within[1:] {
+		if least, _ := h.turns(x, within[:i+1]); x.While != nil || least < 1 {
+			return nil // it may have no turn, and all were in vain
+		}
+		turns[x.Turn] = true
+	}
+	varies := func(e *index.Expr) (found bool) {
+		if e != nil {
+			e.Vars(func(name string) { found = found || changes.symbols[name] && !turns[name] })
+		}
+		return found
+	}
+	fixed := map[*loop.Buffer]bool{}
+	byName := refs(k, l)
+	for _, buf := range arguments(k.Scheduled) {
+		r := byName[buf.Name]
+		fixed[buf] = buf.Mode == loop.In && !changes.places[h.memoryOf(r.Buf)] && !varies(r.Offset) && !varies(h.length(r.Buf))
+	}
+	return fixed
 }
 
 // access are the buffers that a phase reads and writes.

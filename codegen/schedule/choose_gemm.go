@@ -205,7 +205,7 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		_, terms := affine(address(x, b.Buf, b.Args))
 		contiguous = terms[p.col.Name] == 1
 	}
-	if contiguous && sizeOf(p.shape.rows) < c.m.PackRows {
+	if contiguous && !b.Buf.Still && sizeOf(p.shape.rows) < c.m.PackRows {
 		return false
 	}
 	c.do(Pack, b.Name, p.tile.Cols, p.col.Name)

@@ -138,6 +138,16 @@ func clone(k *loop.Kernel) *loop.Kernel {
 	return &n
 }
 
+// Still is k where In buffers of some names stand still.
+func Still(k *loop.Kernel, names map[string]bool) *loop.Kernel {
+	n := clone(k)
+	for _, b := range n.Bufs {
+		b.Still = b.Mode == loop.In && names[b.Name]
+	}
+	finish(n)
+	return n
+}
+
 // freshAxes is a cloner into a new page of k: each axis that it meets becomes a new one.
 func freshAxes(k *loop.Kernel) *cloner {
 	c := newCloner()

@@ -31,7 +31,7 @@ type Machine struct {
 	// SameSet is how many rows of a tile may lie in the same sets of L1. On Zen 3 three of 6×16 cost a third of the speed wherever the buffer
 	// happened to lie badly; on Zen 5 eight of 8×32 cost 3%, about as much as the copy, and six of 6×64 nothing.
 	SameSet  int
-	PackRows int // rows from which on packing the columns pays even where they are contiguous
+	PackRows int // rows from which on packing the columns in each launch pays even where they are contiguous
 	PackCost int // multiplications of a product that take as long as packing an element does
 	// Chunk and ProductChunk are the least work of a parallel point, some 10 µs of a core in
 	// multiplications of a nest, and some 40 µs in operations of a product.

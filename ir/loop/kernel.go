@@ -88,6 +88,7 @@ type Buffer struct {
 	Length  *Buffer // an i64 that tells how long the first dimension is, where its capacity is not what memory there is; else nil
 	Strides []int   // in elements; nil: row-major
 	Mode    Mode
+	Still   bool // of an In buffer: launches are in a loop whose turns all find the same here, so what is made of it alone is made once
 	Swizzle bool // of a Local buffer: its last dim is SwizzleBytes long, and its pieces are swizzled. Indices do not tell
 }
 

@@ -120,6 +120,16 @@ func TestVerifierErrors(t *testing.T) {
 	}
 }
 
+// A buffer that is read may stand still, and its text says so.
+func TestStillBuffers(t *testing.T) {
+	k := one(t, "kernel k(in X: f32[8] still, in Z: f32[8] strides[2], out Y: f32[8]) { axis i: 8 Y[i] = X[i] + Z[i] }")
+	require.NoError(t, Verify(k))
+	require.True(t, k.Clone().Bufs[0].Still)
+	require.Contains(t, k.String(), "in X: f32[8] still, in Z: f32[8] strides[2], out Y")
+	k.Bufs[2].Still = true
+	require.ErrorContains(t, Verify(k), "only what is read stands still")
+}
+
 // The first dimension of a parameter may be as long as the launch says, and then there is no more memory.
 func TestLengthsOfBuffers(t *testing.T) {
 	k := one(t, "kernel k(in n: i64[], in X: f32[n <= 8,2], out Y: f32[n <= 8,2]) { axis i: n[] <= 8, j: 2 Y[i,j] = X[i,j] + 1.0 }")

@@ -215,6 +215,7 @@ func (p *parser) buffer(mode Mode) *Buffer {
 			p.fail(pos, "%s has %d dimensions and %d strides", name, len(dims), len(buf.Strides))
 		}
 	}
+	buf.Still = p.accept("still")
 	p.bufs[name] = buf
 	return buf
 }

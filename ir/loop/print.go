@@ -143,6 +143,9 @@ func bufferType(b *Buffer) string {
 	if b.Strides != nil {
 		s += " strides[" + ints(b.Strides) + "]"
 	}
+	if b.Still {
+		s += " still"
+	}
 	return s
 }
 

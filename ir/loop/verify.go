@@ -65,6 +65,8 @@ func (v *verifier) buffers() {
 			v.fail(nil, "parameters come before locals")
 		case b.Strides != nil && len(b.Strides) != len(b.Dims):
 			v.fail(nil, "%d dimensions, %d strides", len(b.Dims), len(b.Strides))
+		case b.Still && b.Mode != In:
+			v.fail(nil, "only what is read stands still")
 		case b.Swizzle && (b.Mode != Local || b.Strides != nil || len(b.Dims) == 0 || b.Dims[len(b.Dims)-1]*b.Elem.Size() != SwizzleBytes):
 			v.fail(nil, "a swizzled buffer is local and has rows of %d bytes", SwizzleBytes)
 		}

@@ -90,15 +90,21 @@ func coordinates(a *loop.Axis) []binding {
 	return out
 }
 
-// operandColumn is where the columns of the second operand stand: a thread has one. The register is none of
+// operandColumns are where the columns of the second operand stand: a thread has one of each eight. The registers are none of
 // those that a value with such an axis has otherwise.
-var operandColumn = binding{thread: quadIndex, n: 2}
+func operandColumns(a *loop.Axis) []binding {
+	var out []binding
+	for off := 0; off < a.Max; off += 8 {
+		out = append(out, binding{thread: quadIndex, off: off, n: a.Max/4 + len(out)})
+	}
+	return out
+}
 
 // threadsOf tells which parts of a thread's number the indices of axes have: all, its quad, its pair.
 func threadsOf(axes []*loop.Axis) (all, quad, pair bool) {
 	for _, a := range axes {
 		all = all || a.Bind == loop.Lane || a.Bind == loop.Thread
-		quad, pair = quad || a.Bind == loop.FragRow, pair || a.Bind == loop.FragCol
+		quad, pair = quad || a.Bind == loop.FragRow, pair || a.Bind == loop.FragCol || a.Bind == loop.FragSum
 	}
 	return all || quad && pair, quad, pair
 }
@@ -163,7 +169,7 @@ func (e *emitter) contractFragments(v *loop.Value, axes []*loop.Axis, acc []valu
 	if n, ok := axes[0].Extent.IntConst(); ok && n <= fragmentTurns {
 		defer e.rebind(axes[0])()
 		for i := range int(n) {
-			e.bind[axes[0]] = binding{off: i}
+			e.bind[axes[0]] = binding{off: i, n: i}
 			acc = e.contractFragments(v, axes[1:], acc)
 		}
 		return acc
@@ -183,7 +189,7 @@ func (e *emitter) fragments(v *loop.Value, acc []value.Value) []value.Value {
 		switch a.Bind {
 		case loop.FragRow:
 			row = a
-		case loop.FragCol:
+		case loop.FragCol, loop.FragSum: // of another product, which sums up these columns
 			col = a
 		default:
 			rest = append(rest, a)
@@ -198,21 +204,23 @@ func (e *emitter) fragments(v *loop.Value, acc []value.Value) []value.Value {
 	defer e.rebind(row, col, sum)()
 	rows, cols := coordinates(row), coordinates(col)
 	e.each(rest, func() {
-		var places []int
-		for _, r := range rows {
-			for _, c := range cols {
-				e.bind[row], e.bind[col] = r, c
-				places = append(places, at[e.key(v)])
+		a := f.registers(v.Args[0], row, rows)
+		for n, column := range operandColumns(col) {
+			var places []int
+			for _, r := range rows {
+				for _, c := range cols[2*n : 2*n+2] {
+					e.bind[row], e.bind[col] = r, c
+					places = append(places, at[e.key(v)])
+				}
 			}
-		}
-		args := f.registers(v.Args[0], row, rows)
-		args = append(args, f.registers(v.Args[1], col, []binding{operandColumn})...)
-		for _, i := range places {
-			args = append(args, acc[i])
-		}
-		sums := e.b.Mma(v.Args[0].Elem == loop.BF16, args)
-		for n, i := range places {
-			out[i] = e.b.Block.NewExtractValue(sums, uint64(n))
+			args := append(slices.Clone(a), f.registers(v.Args[1], col, []binding{column})...)
+			for _, i := range places {
+				args = append(args, acc[i])
+			}
+			sums := e.b.Mma(v.Args[0].Elem == loop.BF16, args)
+			for n, i := range places {
+				out[i] = e.b.Block.NewExtractValue(sums, uint64(n))
+			}
 		}
 	})
 	return out
@@ -245,7 +253,12 @@ type operandPairs struct {
 // registers are those of operand x over axis a: its places in the first eight summands, then those in the others.
 func (f *operandPairs) registers(x *loop.Value, a *loop.Axis, places []binding) []value.Value {
 	if x.Op == loop.Load && x.Buf.Mode == loop.Local && x.Guard == nil {
-		return f.matrices(x, a)
+		rs := f.matrices(x, a)
+		if a.Bind == loop.FragSum { // those of eight columns
+			at := places[0].off / 4
+			return rs[at : at+2]
+		}
+		return rs
 	}
 	var out []value.Value
 	pairs := coordinates(f.sum)
@@ -306,7 +319,7 @@ func (e *emitter) packed(elem loop.Elem, low, high value.Value) value.Value {
 }
 
 // matrices are the registers of an operand that lies in shared memory, row by row or summand by summand: four
-// matrices of 8×8 of the first operand, two of the second.
+// matrices of 8×8 of the first operand, two of the second, or four where it has 16 columns.
 func (f *operandPairs) matrices(x *loop.Value, a *loop.Axis) []value.Value {
 	e := f.e
 	offset := func(row, sum binding) *index.Expr {
@@ -322,8 +335,11 @@ func (f *operandPairs) matrices(x *loop.Value, a *loop.Axis) []value.Value {
 	}
 	transposed := !index.Sub(offset(binding{}, binding{off: 1}), start).SimplifyIn(e.boundOf).IsConst(1)
 	n, row, sum := 4, []*index.Expr{eight(firstName)}, []*index.Expr{eight(secondName)}
-	if a.Bind == loop.FragCol {
+	switch a.Bind {
+	case loop.FragCol:
 		n, row, sum = 2, nil, []*index.Expr{eight(firstName)}
+	case loop.FragSum:
+		row, sum = sum, row
 	}
 	if transposed {
 		sum = append(sum, index.V(rowName))

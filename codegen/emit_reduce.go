@@ -27,7 +27,7 @@ func (e *emitter) overLeaves(v *loop.Value) (regs []*loop.Axis, lane *loop.Axis)
 				e.bug(v, "axis %s after the lane axis %s", l.Name, lane.Name)
 			case l.Bind == loop.Lane:
 				lane = l
-			case l.Bind == loop.Reg:
+			case hasRegisters(l):
 				regs = append(regs, l)
 			default:
 				e.bug(v, "reduction over axis %s, which is %s", l.Name, l.Bind)
@@ -97,6 +97,9 @@ func (e *emitter) reduce64(v *loop.Value) value.Value {
 	if lane != nil {
 		width = lane.Max
 	}
+	if n := len(regs); n > 0 && regs[n-1].Bind == loop.FragSum {
+		return e.reduceFragments(v, e.elements(v, regs, nil))
+	}
 	if partials%width != 0 {
 		e.fail("a sum over %d lanes is not supported", width)
 	}
@@ -135,6 +138,35 @@ func (e *emitter) reduce64(v *loop.Value) value.Value {
 		x = e.addMul(v, e.half(x, width, 0), e.half(x, width, 1))
 	}
 	return e.combined(x)
+}
+
+// pairHalves are how far the threads are that have the other columns of a row, half of them and then a quarter.
+var pairHalves = []int64{2, 1}
+
+// reduceFragments sums up a row of 64 columns of fragments, which four threads have, each columns 2*pair, 2*pair+1 and those 8 further of each 16. The
+// order is that of reduce64.
+func (e *emitter) reduceFragments(v *loop.Value, xs []value.Value) value.Value {
+	const each = 4 // columns of a fragment that a thread has
+	if len(xs)*blockLanes/each != partials {
+		e.fail("a sum over %d columns of fragments is not supported", len(xs)*blockLanes/each)
+	}
+	zero := e.unit(v, xs[0].Type())
+	first := func(x value.Value) value.Value { return e.addMul(v, zero, x) }
+	var acc []value.Value
+	for i, x := range xs {
+		if i < each {
+			acc = append(acc, first(x))
+		} else {
+			acc[i%each] = e.addMul(v, acc[i%each], first(x))
+		}
+	}
+	acc = e.addAll(v, acc[:2], acc[2:])
+	for _, far := range pairHalves {
+		for i, x := range acc {
+			acc[i] = e.addMul(v, x, e.shuffle("bfly", x, llir.Int(types.I32, far)))
+		}
+	}
+	return e.addMul(v, acc[0], acc[1])
 }
 
 func (e *emitter) addAll(v *loop.Value, xs, ys []value.Value) []value.Value {
@@ -223,6 +255,12 @@ func (e *emitter) reduceExtreme(v *loop.Value) value.Value {
 		x = e.extremeFloats(fl, xs)
 	} else {
 		x = pairwise(xs, func(x, y value.Value) value.Value { return e.extremeOf(v.Elem, fl, si, ui, []value.Value{x, y}) })
+	}
+	if n := len(regs); n > 0 && regs[n-1].IsFragment() {
+		for _, far := range pairHalves {
+			x = e.extremeOf(v.Elem, fl, si, ui, []value.Value{x, e.shuffle("bfly", x, llir.Int(types.I32, far))})
+		}
+		return x
 	}
 	if lane == nil {
 		return x

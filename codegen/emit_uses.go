@@ -11,10 +11,16 @@ type uses struct {
 	memory map[*loop.Value]bool // memo of readsMemory
 	dots   map[*loop.Value]bool // memo of hasDot
 	free   map[*loop.Value][]*loop.Axis
+	wide   map[*loop.Axis]bool // columns of a product that another one sums up
 }
 
 func newUses(k *loop.Kernel) *uses {
-	u := &uses{let: map[*loop.Value]bool{}, nested: map[*loop.Value]bool{}, last: map[*loop.Value]int{}, stored: map[*loop.Buffer]bool{}, memory: map[*loop.Value]bool{}, dots: map[*loop.Value]bool{}, free: map[*loop.Value][]*loop.Axis{}}
+	u := &uses{let: map[*loop.Value]bool{}, nested: map[*loop.Value]bool{}, last: map[*loop.Value]int{}, stored: map[*loop.Buffer]bool{}, memory: map[*loop.Value]bool{}, dots: map[*loop.Value]bool{}, free: map[*loop.Value][]*loop.Axis{}, wide: map[*loop.Axis]bool{}}
+	eachValue(k.Body, func(v *loop.Value) {
+		for _, a := range v.Axes {
+			u.wide[a] = u.wide[a] || v.Op == loop.Dot && a.Bind == loop.FragSum
+		}
+	})
 	home := map[*loop.Value]int{}
 	lists := 0
 	var collect func(list []loop.Stmt)
@@ -171,7 +177,7 @@ func (u *uses) freeAxes(v *loop.Value) []*loop.Axis {
 		return axes
 	}
 	var axes []*loop.Axis
-	if v.Op == loop.AxisIndex && v.Axis.Def == nil && v.Axis.Bind != loop.Reg && v.Axis.Bind != loop.Lane && v.Axis.Bind != loop.FragRow && v.Axis.Bind != loop.FragCol {
+	if v.Op == loop.AxisIndex && v.Axis.Def == nil && v.Axis.Bind != loop.Reg && v.Axis.Bind != loop.Lane && v.Axis.Bind != loop.FragRow && v.Axis.Bind != loop.FragCol && !u.wide[v.Axis] {
 		axes = append(axes, v.Axis)
 	}
 	operands(v, func(a *loop.Value) {

@@ -18,11 +18,11 @@ import (
 
 const goldenPTX = "../testdata/ptx/kernels"
 
-// goldenKernels are kernels of testdata/schedule, testdata/schedule_gpu and testdata/rounds of which the PTX is kept: rows, column sums, products with a
-// panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place, attention on tensor cores, also in rounds of
-// launches, vectors times matrices.
+// goldenKernels are kernels of testdata/schedule, testdata/schedule_gpu, testdata/rounds and testdata/scores of which the PTX is kept: rows, column sums, products with a
+// panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place, attention on tensor cores, in rounds of
+// launches and in one, vectors times matrices.
 var goldenKernels = []string{
-	"adam", "argsort", "product", "convolution", "scores64", "scores128", "values64", "values128", "activation", "gemv", "gemv_turned", "gemv_f32", "attention_bf16",
+	"adam", "argsort", "product", "convolution", "scores64", "scores128", "values64", "values128", "activation", "gemv", "gemv_turned", "gemv_f32", "attention_bf16", "attention_64", "attention_128", "attention_grouped",
 	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 
@@ -52,7 +52,11 @@ func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
 		machine = withTile(machine, string(text))
 	}
 	if err != nil {
-		machine = fewRows(machine)
+		text, err = os.ReadFile("../testdata/scores/" + name + ".kir")
+		machine = onePoint(target.Machine)
+	}
+	if err != nil {
+		machine = fewRows(target.Machine)
 		text, err = os.ReadFile("../testdata/rounds/" + name + ".kir")
 	}
 	require.NoError(t, err)

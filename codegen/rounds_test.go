@@ -13,10 +13,10 @@ import (
 	"mdlc/ir/loop"
 )
 
-// fewRows is a machine like m whose rounds have as few rows as a tile.
+// fewRows is a machine like m whose rounds have as few rows as a tile, and that has no room for attention in one launch.
 func fewRows(m *schedule.Machine) *schedule.Machine {
 	few := *m
-	few.Round, few.Processors = 1, 1
+	few.Round, few.Processors, few.Slots = 1, 1, 48<<10
 	return &few
 }
 

@@ -18,6 +18,9 @@ const (
 
 // Choose decides the schedule of k on m. It is a function of the kernel's text and the machine only.
 func Choose(k *loop.Kernel, m *Machine) ([]loop.Opt, error) {
+	if opts, ok := chooseScores(k, m); ok {
+		return opts, nil
+	}
 	if opts, ok := chooseBlocks(k, m); ok {
 		return opts, nil
 	}
@@ -40,6 +43,8 @@ func (c *chooser) finish(k *loop.Kernel) ([]loop.Opt, error) {
 		stores, ok := equations(page)
 		if m := c.group.member(stores); m != nil {
 			c.rowBlock(m)
+		} else if ok && c.scores.is(stores) {
+			c.scorePage(c.scores)
 		} else if ok && len(stores) > 0 {
 			c.page(stores)
 		} else {
@@ -60,6 +65,7 @@ type chooser struct {
 	err     error
 	apart   bool              // pages keep their axes apart, so that they can be compared
 	group   *rowBlocks        // what goes through blocks of rows; nil: nothing
+	scores  *scores           // attention that is one page; nil: there is none
 	inBlock *loop.Axis        // the rows of a block, while a page of these is scheduled
 	taps    map[string]string // by product: the flag that tells whether its zeros may be left out
 	inRound *loop.Axis        // the same where blocks are launched in rounds: what it is cut into divides it, since the next rows are the next round's

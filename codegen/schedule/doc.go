@@ -10,7 +10,7 @@
 //	edge    loop bounds, guards, main and edge loops             (edge.go)
 //	skew    the last sweep of a row joins one of the next row    (skew.go)
 //	        panels too large for the machine go to memory        (evict.go)
-//	stage   operands of shared tiles in slots, results too; roles (stage.go, bulk.go, persist.go, cluster.go, via.go, send.go)
+//	stage   operands of shared tiles in slots, results too; roles (stage.go, stage_blocks.go, bulk.go, persist.go, cluster.go, via.go, send.go)
 //	layout  open axes become registers and lanes                 (layout.go)
 //	expand  transcendental functions and Philox to machine ops   (expand.go)
 //
@@ -38,7 +38,7 @@
 //     per point of its Reg axes.
 //   - An axis may have a Def over leaves (j = j0*64 + j1r*8 + j1l); AxisIndex and
 //     loads may name it.
-//   - Reductions are over Reg and Lane axes only, at most 64 points: Over lists the
+//   - Reductions are over Reg and Lane axes only, or Reg axes and a FragSum, at most 64 points: Over lists the
 //     Reg axis before the Lane axis, so the flat index of a point is its partial.
 //   - A dot has Instr "fma", its c operand is given or zero. Its rows are Reg axes,
 //     its columns Reg and Lane axes, Over are Open axes:
@@ -46,7 +46,7 @@
 //     (min(256, K - k0*256)). Its operands are loads (of f32, possibly guarded on rows or
 //     columns) or, where they are cheap, small expressions of loads.
 //   - A dot with Instr "mma" or "wgmma" has operands over one FragRow and one FragCol axis, and a FragSum as the last leaf
-//     that it sums over. Where operands wait in slots, what the warps of a point share has Warp axes, and what
+//     that it sums over. The columns may be a FragSum, too, that a later product sums over; what is reduced beside may go over it. Where operands wait in slots, what the warps of a point share has Warp axes, and what
 //     all its threads copy a Thread axis. Those of "wgmma" are loads of swizzled slots, and a Settle stands before what uses its result.
 //   - The stores of a Fill and of a Send are copies of boxes (BoxOf), over two Box axes each.
 //   - Where the opt Together names the loop that a page is, its points run inside of it: what they write there is their own.

@@ -43,7 +43,7 @@ type Machine struct {
 	Round  int
 	Panel  int // bytes that a panel of a row may have
 	Shared int // bytes that the panels of a point may have together; what is more is in memory. SM80: what a block has without asking
-	Slots  int // bytes that the slots of a group of warps may have together: what a block has if it asks, and then has a processor to itself
+	Slots  int // bytes that the slots of a block may have together if it asks: on Hopper one then has a processor to itself; SM80: what all such GPUs give
 }
 
 // WarpThreads are the threads of a warp.
@@ -98,7 +98,7 @@ var SM80 = &Machine{
 		{Rows: 64, Cols: 64, Speed: 60, Warps: [2]int{2, 2}},
 	},
 	Tensor:     rows(true, [][3]int{{32, 64, 20}, {64, 32, 20}, {32, 32, 15}, {16, 64, 15}, {64, 16, 15}, {16, 32, 10}, {32, 16, 10}, {16, 16, 6}, {64, 8, 6}, {16, 8, 3}}),
-	Processors: 108, Round: 16 << 20,
+	Processors: 108, Round: 16 << 20, Slots: 99 << 10,
 }
 
 // SM90 is Hopper: the products of bf16 and f16 that fill a tile are of groups of four warps.

@@ -14,10 +14,10 @@ import (
 	"mdlc/ir/loop"
 )
 
-// fewRows is a GPU whose rounds have as few rows as a tile.
+// fewRows is a GPU whose rounds have as few rows as a tile, and that has no room for attention in one launch.
 func fewRows() *Machine {
 	m := *SM80
-	m.Round, m.Processors = 1, 1
+	m.Round, m.Processors, m.Slots = 1, 1, 16<<10
 	return &m
 }
 

@@ -119,7 +119,7 @@ func finished(t require.TestingT, k *loop.Kernel) {
 			for _, a := range v.Over {
 				points *= a.Max
 				if v.Op != loop.Dot {
-					require.True(t, a.Bind == loop.Reg || a.Bind == loop.Lane)
+					require.True(t, a.Bind == loop.Reg || a.Bind == loop.Lane || a.Bind == loop.FragSum)
 				}
 			}
 			if v.Op == loop.Dot {

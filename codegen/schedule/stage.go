@@ -35,7 +35,7 @@ const chunkBytes = 16
 
 // stage puts the operands that opts name into slots.
 func stage(k *loop.Kernel, opts []loop.Opt) error {
-	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, sends: map[string]bool{}, bulk: map[string]bool{}, roles: map[string]bool{}, points: map[string]int{}, clusters: map[string]int{}, x: newIndices(), deps: newDepends()}
+	s := &stager{k: k, depth: map[string]int{}, staged: map[string]bool{}, through: map[string]bool{}, sends: map[string]bool{}, bulk: map[string]bool{}, roles: map[string]bool{}, points: map[string]int{}, clusters: map[string]int{}, rows: map[string]*slot{}, x: newIndices(), deps: newDepends()}
 	for _, o := range ofKind(opts, Stage) {
 		s.depth[o.Axis] = o.Arg
 	}
@@ -78,14 +78,15 @@ func stage(k *loop.Kernel, opts []loop.Opt) error {
 
 type stager struct {
 	k        *loop.Kernel
-	depth    map[string]int  // of the slots of operands; products of several pages may have one operand
-	staged   map[string]bool // those that have them
-	through  map[string]bool // products whose results are to wait in shared memory
-	sends    map[string]bool // products whose results the hardware stores
-	bulk     map[string]bool // products whose slots are to be rings
-	roles    map[string]bool // of these, ones whose rings a role of its own fills
-	points   map[string]int  // of these, ones of which so many points make many tiles
-	clusters map[string]int  // of these, ones where so many points share an operand
+	depth    map[string]int   // of the slots of operands; products of several pages may have one operand
+	staged   map[string]bool  // those that have them
+	through  map[string]bool  // products whose results are to wait in shared memory
+	sends    map[string]bool  // products whose results the hardware stores
+	bulk     map[string]bool  // products whose slots are to be rings
+	roles    map[string]bool  // of these, ones whose rings a role of its own fills
+	points   map[string]int   // of these, ones of which so many points make many tiles
+	rows     map[string]*slot // operands that stay while loops go over blocks of columns, and where they do
+	clusters map[string]int   // of these, ones where so many points share an operand
 	x        *indices
 	deps     *depends
 }
@@ -106,6 +107,14 @@ func (s *stager) body(body []loop.Stmt, inside bool) ([]loop.Stmt, error) {
 			}
 			return append(out, staged...), nil
 		}
+		if ds := s.blockDots(f); ds != nil {
+			staged, err := s.blocks(f, ds, len(s.rows) > 0)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, staged...)
+			continue
+		}
 		inner, err := s.body(f.Body, roundsOf([]loop.Stmt{f}) == nil)
 		if err != nil {
 			return nil, err
@@ -124,15 +133,20 @@ func (s *stager) dotOf(f *loop.For) *loop.Value {
 			found = v
 		}
 	}
+	eachOwn(f, look)
+	return found
+}
+
+// eachOwn calls look for the values that f computes in its turns; what a loop inside computes is its own.
+func eachOwn(f *loop.For, look func(v *loop.Value)) {
 	for _, st := range f.Body {
-		if _, inner := st.(*loop.For); !inner { // what a loop inside computes is its own
+		if _, inner := st.(*loop.For); !inner {
 			loop.Values(st, func(v *loop.Value) { loop.Visit(v, look) })
 		}
 	}
 	for _, c := range f.Carry {
 		loop.Visit(c.Next, look)
 	}
-	return found
 }
 
 // loop stages the operands of d in f, after some statements, and returns what stands in place of f and the statements that follow.
@@ -329,6 +343,7 @@ type slot struct {
 	inner, size int
 	chunk       int        // elements that a thread copies at once
 	copy        *loop.Axis // all elements, as threads copy them
+	steps       *loop.Axis // how often each of them does
 	part        *loop.Axis // elements of a thread's chunk
 	of          *tiles     // that a point makes; nil: one
 	ring        *loop.Ring // that it is of; nil: threads fill it
@@ -374,11 +389,11 @@ func (s *stager) slot(v, d *loop.Value, depth, threads int) *slot {
 		sl.buf.Dims, sl.buf.Swizzle = []int{depth, sl.inner / n, outer, n}, true
 	}
 	s.k.Bufs = append(s.k.Bufs, sl.buf)
-	rounds := s.newAxis("step", multiple(sl.size, threads*sl.chunk)/(threads*sl.chunk), loop.Open)
+	sl.steps = s.newAxis("step", multiple(sl.size, threads*sl.chunk)/(threads*sl.chunk), loop.Open)
 	thread := s.newAxis("thread", threads, loop.Thread)
 	sl.part = s.newAxis("part", sl.chunk, loop.Open)
 	sl.copy = s.newAxis("copy", sl.size, loop.Open)
-	sl.copy.Def = binary(loop.Add, times(binary(loop.Add, times(axisValue(rounds), threads), axisValue(thread)), sl.chunk), axisValue(sl.part))
+	sl.copy.Def = binary(loop.Add, times(binary(loop.Add, times(axisValue(sl.steps), threads), axisValue(thread)), sl.chunk), axisValue(sl.part))
 	return sl
 }
 
@@ -420,7 +435,15 @@ func (s *stager) fill(sl *slot, a *loop.Axis, turn *loop.Value) loop.Stmt {
 	at := axisValue(sl.copy)
 	st := s.store(sl, a, turn, over(at, sl.inner), rest(at, sl.inner))
 	if _, most := s.x.rng(s.x.axis(sl.copy)); most >= sl.size {
+		if sl.steps.Max == 1 { // of which no index says anything
+			at = s.x.simple(at)
+		}
 		st.Guard = binary(loop.Lt, at, intValue(sl.size))
+		loop.Visit(st.Val, func(v *loop.Value) {
+			if v.Op == loop.Load { // what is beyond may be outside of the buffer
+				v.Guard = both(st.Guard, v.Guard)
+			}
+		})
 	}
 	if s.isCopy(st, sl) {
 		st.Async = true

@@ -434,9 +434,11 @@ func (w *sweeper) lets(body []loop.Stmt, results []*loop.Value, known map[*loop.
 		}
 	})
 	kept := maps.Clone(known)
+	made := map[*loop.Value]bool{} // of another product, all of which is there before
 	walk(all, func(v *loop.Value) {
+		made[v] = v.Op == loop.Dot || slices.ContainsFunc(v.Args, func(x *loop.Value) bool { return made[x] })
 		for _, a := range deps.value(v) {
-			if inner[a] {
+			if inner[a] && !made[v] {
 				kept[v] = true // defined with the dot
 			}
 		}

@@ -423,7 +423,7 @@ func (v *verifier) value(x *Value) {
 	}
 }
 
-// threads checks that the lanes of x are those of one axis, or those of fragments.
+// threads checks that the lanes of x are those of one axis, or those of fragments. An operand may have columns that another product sums up.
 func (v *verifier) threads(x *Value) {
 	of := map[Bind]int{}
 	for _, a := range x.Axes {
@@ -432,7 +432,7 @@ func (v *verifier) threads(x *Value) {
 		}
 	}
 	for bind, n := range of {
-		if n > 1 || bind == Lane && len(of) > 1 {
+		if n > 1 && bind != FragSum || bind == Lane && len(of) > 1 {
 			v.fail(x, "a value over several axes of lanes")
 		}
 	}
@@ -447,10 +447,11 @@ func (v *verifier) mma(x *Value) {
 	has := func(axes []*Axis, bind Bind) bool {
 		return slices.ContainsFunc(axes, func(a *Axis) bool { return a.Bind == bind })
 	}
-	if !has(a.Axes, FragRow) || has(a.Axes, FragCol) || !has(b.Axes, FragCol) || has(b.Axes, FragRow) {
+	over := x.Over[len(x.Over)-1].Leaves()
+	cols := without(b.Axes, over) // those that another product sums up are wider
+	if !has(a.Axes, FragRow) || has(a.Axes, FragCol) || !has(cols, FragCol) && (x.Instr != MMA || !has(cols, FragSum)) || has(b.Axes, FragRow) {
 		v.fail(x, "the first operand of a product on tensor cores has fragment rows, the second fragment columns")
 	}
-	over := x.Over[len(x.Over)-1].Leaves()
 	if len(over) == 0 || over[len(over)-1].Bind != FragSum {
 		v.fail(x, "the innermost axis of a product on tensor cores is a fragsum")
 	}

@@ -28,7 +28,8 @@ type scores struct {
 	row, col      *loop.Axis // of the first product
 	sum, out      *loop.Axis // what the first one sums up, and the columns of the second
 	others        []*loop.Axis
-	rows          int // of a tile
+	rows          int  // of a tile
+	ends          bool // where columns are greater than rows, there is nothing
 }
 
 // chooseScores decides the schedule of attention in one launch; ok is false where k is none, or another schedule is better.
@@ -42,6 +43,7 @@ func chooseScores(k *loop.Kernel, m *Machine) (opts []loop.Opt, ok bool) {
 	if c.scores == nil || c.err != nil {
 		return nil, false
 	}
+	c.endsScores()
 	opts, err := c.finish(k)
 	if err != nil {
 		return nil, false
@@ -184,6 +186,9 @@ func (c *chooser) scorePage(s *scores) {
 		c.do(Bind, outer.Name, 0, "par")
 	}
 	c.fragment(c.warps(row, s.rows, scoreWarps), fragmentRows, loop.FragRow)
+	if s.ends {
+		c.do(Ends, s.col.Name, s.rows, outer.Name)
+	}
 	c.do(Cut, s.col.Name, scoreColumns, "")
 	outer, col := piecesNamed(c.k, s.col)
 	c.do(Bind, outer.Name, 0, "loop")

@@ -7,7 +7,7 @@
 //	axes    cuts, bindings, limits                               (axes.go, limit.go, choose_taps.go)
 //	sweep   equations to loops; carries; memory accumulators     (sweep.go, accumulate.go)
 //	block   pages over the same blocks of rows become one        (block.go)
-//	edge    loop bounds, guards, main and edge loops             (edge.go)
+//	edge    loop bounds, guards, main and edge loops             (edge.go, ends.go)
 //	skew    the last sweep of a row joins one of the next row    (skew.go)
 //	        panels too large for the machine go to memory        (evict.go)
 //	stage   operands of shared tiles in slots, results too; roles (stage.go, stage_blocks.go, bulk.go, persist.go, cluster.go, via.go, send.go)

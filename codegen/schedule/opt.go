@@ -24,6 +24,7 @@ const (
 	Finite   = "Finite"   // Finite z n: a page before looks whether operand n of product z has only finite numbers
 	Beyond   = "Beyond"   // Beyond v j: sum v adds once what it adds up where column j is greater than its row
 	Limit    = "Limit"    // Limit j n i: axis j ends with block i of n others
+	Ends     = "Ends"     // Ends j n i: loops over blocks of columns j end with block i of n rows; a product goes on with what it multiplies beyond
 	Taps     = "Taps"     // Taps m z: summed axis m of product z ends where a packed operand has only zeros from there on
 	Unless   = "Unless"   // Unless j W: the limit of axis j does not hold where W is set
 	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes

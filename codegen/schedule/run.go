@@ -114,7 +114,17 @@ func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 		finish(n)
 	}
 	steps = put(steps, "block", n)
-	return put(steps, "edge", edge(n)), nil
+	n = edge(n)
+	if all := ofKind(opts, Ends); len(all) > 0 {
+		n = clone(n)
+		for _, o := range all {
+			if err := ends(n, o.Axis, o.Arg, o.Word); err != nil {
+				return steps, illegal(k, "edge", o, err)
+			}
+		}
+		finish(n)
+	}
+	return put(steps, "edge", n), nil
 }
 
 func put(steps []Step, name string, k *loop.Kernel) []Step {

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,7 +85,9 @@ func scoresText(t *rapid.T) string {
 func TestAnyScores(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := parse(t, scoresText(t))
-		steps, err := Run(k, onePoint())
+		m := onePoint()
+		m.Processors = rapid.IntRange(1, 2).Draw(t, "processors") // which decides how many rows a tile has
+		steps, err := Run(k, m)
 		require.NoError(t, err)
 		inOneLaunch(t, steps[len(steps)-1].Kernel)
 		right(t, k, steps, rapid.Uint64().Draw(t, "seed"))
@@ -134,5 +137,77 @@ func TestNoScores(t *testing.T) {
 		steps, err := Run(k, m)
 		require.NoError(t, err)
 		require.Greater(t, len(pages(steps[len(steps)-1].Kernel.Body)), 1, name)
+	}
+}
+
+// masked is attention in which a condition chooses scores and weights.
+func masked(condition, lowest, weights string) string {
+	return fmt.Sprintf(`kernel masked(in Q: bf16[100,16], in K: bf16[150,16], in V: bf16[150,16], out O: bf16[100,16], out L: f32[100]) {
+  axis t: 100, s: 150, d: 16, e: 16
+  x = where(%[1]s, dot[d](Q[t,d], K[s,d]) * 0.25, %[2]s)
+  m = max[s](x)
+  p = exp(x - m)
+  l = sum[s](p)
+  O[t,e] = bf16(dot[s](bf16(%[3]s), V[s,e]))
+  L[t] = l
+}`, condition, lowest, weights)
+}
+
+// smallTiles is a GPU that two tiles of 64 rows fill.
+func smallTiles() *Machine {
+	m := onePoint()
+	m.Processors = 2
+	return m
+}
+
+// Loops over columns end with a tile's rows where a mask leaves out what comes after, and the results are the same, also where inputs are not finite.
+func TestScoresEndWithTheirRows(t *testing.T) {
+	for _, weights := range []string{"p / l", "where(i32(s) <= i32(t), p / l, 0.0)"} {
+		k := parse(t, masked("i32(s) <= i32(t)", "-inf", weights))
+		steps, err := Run(k, smallTiles())
+		require.NoError(t, err)
+		last := steps[len(steps)-1].Kernel
+		require.Len(t, ofKind(last.Opts, Ends), 1)
+		inOneLaunch(t, last)
+		right(t, k, steps, 7)
+		for name, x := range map[string]float64{"Q": math.NaN(), "K": math.Inf(1), "V": math.NaN()} {
+			sameWith(t, k, steps[len(steps)-2].Kernel, name, 99*16+3, x)
+		}
+		sameWith(t, k, steps[len(steps)-2].Kernel, "V", 149*16+3, math.Inf(-1))
+	}
+}
+
+// They do not where what comes after a row may count.
+func TestScoresDoNotEnd(t *testing.T) {
+	for _, text := range []string{
+		masked("s >= t", "-inf", "p / l"),
+		masked("s <= t", "-100.0", "p / l"),
+		masked("s <= t", "-inf", "p / l + f32(s)"),
+		masked("s <= t + 1", "-inf", "p / l"),
+	} {
+		k := parse(t, text)
+		steps, err := Run(k, smallTiles())
+		require.NoError(t, err)
+		inOneLaunch(t, steps[len(steps)-1].Kernel)
+		require.Empty(t, ofKind(steps[len(steps)-1].Kernel.Opts, Ends), text)
+	}
+	k := parse(t, masked("s <= t", "-inf", "p / l"))
+	steps, err := Run(k, smallTiles())
+	require.NoError(t, err)
+	opts := steps[len(steps)-1].Kernel.Opts
+	for word, o := range map[string]loop.Opt{
+		"there is no axis":      opt(Ends, "none", 64, "t0"),
+		"are no blocks of":      opt(Ends, "s", 32, "t0"),
+		"are no blocks of rows": opt(Ends, "s", 64, "t1"),
+	} {
+		var changed []loop.Opt
+		for _, x := range opts {
+			if x.Kind == Ends {
+				x = o
+			}
+			changed = append(changed, x)
+		}
+		_, err := Apply(steps[0].Kernel, changed)
+		require.ErrorContains(t, err, word)
 	}
 }

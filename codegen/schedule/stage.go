@@ -137,18 +137,6 @@ func (s *stager) dotOf(f *loop.For) *loop.Value {
 	return found
 }
 
-// eachOwn calls look for the values that f computes in its turns; what a loop inside computes is its own.
-func eachOwn(f *loop.For, look func(v *loop.Value)) {
-	for _, st := range f.Body {
-		if _, inner := st.(*loop.For); !inner {
-			loop.Values(st, func(v *loop.Value) { loop.Visit(v, look) })
-		}
-	}
-	for _, c := range f.Carry {
-		loop.Visit(c.Next, look)
-	}
-}
-
 // loop stages the operands of d in f, after some statements, and returns what stands in place of f and the statements that follow.
 func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows []loop.Stmt) ([]loop.Stmt, error) {
 	page := slices.IndexFunc(follows, func(st loop.Stmt) bool { _, ok := st.(*loop.Phase); return ok })

@@ -36,6 +36,18 @@ func (s *stager) blockDots(f *loop.For) []*loop.Value {
 	return out
 }
 
+// eachOwn calls look for the values that f computes in its turns; what a loop inside computes is its own.
+func eachOwn(f *loop.For, look func(v *loop.Value)) {
+	for _, st := range f.Body {
+		if _, inner := st.(*loop.For); !inner {
+			loop.Values(st, func(v *loop.Value) { loop.Visit(v, look) })
+		}
+	}
+	for _, c := range f.Carry {
+		loop.Visit(c.Next, look)
+	}
+}
+
 // blocks stages the operands of dots in f; again is whether another loop of the point has done so before.
 func (s *stager) blocks(f *loop.For, dots []*loop.Value, again bool) ([]loop.Stmt, error) {
 	threads := WarpThreads

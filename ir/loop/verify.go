@@ -448,8 +448,9 @@ func (v *verifier) mma(x *Value) {
 		return slices.ContainsFunc(axes, func(a *Axis) bool { return a.Bind == bind })
 	}
 	over := x.Over[len(x.Over)-1].Leaves()
-	cols := without(b.Axes, over) // those that another product sums up are wider
-	if !has(a.Axes, FragRow) || has(a.Axes, FragCol) || !has(cols, FragCol) && (x.Instr != MMA || !has(cols, FragSum)) || has(b.Axes, FragRow) {
+	cols := without(b.Axes, over)                                                    // those that another product sums up are wider
+	rows := has(a.Axes, FragRow) || len(x.Args) == 3 && has(x.Args[2].Axes, FragRow) // an operand may be the same in all of them
+	if !rows || has(a.Axes, FragCol) || !has(cols, FragCol) && (x.Instr != MMA || !has(cols, FragSum)) || has(b.Axes, FragRow) {
 		v.fail(x, "the first operand of a product on tensor cores has fragment rows, the second fragment columns")
 	}
 	if len(over) == 0 || over[len(over)-1].Bind != FragSum {

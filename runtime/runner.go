@@ -128,9 +128,12 @@ func (r *Runner) restore() (progress, error) {
 }
 
 // readWeights hands the tensors in the run folder to the model. Where they do not fit it tells
-// which settings they were trained with.
+// which model's they are, or which settings they were trained with.
 func (r *Runner) readWeights(take func(*Model, []tensor) error) (progress, error) {
 	p, err := r.m.readStates(r.weights(), take)
+	if before, ok := readConfig(r.o.Out); ok && errors.Is(err, errOtherModel) && before.Source != r.m.program.Source {
+		return p, fmt.Errorf("%w\n  = the run folder is that of %s\n  = help: `--out DIR` takes another run folder", err, before.Source)
+	}
 	if others, flags := r.otherSettings(); errors.Is(err, errOtherModel) && others != "" {
 		fits := "fits them"
 		if filepath.Ext(r.o.File) != ".mdl" && r.o.File != "" {

@@ -375,6 +375,10 @@ func TestWeightsOfOtherSettings(t *testing.T) {
 	o.File, o.Resume = "", true
 	require.EqualError(t, NewRunner(m, o).Train(), wrong)
 
+	m.program.Source = "another.mdl"
+	require.EqualError(t, NewRunner(m, o).Train(), out+"/weights.safetensors: m.w is f32[8] there and f32[2, 4] here: the weights are of another model, or of other settings\n  = the run folder is that of learner.mdl\n  = help: `--out DIR` takes another run folder")
+	m.program.Source = "learner.mdl"
+
 	config := filepath.Join(out, "config.json")
 	text, err := os.ReadFile(config)
 	require.NoError(t, err)

@@ -135,7 +135,7 @@ const maxCalls = 64
 func (b *builder) callFn(f Func, args []arg, at Span, name string) Value {
 	for i := len(b.calls) - 1; i >= 0; i-- {
 		if b.calls[i].decl == f.Decl && len(b.calls) >= maxCalls {
-			b.fail(at, "`%s` calls itself: there is no recursion", name)
+			b.failHelp(at, "end it by an `if` on a setting; `while` goes on as long as a run decides", "`%s` calls itself more than %d deep", name, maxCalls)
 		}
 	}
 	if len(b.calls) >= 4*maxCalls {

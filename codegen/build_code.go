@@ -42,7 +42,7 @@ func (b *Built) Schedule(m *schedule.Machine) error {
 				size += (bufferBytes(buf) + 63) / 64 * 64
 			}
 		}
-		b.Program.Kernels[i].Args = args
+		b.Program.Kernels[i].Args, b.Program.Kernels[i].Tensor = args, hasTensor(k.Scheduled)
 		b.Program.Work = max(b.Program.Work, int64(size))
 	}
 	b.eachBlock(b.scratch)

@@ -9,16 +9,25 @@ import (
 	"mdlc/runtime/program"
 )
 
-// What the ceilings of a machine are measured with: multiply-adds in registers, in chains enough to hide
-// their latency, and copies and reads of so much that the nearest cache holds it, to more than all hold, again and again.
-const (
-	ceilingPoints = 64
-	ceilingChains = 12
-	ceilingTurns  = 1 << 14
-	ceilingLeast  = 64 << 10 // bytes
-	ceilingMost   = 64 << 20
-	ceilingRows   = 64
-)
+// ceilings say what the ceilings of a machine are measured with: multiply-adds in registers, in chains enough to hide
+// their latency, on a GPU the products of tensor cores whose operands stand still, and copies and reads of so much that the nearest cache holds it, to more
+// than all hold, again and again.
+type ceilings struct {
+	points      int // of multiplications: so many that all processors have as many as they run at a time
+	turns       int // of multiplications
+	least, most int // bytes
+	rows        int // that are read side by side
+}
+
+const ceilingChains = 12
+
+// ceilingsOf are those of a target.
+func ceilingsOf(t *Target) ceilings {
+	if !t.GPU {
+		return ceilings{points: 64, turns: 1 << 14, least: 64 << 10, most: 64 << 20, rows: 64}
+	}
+	return ceilings{points: 16 * t.Machine.Processors, turns: 1 << 14, least: 1 << 20, most: 1 << 30, rows: 1 << 12}
+}
 
 // multiplyAdds is the text of a kernel of multiply-adds in registers, a turn after the other, and how many operations that is.
 func multiplyAdds(points, lanes, turns int) (text string, flops float64) {
@@ -30,6 +39,34 @@ func multiplyAdds(points, lanes, turns int) (text string, flops float64) {
 }`, points, ceilingChains, lanes, turns), 2 * float64(points*ceilingChains*lanes*turns)
 }
 
+// tensorMultiplies is the same of products of bf16 on tensor cores: of what a group of warps has in shared memory where there are such products, else of registers.
+func tensorMultiplies(points, turns int, groups bool) (text string, flops float64) {
+	if !groups {
+		return fmt.Sprintf(`kernel multiply_tensor(in A: bf16[32,16], in B: bf16[16,64], out Y: f32[%[1]d,32,64]) guarded {
+  axis p: %[1]d par, i0: 2 reg, i1: 16 fragrow, j0: 8 reg, j1: 8 fragcol, k: 16 fragsum, t: %[2]d loop
+  z = for t carry a: f32[i0,i1,j0,j1] = 0.0 { yield dot[k](A[i0 * 16 + i1,k], B[k,j0 * 8 + j1], a) @mma }
+  Y[p,i0 * 16 + i1,j0 * 8 + j1] = z
+}`, points, turns), 2 * 32 * 64 * 16 * float64(points*turns)
+	}
+	return fmt.Sprintf(`kernel multiply_tensor(in A: bf16[128,64], in B: bf16[64,256], out Y: f32[%[1]d,128,256]) guarded {
+  local a: bf16[1,1,128,64] in panel swizzle(128)
+  local b: bf16[1,4,64,64] in panel swizzle(128)
+  axis p: %[1]d par, i0: 8 warp, i1: 16 fragrow, j0: 32 reg, j1: 8 fragcol, k0: 4, k1: 16 fragsum, t: %[2]d loop
+  axis r: 4 reg, s: 2 reg, c: 4 reg, thread: 256 thread, part: 8 reg
+  a[0,0,r * 32 + thread / 8,thread %% 8 * 8 + part] = A[r * 32 + thread / 8,thread %% 8 * 8 + part] async
+  b[0,c,s * 32 + thread / 8,thread %% 8 * 8 + part] = B[s * 32 + thread / 8,c * 64 + thread %% 8 * 8 + part] async
+  commit
+  wait 0
+  z = for t carry y: f32[i0,i1,j0,j1] = 0.0 {
+    x = dot[k0,k1](a[0,0,i0 * 16 + i1,k0 * 16 + k1], b[0,j0 / 8,k0 * 16 + k1,j0 %% 8 * 8 + j1], y) @wgmma
+    settle 1 x
+    yield x
+  }
+  settle 0 z
+  Y[p,i0 * 16 + i1,j0 * 8 + j1] = z
+}`, points, turns), 2 * 128 * 256 * 64 * float64(points*turns)
+}
+
 // copies and reads are the texts of kernels that touch about so many bytes and do little else.
 func copies(bytes int) string {
 	return fmt.Sprintf(`kernel copy_%[1]d(in X: f32[%[1]d], out Y: f32[%[1]d]) {
@@ -38,43 +75,63 @@ func copies(bytes int) string {
 }`, bytes/8)
 }
 
-func reads(bytes int) string {
+func reads(bytes, rows int) string {
 	return fmt.Sprintf(`kernel read_%[2]d(in X: f32[%[1]d,%[2]d], out Y: f32[%[1]d]) {
   axis i: %[1]d, j: %[2]d
   Y[i] = sum[j](X[i,j])
-}`, ceilingRows, bytes/4/ceilingRows)
+}`, rows, bytes/4/rows)
 }
 
-// Ceilings is a program of samples that show what a machine can do at most: `multiply`, and copies and reads of ever fewer bytes.
+// Ceilings is a program of samples that show what a machine can do at most: `multiply`, on a GPU `multiply_tensor`, and copies and reads of ever fewer bytes.
 func Ceilings(o Options) (*program.Program, error) {
-	multiplyText, flops := multiplyAdds(ceilingPoints, o.Target.Machine.Lanes, ceilingTurns)
-	multiply, err := oneKernel(multiplyText)
+	b, err := ceilingsOf(o.Target).build(o.Target)
 	if err != nil {
-		return nil, err
-	}
-	multiply.Scheduled = multiply.Page
-	b := &Built{Program: &program.Program{Source: "ceilings"}}
-	b.addCeiling(multiply, 1)
-	b.Program.Kernels[0].Products = flops
-	for bytes := ceilingMost; bytes >= ceilingLeast; bytes /= 4 { // the largest first: memory that nobody has written is one page of zeros, which caches hold
-		for _, text := range []string{copies(bytes), reads(bytes)} {
-			k, err := oneKernel(text)
-			if err != nil {
-				return nil, err
-			}
-			b.addCeiling(k, ceilingMost/bytes)
-		}
-	}
-	if err := b.Schedule(o.Target.Machine); err != nil {
-		return nil, err
-	}
-	if err := b.Emit(o.Target); err != nil {
 		return nil, err
 	}
 	if b.Program.Object, err = Compile(b.Emitted(), o); err != nil {
 		return nil, err
 	}
 	return b.Program, b.Program.Check()
+}
+
+func (c ceilings) build(t *Target) (*Built, error) {
+	b := &Built{Program: &program.Program{Source: "ceilings"}}
+	add := func(text string, flops float64, times int) error {
+		k, err := oneKernel(text)
+		if err != nil {
+			return err
+		}
+		if flops > 0 { // is as it is
+			k.Scheduled = k.Page
+		}
+		b.addCeiling(k, times)
+		if flops > 0 {
+			b.Program.Kernels[len(b.Kernels)-1].Products = flops
+		}
+		return nil
+	}
+	text, flops := multiplyAdds(c.points, t.Machine.Lanes, c.turns)
+	err := add(text, flops, 1)
+	if t.GPU && err == nil {
+		points, groups := c.points, t.Machine.Group != nil
+		if groups {
+			points = (points + 15) / 16 // a processor has one such block at a time
+		}
+		text, flops = tensorMultiplies(points, c.turns, groups)
+		err = add(text, flops, 1)
+	}
+	for bytes := c.most; bytes >= c.least && err == nil; bytes /= 4 { // the largest first: memory that nobody has written is one page of zeros, which caches hold
+		if err = add(copies(bytes), 0, c.most/bytes); err == nil {
+			err = add(reads(bytes, c.rows), 0, c.most/bytes)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Schedule(t.Machine); err != nil {
+		return nil, err
+	}
+	return b, b.Emit(t)
 }
 
 // oneKernel is a kernel written in the kernel IR, whose buffers are arguments.

@@ -65,6 +65,16 @@ func workOf(page *loop.Kernel, counts map[*loop.Buffer]int) (products, bytes flo
 	return products, bytes
 }
 
+// hasTensor reports whether a scheduled kernel makes products there.
+func hasTensor(k *loop.Kernel) (found bool) {
+	loop.Walk(k.Body, func(s loop.Stmt) {
+		loop.Values(s, func(v *loop.Value) {
+			loop.Visit(v, func(v *loop.Value) { found = found || v.IsTensor() })
+		})
+	})
+	return found
+}
+
 // counts are the numbers of modules that the launch of a page gives.
 func (p *page) counts() map[*loop.Buffer]int {
 	out := map[*loop.Buffer]int{}

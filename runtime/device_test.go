@@ -289,6 +289,12 @@ func testProfileOn(t *testing.T, d *Device) {
 	out.Reset()
 	m.WriteProfile(&out, Ceilings{Flops: 1200 / seconds, Bytes: []Bandwidth{{50, 400 / seconds}, {200, 100 / seconds}}})
 	require.Regexp(t, ` 50%  increment`, out.String(), "the roof of a kernel with many products is theirs")
+	require.NotContains(t, out.String(), "tensor")
+	m.program.Kernels[0].Tensor = true
+	out.Reset()
+	m.WriteProfile(&out, Ceilings{Flops: 1200 / seconds, Tensor: 2400 / seconds, Bytes: []Bandwidth{{50, 4000 / seconds}}})
+	require.Contains(t, out.String(), " of tensor cores, ")
+	require.Regexp(t, ` 25%  increment`, out.String())
 
 	out.Reset()
 	require.NoError(t, m.WriteTrace(&out, Ceilings{}))

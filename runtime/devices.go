@@ -14,6 +14,8 @@ type Device struct {
 	Title string // what it is
 	Arch  string // of a GPU, the architecture that programs for it have: sm_80; "": code for this CPU
 
+	Emulated bool // how fast it is says nothing of a GPU
+
 	runs  func(t program.Target) error                        // refuses programs for other machines
 	holds func(p *program.Program, need int64, s Setup) error // refuses programs whose buffers need too much memory
 	open  func(p *program.Program, s Setup) (device, error)

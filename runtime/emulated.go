@@ -31,7 +31,7 @@ var emulated = newEmulated("emulator", emulator.Nearest)
 var emulatedEnds = map[string]*Device{"low": newEmulated("emulator:low", emulator.Low), "high": newEmulated("emulator:high", emulator.High)}
 
 func newEmulated(name string, approx emulator.Approx) *Device {
-	return &Device{Name: name, Arch: "sm_80", runs: runsOnGPU,
+	return &Device{Name: name, Arch: "sm_80", Emulated: true, runs: runsOnGPU,
 		Title: "a GPU emulated on the CPU, which tells of races and wrong addresses; slow",
 		holds: func(_ *program.Program, need int64, _ Setup) error { return checkMemory(need * shadow) },
 		open:  func(p *program.Program, s Setup) (device, error) { return newEmulator(p, s.Threads, approx) }}

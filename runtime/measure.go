@@ -18,7 +18,16 @@ type Measurement struct {
 	// Floating-point operations of the products of a run, and the bytes that its kernels must at least move.
 	Products, Bytes float64
 
-	moved map[float64]int // launches, by the bytes that they move
+	tensor float64         // of the products, those on tensor cores
+	moved  map[float64]int // launches, by the bytes that they move
+}
+
+// Multiplying is what a run takes at least for its products.
+func (m *Measurement) Multiplying(peak Ceilings) (seconds float64) {
+	if peak.Tensor == 0 {
+		return m.Products / peak.Flops
+	}
+	return (m.Products-m.tensor)/peak.Flops + m.tensor/peak.Tensor
 }
 
 // Moving is what a run takes at least to move its bytes, one launch after the other.
@@ -135,6 +144,9 @@ func (m *Measurement) count(of *Model, b *block, steps []step, n int) {
 		k := &of.program.Kernels[steps[i].launch.kernel]
 		m.Launches += n
 		m.Products += float64(n) * k.Products
+		if k.Tensor {
+			m.tensor += float64(n) * k.Products
+		}
 		m.Bytes += float64(n) * k.Bytes
 		m.moved[k.Bytes] += n
 	}
@@ -149,11 +161,14 @@ func (m *Model) MeasureCeilings(rounds int) (peak Ceilings, err error) {
 			return Ceilings{}, fmt.Errorf("what this machine can do at most: %w", err)
 		}
 		seconds := got.Quantile(0).Seconds()
-		if e.Name == "multiply" {
+		switch e.Name {
+		case "multiply":
 			peak.Flops = got.Products / seconds
-			continue
+		case "multiply_tensor":
+			peak.Tensor = got.Products / seconds
+		default:
+			peak.add(Bandwidth{Touched: got.Bytes / float64(got.Launches), Rate: got.Bytes / seconds})
 		}
-		peak.add(Bandwidth{Touched: got.Bytes / float64(got.Launches), Rate: got.Bytes / seconds})
 	}
 	return peak, nil
 }

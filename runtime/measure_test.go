@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"mdlc/runtime/program"
 )
 
 // What a launch can move at most depends on how much it touches: what a cache holds passes faster than memory. What has
@@ -20,4 +22,14 @@ func TestCeilingsByBytes(t *testing.T) {
 	}
 	m := Measurement{moved: map[float64]int{1e4: 3, 2e8: 2}}
 	require.InEpsilon(t, 3*1e4/200+2*2e8/30, m.Moving(c), 1e-12)
+}
+
+// Products of tensor cores have a ceiling of their own, where there are any.
+func TestCeilingsOfTensorCores(t *testing.T) {
+	plain, tensor := &program.Kernel{Products: 1}, &program.Kernel{Products: 1, Tensor: true}
+	m := Measurement{Products: 70, tensor: 60}
+	c := Ceilings{Flops: 10}
+	require.Equal(t, []float64{10, 10, 7}, []float64{c.flops(plain), c.flops(tensor), m.Multiplying(c)})
+	c.Tensor = 30
+	require.Equal(t, []float64{10, 30, 3}, []float64{c.flops(plain), c.flops(tensor), m.Multiplying(c)})
 }

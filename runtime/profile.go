@@ -9,16 +9,26 @@ import (
 	"time"
 
 	"mdlc/ir/index"
+	"mdlc/runtime/program"
 )
 
 // Ceilings are what a machine can do at most in a second. The zero value: it is not known.
 type Ceilings struct {
-	Flops float64     // operations in registers
-	Bytes []Bandwidth // read and written, by how many are touched again and again: ascending, the last ones are in no cache
+	Flops  float64     // operations in registers
+	Tensor float64     // of tensor cores; 0: there are none
+	Bytes  []Bandwidth // read and written, by how many are touched again and again: ascending, the last ones are in no cache
 }
 
 // Bandwidth is how many bytes pass in a second where a launch touches Touched.
 type Bandwidth struct{ Touched, Rate float64 }
+
+// flops are the operations that a kernel's products can be at most.
+func (c Ceilings) flops(k *program.Kernel) float64 {
+	if k.Tensor && c.Tensor > 0 {
+		return c.Tensor
+	}
+	return c.Flops
+}
 
 // Memory is what passes where no cache helps.
 func (c Ceilings) Memory() float64 {
@@ -109,7 +119,7 @@ func (m *Model) roof(t kernelTime, peak Ceilings) *float64 {
 		return nil
 	}
 	k := &m.program.Kernels[t.kernel]
-	share := max(k.Products/peak.Flops, k.Bytes/peak.bandwidth(k.Bytes)) * float64(t.launches) / t.total.Seconds()
+	share := max(k.Products/peak.flops(k), k.Bytes/peak.bandwidth(k.Bytes)) * float64(t.launches) / t.total.Seconds()
 	return &share
 }
 
@@ -132,7 +142,11 @@ func (m *Model) WriteProfile(w io.Writer, peak Ceilings) {
 	}
 	fmt.Fprintf(w, "%.3f %s in kernels", of*sum.Seconds(), strings.TrimSpace(unit))
 	if peak.Bytes != nil {
-		fmt.Fprintf(w, "; the roof is %.4g GFLOP/s, %.4g GB/s in memory and up to %.4g GB/s in caches", peak.Flops/1e9, peak.Memory()/1e9, peak.Bytes[0].Rate/1e9)
+		fmt.Fprintf(w, "; the roof is %.4g GFLOP/s, ", peak.Flops/1e9)
+		if peak.Tensor > 0 {
+			fmt.Fprintf(w, "%.4g of tensor cores, ", peak.Tensor/1e9)
+		}
+		fmt.Fprintf(w, "%.4g GB/s in memory and up to %.4g GB/s in caches", peak.Memory()/1e9, peak.Bytes[0].Rate/1e9)
 	}
 	fmt.Fprintf(w, "\n%6s %12s %8s   %12s %8s %8s %5s\n", "", "time", "launches", "each", "GFLOP/s", "GB/s", "roof")
 	for _, t := range times[:min(len(times), shownKernels)] {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -43,9 +44,11 @@ type figures struct {
 	GFLOP float64 // of the products of a run
 	GB    float64 // that the kernels of a run must at least move
 	Peak  struct {
-		GFLOPS float64 // multiply-adds of f32 in registers, a second
-		GBS    float64 // bytes read and written in memory, a second
-		Moving float64 // seconds that the bytes of a run take at least, in the caches that hold them
+		GFLOPS      float64 // multiply-adds of f32 in registers, a second
+		Tensor      float64 `json:",omitempty"` // the same of bf16 on tensor cores
+		GBS         float64 // bytes read and written in memory, a second
+		Moving      float64 // seconds that the bytes of a run take at least, in the caches that hold them
+		Multiplying float64 // seconds that its products take at least
 	}
 
 	Compile struct{ Cold, Warm float64 } // seconds, from the model file; not of a bundle
@@ -121,7 +124,8 @@ func (c *benchCommand) measure(t *terminal, r *runCommand, f *figures) error {
 	if err != nil || peak.Flops == 0 {
 		return err
 	}
-	f.Peak.GFLOPS, f.Peak.GBS, f.Peak.Moving = peak.Flops/1e9, peak.Memory()/1e9, got.Moving(peak)
+	f.Peak.GFLOPS, f.Peak.Tensor, f.Peak.GBS = peak.Flops/1e9, peak.Tensor/1e9, peak.Memory()/1e9
+	f.Peak.Moving, f.Peak.Multiplying = got.Moving(peak), got.Multiplying(peak)
 	return nil
 }
 
@@ -195,12 +199,16 @@ func (c *benchCommand) compileTimes(t *terminal, r *runCommand, f *figures) erro
 	return nil
 }
 
-// ceilings measures what the CPU can do at most, with as many threads; of a GPU they are not known.
+// ceilings measures what the device can do at most, a CPU with as many threads. They are not known of one that is
+// emulated, nor where a bundle runs without LLVM.
 func (c *runCommand) ceilings(rounds int) (peak runtime.Ceilings, err error) {
-	if c.device.Arch != "" {
+	if _, none := codegen.FindTools(); none != nil || c.device.Emulated {
 		return peak, nil
 	}
 	target, err := codegen.HostTarget()
+	if c.device.Arch != "" {
+		target, err = codegen.TargetNamed(cmp.Or(c.Target, c.device.Arch))
+	}
 	if err != nil {
 		return peak, err
 	}
@@ -264,7 +272,12 @@ func (f *figures) print(w io.Writer) error {
 		return fmt.Sprintf(", %.0f%% of "+format, append([]any{100 * least / f.Median}, args...)...)
 	}
 	if f.GFLOP > 0 {
-		add("products", "%.4g GFLOP a run, %.4g GFLOP/s%s", f.GFLOP, f.GFLOP/f.Median, share(f.GFLOP/f.Peak.GFLOPS, "the %.4g that multiply-adds in registers reach", f.Peak.GFLOPS))
+		tensor := ""
+		if f.Peak.Tensor > 0 {
+			tensor = fmt.Sprintf(" and the %.4g of tensor cores", f.Peak.Tensor)
+		}
+		add("products", "%.4g GFLOP a run, %.4g GFLOP/s%s", f.GFLOP, f.GFLOP/f.Median,
+			share(f.Peak.Multiplying, "the %.4g that multiply-adds in registers reach%s", f.Peak.GFLOPS, tensor))
 	}
 	add("memory", "%.4g GB a run, each buffer of a kernel once, %.4g GB/s%s", f.GB, f.GB/f.Median,
 		share(f.Peak.Moving, "what copies and reads of as many bytes reach, which is %.4g where no cache holds them", f.Peak.GBS))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -156,5 +157,19 @@ func TestBenchModelsCompile(t *testing.T) {
 	for _, f := range files {
 		_, stderr, code := call("compile", "--quiet", f, "-o", bundle)
 		require.Zero(t, code, "%s: %s", f, stderr)
+	}
+}
+
+// A bundle is measured without LLVM, too; what the machine can do at most is not known then.
+func TestBenchWithoutLLVM(t *testing.T) {
+	_, file := model(t)
+	_, stderr, code := call("compile", file, "-o", "m.bundle")
+	require.Equal(t, 0, code, stderr)
+	for _, args := range []string{"bench m.bundle eval valid --rounds 1", "run m.bundle train --profile"} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)
+		cmd.Env = append(os.Environ(), "MDLC_TEST_MAIN=1", "PATH=/nowhere")
+		said, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(said))
+		require.NotContains(t, string(said), "roof is")
 	}
 }

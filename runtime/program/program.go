@@ -54,6 +54,7 @@ type Kernel struct {
 	Local  int64   // bytes of per-worker scratch; none on a GPU
 
 	Products float64 `json:",omitempty"` // floating-point operations of its products in a launch, two for each multiplication
+	Tensor   bool    `json:",omitempty"` // these are on tensor cores
 	Bytes    float64 `json:",omitempty"` // that a launch must at least move: each of its buffers once; lengths count as their capacity
 }
 

@@ -8,19 +8,61 @@ import (
 )
 
 // Sorting. Short axes count for each element those before it, in two kernels; long ones go through a network of
-// comparisons, a kernel a stage. Both order the numbers 0, 1, … of the elements, of equals by number, so
-// they give the same permutation.
+// comparisons, a kernel a stage. A few largest of many are looked for in the groups that have the largest. All order the numbers 0, 1, … of the elements, of equals
+// by number, so they give the same permutation.
 
 // countedSort is the longest axis that is sorted by counting, which is O(n²).
 const countedSort = 1024
 
 // expandSort is the numbers of the elements that come first, as many as places.
-func expandSort(b *Builder, n *Node, descending bool, places Dim) (*Node, error) {
-	x := n.Args[0]
-	if last := x.Type.Dims[x.Type.Rank()-1]; last.Len == nil && last.Size > countedSort {
-		return expandNetwork(b, x, descending, places), nil
+func expandSort(b *Builder, x *Node, descending bool, places Dim) *Node {
+	last := x.Type.Dims[x.Type.Rank()-1]
+	if last.Len != nil || last.Size <= countedSort {
+		return expandRanks(b, x, descending, places)
 	}
-	return expandRanks(b, x, descending, places), nil
+	if width := groupWidth(last.Size, places.Size); descending && width > 2 {
+		return expandGroups(b, x, places.Size, width)
+	}
+	return expandNetwork(b, x, descending, places)
+}
+
+// groupWidth is how many of size elements are a group where the k largest are looked for: there are about as many groups as elements in k groups.
+func groupWidth(size, k int) int { return 1 << (bits.Len(uint(size/max(k, 1))) / 2) }
+
+// expandGroups finds the k largest of many among the elements of the k groups that have the largest: any other comes after
+// k of those. There are k groups at least. Groups keep their order, so that the first of equals comes first. What a last group lacks comes last of all.
+func expandGroups(b *Builder, x *Node, k, width int) *Node {
+	rank := x.Type.Rank()
+	rows, size := x.Type.Dims[:rank-1], x.Type.Dims[rank-1].Size
+	shape := func(dims ...int) []Dim {
+		out := append([]Dim(nil), rows...)
+		for _, n := range dims {
+			out = append(out, Dim{Size: n})
+		}
+		return out
+	}
+	at := func(places ...*index.Expr) []*index.Expr {
+		var out []*index.Expr
+		for a := range rank - 1 {
+			out = append(out, Var(a))
+		}
+		return append(out, places...)
+	}
+	least := loop.Lowest(x.Type.Elem)
+	group, member := Var(rank-1), Var(rank)
+	grouped := b.Index(x, shape((size+width-1)/width, width), at(index.Sum(index.Prod(group, index.C(width)), member)), &least)
+	groups := expandSort(b, b.Reduce(Max, []int{rank}, grouped), true, Dim{Size: k})
+	groups = b.Index(groups, shape(k), at(Data(1)), nil, expandSort(b, groups, false, Dim{Size: k}))
+
+	members := shape(k, width)
+	number := b.Broadcast(groups, members, leading(rank)...)
+	number = b.Add(b.Mul(number, b.Like(number, float64(width))), b.Iota(members, rank))
+	value := b.Index(x, members, at(Data(1)), &least, number)
+	flat := func(x *Node) *Node {
+		place := Var(rank - 1)
+		return b.Index(x, shape(k*width), at(index.Quo(place, index.C(width)), index.Rem(place, index.C(width))), nil)
+	}
+	return b.Index(flat(number), shape(k), at(Data(1)), nil, expandSort(b, flat(value), true, Dim{Size: k}))
 }
 
 // before is whether u comes before v, and v before u, by their values alone.

@@ -22,7 +22,8 @@ func init() {
 		},
 		NoGrad: "a permutation is constant almost everywhere",
 		Expand: func(b *Builder, n *Node) (*Node, error) {
-			return expandSort(b, n, false, n.Args[0].Type.Dims[n.Args[0].Type.Rank()-1])
+			x := n.Args[0]
+			return expandSort(b, x, false, x.Type.Dims[x.Type.Rank()-1]), nil
 		},
 		Cost: sortCost,
 		Eval: func(e *Evaluator, n *Node, args []*Tensor) *Tensor { return evalSort(e, n, args[0], false) },
@@ -43,7 +44,7 @@ func init() {
 		},
 		NoGrad: "indices are constant almost everywhere",
 		Expand: func(b *Builder, n *Node) (*Node, error) {
-			return expandSort(b, n, true, Dim{Size: n.Attr.(TopKAttr).K})
+			return expandSort(b, n.Args[0], true, Dim{Size: n.Attr.(TopKAttr).K}), nil
 		},
 		Cost:      sortCost,
 		Eval:      func(e *Evaluator, n *Node, args []*Tensor) *Tensor { return evalSort(e, n, args[0], true) },

@@ -114,6 +114,18 @@ func intRange(e Elem) (lo, hi int64) {
 	return -1 << (8*e.Size() - 1), 1<<(8*e.Size()-1) - 1
 }
 
+// Lowest is the number that none of an element type is less than: -Inf of floats that have it.
+func Lowest(e Elem) float64 {
+	if !e.IsFloat() {
+		lo, _ := intRange(e)
+		return float64(lo)
+	}
+	if e == F8E4M3 { // has none
+		return -formats[e].largest
+	}
+	return math.Inf(-1)
+}
+
 // wrap reduces x to the range of an integer type; bool keeps the lowest bit.
 func wrap(e Elem, x int64) int64 {
 	switch e {

@@ -26,7 +26,7 @@ func stackCapacity(n int) int {
 // stackFinder goes through a graph and its regions.
 type stackFinder struct {
 	classes
-	splats [][2]dimension // of a constant, and of what is one with it: equal constants are one node, whatever they are for
+	splats [][2]dimension // of a splat, and of what is one with it
 }
 
 // findStacks finds the dimensions of g that count the modules of states.
@@ -58,9 +58,12 @@ func findStacks(g *ir.Graph, states []*ir.State) stacks {
 			out[x] = true
 		}
 	}
-	for _, x := range f.splats {
-		if out[x[1]] {
-			out[x[0]] = true
+	for marks := -1; marks < len(out); { // splats of splats
+		marks = len(out)
+		for _, x := range f.splats {
+			if out[x[1]] {
+				out[x[0]] = true
+			}
 		}
 	}
 	return out
@@ -84,14 +87,9 @@ func (s stacks) of(l *ir.PlanLaunch, region *ir.Graph, axes *axisClasses) map[di
 			return out
 		}
 	}
-	var inner []dimension
 	mark := func(n, inside *ir.Node) {
-		for d := range inside.Type.Dims {
-			if d > 0 {
-				inner = append(inner, axes.find(dimension{inside, d}))
-			} else if s.has(n, d) && (n.Op != ir.OpConst || n == l.Node) {
-				out[axes.find(dimension{inside, d})] = true
-			}
+		if len(inside.Type.Dims) > 0 && s.has(n, 0) && (n.Op != ir.OpConst || n == l.Node) {
+			out[axes.find(dimension{inside, 0})] = true
 		}
 	}
 	for i, p := range region.Params {
@@ -104,8 +102,10 @@ func (s stacks) of(l *ir.PlanLaunch, region *ir.Graph, axes *axisClasses) map[di
 			mark(l.Node, r.Value)
 		}
 	}
-	for _, x := range inner {
-		delete(out, x)
+	for _, n := range region.Nodes() {
+		for d := 1; d < len(n.Type.Dims); d++ {
+			delete(out, axes.find(dimension{n, d}))
+		}
 	}
 	return out
 }
@@ -147,13 +147,27 @@ func (f *stackFinder) graph(g *ir.Graph) {
 
 func (f *stackFinder) equate(x, y dimension) {
 	switch {
-	case x.node.Op == ir.OpConst:
+	case isSplat(x):
 		f.splats = append(f.splats, [2]dimension{x, y})
-	case y.node.Op == ir.OpConst:
+	case isSplat(y):
 		f.splats = append(f.splats, [2]dimension{y, x})
 	default:
 		f.join(x, y)
 	}
+}
+
+// isSplat reports whether all along a dimension is one: of a constant, or of what is repeated. Equal ones are one node, whatever they are for, so
+// they make nothing else one.
+func isSplat(x dimension) bool {
+	a, ok := x.node.Attr.(ir.IndexAttr)
+	if !ok || x.node.Op != ir.OpIndex {
+		return x.node.Op == ir.OpConst
+	}
+	used := false
+	for _, e := range a.Out {
+		e.Vars(func(name string) { used = used || name == ir.Var(x.d).Name })
+	}
+	return !used
 }
 
 // same equates the dimensions of x, from first on, and those of y.

@@ -68,3 +68,40 @@ func TestStacksAreLengths(t *testing.T) {
 	}
 	require.Equal(t, []int{128, 128, 256}, []int{stackCapacity(2), stackCapacity(128), stackCapacity(129)})
 }
+
+// What is repeated is one node for all that wants as many, of which some are no layers. A sum that goes along the layers of each of something in turn
+// keeps their number: it has no length inside of others.
+func TestWhatIsRepeatedIsNoStack(t *testing.T) {
+	g, err := ir.ParseGraph(`graph train {
+  %0 = param state n.# f32[3]
+  %1 = param state s f32[]
+  %2 = index %1 {(i0) -> ()} [3] : f32[3]
+  %3 = mul %0, %2 : f32[3] "clipped"
+  %4 = param state offset f32[3]
+  %5 = mul %4, %2 : f32[3] "other"
+  %6 = param state w.# f32[3, 4]
+  %7 = index %6 {(i0, i1) -> (i1, i0)} [4, 3] : f32[4, 3]
+  %8 = reduce %7 sum [0, 1] : f32[] "sideways"
+  state n.# %3
+  state offset %5
+  state sum %8
+}`)
+	require.NoError(t, err)
+	m := moduleOf(g)
+	require.NoError(t, passes.Run(m, passes.Options{}))
+	require.NoError(t, passes.Plan(m))
+	b, err := Pages(m)
+	require.NoError(t, err)
+	lengths := map[string]bool{}
+	for _, k := range b.Kernels {
+		for _, buf := range k.Page.Bufs {
+			lengths[buf.Name] = lengths[buf.Name] || buf.Length != nil
+		}
+	}
+	require.Subset(t, lengths, map[string]bool{"n__": true, "offset": false, "w__": false})
+	for _, target := range []string{"avx2", "sm_80"} {
+		target, err := TargetNamed(target)
+		require.NoError(t, err)
+		require.NoError(t, b.Schedule(target.Machine))
+	}
+}

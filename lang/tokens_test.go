@@ -117,7 +117,7 @@ func spoil(t *testing.T, s spoiling, spoilt spoiltText, told *sync.Map) {
 	hang := time.AfterFunc(time.Minute, func() { panic("hangs: " + s.name + "\n" + text) })
 	ds := s.build(text)
 	hang.Stop()
-	if d := time.Since(began); d > 10*time.Second {
+	if d := time.Since(began); d > 40*time.Second { // others may use the machine
 		t.Errorf("%s:%d takes %v", s.name, line, d)
 	}
 	for _, d := range ds {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"mdlc/runtime"
@@ -35,9 +36,15 @@ func (x *compilation) remember() {
 	if x.known != nil || x.module != nil || s.Verbose { // who wants more printed sees it happen
 		return
 	}
-	n, ok := x.noted(x.noteKey())
-	if !ok {
+	src, err := x.t.read(s.file, runtime.ReadFile)
+	if err != nil {
 		return
+	}
+	n := x.noted(digest(src))
+	for path, was := range n.Used {
+		if now, err := x.t.read(path, runtime.ReadFile); err != nil || digest(now) != was {
+			return
+		}
 	}
 	was, ok := n.Made[s.given(n.Static)]
 	if !ok {
@@ -48,43 +55,31 @@ func (x *compilation) remember() {
 	}
 }
 
-// note keeps which module the sources make.
+// note keeps which module the sources made, as they were when the front end read them.
 func (x *compilation) note(module string) {
-	s, key := &x.sources, x.noteKey()
-	if key == nil {
-		return
-	}
-	n, ok := x.noted(key)
-	if !ok {
+	s := &x.sources
+	n := x.noted(s.read)
+	if n.Made == nil || !maps.Equal(n.Used, s.used) {
 		n = note{s.used, s.static, map[string]made{}}
 	}
 	n.Made[s.given(n.Static)] = made{module, s.said}
 	if data, err := json.Marshal(n); err == nil {
-		x.codegen.Cache.Put(data, key...)
+		x.codegen.Cache.Put(data, x.noteKey(s.read)...)
 	}
 }
 
-// noted is the note under a key, if there is one and the files that the model uses are as they were then.
-func (x *compilation) noted(key []string) (n note, ok bool) {
-	if key == nil || json.Unmarshal(x.codegen.Cache.Get(key...), &n) != nil || n.Made == nil {
-		return note{}, false
+// noted is the note of a model of this digest, or one that says nothing.
+func (x *compilation) noted(model string) (n note) {
+	if json.Unmarshal(x.codegen.Cache.Get(x.noteKey(model)...), &n) != nil {
+		return note{}
 	}
-	for path, was := range n.Used {
-		if now, err := x.t.read(path, runtime.ReadFile); err != nil || digest(now) != was {
-			return note{}, false
-		}
-	}
-	return n, true
+	return n
 }
 
-// noteKey is all that the module depends on but the files that the model uses and the parameters of samples; nil: there is no model.
-func (x *compilation) noteKey() []string {
+// noteKey is all that the module depends on but the files that the model uses and the parameters of samples.
+func (x *compilation) noteKey(model string) []string {
 	s := &x.sources
-	src, err := x.t.read(s.file, runtime.ReadFile)
-	if err != nil {
-		return nil
-	}
-	return x.key("sources", fmt.Sprintf("%q", []any{s.file, s.Set, s.past, s.Precision, s.pastPrecision, s.Weights}), fmt.Sprint(x.wanted), digest(src))
+	return x.key("sources", fmt.Sprintf("%q", []any{s.file, s.Set, s.past, s.Precision, s.pastPrecision, s.Weights}), fmt.Sprint(x.wanted), model)
 }
 
 // given are the values of parameters of samples as the command line says them, in an unambiguous form.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -73,6 +74,17 @@ func TestSourcesAreRemembered(t *testing.T) {
 	fresh(sources{}, wanted{})
 	write("m.mdl", text+" // the same module\n")
 	fresh(sources{}, wanted{})
+
+	// What is saved while it compiles is not what was compiled.
+	for _, change := range []struct{ file, text string }{{"m.mdl", text + " // saved\n"}, {"part.mdl", "fn f(x: f32) -> f32 { return 4 * x }\n"}} {
+		x, err := newCompilation(&terminal{stderr: io.Discard}, sources{file: "m.mdl", modelFlags: modelFlags{Set: map[string]string{"size": "7"}}}, wanted{})
+		require.NoError(t, err)
+		require.NoError(t, x.read())
+		write(change.file, change.text)
+		_, err = x.program()
+		require.NoError(t, err)
+		fresh(sources{modelFlags: modelFlags{Set: map[string]string{"size": "7"}}}, wanted{})
+	}
 
 	require.NoError(t, os.Remove("part.mdl"))
 	_, stderr, code := call("compile", "m.mdl", "-o", "m.bundle")

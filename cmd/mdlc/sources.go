@@ -19,7 +19,8 @@ type sources struct {
 	sample []runtime.FlagValue // the parameters of a sample; those that the compiler must know are compiled in
 
 	said   string            // the warnings
-	used   map[string]string // digests of the other files that were read, by path
+	read   string            // the digest of the model as it was read
+	used   map[string]string // those of the other files that were read, by path
 	static []string          // the parameters of samples that are compiled in
 }
 
@@ -29,7 +30,7 @@ func (s *sources) build(t *terminal) (*ir.Module, error) {
 	if err != nil {
 		return nil, noModel(s.file, err)
 	}
-	s.used = map[string]string{}
+	s.read, s.used = digest(src), map[string]string{}
 	o := lang.Options{Set: settings(s.Set), Past: settings(s.past), Flags: map[string]string{}, Float: s.float()}
 	o.ReadFile = func(path string) ([]byte, error) {
 		data, err := t.read(path, runtime.ReadFile)

@@ -86,7 +86,7 @@ func carry(e *index.Expr, a, b string, n int) (gain int, ok bool) {
 	}
 	by, constant := e.Args[len(e.Args)-1].Const()
 	switch {
-	case !constant || len(e.Args) != 2:
+	case !constant || by == 0 || len(e.Args) != 2:
 		return 0, false
 	case e.Op == index.Mul:
 		return gain * by, true

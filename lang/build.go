@@ -14,7 +14,7 @@ type Options struct {
 	Past  []ir.Setting      // as Set, which wins; entries that the file has no more are left out
 	Flags map[string]string // values of the static parameters of samples; "": the flag alone
 	Float ir.Elem           // what f32 stands for, F32 or F64; 0: what the file says
-	// ReadFile reads the files that `use "path"` names, relative to the model file; nil: from disk.
+	// ReadFile reads the files that `use "path"` names, beside the file that says so; nil: from disk.
 	ReadFile func(path string) ([]byte, error)
 }
 

@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -109,7 +111,7 @@ func (c *core) useFile(u *UseName, at Span) *scope {
 	if err != nil {
 		c.fail(at, "this path cannot be read as text")
 	}
-	full := filepath.Join(filepath.Dir(c.path), path)
+	full := filepath.Join(filepath.Dir(at.Pos.Filename), path)
 	read := c.opts.ReadFile
 	if read == nil {
 		read = os.ReadFile
@@ -122,7 +124,11 @@ func (c *core) useFile(u *UseName, at Span) *scope {
 	}
 	src, err := read(full)
 	if err != nil {
-		c.fail(at, "%s cannot be read: %v", path, err)
+		var named *fs.PathError // says the path again
+		if errors.As(err, &named) {
+			err = named.Err
+		}
+		c.fail(at, "%s cannot be read: %v", full, err)
 	}
 	c.libraries[full] = nil
 	return c.libraryFile(full, src)

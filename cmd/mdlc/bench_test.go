@@ -165,6 +165,11 @@ func TestBenchWithoutLLVM(t *testing.T) {
 	_, file := model(t)
 	_, stderr, code := call("compile", file, "-o", "m.bundle")
 	require.Equal(t, 0, code, stderr)
+	for _, args := range []string{"check m.bundle", "compile m.bundle --emit graph"} {
+		_, stderr, code := call(strings.Fields(args)...)
+		require.Equal(t, exitUsage, code)
+		require.Equal(t, "mdlc: m.bundle is a bundle, compiled already: the model file that it was made from is meant here\n", stderr)
+	}
 	for _, args := range []string{"bench m.bundle eval valid --rounds 1", "run m.bundle train --profile"} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)
 		cmd.Env = append(os.Environ(), "MDLC_TEST_MAIN=1", "PATH=/nowhere")

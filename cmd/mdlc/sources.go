@@ -10,6 +10,7 @@ import (
 	"mdlc/ir"
 	"mdlc/lang"
 	"mdlc/runtime"
+	"mdlc/runtime/program"
 )
 
 // sources are what a module is made from: a model file, those that it uses, and what the command line says.
@@ -29,6 +30,9 @@ func (s *sources) build(t *terminal) (*ir.Module, error) {
 	src, err := t.read(s.file, runtime.ReadFile)
 	if err != nil {
 		return nil, noModel(s.file, err)
+	}
+	if program.IsBundle(src) {
+		return nil, &usageError{s.file + " is a bundle, compiled already: the model file that it was made from is meant here"}
 	}
 	s.read, s.used = digest(src), map[string]string{}
 	o := lang.Options{Set: settings(s.Set), Past: settings(s.past), Flags: map[string]string{}, Float: s.float()}

@@ -28,6 +28,9 @@ const (
 	maxBundle  = 1 << 40
 )
 
+// IsBundle reports whether a file that begins so is one.
+func IsBundle(file []byte) bool { return bytes.HasPrefix(file, []byte(magic)) }
+
 // Write writes p as a bundle.
 func Write(w io.Writer, p *Program) error {
 	if err := p.Check(); err != nil {

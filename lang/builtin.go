@@ -164,6 +164,9 @@ func (b *builder) conversion(e ir.Elem, c *call) Value {
 	if text, ok := v.(Text); ok && e == loop.I32 {
 		return b.textTensor(string(text))
 	}
+	if n, ok := v.(Num); ok && !e.IsFloat() { // as at run time
+		v = Num{float64(loop.ToInt(e, n.V)), true}
+	}
 	t, ok := b.tensorLike(v, e)
 	if !ok {
 		b.failHelp(c.span, numbersHelp(v), "`%s` converts numbers and tensors, not %s", c.name, describe(v))

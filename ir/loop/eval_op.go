@@ -185,7 +185,7 @@ func (m *machine) cast(n *node) *tile {
 		case from.IsFloat() && to == Bool:
 			t.i[j] = bit(x.f[j] != 0)
 		case from.IsFloat():
-			t.i[j] = toInt(to, x.f[j])
+			t.i[j] = ToInt(to, x.f[j])
 		case to.IsFloat() && m.typed:
 			t.f[j] = fromInt(to, x.i[j])
 		case to.IsFloat():

@@ -90,8 +90,8 @@ func fromInt(e Elem, x int64) float64 {
 	return round(e, f)
 }
 
-// toInt truncates x to an integer type, saturating; NaN is 0.
-func toInt(e Elem, x float64) int64 {
+// ToInt truncates x to an integer type, saturating; NaN is 0.
+func ToInt(e Elem, x float64) int64 {
 	lo, hi := intRange(e)
 	switch {
 	case math.IsNaN(x):

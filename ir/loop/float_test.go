@@ -84,10 +84,10 @@ func TestIntegersToFloats(t *testing.T) {
 		require.Equal(t, float64(float32(x)), fromInt(F32, x), "%d", x)
 		require.Equal(t, float64(x), fromInt(F64, x), "%d", x)
 	}
-	require.Equal(t, int64(127), toInt(I8, 1e9))
-	require.Equal(t, int64(-128), toInt(I8, math.Inf(-1)))
-	require.Equal(t, int64(-2), toInt(I32, -2.9))
-	require.Equal(t, int64(0), toInt(I64, math.NaN()))
-	require.Equal(t, int64(math.MaxInt64), toInt(I64, 1e30))
-	require.Equal(t, int64(0), toInt(U32, -5))
+	require.Equal(t, int64(127), ToInt(I8, 1e9))
+	require.Equal(t, int64(-128), ToInt(I8, math.Inf(-1)))
+	require.Equal(t, int64(-2), ToInt(I32, -2.9))
+	require.Equal(t, int64(0), ToInt(I64, math.NaN()))
+	require.Equal(t, int64(math.MaxInt64), ToInt(I64, 1e30))
+	require.Equal(t, int64(0), ToInt(U32, -5))
 }

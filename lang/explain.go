@@ -249,6 +249,8 @@ func strayNumberOrComma(u unexpected) (d Diagnostic) {
 		d.Message, d.Help = "a number needs a digit after its point", fmt.Sprintf("`%s.0`", u.ago(2).Value)
 	case u.t.Value == ".." && (isNumber(u.prev) || isName(u.prev)):
 		d.Message, d.Help = "`..` makes no range", "`for i in 10`, `for i in range(2, 10)`; a slice is `x[2:10]`"
+	case u.t.Value == "," && u.calledWhere():
+		d.Message, d.Help = "`where` is no function", "`where c then a else b`, as in `where x > 0 then x else 0`"
 	case u.t.Value == "," && needsOperand(u.prev):
 		d.Message = fmt.Sprintf("after `%s` an operand is missing", u.prev.Value)
 		d.Span = tokenSpan(u.prev)

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/participle/v2/lexer"
@@ -115,4 +116,14 @@ func compares(before []lexer.Token) bool {
 func insideRound(before []lexer.Token) bool {
 	open := unclosed(before)
 	return open != nil && open.Value == "("
+}
+
+// calledWhere reports whether the innermost open bracket before the token stands behind a `where`, as the arguments of a function would.
+func (u unexpected) calledWhere() bool {
+	open := unclosed(u.before())
+	if open == nil || open.Value != "(" {
+		return false
+	}
+	at := slices.IndexFunc(u.toks, func(t lexer.Token) bool { return t.Pos.Offset == open.Pos.Offset })
+	return at > 0 && u.toks[at-1].Value == "where" && !isString(u.toks[at-1])
 }

@@ -149,6 +149,9 @@ func (b *builder) unknown(name string, at Span) {
 	if help == "" {
 		help = DidYouMean(name, b.sc.names())
 	}
+	if help == "" && b.ix != nil && len(name) == 1 {
+		help = fmt.Sprintf("an index that is not on the left is reduced over: `sum[%s] …`", name)
+	}
 	b.failHelp(at, help, "the name `%s` is not known here", name)
 }
 

@@ -300,6 +300,9 @@ func (b *builder) acceptTensor(t *Type, v Value, name string, at Span) Value {
 		help := b.lastAxisHelp(t, have.Dims)
 		if _, ok := v.(Num); ok {
 			help = fmt.Sprintf("`x: %s = %s` is an array of it, with the sizes that are meant", b.src.text(typeSpan(t)), describe(v))
+			if d, bound := b.sc.bound("..").(Dims); bound && len(t.Dims) == 1 && t.Dims[0].Rest {
+				help = fmt.Sprintf("`x: %s = %s` is an array of it", typeText(ir.OfDims(e, d.Dims)), describe(v))
+			}
 		}
 		panic(mistake{b.withNotes(b.diagnostic(at, help, "these shapes do not fit: `%s` is %s and gets %s", name, b.src.text(typeSpan(t)), typeText(have)), why)})
 	}

@@ -183,3 +183,14 @@ func TestRoundsRefuse(t *testing.T) {
 		require.ErrorContains(t, err, c.says, c.sum)
 	}
 }
+
+// Products that a launch makes without a loop of its own have no slots, whatever the operands of others are called.
+func TestRoundsOfLengths(t *testing.T) {
+	text, err := os.ReadFile("../../testdata/block/attention_lengths.kir")
+	require.NoError(t, err)
+	k := parse(t, string(text))
+	steps, err := Run(k, fewRows())
+	require.NoError(t, err)
+	require.NotEmpty(t, ofKind(steps[len(steps)-1].Kernel.Opts, Rounds, Stage))
+	same(t, Expand(k), Expand(steps[len(steps)-1].Kernel), inputs(k, 7))
+}

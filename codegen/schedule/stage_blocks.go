@@ -18,12 +18,16 @@ import (
 //
 // The wait before a loop is where all warps have read the slots of the one before, so that theirs may lie in the same memory.
 
-// blockDots are the products with staged operands that f computes in its turns, where it does not sum up one of staged operands alone.
+// blockDots are the products of fragments with staged operands that f computes in its turns, where it does not sum up one of staged operands alone. A turn
+// that is a launch has no slots of the one before.
 func (s *stager) blockDots(f *loop.For) []*loop.Value {
+	if roundsOf([]loop.Stmt{f}) != nil {
+		return nil
+	}
 	var out []*loop.Value
 	along := false
 	look := func(v *loop.Value) {
-		if v.Op != loop.Dot || slices.Contains(out, v) || s.depth[v.Args[0].Name] == 0 && s.depth[v.Args[1].Name] == 0 {
+		if !v.IsTensor() || slices.Contains(out, v) || s.depth[v.Args[0].Name] == 0 && s.depth[v.Args[1].Name] == 0 {
 			return
 		}
 		out = append(out, v)

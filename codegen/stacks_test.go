@@ -45,11 +45,7 @@ func TestStacksAreLengths(t *testing.T) {
   state e %13
 }`)
 	require.NoError(t, err)
-	m := moduleOf(g)
-	require.NoError(t, passes.Run(m, passes.Options{NoFusion: true}))
-	require.NoError(t, passes.Plan(m))
-	b, err := Pages(m)
-	require.NoError(t, err)
+	b := pagesOf(t, g, passes.Options{NoFusion: true})
 	lengths := map[string]bool{}
 	for _, k := range b.Kernels {
 		for _, buf := range k.Page.Bufs {
@@ -87,11 +83,7 @@ func TestWhatIsRepeatedIsNoStack(t *testing.T) {
   state sum %8
 }`)
 	require.NoError(t, err)
-	m := moduleOf(g)
-	require.NoError(t, passes.Run(m, passes.Options{}))
-	require.NoError(t, passes.Plan(m))
-	b, err := Pages(m)
-	require.NoError(t, err)
+	b := pagesOf(t, g, passes.Options{})
 	lengths := map[string]bool{}
 	for _, k := range b.Kernels {
 		for _, buf := range k.Page.Bufs {
@@ -104,4 +96,14 @@ func TestWhatIsRepeatedIsNoStack(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, b.Schedule(target.Machine))
 	}
+}
+
+// pagesOf are the kernels of a graph.
+func pagesOf(t *testing.T, g *ir.Graph, o passes.Options) *Built {
+	m := moduleOf(g)
+	require.NoError(t, passes.Run(m, o))
+	require.NoError(t, passes.Plan(m))
+	b, err := Pages(m)
+	require.NoError(t, err)
+	return b
 }

@@ -158,3 +158,13 @@ func TestLargerThanAnyMemory(t *testing.T) {
 	require.Equal(t, exitFailure, code)
 	require.Contains(t, stderr, "m.mdl needs more than 64 TiB of memory")
 }
+
+// An axis of no elements behind others is none to divide by.
+func TestAxesOfNoElements(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("none.mdl", []byte("sample s { x ~ normal[3, 2, 0]  show x  show sum(x)  y ~ normal[3, 2, 4]  show y[:, :, :0]  show y[:, :0, :] + 1  show one_hot(i32(y[:, :, 0]), 0) }\n"), 0o644))
+	stdout, stderr, code := call("run", "none.mdl", "sample", "-q")
+	require.Equal(t, 0, code, stderr)
+	require.Equal(t, []string{"0"}, strings.Fields(stdout))
+}

@@ -33,7 +33,17 @@ func inRoundsOf(t require.TestingT, k *loop.Kernel, rows, pairs int) {
 
 // What attention passes on is of a block of rows, and its schedule keeps the bits.
 func TestGoldenRounds(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/rounds/*.kir")
+	eachKernelFile(t, "rounds", fewRows(), func(t *testing.T, file string, steps []Step) {
+		inRoundsOf(t, steps[len(steps)-1].Kernel, 256, 97)
+		if _, err := os.Stat(strings.TrimSuffix(file, ".kir") + ".steps"); err == nil { // of some: each is long
+			golden(t, file, steps[:len(steps)-1])
+		}
+	})
+}
+
+// eachKernelFile calls look with the steps of the schedule of each kernel of a folder of testdata, all of which are right.
+func eachKernelFile(t *testing.T, folder string, m *Machine, look func(t *testing.T, file string, steps []Step)) {
+	files, err := filepath.Glob("../../testdata/" + folder + "/*.kir")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
@@ -41,13 +51,10 @@ func TestGoldenRounds(t *testing.T) {
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
 			k := parse(t, string(text))
-			steps, err := Run(k, fewRows())
+			steps, err := Run(k, m)
 			require.NoError(t, err)
 			right(t, k, steps, 7)
-			inRoundsOf(t, steps[len(steps)-1].Kernel, 256, 97)
-			if _, err := os.Stat(strings.TrimSuffix(file, ".kir") + ".steps"); err == nil { // of some: each is long
-				golden(t, file, steps[:len(steps)-1])
-			}
+			look(t, file, steps)
 		})
 	}
 }

@@ -3,9 +3,6 @@ package schedule
 import (
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,21 +36,10 @@ func inOneLaunch(t require.TestingT, k *loop.Kernel) {
 
 // Attention is one launch that keeps the bits.
 func TestGoldenScores(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/scores/*.kir")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".kir"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			k := parse(t, string(text))
-			steps, err := Run(k, onePoint())
-			require.NoError(t, err)
-			right(t, k, steps, 7)
-			inOneLaunch(t, steps[len(steps)-1].Kernel)
-			golden(t, file, steps[:len(steps)-1])
-		})
-	}
+	eachKernelFile(t, "scores", onePoint(), func(t *testing.T, file string, steps []Step) {
+		inOneLaunch(t, steps[len(steps)-1].Kernel)
+		golden(t, file, steps[:len(steps)-1])
+	})
 }
 
 // scoresText is attention of any shape, with one of some masks, in one of some orders of memory.

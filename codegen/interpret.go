@@ -142,6 +142,9 @@ func (r *execution) launch(l *program.Launch) error {
 	k := r.kernel(r.Built.Kernels[l.Kernel])
 	args := map[string]*loop.Data{}
 	bufs := params(k)
+	if len(l.Args) < len(bufs) { // scratch comes when kernels are scheduled
+		bufs = arguments(k)
+	}
 	for i, b := range bufs {
 		if b.Mode != loop.In && b.Mode != loop.InOut {
 			continue

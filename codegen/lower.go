@@ -51,10 +51,13 @@ func lower(l *ir.PlanLaunch, isSym func(arg int) bool, found stacks) (p *page, e
 			panic(fmt.Sprintf("codegen: lower %s (%s): %v", l.Title(), posOf(l), r))
 		}
 	}()
-	if s := scatterOf(region); s != nil {
-		err = w.scatter(s)
-	} else {
+	switch s := scatterOf(region); {
+	case s == nil:
 		w.equations()
+	case s.Op == ir.OpBucket:
+		w.bucket(s)
+	default:
+		err = w.scatter(s)
 	}
 	if err != nil {
 		return nil, err

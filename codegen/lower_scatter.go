@@ -8,10 +8,10 @@ import (
 	"mdlc/ir/loop"
 )
 
-// scatterOf is the scatter of a region that has one; it is the region's only result.
+// scatterOf is the scatter or bucket of a region that has one; it is the region's only result.
 func scatterOf(region *ir.Graph) *ir.Node {
 	for _, n := range region.Nodes() {
-		if n.Op != ir.OpScatter {
+		if n.Op.Class != ir.ClassScatter {
 			continue
 		}
 		if len(region.Results) != 1 || region.Results[0].Value != n {

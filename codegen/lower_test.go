@@ -101,6 +101,23 @@ var makers = map[string]maker{
 	},
 	"index":   indexCase,
 	"scatter": scatterCase,
+	"digit": func(c *lowerCase) *ir.Node {
+		e := []ir.Elem{loop.F32, loop.F64, loop.I32, loop.U32, loop.I64, loop.I8, loop.U8}[c.r.Intn(7)]
+		return c.b.Digit(c.param(ir.OfDims(e, c.dims(2))), c.r.Intn(ir.Digits(e)))
+	},
+	"bucket": func(c *lowerCase) *ir.Node {
+		dims := c.dims(1 + c.r.Intn(3))
+		if c.r.Intn(2) == 0 { // several blocks
+			last := &dims[len(dims)-1]
+			*last = ir.Dim{Size: []int{255, 256, 257, 700}[c.r.Intn(4)]}
+			if c.r.Intn(2) == 0 {
+				c.lens["n"] = c.r.Intn(last.Size + 1)
+				last.Len = c.b.Sym("n", last.Size, nil)
+			}
+		}
+		e := []ir.Elem{loop.F64, loop.I32}[c.r.Intn(2)]
+		return c.b.Bucket(c.param(ir.OfDims(e, dims)), c.paramIn(ir.OfDims(loop.U8, dims), 0, []float64{3, 255}[c.r.Intn(2)]))
+	},
 	"reduce": func(c *lowerCase) *ir.Node {
 		kinds := []ir.ReduceKind{ir.Sum, ir.Prod, ir.Max, ir.Min, ir.ArgMax, ir.ArgMin, ir.Any, ir.All}
 		kind := kinds[c.r.Intn(len(kinds))]
@@ -217,7 +234,7 @@ func elementwise(op *ir.Op) maker {
 // Every op that kernels know, on random shapes with edges, equals the reference evaluator.
 func TestLowerOps(t *testing.T) {
 	for _, op := range ir.Ops() {
-		if op.Lower == nil && op != ir.OpScatter {
+		if op.Lower == nil && op.Class != ir.ClassScatter {
 			continue
 		}
 		m := makers[op.Name]
@@ -263,7 +280,7 @@ func (c *lowerCase) check(n *ir.Node, what string) {
 	require.Equal(t, text, mustLower(t, l).kernel.String(), what)
 	args := map[string]*loop.Data{}
 	out := ""
-	for i, b := range params(p.kernel) {
+	for i, b := range arguments(p.kernel) {
 		switch a := p.args[i]; a.role {
 		case argument:
 			args[b.Name] = spread(c.params[n.Args[a.i].Name], n.Args[a.i].Type)

@@ -38,6 +38,16 @@ var narrowMakers = map[string][]func(b *ir.Builder, e loop.Elem) *ir.Node{
 			return b.Index(given(b, e, 9, 19), []ir.Dim{{Size: 37}, {Size: 19}}, []*index.Expr{ir.Data(1), ir.Var(1)}, nil, given(b, loop.I32, 37, 19))
 		},
 	},
+	"digit": {
+		func(b *ir.Builder, e loop.Elem) *ir.Node { return b.Digit(given(b, e, 5, 37), 0) },
+		func(b *ir.Builder, e loop.Elem) *ir.Node { return b.Digit(given(b, e, 5, 37), ir.Digits(e)-1) },
+		func(b *ir.Builder, _ loop.Elem) *ir.Node { return b.Digit(given(b, loop.F64, 5, 37), 7) },
+		func(b *ir.Builder, _ loop.Elem) *ir.Node { return b.Digit(given(b, loop.F64, 5, 37), 0) },
+		func(b *ir.Builder, _ loop.Elem) *ir.Node { return b.Digit(given(b, loop.I32, 5, 37), 3) },
+		func(b *ir.Builder, _ loop.Elem) *ir.Node { return b.Digit(given(b, loop.U32, 5, 37), 1) },
+		func(b *ir.Builder, _ loop.Elem) *ir.Node { return b.Digit(given(b, loop.I8, 5, 37), 0) },
+		func(b *ir.Builder, _ loop.Elem) *ir.Node { return b.Digit(given(b, loop.U8, 5, 37), 0) },
+	},
 	"reduce": {reduction(ir.Sum, 1), reduction(ir.Sum, 0), reduction(ir.Prod, 1), reduction(ir.Max, 1), reduction(ir.Min, 0), reduction(ir.ArgMax, 1), reduction(ir.ArgMin, 0)},
 	"dot": {
 		narrowDot("ik,kj->ij", 7, 37, 19), narrowDot("ki,kj->ij", 7, 37, 19), narrowDot("ik,jk->ij", 50, 300, 70), narrowDot("bik,bkj->bij", 13, 31, 17),
@@ -83,7 +93,7 @@ func narrowDot(spec string, i, k, j int) func(*ir.Builder, loop.Elem) *ir.Node {
 
 // withoutNarrow are the rows of the op table that take or give no 16-bit float.
 // A scatter of them is refused: its argument is cast before.
-var withoutNarrow = map[string]bool{"iota": true, "bits": true, "scatter": true}
+var withoutNarrow = map[string]bool{"iota": true, "bits": true, "scatter": true, "bucket": true}
 
 // Every op that kernels know gives with floats of 16 bits and of 32, and of integers those of elements, on the machine
 // the bits of the typed evaluator.

@@ -173,6 +173,7 @@ func (a CastAttr) Text() string  { return a.To.String() }
 func (a IotaAttr) Text() string  { return dimsText(a.Dims) + " axis " + strconv.Itoa(a.Axis) }
 func (a BitsAttr) Text() string  { return strconv.Quote(a.Site) + " " + dimsText(a.Shape) }
 func (a TopKAttr) Text() string  { return strconv.Itoa(a.K) }
+func (a DigitAttr) Text() string { return strconv.Itoa(a.K) }
 func (a SolveAttr) Text() string { return solveNames[a.Kind] }
 func (a GetAttr) Text() string   { return strconv.Itoa(a.I) }
 func (a DotAttr) Text() string   { return "{" + a.Spec() + "}" }

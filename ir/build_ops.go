@@ -119,6 +119,12 @@ func (b *Builder) ArgSort(x *Node) *Node { return b.Make(OpArgSort, nil, x) }
 // TopK is the indices of the k largest along the last axis, i32, the largest first; the first of equals first.
 func (b *Builder) TopK(x *Node, k int) *Node { return b.Make(OpTopK, TopKAttr{k}, x) }
 
+// Digit is byte k of the place of x among all numbers of its type, u8.
+func (b *Builder) Digit(x *Node, k int) *Node { return b.Make(OpDigit, DigitAttr{k}, x) }
+
+// Bucket is the last axis of x in the order of the buckets that d names.
+func (b *Builder) Bucket(x, d *Node) *Node { return b.Make(OpBucket, nil, x, d) }
+
 // Loop runs region attr.Count times; args are carries, stacked inputs, invariants. The result is a tuple.
 func (b *Builder) Loop(attr LoopAttr, region *Graph, args ...*Node) *Node {
 	return b.MakeWith(OpLoop, attr, []*Graph{region}, args...)

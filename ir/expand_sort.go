@@ -7,23 +7,23 @@ import (
 	"mdlc/ir/loop"
 )
 
-// Sorting. Short axes count for each element those before it, in two kernels; long ones go through a network of
-// comparisons, a kernel a stage. A few largest of many are looked for in the groups that have the largest. All order the numbers 0, 1, … of the elements, of equals
+// Sorting. Short axes count for each element those before it, in two kernels; long ones are sorted digit by digit, a kernel
+// each. A few largest of many are looked for in the groups that have the largest. All order the numbers 0, 1, … of the elements, of equals
 // by number, so they give the same permutation.
 
-// countedSort is the longest axis that is sorted by counting, which is O(n²).
-const countedSort = 1024
+// countedSort is the longest axis that is sorted by counting, which is O(n²): from about here on digits take less.
+const countedSort = 256
 
 // expandSort is the numbers of the elements that come first, as many as places.
 func expandSort(b *Builder, x *Node, descending bool, places Dim) *Node {
 	last := x.Type.Dims[x.Type.Rank()-1]
-	if last.Len != nil || last.Size <= countedSort {
+	if last.Size <= countedSort {
 		return expandRanks(b, x, descending, places)
 	}
-	if width := groupWidth(last.Size, places.Size); descending && width > 2 {
+	if width := groupWidth(last.Size, places.Size); descending && width > 2 && last.Len == nil {
 		return expandGroups(b, x, places.Size, width)
 	}
-	return expandNetwork(b, x, descending, places)
+	return expandDigits(b, x, descending, places)
 }
 
 // groupWidth is how many of size elements are a group where the k largest are looked for: there are about as many groups as elements in k groups.
@@ -108,54 +108,25 @@ func expandRanks(b *Builder, x *Node, descending bool, places Dim) *Node {
 	return b.Reduce(Sum, []int{rank}, b.Where(here, i, b.Like(i, 0)))
 }
 
-// expandNetwork is Batcher's bitonic network over the next power of two. In each stage place i is compared with place
-// i xor jump: the lower of the two gets what comes first where the bit of i that is block is not set, else what comes last.
-// Elements that x does not have come last of all.
-func expandNetwork(b *Builder, x *Node, descending bool, places Dim) *Node {
-	rank, size := x.Type.Rank(), x.Type.Dims[x.Type.Rank()-1].Size
-	width := 1 << bits.Len(uint(size-1))
-	dims := append(append([]Dim(nil), x.Type.Dims[:rank-1]...), Dim{Size: width})
-	var jumps, blocks []float64
-	for block := 2; block <= width; block *= 2 {
-		for jump := block / 2; jump > 0; jump /= 2 {
-			jumps, blocks = append(jumps, float64(jump)), append(blocks, float64(block))
+// expandDigits sorts by each digit of the elements, from the lowest on: what is equal in one stays sorted by those before.
+func expandDigits(b *Builder, x *Node, descending bool, places Dim) *Node {
+	rank := x.Type.Rank()
+	var at []*index.Expr
+	for a := range rank {
+		at = append(at, Var(a))
+	}
+	gathered := append(at[:rank-1:rank-1], Data(1))
+	order := b.Iota(x.Type.Dims, rank-1)
+	for k := range Digits(x.Type.Elem) {
+		digit := b.Digit(x, k)
+		if descending {
+			digit = b.Not(digit)
 		}
-	}
-	stages := OfDims(loop.I32, []Dim{{Size: len(jumps)}})
-
-	r := b.Region("sort")
-	r.Param(ParamValue, "turn", TensorOf(loop.I32))
-	order := r.Param(ParamValue, "order", OfDims(loop.I32, dims))
-	jump, block := r.Param(ParamValue, "jump", TensorOf(loop.I32)), r.Param(ParamValue, "block", TensorOf(loop.I32))
-	values := r.Param(ParamValue, "values", x.Type)
-
-	zero := 0.0
-	at := func(x, place *Node) *Node {
-		out := make([]*index.Expr, rank)
-		for a := range rank - 1 {
-			out[a] = Var(a)
+		if k > 0 {
+			digit = b.Index(digit, x.Type.Dims, gathered, nil, order)
 		}
-		out[rank-1] = Data(1)
-		return r.Index(x, dims, out, &zero, place)
+		order = b.Bucket(order, digit)
 	}
-	i, none := r.Iota(dims, rank-1), r.Const(OfDims(loop.I32, dims), 0)
-	unset := func(bit *Node) *Node { return r.Op("eq", r.And(i, r.Broadcast(bit, dims)), none) }
-	other := at(order, r.Op("xor", i, r.Broadcast(jump, dims)))
-	first, after := before(r, at(values, other), at(values, order), descending)
-	there := r.And(inRange(r, other, size), inRange(r, order, size))
-	first = r.Or(r.And(there, first), r.And(r.Not(r.And(there, r.Or(first, after))), r.Op("lt", other, order)))
-	next := r.Where(r.Op("eq", first, r.Op("eq", unset(jump), unset(block))), other, order)
-
-	l := b.Loop(LoopAttr{Count: index.C(len(jumps)), Carry: 1, Xs: 2}, r.FinishValues(next),
-		b.Iota(dims, rank-1), b.Dense(stages, jumps), b.Dense(stages, blocks), x)
-	out := make([]*index.Expr, rank)
-	for a := range out {
-		out[a] = Var(a)
-	}
-	return b.Index(b.Get(l, 0), append(append([]Dim(nil), x.Type.Dims[:rank-1]...), places), out, nil)
-}
-
-// inRange is whether numbers of elements are those of an axis of size n.
-func inRange(b *Builder, number *Node, n int) *Node {
-	return b.Op("lt", number, b.Like(number, float64(n)))
+	zero := 0.0 // a length of a run may be less than places as far as the graph tells
+	return b.Index(order, append(append([]Dim(nil), x.Type.Dims[:rank-1]...), places), at, &zero)
 }

@@ -47,6 +47,7 @@ const (
 	ClassMovement          // index
 	ClassReduce            // reduce
 	ClassDot               // dot
+	ClassScatter           // scatter, bucket: elements go where data say
 	ClassLeaf              // const, iota, param: no arguments
 	ClassControl           // loop, cluster, grad, get
 )

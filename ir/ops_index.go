@@ -24,7 +24,7 @@ func init() {
 		ParseAttr: parseIndex,
 	})
 	OpScatter = define(&Op{
-		Name: "scatter", Arity: -1, Doc: "adds x[i…] to zeros at e…, in order of the flat index; the adjoint of index",
+		Name: "scatter", Arity: -1, Doc: "adds x[i…] to zeros at e…, in order of the flat index; the adjoint of index", Class: ClassScatter,
 		Infer: inferScatter,
 		Grad: func(b *Builder, n, dy *Node) []*Node {
 			a := n.Attr.(IndexAttr)

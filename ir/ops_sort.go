@@ -7,11 +7,8 @@ import (
 	"mdlc/ir/loop"
 )
 
-// MaxSort is the longest axis that is sorted, of runtime length MaxRagged, for those are sorted by counting.
-const (
-	MaxSort   = 1 << 20
-	MaxRagged = 4096
-)
+// MaxSort is the longest axis that is sorted.
+const MaxSort = 1 << 20
 
 func init() {
 	OpArgSort = define(&Op{
@@ -57,18 +54,10 @@ func sortable(n *Node) (Type, error) {
 	if x.IsTuple() || x.Rank() == 0 || x.Elem == loop.Bool {
 		return x, takes("numbers with at least one axis", x)
 	}
-	if last := x.Dims[x.Rank()-1]; last.Size > Sortable(last) {
-		return x, fmt.Errorf("sorts axes of at most %d elements, not %d", Sortable(last), last.Size)
+	if last := x.Dims[x.Rank()-1]; last.Size > MaxSort {
+		return x, fmt.Errorf("sorts axes of at most %d elements, not %d", MaxSort, last.Size)
 	}
 	return x, nil
-}
-
-// Sortable is how many elements an axis may have that is sorted.
-func Sortable(d Dim) int {
-	if d.Len != nil {
-		return MaxRagged
-	}
-	return MaxSort
 }
 
 func sortCost(n *Node) float64 {

@@ -104,8 +104,9 @@ func parseDot(p *AttrParser) (Attr, error) {
 	return a, p.err
 }
 
-func parseBits(p *AttrParser) (Attr, error) { return BitsAttr{p.str(), p.dims()}, p.err }
-func parseTopK(p *AttrParser) (Attr, error) { return TopKAttr{p.integer()}, p.err }
+func parseBits(p *AttrParser) (Attr, error)  { return BitsAttr{p.str(), p.dims()}, p.err }
+func parseTopK(p *AttrParser) (Attr, error)  { return TopKAttr{p.integer()}, p.err }
+func parseDigit(p *AttrParser) (Attr, error) { return DigitAttr{p.integer()}, p.err }
 
 func parseSolve(p *AttrParser) (Attr, error) {
 	return SolveAttr{SolveKind(p.oneOf(solveNames, "kind of matrix"))}, p.err

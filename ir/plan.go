@@ -224,7 +224,7 @@ func (n *Node) Title() string {
 // telling ranks ops by how much they say about a kernel.
 func (n *Node) telling() float64 {
 	switch n.Op.Class {
-	case ClassDot, ClassReduce, ClassOther:
+	case ClassDot, ClassReduce, ClassScatter, ClassOther:
 		return math.Inf(1)
 	case ClassElementwise:
 		return n.Op.Cost(n)

@@ -33,6 +33,7 @@ var (
 	OpIndex, OpScatter           *Op
 	OpReduce, OpDot              *Op
 	OpBits, OpArgSort, OpTopK    *Op
+	OpDigit, OpBucket            *Op
 	OpSolve, OpCholesky          *Op
 	OpLogAbsDet, OpDetSign       *Op
 	OpLoop, OpGet, OpGrad        *Op

@@ -225,8 +225,8 @@ func (b *builder) lastAxis(x Tensor, v Value, c *call, f func(n *ir.Node) *ir.No
 		}
 		axis = axes[0]
 	}
-	if d := x.N.Type.Dims[axis]; d.Size > ir.Sortable(d) {
-		b.failHelp(c.span, "`where` keeps what is larger than a bound without an order, and parts of the axis can be sorted", "`%s` takes an axis of at most %s, and this one has %s", c.name, plural(ir.Sortable(d), "element"), dimText(d))
+	if d := x.N.Type.Dims[axis]; d.Size > ir.MaxSort {
+		b.failHelp(c.span, "`where` keeps what is larger than a bound without an order, and parts of the axis can be sorted", "`%s` takes an axis of at most %s, and this one has %s", c.name, plural(ir.MaxSort, "element"), dimText(d))
 	}
 	order := make([]int, rank)
 	for k := range order {

@@ -143,9 +143,9 @@ func (s *settler) prove(n *ir.Node) bool {
 	case ir.DotAttr:
 		return s.settled(n.Args[0]) && s.settled(n.Args[1]) && s.settledDot(n, a)
 	}
-	byRows := n.Op.Class == ir.ClassElementwise || n.Op.Class == ir.ClassLeaf
+	apart := n.Op.Class == ir.ClassLeaf || byRows(n, s.rows(n.Type))
 	for _, x := range append([]*ir.Node{n}, n.Args...) {
-		if !byRows && (x.Type.IsTuple() || s.rows(x.Type) != 0) {
+		if !apart && (x.Type.IsTuple() || s.rows(x.Type) != 0) {
 			return false
 		}
 		if x != n && !s.settled(x) {
@@ -153,6 +153,11 @@ func (s *settler) prove(n *ir.Node) bool {
 		}
 	}
 	return true
+}
+
+// byRows reports whether n at a row of these axes depends on its arguments at that row alone.
+func byRows(n *ir.Node, rows axes) bool {
+	return n.Op.Class == ir.ClassElementwise || n.Op == ir.OpBucket && !rows.has(n.Type.Rank()-1)
 }
 
 // loopSettled is which results of a loop are settled. That its carries are is assumed until a turn contradicts.

@@ -127,7 +127,7 @@ func (f *frame) compute(n *ir.Node, at axes) *ir.Node {
 	}
 	args := make([]*ir.Node, len(n.Args))
 	for i, x := range n.Args {
-		if n.Op.Class != ir.ClassElementwise && (rows != 0 || x.Type.IsTuple() || f.rows(x.Type) != 0) {
+		if !byRows(n, rows) && (rows != 0 || x.Type.IsTuple() || f.rows(x.Type) != 0) {
 			f.blame(n, "%s of the elements so far has no step for one of them", n.Op.Name)
 		}
 		args[i] = f.get(x, at)
@@ -253,7 +253,7 @@ func (d *decoder) isDear(n *ir.Node) bool {
 		return v
 	}
 	switch n.Op.Class {
-	case ir.ClassReduce, ir.ClassDot, ir.ClassControl, ir.ClassOther:
+	case ir.ClassReduce, ir.ClassDot, ir.ClassScatter, ir.ClassControl, ir.ClassOther:
 		v = true
 	}
 	if n.Op == ir.OpParam {

@@ -34,7 +34,7 @@ func (f *fusion) epilogues() {
 	}
 }
 
-func (f *fusion) isScatter(i int) bool { return f.role[i] == computed && f.nodes[i].Op == ir.OpScatter }
+func (f *fusion) isScatter(i int) bool { return f.isClass(i, ir.ClassScatter) }
 
 // candidates are the element-wise nodes that are computed from a dot at its
 // place and belong to no other kernel, in order.

@@ -271,7 +271,7 @@ func (f *fusion) pointwise(i int) bool {
 		return false
 	}
 	switch f.nodes[i].Op.Class {
-	case ir.ClassReduce, ir.ClassDot, ir.ClassControl:
+	case ir.ClassReduce, ir.ClassDot, ir.ClassScatter, ir.ClassControl:
 		return false
 	}
 	return f.nodes[i].Op.Lower != nil
@@ -292,7 +292,7 @@ func (f *fusion) kind(set []int) string {
 		switch {
 		case f.role[i] == inMemory:
 			return ""
-		case f.nodes[i].Op == ir.OpScatter:
+		case f.isScatter(i):
 			return "scatter"
 		case f.isClass(i, ir.ClassDot):
 			dots++

@@ -114,7 +114,7 @@ func hoistRoots(a ir.LoopAttr, g *ir.Graph) []*ir.Node {
 			continue
 		}
 		work[n] = n.Op.Cost(n)
-		if n.Op.Class == ir.ClassReduce || n.Op.Class == ir.ClassDot || n.Op.Class == ir.ClassOther {
+		if n.Op.Class == ir.ClassReduce || n.Op.Class == ir.ClassDot || n.Op.Class == ir.ClassScatter || n.Op.Class == ir.ClassOther {
 			work[n] += hoistWork
 		}
 		varies[n] = n.Op.Class == ir.ClassControl || readsSymbol(n, turns)

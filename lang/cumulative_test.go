@@ -53,7 +53,7 @@ func TestCumulative(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	rows := [][]float64{{3}, {2, 2, 1, 2, 5, 5}, {-inf, -inf, 1, -inf}, {1, nan, 3}, {nan, 2}, {-inf, -1e30, -inf, 4}, {1e38, 1e38, -1e38}, {-2, -3, 0, 1, -0.5, 7, -7}}
 	r := rand.New(rand.NewSource(5))
-	for _, n := range []int{1, 2, 3, 7, 8, 13, 64, 65} {
+	for _, n := range []int{1, 2, 3, 7, 8, 13, 64, 65, 512, 513, 1100, runInSteps*runBlock + 5} {
 		rows = append(rows, random(r, n).F)
 	}
 	for _, row := range rows {
@@ -79,11 +79,68 @@ eval e {
 				if v := row[i]; name == "cumlogsumexp" && v != v || i > 0 && math.IsNaN(want[i-1]) {
 					want[i] = nan
 				}
-				same(t, want[i], out["y"].F[n+i], fmt.Sprintf("%s of %v at %d", name, row, i))
+				same(t, want[i], out["y"].F[n+i], fmt.Sprintf("%s of %v at %d", name, row[:min(n, 16)], i))
 				if !math.IsNaN(some[i/2]) {
-					same(t, some[i/2], out["z"].F[2*i], fmt.Sprintf("%s of the even of %v at %d", name, row, i))
+					same(t, some[i/2], out["z"].F[2*i], fmt.Sprintf("%s of the even of %v at %d", name, row[:min(n, 16)], i))
 				}
 			}
+		}
+	}
+}
+
+// Long axes are cut in blocks, also where the run says how long they are, and whichever axis it is.
+func TestCumulativeOfRunLengths(t *testing.T) {
+	r := rand.New(rand.NewSource(6))
+	for _, name := range cumulativeNames {
+		m := build(t, fmt.Sprintf("sample s(x: f32[N]) {\n  both[i, k < 2] = x[i] * (1 - 2 * k)\n  y = %s(both, axis: 0)\n  show y\n}", name))
+		for _, n := range []int{0, 1, 31, 32, 33, 700, 4096} {
+			x := random(r, n)
+			y := evaluate(t, entryOf(t, m, ir.EntrySample, "s").Graph, values{"x": x}, map[string]int{"len.x": n})["y"]
+			for k, sign := range []float64{1, -1} {
+				row := make([]float64, n)
+				for i := range row {
+					row[i] = sign * x.F[i]
+				}
+				for i, want := range running(name, row) {
+					same(t, want, y.F[2*i+k], fmt.Sprintf("%s of %d at %d", name, n, i))
+				}
+			}
+		}
+	}
+}
+
+// What the blocks of a long axis hand on has its gradient: of sums what comes after, of extremes the first of equals.
+func TestGradientsOfLongAxes(t *testing.T) {
+	n := 2*runInSteps + 3
+	m := build(t, fmt.Sprintf(`data d = npy("x")
+eval e {
+  each x: f32[%d], w: f32[%[1]d] from d.train
+  sums = grad(sum(w * cumsum(x)), x)
+  tops = grad(sum(w * cummax(x)), x)
+  logs = grad(sum(w * cumlogsumexp(x)), x)
+  show sums  show tops  show logs
+}`, n))
+	r := rand.New(rand.NewSource(7))
+	x, w := random(r, n), random(r, n)
+	for i := range x.F {
+		x.F[i] = math.Floor(10*x.F[i]) / 10 // some are equal
+	}
+	out := evaluate(t, entryOf(t, m, ir.EntryEval, "e").Graph, values{"x": x, "w": w}, nil)
+	sums, tops, logs := make([]float64, n), make([]float64, n), make([]float64, n)
+	all, top, first := running("cumlogsumexp", x.F), math.Inf(-1), 0
+	for i := range n {
+		if x.F[i] > top {
+			top, first = x.F[i], i
+		}
+		tops[first] += w.F[i]
+		for j := range i + 1 {
+			sums[j] += w.F[i]
+			logs[j] += w.F[i] * math.Exp(x.F[j]-all[i])
+		}
+	}
+	for i := range n {
+		for name, want := range map[string][]float64{"sums": sums, "tops": tops, "logs": logs} {
+			require.InDelta(t, want[i], out[name].F[i], 1e-9, "%s at %d", name, i)
 		}
 	}
 }

@@ -25,6 +25,7 @@ type micro struct {
 	pairs [][2]int // of each accumulator: which register of either side, ascending
 	order []int    // of each of them: which coordinate of the product it is
 
+	ahead   bool        // the first side is fetched some turns ahead
 	fetched *index.Expr // where it begins to fetch what follows on the second side; nil: it does not
 }
 
@@ -81,7 +82,7 @@ func (e *emitter) microOf(v *loop.Value, axes []*loop.Axis) *micro {
 	if n, ok := m.turns[0].Const(); ok && n < microTurns && len(m.turns) == 1 {
 		return nil
 	}
-	m.fetched = e.following(m)
+	m.fetched, m.ahead = e.following(m), m.strides()
 	return m
 }
 
@@ -278,6 +279,9 @@ func (m *micro) name() string {
 	}
 	if m.fetched != nil {
 		b.WriteString(".f")
+	}
+	if m.ahead {
+		b.WriteString(".a")
 	}
 	b.WriteString("_")
 	for _, p := range m.pairs {

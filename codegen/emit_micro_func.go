@@ -106,6 +106,9 @@ func (e *emitter) microFunc(m *micro, name string) sharedFunction {
 	attrs := []ir.FuncAttribute{enum.FuncAttrArgMemOnly}
 	if m.fetched != nil {
 		fetched = param(llir.Ptr)
+	}
+	fetches := m.ahead || m.fetched != nil
+	if fetches {
 		attrs[0] = enum.FuncAttrInaccessibleMemOrArgMemOnly // a fetch is taken for an access of something else
 	}
 	t := llir.Vec(m.lanes, types.Float)
@@ -113,7 +116,7 @@ func (e *emitter) microFunc(m *micro, name string) sharedFunction {
 	switch {
 	case len(stored) > 0:
 		memory = param(llir.Ptr)
-	case m.fetched == nil:
+	case !fetches:
 		attrs = append(attrs, enum.FuncAttrReadOnly)
 	}
 	var acc []value.Value
@@ -175,6 +178,9 @@ func (e *emitter) multiply(m *micro, walks [2]*microWalk, at, acc []value.Value)
 		regs[i] = make([]value.Value, len(w.offset))
 	}
 	out := make([]value.Value, len(acc))
+	if w := walks[0]; m.ahead {
+		e.b.Prefetch(e.b.GEP(e.memType(w.buf.Elem), at[0], e.b.Block.NewMul(w.by[0], llir.Int(types.I64, aheadTurns))), llir.AllCaches)
+	}
 	for i, p := range m.pairs {
 		for side, which := range p {
 			if regs[side][which] == nil {

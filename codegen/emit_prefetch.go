@@ -94,6 +94,20 @@ func (e *emitter) fetchRows(v *loop.Value, from, n, far int) {
 	}
 }
 
+// Where a turn reads another line of the first side, and not the next one, no machine sees what comes: aheadTurns before, in as many turns as
+// are worth it, it is fetched. Products of 2048 summands by 1536 rows that lie along the other axis took a tenth less on Emerald Rapids.
+const (
+	aheadTurns = 16
+	manyTurns  = 4 * aheadTurns
+)
+
+// strides reports whether the turns of m read lines of the first side that are far apart.
+func (m *micro) strides() bool {
+	s := &m.sides[0]
+	n, known := m.turns[0].Const()
+	return len(m.turns) == 1 && !s.vector && s.step[0]*s.buf.Elem.Size() > cacheLine && (!known || n >= manyTurns)
+}
+
 // fetchedTurn is the bytes that a micro-kernel fetches for each turn of its loop: a line in as many turns as are unrolled.
 const fetchedTurn = cacheLine / dotUnroll
 

@@ -41,13 +41,16 @@ func (c *chooser) finish(k *loop.Kernel) ([]loop.Opt, error) {
 	}
 	for _, page := range pages(c.k.Body) {
 		stores, ok := equations(page)
-		if m := c.group.member(stores); m != nil {
+		switch m := c.group.member(stores); {
+		case m != nil:
 			c.rowBlock(m)
-		} else if ok && c.scores.is(stores) {
+		case ok && c.scores.is(stores):
 			c.scorePage(c.scores)
-		} else if ok && len(stores) > 0 {
+		case ok && c.own.packedIn(stores):
+			c.ownPage(stores)
+		case ok && len(stores) > 0:
 			c.page(stores)
-		} else {
+		default:
 			c.scheduled(page)
 		}
 	}
@@ -66,6 +69,7 @@ type chooser struct {
 	apart   bool              // pages keep their axes apart, so that they can be compared
 	group   *rowBlocks        // what goes through blocks of rows; nil: nothing
 	scores  *scores           // attention that is one page; nil: there is none
+	own     *ownPack          // what points pack for themselves; nil: nothing
 	inBlock *loop.Axis        // the rows of a block, while a page of these is scheduled
 	taps    map[string]string // by product: the flag that tells whether its zeros may be left out
 	inRound *loop.Axis        // the same where blocks are launched in rounds: what it is cut into divides it, since the next rows are the next round's

@@ -189,6 +189,9 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		c.do(Pack, a.Name, 0, "phase")
 		return true
 	}
+	if c.packsOwn(p, stores) {
+		return true
+	}
 	if p.col == nil || sizeOf(p.shape.rows) <= p.tile.Rows || !p.panels() {
 		if reduces(b) {
 			c.do(Pack, b.Name, 0, "phase")
@@ -277,6 +280,10 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		outer = append(outer, a.Name)
 	}
 	rowBlocks, colBlocks := c.blocks(p, everywhere, want, points)
+	own := c.ownOperand(p)
+	if own != nil {
+		rowBlocks, colBlocks = own.points, min(colBlocks, max(p.cols()/ownBlock, 1))
+	}
 	rowTiles, colTiles := p.tiles()
 	if p.fragments() && everywhere(p.row) { // a point a tile
 		rowBlocks = rowTiles
@@ -315,6 +322,9 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	if p.row != nil {
 		row, loops := c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks, p.fragments() && everywhere(p.row))
 		rowLoops = loops
+		if own != nil {
+			c.do(Block, own.axis, 0, newDepends().axis(p.row)[0].Name)
+		}
 		if p.fragments() {
 			c.fragment(c.warps(row, p.tile.Rows, p.tile.Warps[0]), fragmentRows, loop.FragRow)
 			if k := c.slots(p, stores); p.tile.Tensor {
@@ -331,6 +341,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		outer = slices.Concat(outer, sums, colLoops, rowLoops)
 	}
 	c.follows(d.Args[1], rowLoops)
+	c.streams(stores)
 	for i, name := range outer {
 		c.do(Order, name, i, "")
 	}

@@ -1,0 +1,65 @@
+package schedule
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// productOf is the text of one whose row operand is X, at the given place.
+func productOf(rows, cols, sums int, place, dims string) string {
+	return fmt.Sprintf(`kernel gradient(in X: f32[%s], in D: f32[%[4]d,%[3]d], out W: f32[%[2]d,%[3]d]) {
+  axis i: %[2]d, j: %[3]d, k: %[4]d
+  W[i,j] = dot[k](X[%[5]s], D[k,j])
+}`, dims, rows, cols, sums, place)
+}
+
+// smallCaches is a machine with the blocks of AVX512 for which little is much.
+func smallCaches() *Machine {
+	m := *AVX512
+	m.L2, m.OwnRows = 1<<14, 12
+	return &m
+}
+
+// Rows that lie along the summed axis are packed by each point, to a panel of its own.
+func TestRowsThatPointsPack(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 5))
+	for range 4 {
+		rows, cols, sums := 140+r.IntN(40), 256+r.IntN(20), 40+r.IntN(30)
+		in := parse(t, productOf(rows, cols, sums, "k,i", fmt.Sprintf("%d,%d", sums, rows)))
+		steps, err := Run(in, smallCaches())
+		require.NoError(t, err)
+		k := steps[len(steps)-1].Kernel
+		require.Len(t, ofKind(k.Opts, Block), 1, "%d × %d of %d", rows, cols, sums)
+		require.Contains(t, k.String(), "local pack: f32[")
+		right(t, in, steps, r.Uint64())
+	}
+}
+
+// They are read in place where that is as good, where L2 holds all, where few columns would share them and where workers would be idle.
+func TestRowsThatPointsRead(t *testing.T) {
+	avx2, caches := *AVX2, smallCaches()
+	avx2.L2 = caches.L2
+	large, few := *caches, *caches
+	large.L2, few.OwnRows = 1<<20, 24
+	for name, c := range map[string]struct {
+		text string
+		m    *Machine
+	}{
+		"along the summed axis": {productOf(120, 260, 100, "i,k", "120,100"), caches},
+		"two rows apart":        {productOf(120, 260, 100, "k,i*2", "100,240"), caches},
+		"in cache":              {productOf(120, 260, 100, "k,i", "100,120"), &large},
+		"few columns":           {productOf(120, 200, 100, "k,i", "100,120"), caches},
+		"few points":            {productOf(120, 260, 100, "k,i", "100,120"), &few},
+		"a panel too large":     {productOf(120, 260, 400, "k,i", "400,120"), caches},
+		"AVX2":                  {productOf(120, 260, 100, "k,i", "100,120"), &avx2},
+		"all that it takes":     {productOf(120, 260, 100, "k,i", "100,120"), caches},
+	} {
+		steps, err := Run(parse(t, c.text), c.m)
+		require.NoError(t, err)
+		blocks := ofKind(steps[len(steps)-1].Kernel.Opts, Block)
+		require.Equal(t, name == "all that it takes", len(blocks) == 1, name)
+	}
+}

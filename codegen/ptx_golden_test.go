@@ -20,9 +20,9 @@ const goldenPTX = "../testdata/ptx/kernels"
 
 // goldenKernels are kernels of testdata/schedule, testdata/schedule_gpu, testdata/rounds and testdata/scores of which the PTX is kept: rows, column sums, products with a
 // panel in shared memory, windows, gathers and scatters, random numbers, comparisons, an update in place, attention on tensor cores, in rounds of
-// launches and in one, vectors times matrices.
+// launches and in one, its gradient, vectors times matrices.
 var goldenKernels = []string{
-	"adam", "argsort", "product", "convolution", "scores64", "scores128", "values64", "values128", "activation", "gemv", "gemv_turned", "gemv_f32", "attention_bf16", "attention_64", "attention_128", "attention_grouped",
+	"adam", "argsort", "product", "convolution", "scores64", "scores128", "values64", "values128", "activation", "gemv", "gemv_turned", "gemv_f32", "attention_bf16", "attention_64", "attention_128", "attention_grouped", "gradient_64", "gradient_128",
 	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 

@@ -16,7 +16,7 @@ import (
 // fewRows is a machine like m whose rounds have as few rows as a tile, and that has no room for attention in one launch.
 func fewRows(m *schedule.Machine) *schedule.Machine {
 	few := *m
-	few.Round, few.Processors, few.Slots = 1, 1, 48<<10
+	few.Round, few.Processors, few.Slots = 1, 1, 16<<10
 	return &few
 }
 

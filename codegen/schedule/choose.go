@@ -44,8 +44,8 @@ func (c *chooser) finish(k *loop.Kernel) ([]loop.Opt, error) {
 		switch m := c.group.member(stores); {
 		case m != nil:
 			c.rowBlock(m)
-		case ok && c.scores.is(stores):
-			c.scorePage(c.scores)
+		case ok && c.scoresIn(stores) != nil:
+			c.scorePage(c.scoresIn(stores))
 		case ok && c.own.packedIn(stores):
 			c.ownPage(stores)
 		case ok && len(stores) > 0:
@@ -68,7 +68,7 @@ type chooser struct {
 	err     error
 	apart   bool              // pages keep their axes apart, so that they can be compared
 	group   *rowBlocks        // what goes through blocks of rows; nil: nothing
-	scores  *scores           // attention that is one page; nil: there is none
+	scores  []*scores         // pages of attention on the chip
 	own     *ownPack          // what points pack for themselves; nil: nothing
 	inBlock *loop.Axis        // the rows of a block, while a page of these is scheduled
 	taps    map[string]string // by product: the flag that tells whether its zeros may be left out
@@ -82,7 +82,7 @@ func (c *chooser) do(kind, axis string, arg int, word string) {
 		return
 	}
 	switch kind {
-	case Split, Pack, Fuse, Join, Swap, Part, Deal, Chop, Finite, Beyond:
+	case Split, Pack, Apart, Fuse, Join, Swap, Part, Deal, Chop, Finite, Beyond:
 		if c.err = applySplit(c.k, o); c.err == nil {
 			finish(c.k)
 		}

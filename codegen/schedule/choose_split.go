@@ -24,7 +24,7 @@ func (c *chooser) split() bool {
 	}
 	for _, page := range pages(c.k.Body) {
 		stores, ok := equations(page)
-		if !ok || c.group.member(stores) != nil || c.scores.is(stores) {
+		if !ok || c.group.member(stores) != nil || c.scoresIn(stores) != nil {
 			continue
 		}
 		if !c.apart && c.fuse(stores) || c.join(stores) || c.splitDots(stores) || c.splitForeign(stores) || c.splitApart(stores) || c.splitSums(stores) || c.splitRows(stores) {

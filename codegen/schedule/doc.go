@@ -10,7 +10,7 @@
 //	edge    loop bounds, guards, main and edge loops             (edge.go, ends.go)
 //	skew    the last sweep of a row joins one of the next row    (skew.go)
 //	        panels too large for the machine go to memory        (evict.go)
-//	stage   operands of shared tiles in slots, results too; roles (stage.go, stage_blocks.go, bulk.go, persist.go, cluster.go, via.go, send.go)
+//	stage   operands of shared tiles in slots, results too; roles (stage.go, slot.go, stage_blocks.go, bulk.go, persist.go, cluster.go, via.go, send.go)
 //	layout  open axes become registers and lanes                 (layout.go)
 //	expand  transcendental functions and Philox to machine ops   (expand.go)
 //

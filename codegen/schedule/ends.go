@@ -2,7 +2,9 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 
+	"mdlc/ir/index"
 	"mdlc/ir/loop"
 )
 
@@ -14,27 +16,39 @@ import (
 // beyond them, since 0 times what is no number is none
 //
 //	for s0 in 0..min(8, t0*2 + 2) { m = .. }   o1 = for s0 in 0..min(8, t0*2 + 2) { .. }   for s0 in min(8, t0*2 + 2)..8 carry o = o1 { yield dot[s1](0.0, V[s,e], o) }
+//
+// Where what is left out is before the columns, as in sums over the rows of such a mask, the product begins with it, and then the loop does: after
+// Begins t 64 s0, tiles of 64 columns and blocks of 64 rows,
+//
+//	o1 = for t0 in 0..min(8, s0) carry o = 0.0 { yield dot[t1](0.0, D[t,e], o) }   for t0 in min(8, s0)..8 carry o = o1 { .. }
 
-// ends lets the loops over blocks of column axis col end with block outer of n rows.
-func ends(k *loop.Kernel, name string, n int, word string) error {
-	col, err := axisNamed(k, name)
+// ends lets the loops over blocks of an axis end with a block of another one, or begin with it, as o says.
+func ends(k *loop.Kernel, o loop.Opt) error {
+	over, err := axisNamed(k, o.Axis)
 	if err != nil {
 		return err
 	}
-	outer, err := axisNamed(k, word)
+	outer, err := axisNamed(k, o.Word)
 	if err != nil {
 		return err
 	}
 	deps := newDepends()
-	row := axisOfBlocks(k, deps, outer, n)
-	blocks := deps.axis(col)[0]
-	_, terms := affine(newIndices().axis(col))
+	tile := axisOfBlocks(k, deps, outer, o.Arg)
+	blocks := deps.axis(over)[0]
+	_, terms := affine(newIndices().axis(over))
 	width := terms[blocks.Name]
-	if row == nil || blocks.Bind != loop.Loop || width == 0 || n%width != 0 {
-		return fmt.Errorf("%s are no blocks of rows, or those of columns do not divide them", word)
+	if tile == nil || blocks.Bind != loop.Loop || width == 0 {
+		return fmt.Errorf("%s are no blocks of %d, or those of %s no loop", o.Word, o.Arg, o.Axis)
 	}
-	e := &ender{deps: deps, row: row, col: col, blocks: blocks}
-	e.end = binary(loop.Min, blocks.Extent, binary(loop.Add, times(axisValue(outer), n/width), intValue(n/width)))
+	x := newIndices()
+	first := index.Prod(x.axis(outer), index.C(o.Arg))
+	e := &ender{deps: deps, tile: tile, over: over, blocks: blocks, row: tile, col: over}
+	if e.begins = o.Kind == Begins; e.begins {
+		e.row, e.col = over, tile
+	} else {
+		first = index.Sum(first, index.C(o.Arg+width-1))
+	}
+	e.at = x.value(index.Least(x.of(blocks.Extent), index.Quo(first, index.C(width))).SimplifyIn(x.bound))
 	k.Body = e.body(k.Body)
 	return nil
 }
@@ -53,9 +67,12 @@ func axisOfBlocks(k *loop.Kernel, deps *depends, outer *loop.Axis, n int) *loop.
 
 type ender struct {
 	deps     *depends
-	row, col *loop.Axis
-	blocks   *loop.Axis
-	end      *loop.Value
+	tile     *loop.Axis // of which a point makes some
+	over     *loop.Axis // what loops go over
+	blocks   *loop.Axis // of it
+	row, col *loop.Axis // nothing is there where col is greater than row
+	begins   bool
+	at       *loop.Value // the block where loops begin, or before which they end
 }
 
 func (e *ender) body(body []loop.Stmt) []loop.Stmt {
@@ -66,65 +83,106 @@ func (e *ender) body(body []loop.Stmt) []loop.Stmt {
 			out = append(out, s)
 			continue
 		}
-		f.Hi = e.end
-		if f.Lo == nil {
-			f.Lo = intValue(0)
+		rest := e.rest(f)
+		if e.begins {
+			f.Lo, f.Hi = e.at, e.blocks.Extent
+		} else {
+			f.Lo, f.Hi = intValue(0), e.at
 		}
-		if out = append(out, f); f.Carry[0].Next.Op == loop.Dot {
-			out = append(out, e.rest(f))
+		switch {
+		case rest == nil:
+			out = append(out, f)
+		case e.begins:
+			out = append(out, rest, f)
+		default:
+			out = append(out, f, rest)
 		}
 	}
 	return out
 }
 
-// rest goes on with the product that f sums up.
+// rest goes on with the products that f sums up, or begins with them; nil where there is none.
 func (e *ender) rest(f *loop.For) *loop.For {
-	c := f.Carry[0]
-	in, first := *c.In, *c.Out
-	d := *c.Next
-	d.Args = []*loop.Value{e.beyond(d.Args[0]), d.Args[1], &in}
-	rest := &loop.For{Axis: f.Axis, Lo: e.end, Hi: e.blocks.Extent, Body: []loop.Stmt{&loop.Let{Val: &d}}}
-	rest.Carry = []*loop.Carry{{Name: c.Name, Init: &first, In: &in, Next: &d, Out: c.Out}}
-	c.Out = &first
+	rest := &loop.For{Axis: f.Axis, Lo: e.at, Hi: e.blocks.Extent}
+	if e.begins {
+		rest.Lo, rest.Hi = intValue(0), e.at
+	}
+	b := e.beyond(f)
+	for _, c := range f.Carry {
+		if c.Next.Op != loop.Dot {
+			continue
+		}
+		in, between := *c.In, *c.Out
+		d := *c.Next
+		left := b.value(d.Args[0])
+		if !overlaps(e.deps.value(left), e.deps.axis(e.tile)) { // a product of fragments has rows
+			left = where(binary(loop.Lt, axisValue(e.tile), e.tile.Extent), left, number(left.Elem, 0, 0))
+		}
+		d.Args = []*loop.Value{left, d.Args[1], &in}
+		more := &loop.Carry{Name: c.Name, Init: &between, In: &in, Next: &d, Out: c.Out}
+		if e.begins {
+			more.Init, more.Out, c.Init = c.Init, &between, &between
+		} else {
+			c.Out = &between
+		}
+		rest.Carry = append(rest.Carry, more)
+		rest.Body = append(rest.Body, &loop.Let{Val: &d})
+	}
+	if rest.Carry == nil {
+		return nil
+	}
 	return rest
 }
 
-// beyond is what v is where the column is greater than the row. What hangs on no column is as it was.
-func (e *ender) beyond(v *loop.Value) *loop.Value {
-	c, cols := newCloner(), e.deps.axis(e.col)
-	walk([]*loop.Value{v}, func(x *loop.Value) {
+// beyond makes values of f as they are where the column is greater than the row. What hangs on nothing that f goes over is as it was.
+func (e *ender) beyond(f *loop.For) *cloner {
+	c, over := newCloner(), e.deps.axis(e.over)
+	var all []*loop.Value
+	for _, x := range f.Carry {
+		if x.Next.Op == loop.Dot {
+			all = append(all, x.Next.Args[0])
+		}
+	}
+	walk(all, func(x *loop.Value) {
 		switch {
 		case x.Op == loop.Where && maskedColumn(x.Args[0], e.row) == e.col:
 			c.values[x] = c.value(x.Args[2])
-		case !overlaps(e.deps.value(x), cols):
+		case !overlaps(e.deps.value(x), over):
 			c.values[x] = x
 		}
 	})
-	return c.value(v)
+	return c
 }
 
-// endsScores leaves out the columns beyond a tile's rows where all of them give nothing.
-func (c *chooser) endsScores() {
-	s := c.scores
-	var col *loop.Axis
+// endsScores leaves out the columns of scores that are greater than a tile's rows, or less, where all of them give nothing.
+func (c *chooser) endsScores(s *scores) {
+	ends := ""
 	walk(roots(s.stores), func(v *loop.Value) {
-		if a := maskedColumn(v, s.row); a != nil && a == s.col {
-			col = a
+		if maskedColumn(v, s.row) == s.col {
+			ends = Ends
+		} else if maskedColumn(v, s.col) == s.row {
+			ends = Begins
 		}
 	})
-	if col == nil || s.row.Max <= s.rows || col.Max <= s.rows {
+	if ends == "" || s.row.Max <= s.tile.rows || s.col.Max <= s.tile.rows {
 		return
 	}
+	row, col := s.row, s.col
+	if ends == Begins {
+		row, col = col, row
+	}
 	l := &limiter{c: c, left: map[*loop.Buffer]kinds{}, deps: newDepends()}
-	seen := l.beyond(s.row, col)
-	ok := !loop.Has(l.deps.value(beyondRow(s.second.Args[0], s.row, col)), col)
+	seen := l.beyond(row, col)
+	ok := !slices.ContainsFunc(s.seconds, func(d *loop.Value) bool { return s.ofPairs(beyondRow(d.Args[0], row, col)) })
 	walk(roots(s.stores), func(v *loop.Value) {
 		switch {
 		case v.Op == loop.Dot || !isReduction(v):
+		case ends == Begins:
+			ok = false
 		case v.Op == loop.ReduceMax:
 			ok = ok && seen(v.Args[0]) == mayBeLowest
 		default:
-			ok = ok && v.Op == loop.ReduceSum && l.sum(v, s.row, col, seen(v.Args[0]))
+			ok = ok && v.Op == loop.ReduceSum && l.sum(v, row, col, seen(v.Args[0]))
 		}
 	})
 	if !ok {
@@ -133,5 +191,5 @@ func (c *chooser) endsScores() {
 	for _, x := range l.sums {
 		c.do(Beyond, x.sum.Name, 0, x.col.Name)
 	}
-	s.ends = true
+	s.ends = ends
 }

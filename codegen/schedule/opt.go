@@ -10,6 +10,7 @@ import (
 const (
 	Split    = "Split"    // Split p: the sums over p have partials and a second phase
 	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v a n: in panels of n indices of a, one of its axes; Pack v window n: with its margin, rows n elements longer; Pack v standing: with its margin, along columns that do not slide
+	Apart    = "Apart"    // Apart j: what sums up axis j is a page of its own, before what does not
 	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
 	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis
 	Chop     = "Chop"     // Chop z n: product z is the sum of products over n summands; word lanes: each lane adds up blocks of n
@@ -25,6 +26,7 @@ const (
 	Beyond   = "Beyond"   // Beyond v j: sum v adds once what it adds up where column j is greater than its row
 	Limit    = "Limit"    // Limit j n i: axis j ends with block i of n others
 	Ends     = "Ends"     // Ends j n i: loops over blocks of columns j end with block i of n rows; a product goes on with what it multiplies beyond
+	Begins   = "Begins"   // Begins t n j: loops over blocks of rows t begin with block j of n columns; a product begins with what it multiplies before
 	Taps     = "Taps"     // Taps m z: summed axis m of product z ends where a packed operand has only zeros from there on
 	Unless   = "Unless"   // Unless j W: the limit of axis j does not hold where W is set
 	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes
@@ -77,13 +79,16 @@ func valueNamed(k *loop.Kernel, name string) (*loop.Value, error) {
 // applySplit applies an opt of the step split to k in place.
 func applySplit(k *loop.Kernel, o loop.Opt) error {
 	switch o.Kind {
-	case Split, Fuse, Join, Part:
+	case Split, Apart, Fuse, Join, Part:
 		a, err := axisNamed(k, o.Axis)
 		if err != nil {
 			return err
 		}
 		if o.Kind == Split {
 			return splitSums(k, a)
+		}
+		if o.Kind == Apart {
+			return partSums(k, a)
 		}
 		if o.Kind == Part {
 			return part(k, a, o.Arg)

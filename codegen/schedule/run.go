@@ -74,7 +74,7 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	steps := []Step{{"input", k}}
 	n := clone(k)
-	for _, o := range ofKind(opts, Split, Pack, Fuse, Join, Swap, Part, Deal, Chop, Finite, Beyond) {
+	for _, o := range ofKind(opts, Split, Pack, Apart, Fuse, Join, Swap, Part, Deal, Chop, Finite, Beyond) {
 		if err := applySplit(n, o); err != nil {
 			return steps, illegal(k, "split", o, err)
 		}
@@ -115,10 +115,10 @@ func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	}
 	steps = put(steps, "block", n)
 	n = edge(n)
-	if all := ofKind(opts, Ends); len(all) > 0 {
+	if all := ofKind(opts, Ends, Begins); len(all) > 0 {
 		n = clone(n)
 		for _, o := range all {
-			if err := ends(n, o.Axis, o.Arg, o.Word); err != nil {
+			if err := ends(n, o); err != nil {
 				return steps, illegal(k, "edge", o, err)
 			}
 		}

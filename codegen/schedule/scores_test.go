@@ -3,6 +3,7 @@ package schedule
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,9 +22,38 @@ func onePoint() *Machine {
 // inOneLaunch requires that k is a launch in which scores never leave registers.
 func inOneLaunch(t require.TestingT, k *loop.Kernel) {
 	require.Len(t, pages(k.Body), 1)
+	onTheChip(t, k)
 	for _, b := range k.Bufs {
 		require.NotEqual(t, loop.Work, b.Mode, b.Name)
-		require.NotEqual(t, loop.F32, map[bool]loop.Elem{true: b.Elem}[b.Mode == loop.Local], b.Name)
+	}
+}
+
+// onTheChip requires that k is launches in which scores never leave registers: what these pass on is no larger than what they read or give.
+func onTheChip(t require.TestingT, k *loop.Kernel) {
+	most := 0
+	for _, b := range k.Bufs {
+		require.False(t, b.Mode == loop.Local && b.Elem == loop.F32 && b.Dims[1] > 1, b.Name) // one of each column is no score
+		if b.Mode != loop.Work && b.Mode != loop.Local {
+			most = max(most, bytesOf(b))
+		}
+	}
+	for _, b := range k.Bufs {
+		require.True(t, b.Mode != loop.Work || bytesOf(b) <= most, b.Name)
+	}
+	for _, page := range pages(k.Body) {
+		threads, warps := 0, 1
+		for _, a := range leavesOf(page) {
+			if a.Bind == loop.Warp {
+				warps *= a.Max
+			}
+		}
+		for _, a := range leavesOf(page) {
+			if a.Bind == loop.Thread {
+				threads++
+				require.Equal(t, warps*WarpThreads, a.Max, a.Name)
+			}
+		}
+		require.True(t, threads > 0 || warps == 1)
 	}
 	tensor := 0
 	walkBody(k.Body, func(v *loop.Value) {
@@ -34,10 +64,23 @@ func inOneLaunch(t require.TestingT, k *loop.Kernel) {
 	require.Greater(t, tensor, 2, k)
 }
 
+// leavesOf are the leaf axes that a page mentions.
+func leavesOf(page []loop.Stmt) []*loop.Axis {
+	var out []*loop.Axis
+	deps := newDepends()
+	walkBody(page, func(v *loop.Value) { out = union(out, deps.value(v)) })
+	loop.Walk(page, func(s loop.Stmt) {
+		if s, ok := s.(*loop.Store); ok {
+			out = union(out, deps.store(s))
+		}
+	})
+	return out
+}
+
 // Attention is one launch that keeps the bits.
 func TestGoldenScores(t *testing.T) {
 	eachKernelFile(t, "scores", onePoint(), func(t *testing.T, file string, steps []Step) {
-		inOneLaunch(t, steps[len(steps)-1].Kernel)
+		onTheChip(t, steps[len(steps)-1].Kernel)
 		golden(t, file, steps[:len(steps)-1])
 	})
 }
@@ -80,6 +123,60 @@ func TestAnyScores(t *testing.T) {
 	})
 }
 
+// gradientText is the gradient of attention of any shape, with or without attention itself, with one of some masks, in one of some orders of memory.
+func gradientText(t *rapid.T) string {
+	pick := func(name string, of ...string) string { return rapid.SampledFrom(of).Draw(t, name) }
+	n := func(name string, lo, hi int) int { return rapid.IntRange(lo, hi).Draw(t, name) }
+	r, c, d, e := n("r", 65, 140), n("c", 65, 140), n("d", 16, 40), n("e", 16, 40)
+	mask := pick("mask", "s <= t", "s < t", "i32(s) <= i32(t)", "s <= t & t < s + 40", "t <= s", "t < 200")
+	key := pick("keys", "K[%s,%s]", "K[%[2]s,%[1]s]")
+	dims := func(form string, a, b int) string { return fmt.Sprintf(form[1:], fmt.Sprint(a), fmt.Sprint(b)) }
+	most, sum := "M[t]", "N[t]"
+	if rapid.Bool().Draw(t, "statistics") {
+		most, sum = "max[s](where(mask, z, -inf))", "sum[s](p)"
+	}
+	outputs, stores := "", ""
+	if rapid.Bool().Draw(t, "forward") {
+		outputs = fmt.Sprintf(", out O: f32[%d,%d], out L: f32[%[1]d]", r, e)
+		stores = "O[t,u] = dot[s](half(w), V[s,u])\n  L[t] = m + log(l)"
+	}
+	text := fmt.Sprintf(`kernel gradient(in Q: half[%[1]d,%[3]d], in K: half%[5]s, in V: half[%[2]d,%[4]d], in M: f32[%[1]d], in N: f32[%[1]d], in D: half[%[1]d,%[4]d], out DQ: half[%[1]d,%[3]d], out DK: half[%[2]d,%[3]d], out DV: f32[%[4]d,%[2]d]%[6]s) {
+  axis t: %[1]d, s: %[2]d, d: %[3]d, e: %[4]d, f: %[3]d, g: %[4]d, h: %[3]d, u: %[4]d
+  z = %[7]s * 0.25
+  m = %[8]s
+  p = exp(where(mask, z, -inf) - max(m, -100.0))
+  l = %[14]s
+  w = p / max(l, 0.5)
+  dp = where(mask, %[9]s, 0.0) / max(l, 0.5)
+  c = sum[s](dp * w)
+  ds = half(where(mask, (dp - c) * p, 0.0) * 0.25)
+  DQ[t,f] = half(dot[s](ds, %[10]s))
+  DK[s,h] = half(%[11]s)
+  DV[g,s] = dot[t](%[12]s, D[t,g])
+  %[13]s
+}`, r, c, d, e, dims(key, c, d), outputs, pick("scores", "dot[d](Q[t,d], key)", "dot[d](key, Q[t,d])"), most, pick("of values", "dot[e](D[t,e], V[s,e])", "dot[e](V[s,e], D[t,e])"),
+		fmt.Sprintf(key, "s", "f"), pick("of keys", "dot[t](ds, Q[t,h])", "dot[t](Q[t,h], ds)"), pick("weights", "half(where(mask, w, 0.0))", "half(w)"), stores, sum)
+	return strings.NewReplacer("half", pick("elem", "bf16", "f16"), "mask", mask, "key", fmt.Sprintf(key, "s", "d")).Replace(text)
+}
+
+// The gradient of attention of any shape has the same bits in launches in which scores stay in registers.
+func TestAnyGradientOfScores(t *testing.T) {
+	begin := 0
+	rapid.Check(t, func(t *rapid.T) {
+		k := parse(t, gradientText(t))
+		m := onePoint()
+		m.Processors = rapid.IntRange(1, 2).Draw(t, "processors")
+		steps, err := Run(k, m)
+		require.NoError(t, err)
+		last := steps[len(steps)-1].Kernel
+		onTheChip(t, last)
+		require.NotEmpty(t, ofKind(last.Opts, Apart))
+		begin += len(ofKind(last.Opts, Begins))
+		right(t, k, steps, rapid.Uint64().Draw(t, "seed"))
+	})
+	require.Positive(t, begin)
+}
+
 // What is no attention, or does not fit, has another schedule.
 func TestNoScores(t *testing.T) {
 	const text = `kernel attention(in Q: bf16[%d,40,%d], in K: bf16[%d,%d,%d], in V: bf16[%d,%d,32], out O: f32[%d,40,32], out P: f32[%d,40,%s]) {
@@ -116,7 +213,7 @@ func TestNoScores(t *testing.T) {
 	k := parse(t, fmt.Sprintf(text, 1, 32, 1, 100, 32, 1, 100, 1, 1, "1", 1, 100, 32, "s", ",0", "max[s](z)"))
 	for name, change := range map[string]func(m *Machine){
 		"few tiles": func(m *Machine) { m.Processors = 7 },
-		"no room":   func(m *Machine) { m.Slots = 24 << 10 },
+		"no room":   func(m *Machine) { m.Slots = 8 << 10 },
 	} {
 		m := onePoint()
 		change(m)
@@ -163,12 +260,44 @@ func TestScoresEndWithTheirRows(t *testing.T) {
 	}
 }
 
+// So do loops over rows, which begin with a tile's columns, also where inputs are not finite; and they do not where what comes before may count.
+func TestScoresBeginWithTheirRows(t *testing.T) {
+	const text = `kernel k(in Q: bf16[150,16], in K: bf16[130,16], in D: bf16[150,16], in L: f32[150], out DV: f32[130,16], out DK: f32[130,16]) {
+  axis t: 150, s: 130, d: 16, e: 16, f: 16
+  p = where(%[1]s, exp(dot[d](Q[t,d], K[s,d]) * 0.25 - L[t]), %[2]s)
+  DV[s,e] = dot[t](bf16(p), D[t,e])
+  DK[s,f] = dot[t](bf16(%[3]s), Q[t,f])
+}`
+	for _, c := range []struct {
+		mask, other, second string
+		begins              int
+	}{
+		{"s <= t", "0.0", "p * 2.0", 1},
+		{"s <= t", "exp(-100.0 - L[t])", "p - L[t]", 1},
+		{"s < t & t < s + 70", "0.0", "where(s < t, p, 1.0)", 1},
+		{"s <= t", "0.0", "dot[d](Q[t,d], K[s,d])", 0},
+		{"s >= t", "0.0", "p", 0},
+		{"s <= t + 1", "0.0", "p", 0},
+	} {
+		k := parse(t, fmt.Sprintf(text, c.mask, c.other, c.second))
+		steps, err := Run(k, smallTiles())
+		require.NoError(t, err)
+		last := steps[len(steps)-1].Kernel
+		inOneLaunch(t, last)
+		require.Len(t, ofKind(last.Opts, Begins), c.begins, c)
+		right(t, k, steps, 7)
+		for name, x := range map[string]float64{"Q": math.NaN(), "K": math.Inf(1), "D": math.Inf(-1)} {
+			sameWith(t, k, steps[len(steps)-2].Kernel, name, 99*16+3, x)
+		}
+	}
+}
+
 // They do not where what comes after a row may count.
 func TestScoresDoNotEnd(t *testing.T) {
 	for _, text := range []string{
 		masked("s >= t", "-inf", "p / l"),
 		masked("s <= t", "-100.0", "p / l"),
-		masked("s <= t", "-inf", "p / l + f32(s)"),
+		masked("s <= t", "-inf", "p / l + dot[d](Q[t,d], K[s,d])"),
 		masked("s <= t + 1", "-inf", "p / l"),
 	} {
 		k := parse(t, text)
@@ -182,9 +311,9 @@ func TestScoresDoNotEnd(t *testing.T) {
 	require.NoError(t, err)
 	opts := steps[len(steps)-1].Kernel.Opts
 	for word, o := range map[string]loop.Opt{
-		"there is no axis":      opt(Ends, "none", 64, "t0"),
-		"are no blocks of":      opt(Ends, "s", 32, "t0"),
-		"are no blocks of rows": opt(Ends, "s", 64, "t1"),
+		"there is no axis":   opt(Ends, "none", 64, "t0"),
+		"are no blocks of":   opt(Ends, "s", 32, "t0"),
+		"those of s no loop": opt(Ends, "s", 64, "t1"),
 	} {
 		var changed []loop.Opt
 		for _, x := range opts {
@@ -195,5 +324,66 @@ func TestScoresDoNotEnd(t *testing.T) {
 		}
 		_, err := Apply(steps[0].Kernel, changed)
 		require.ErrorContains(t, err, word)
+	}
+}
+
+// Gradients that have no tile, or sums of another kind, go through rounds of rows, and are right.
+func TestNoGradientOfScores(t *testing.T) {
+	const text = `kernel gradient(in Q: bf16[100,%[1]d], in K: bf16[110,%[1]d], in V: bf16[110,32], in D: bf16[100,32], in L: f32[100], out DQ: f32[100,%[1]d], out DV: f32[110,32]) {
+  axis t: 100, s: 110, d: %[1]d, e: 32, f: %[1]d, g: 32
+  p = exp(dot[d](Q[t,d], K[s,d]) - L[t])
+  ds = p * (dot[e](D[t,e], V[s,e]) - %[2]s)
+  DQ[t,f] = dot[s](bf16(ds), K[s,f])
+  DV[s,g] = dot[t](bf16(p), D[t,g])
+}`
+	few := func(n, slots int) *Machine {
+		m := onePoint()
+		m.Processors, m.Slots, m.Round = n, slots, 1
+		return m
+	}
+	for name, c := range map[string]struct {
+		m    *Machine
+		wide int
+		sum  string
+		chip bool
+	}{
+		"a gradient":           {few(1, 99<<10), 32, "sum[s](p)", true},
+		"few tiles":            {few(9, 99<<10), 32, "sum[s](p)", false},
+		"no room":              {few(1, 8<<10), 32, "sum[s](p)", false},
+		"too wide":             {few(1, 99<<10), 144, "sum[s](p)", false},
+		"a sum over rows":      {few(1, 99<<10), 32, "seqsum[t](p)", false},
+		"statistics of a sum":  {few(1, 99<<10), 32, "max[f](dot[s](bf16(p), K[s,f]))", false},
+		"the least of columns": {few(1, 99<<10), 32, "min[s](p)", true},
+	} {
+		k := parse(t, fmt.Sprintf(text, c.wide, c.sum))
+		steps, err := Run(k, c.m)
+		require.NoError(t, err, name)
+		last := steps[len(steps)-1].Kernel
+		require.Equal(t, c.chip, len(ofKind(last.Opts, Apart)) > 0, "%s: %v", name, last.Opts)
+		same(t, Expand(k), Expand(last), inputs(k, 7))
+	}
+}
+
+// What is parted is there before the rest of its page.
+func TestApartRefuses(t *testing.T) {
+	const text = `kernel k(in X: f32[8,8], %s S: f32[8], out Y: f32[8]) {
+  axis i: 8, j: 8
+  S[i] = sum[j](X[i,j])
+  Y[i] = %s
+}`
+	for of, says := range map[string]string{"X[i,0]": "", "S[i]": "what sums up j is not there before", "sum[j](X[j,i])": "nothing to do"} {
+		mode := "out"
+		if of == "S[i]" {
+			mode = "inout"
+		}
+		k, err := prepare(parse(t, fmt.Sprintf(text, mode, of)), SM80)
+		require.NoError(t, err)
+		err = applySplit(k, opt(Apart, "j", 0, ""))
+		if says == "" {
+			require.NoError(t, err)
+			require.Len(t, pages(k.Body), 2)
+			continue
+		}
+		require.ErrorContains(t, err, says, of)
 	}
 }

@@ -85,6 +85,31 @@ func packValue(k *loop.Kernel, v *loop.Value) error {
 	})
 }
 
+// partSums gives the stores that sum up axis a a page of their own, before the others of their page.
+func partSums(k *loop.Kernel, a *loop.Axis) error {
+	defer nameApart(k) // pages may have copies of one value now
+	return inPage(k, func(page []loop.Stmt) ([][]loop.Stmt, error) {
+		stores, ok := equations(page)
+		var sums, others []*loop.Store
+		for _, s := range stores {
+			found := false
+			walk(operands(s), func(v *loop.Value) { found = found || loop.Has(v.Over, a) })
+			if found {
+				sums = append(sums, s)
+			} else {
+				others = append(others, s)
+			}
+		}
+		switch {
+		case !ok || len(sums) == 0 || len(others) == 0:
+			return nil, nil
+		case !mayGoFirst(sums, others):
+			return nil, fmt.Errorf("what sums up %s is not there before the rest of its page", a.Name)
+		}
+		return [][]loop.Stmt{freshAxes(k).body(stmts(sums)), newCloner().body(stmts(others))}, nil
+	})
+}
+
 // usersOf are the stores that need v, and the others.
 func usersOf(stores []*loop.Store, v *loop.Value) (users, others []*loop.Store) {
 	for _, s := range stores {

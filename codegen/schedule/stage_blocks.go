@@ -16,7 +16,8 @@ import (
 //	for s0 { wait 0   if s0 + 1 < 8 { SK[(s0+1) % 2,..] = K[..] async }   commit   z = dot[d](SQ[0,..], SK[s0 % 2,..]) .. }
 //	wait 0   SK1[0,..] = K[..] async   SV[0,..] = V[..] async   commit   for s0 { .. }
 //
-// The wait before a loop is where all warps have read the slots of the one before, so that theirs may lie in the same memory.
+// The wait before a loop is where all warps have read the slots of the one before, so that theirs may lie in the same memory. Two products that
+// read the same block, one along its rows and one along its columns, have one slot.
 
 // blockDots are the products of fragments with staged operands that f computes in its turns, where it does not sum up one of staged operands alone. A turn
 // that is a launch has no slots of the one before.
@@ -60,7 +61,10 @@ func (s *stager) blocks(f *loop.For, dots []*loop.Value, again bool) ([]loop.Stm
 			threads *= a.Max
 		}
 	}
-	var once []loop.Stmt
+	var before []loop.Stmt
+	if again {
+		before = append(before, &loop.Wait{})
+	}
 	var slots []*slot
 	depth := 0
 	for _, d := range dots {
@@ -78,21 +82,104 @@ func (s *stager) blocks(f *loop.For, dots []*loop.Value, again bool) ([]loop.Stm
 			switch moves := loop.Has(s.deps.value(v), f.Axis); {
 			case moves:
 				depth = n
-				sl = s.slot(v, d, min(n, f.Axis.Max), threads)
-				slots = append(slots, sl)
+				sl = s.shape(v, d, min(n, f.Axis.Max))
+				slots = s.share(slots, sl, f.Axis, threads)
 				turn = binary(loop.Mod, axisValue(f.Axis), intValue(sl.buf.Dims[0]))
 			case s.rows[v.Name] != nil:
 				sl = s.rows[v.Name]
 			default:
-				sl = s.slot(v, d, 1, threads)
+				sl = s.shape(v, d, 1)
+				s.place(sl, threads)
 				s.rows[v.Name] = sl
-				once = append(once, s.fill(sl, f.Axis, turn))
+				before = append(before, s.fill(sl, f.Axis, turn))
 			}
 			d.Args[i] = load(sl.buf, sl.at(turn, sl.rows, sl.sums), nil)
 			d.Args[i].Name = v.Name
 		}
 	}
-	t := s.fills(f, dots[0], slots, depth, again)
+	slots = s.columns(slots, f, depth, threads)
+	alike := s.alikeInTurns(f)
+	t := s.fills(f, dots[0], slots, depth, false)
 	f.Body = append(t.first, f.Body...)
-	return slices.Concat(once, t.before, []loop.Stmt{f}), nil
+	return slices.Concat(before, t.before, alike, []loop.Stmt{f}), nil
+}
+
+// columns lets what f reads of each column of a block, for all rows alike, come along with the block: it is at hand then, without guards.
+func (s *stager) columns(slots []*slot, f *loop.For, depth, threads int) []*slot {
+	var reads []*loop.Value
+	eachOwn(f, func(v *loop.Value) {
+		axes := openAxes(s.deps.value(v))
+		ofBlock := func(a *loop.Axis) bool { return a.Bind == loop.Reg || a.Bind == loop.FragSum }
+		if v.Op == loop.Load && v.Elem == loop.F32 && len(axes) > 0 && !slices.ContainsFunc(axes, func(a *loop.Axis) bool { return !ofBlock(a) }) &&
+			loop.Has(s.deps.value(v), f.Axis) && !slices.Contains(reads, v) && s.copyable(v) == nil {
+			reads = append(reads, v)
+		}
+	})
+	for _, v := range reads {
+		from := *v
+		sl := s.shape(&from, &loop.Value{Op: loop.Dot, Over: openAxes(s.deps.value(v))}, min(depth, f.Axis.Max))
+		slots = s.share(slots, sl, f.Axis, threads)
+		turn := binary(loop.Mod, axisValue(f.Axis), intValue(sl.buf.Dims[0]))
+		v.Buf, v.Args, v.Guard = sl.buf, sl.at(turn, sl.rows, sl.sums), nil
+	}
+	return slots
+}
+
+// alikeInTurns are Lets of what f reads and computes alike in all turns, which come before it: where a condition guards what is read, nothing later would
+// take it out.
+func (s *stager) alikeInTurns(f *loop.For) []loop.Stmt {
+	turns, fixed := map[*loop.Value]bool{}, map[*loop.Value]bool{} // another value in each turn; the same in all, and read from memory
+	for _, c := range f.Carry {
+		turns[c.In] = true
+	}
+	var lets []loop.Stmt
+	eachOwn(f, func(v *loop.Value) {
+		ins := append(slices.Clone(v.Args), v.Guard)
+		some := func(of map[*loop.Value]bool) bool {
+			return slices.ContainsFunc(ins, func(x *loop.Value) bool { return of[x] })
+		}
+		turns[v] = turns[v] || some(turns) || isReduction(v) || loop.Has(s.deps.value(v), f.Axis) || v.Op == loop.Load && (v.Buf.Mode == loop.Local || s.copyable(v) != nil)
+		fixed[v] = !turns[v] && (v.Op == loop.Load || some(fixed))
+	})
+	seen := map[*loop.Value]bool{}
+	keep := func(v *loop.Value) {
+		if v != nil && fixed[v] && v.Elem.IsFloat() && !seen[v] {
+			seen[v] = true
+			if v.Name == "" {
+				v.Name = "v"
+			}
+			lets = append(lets, &loop.Let{Val: v})
+		}
+	}
+	eachOwn(f, func(v *loop.Value) {
+		if turns[v] {
+			for _, x := range append(slices.Clone(v.Args), v.Guard) {
+				keep(x)
+			}
+		}
+	})
+	f.Body = slices.DeleteFunc(f.Body, func(st loop.Stmt) bool { l, ok := st.(*loop.Let); return ok && fixed[l.Val] })
+	return lets
+}
+
+// share gives slot sl of blocks of axis a the memory of another one that has the same, or its own; it returns the slots that are to be filled.
+func (s *stager) share(slots []*slot, sl *slot, a *loop.Axis, threads int) []*slot {
+	if at := slices.IndexFunc(slots, func(o *slot) bool { return s.alike(o, sl, a) }); at >= 0 {
+		sl.buf = slots[at].buf
+		return slots
+	}
+	s.place(sl, threads)
+	return append(slots, sl)
+}
+
+// alike reports whether two slots of blocks of axis a have the same in the same places.
+func (s *stager) alike(o, p *slot, a *loop.Axis) bool {
+	turn, outer, inner := axisValue(a), s.probe("outer", o), s.probe("inner", o)
+	x, y := s.store(o, a, turn, outer, inner), s.store(p, a, turn, outer, inner)
+	return slices.Equal(o.buf.Dims, p.buf.Dims) && sameValue(x.Val, y.Val)
+}
+
+// probe is any place in a slot.
+func (s *stager) probe(name string, sl *slot) *loop.Value {
+	return axisValue(&loop.Axis{Name: name, Extent: intValue(sl.size), Max: sl.size})
 }

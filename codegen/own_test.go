@@ -8,7 +8,7 @@ import (
 	"mdlc/codegen/schedule"
 )
 
-// Rows that a point packs for itself, with tiles that are fetched ahead, and results that go past the caches, whole and at the edge.
+// Rows and columns that a point packs for itself, with tiles that are fetched ahead, and results that go past the caches, whole and at the edge.
 func TestProductsOfLargeOperands(t *testing.T) {
 	eachLevel(t, func(t *testing.T, target *Target) {
 		machine, small := *target.Machine, *target
@@ -22,8 +22,11 @@ func TestProductsOfLargeOperands(t *testing.T) {
   w = dot[k](X[k,i], D[k,j])
   W[i,j] = w
   Z[i,j] = max(w + B[j], 0.0)
+}`, `kernel few(in X: f32[21,41], in W: f32[41,500], in P: i32[41], in R: i32[500], out Y: f32[21,500]) {
+  axis i: 21, j: 500, k: 41
+  Y[i,j] = max(dot[k](X[i,k], where(P[k] <= R[j], W[k,j], 0.0)), 0.0)
 }`}
-		for i, asked := range [][]string{{schedule.Block, schedule.Stream}, {schedule.Block}} {
+		for i, asked := range [][]string{{schedule.Block, schedule.Stream}, {schedule.Block}, {schedule.Block}} {
 			steps, err := schedule.Run(parseKernel(t, texts[i]), &machine)
 			require.NoError(t, err)
 			var kinds []string

@@ -211,7 +211,12 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	if contiguous && !b.Buf.Still && sizeOf(p.shape.rows) < c.m.PackRows {
 		return false
 	}
+	owns := c.ownsColumns(p, stores)
 	c.do(Pack, b.Name, p.tile.Cols, p.col.Name)
+	if owns {
+		_, tiles := p.tiles()
+		c.packedOwn(p, 1, tiles)
+	}
 	return true
 }
 
@@ -280,9 +285,12 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		outer = append(outer, a.Name)
 	}
 	rowBlocks, colBlocks := c.blocks(p, everywhere, want, points)
-	own := c.ownOperand(p)
-	if own != nil {
-		rowBlocks, colBlocks = own.points, min(colBlocks, max(p.cols()/ownBlock, 1))
+	ownRows, ownCols := c.ownOperand(p, 0), c.ownOperand(p, 1)
+	if ownRows != nil {
+		rowBlocks, colBlocks = ownRows.points, min(colBlocks, max(p.cols()/ownWide, 1))
+	}
+	if ownCols != nil {
+		rowBlocks, colBlocks = 1, ownCols.points
 	}
 	rowTiles, colTiles := p.tiles()
 	if p.fragments() && everywhere(p.row) { // a point a tile
@@ -302,6 +310,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	if p.col != nil {
 		col, loops := c.tiles(p.col, p.tile.Cols, colTiles, colBlocks, p.fragments() && everywhere(p.col))
 		colLoops = loops
+		c.ownBlock(ownCols, p.col)
 		if p.fragments() {
 			c.fragment(c.warps(col, p.tile.Cols, p.tile.Warps[1]), fragmentCols, loop.FragCol)
 		} else {
@@ -322,9 +331,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	if p.row != nil {
 		row, loops := c.tiles(p.row, p.tile.Rows, rowTiles, rowBlocks, p.fragments() && everywhere(p.row))
 		rowLoops = loops
-		if own != nil {
-			c.do(Block, own.axis, 0, newDepends().axis(p.row)[0].Name)
-		}
+		c.ownBlock(ownRows, p.row)
 		if p.fragments() {
 			c.fragment(c.warps(row, p.tile.Rows, p.tile.Warps[0]), fragmentRows, loop.FragRow)
 			if k := c.slots(p, stores); p.tile.Tensor {
@@ -340,7 +347,9 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	default:
 		outer = slices.Concat(outer, sums, colLoops, rowLoops)
 	}
-	c.follows(d.Args[1], rowLoops)
+	if ownCols == nil {
+		c.follows(d.Args[1], rowLoops)
+	}
 	c.streams(stores)
 	for i, name := range outer {
 		c.do(Order, name, i, "")

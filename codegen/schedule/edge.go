@@ -83,6 +83,11 @@ func edge(k *loop.Kernel) *loop.Kernel {
 	k = clone(k)
 	e := &edger{x: newIndices(), deps: newDepends(), k: k, ands: map[[2]*loop.Value]*loop.Value{}, passed: passedPanels(k)}
 	e.findLimits(k)
+	loop.Walk(k.Body, func(s loop.Stmt) {
+		if st, ok := s.(*loop.Store); ok && e.fills(st) {
+			delete(e.passed, st.Buf)
+		}
+	})
 	k.Body = e.pages(k.Body, nil)
 	k.Guarded = true
 	return finish(k)
@@ -121,6 +126,18 @@ func (e *edger) findLimits(k *loop.Kernel) {
 		}
 		e.limits = append(e.limits, l)
 	}
+}
+
+// fills reports whether s writes all of a panel: no limit leaves out any of it.
+func (e *edger) fills(s *loop.Store) bool {
+	all := s.Buf.Mode == loop.Local && s.Guard == nil
+	for i, at := range s.Index {
+		all = all && at.Op == loop.AxisIndex && constantExtent(at.Axis) && at.Axis.Max == s.Buf.Dims[i]
+		for _, l := range e.limits {
+			all = all && !overlaps(l.leaves, e.deps.value(at))
+		}
+	}
+	return all
 }
 
 // whole is at < extent where that is so for all registers of a block or for none, without these; else nil:

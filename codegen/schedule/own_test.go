@@ -63,3 +63,47 @@ func TestRowsThatPointsRead(t *testing.T) {
 		require.Equal(t, name == "all that it takes", len(blocks) == 1, name)
 	}
 }
+
+// Columns that few rows pass over are packed by each point, where all of them are more than L2 holds.
+func TestColumnsThatPointsPack(t *testing.T) {
+	few := func(rows, cols, sums int, masked bool) string {
+		w := "W[k,j]"
+		if masked {
+			w = "where(P[k] <= R[j], W[k,j], 0.0)"
+		}
+		return fmt.Sprintf(`kernel few(in X: f32[%[1]d,%[3]d], in W: f32[%[3]d,%[2]d], in P: i32[%[3]d], in R: i32[%[2]d], out Y: f32[%[1]d,%[2]d]) {
+  axis i: %[1]d, j: %[2]d, k: %[3]d
+  Y[i,j] = max(dot[k](X[i,k], %[4]s), 0.0)
+}`, rows, cols, sums, w)
+	}
+	caches := smallCaches()
+	caches.OwnRows = 96
+	for _, c := range []struct {
+		rows, cols, sums int
+		masked, packs    bool
+		m                *Machine
+	}{
+		{33, 520, 28, false, true, caches},
+		{33, 500, 28, true, true, caches},
+		{200, 500, 28, false, false, caches}, // many rows
+		{33, 150, 28, false, false, caches},  // few panels
+		{33, 500, 7, false, false, caches},   // all is in L2
+		{33, 500, 500, false, false, caches}, // a panel is not
+		{33, 500, 28, false, false, AVX2},
+	} {
+		in := parse(t, few(c.rows, c.cols, c.sums, c.masked))
+		steps, err := Run(in, c.m)
+		require.NoError(t, err)
+		k := steps[len(steps)-1].Kernel
+		require.Equal(t, c.packs, len(ofKind(k.Opts, Block)) == 1, "%+v", c)
+		if c.packs {
+			require.Contains(t, k.String(), "pack[k,j1])")
+			right(t, in, steps, 11)
+		}
+		if c.packs && !c.masked { // what stands still is packed before loops
+			steps, err = Run(Still(in, map[string]bool{"W": true}), c.m)
+			require.NoError(t, err)
+			require.Empty(t, ofKind(steps[len(steps)-1].Kernel.Opts, Block))
+		}
+	}
+}

@@ -298,11 +298,36 @@ func (f *operandPairs) pair(x *loop.Value, low, high binding) value.Value {
 			return e.loadIf(cond, t, e.pointer(x.Buf, first), bytes)
 		}
 	}
-	a := e.value(x)
+	of, rounds := e.value, roundsOf(x)
+	if rounds {
+		of = e.unrounded
+	}
+	a := of(x)
 	e.bind[f.sum] = high
-	b := e.value(x)
+	b := of(x)
 	e.bind[f.sum] = low
+	if rounds {
+		return e.b.RoundPair(a, b)
+	}
 	return e.packed(x.Elem, a, b)
+}
+
+// roundsOf reports whether operand x is rounded to bf16 where it is made, and where a condition chooses it, else 0: one instruction rounds two.
+func roundsOf(x *loop.Value) bool {
+	if x.Op == loop.Where {
+		other := x.Args[2]
+		return other.Op == loop.Const && other.Bits == 0 && roundsOf(x.Args[1])
+	}
+	return x.Op == loop.Cast && x.Elem == loop.BF16 && x.Args[0].Elem == loop.F32
+}
+
+// unrounded is what roundsOf says that x rounds.
+func (e *emitter) unrounded(x *loop.Value) value.Value {
+	if x.Op == loop.Where {
+		cond := e.value(x.Args[0])
+		return e.b.Block.NewSelect(cond, e.unrounded(x.Args[1]), llir.Float(types.Float, 0))
+	}
+	return e.value(x.Args[0])
 }
 
 // packed are two elements of 16 bits in a register.

@@ -2,6 +2,8 @@ package runtime
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -66,6 +68,9 @@ func (b *block) holds(out *program.Output) bool {
 
 // origin says where what is no number comes from, or how to learn it.
 func (r *Runner) origin(b *block, began [][]byte) string {
+	if data := b.oddData(); data != "" {
+		return data
+	}
 	advice := "a smaller learning rate or `clip` often helps, and a logarithm or a quotient may have met a 0"
 	if began == nil {
 		return "nothing of this step is saved; the same run with --check-numbers names the line that it comes from; " + advice
@@ -75,6 +80,32 @@ func (r *Runner) origin(b *block, began [][]byte) string {
 		return err.Error()
 	}
 	return found.String() + "; " + advice
+}
+
+// oddData says which of the data that this run was given are no numbers; "" where all are.
+func (b *block) oddData() string {
+	odd := func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }
+	for _, in := range b.Inputs {
+		buf, mem := &b.Bufs[in.Buf], b.bufs[in.Buf].host
+		if in.Kind != program.InputFeed {
+			continue
+		}
+		if at := firstOdd(buf.Elem, mem, nil, odd); at >= 0 {
+			return fmt.Sprintf("the data have it: `%s` from `%s.%s` is %v at [%s] of this batch; nothing of this step is saved",
+				in.Name, in.Feed.Source, in.Feed.Split, readElem(buf.Elem, mem, at), coordinates(buf.Dims, at))
+		}
+	}
+	return ""
+}
+
+// coordinates are the indices of element number at, row by row, with commas between.
+func coordinates(dims []int, at int) string {
+	text := make([]string, len(dims))
+	for i := len(dims) - 1; i >= 0; i-- {
+		text[i] = strconv.Itoa(at % dims[i])
+		at /= dims[i]
+	}
+	return strings.Join(text, ", ")
 }
 
 // failed is the error of a check.

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/binary"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,4 +81,34 @@ func TestWeightsThatAreNoNumbersAreNotSaved(t *testing.T) {
 	kept, err := os.ReadFile(filepath.Join(out, "weights.safetensors"))
 	require.NoError(t, err)
 	require.Equal(t, good, kept)
+}
+
+// Where the data have a NaN or an infinity, they are told, and no learning rate is blamed.
+func TestDataThatAreNoNumbers(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	for value, text := range map[float32]string{float32(math.NaN()): "NaN", float32(math.Inf(-1)): "-Inf"} {
+		dir := t.TempDir()
+		rows := make([]byte, 16*3*4)
+		binary.LittleEndian.PutUint32(rows[4*(3*13+2):], math.Float32bits(value))
+		header := "{'descr': '<f4', 'fortran_order': False, 'shape': (16, 3), }"
+		header += strings.Repeat(" ", 117-len(header)) + "\n"
+		file := filepath.Join(dir, "bad.mdl")
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "x.npy"), slices.Concat([]byte("\x93NUMPY\x01\x00"), []byte{118, 0}, []byte(header), rows), 0o644))
+		require.NoError(t, os.WriteFile(file, []byte(`use optim
+data d = npy("x.npy")
+param w: f32[3] = 1
+train for 9 {
+  each x: f32[4, 3] from d.train
+  loss = mean((x * w)^2)
+  minimize loss over w with optim.sgd(lr: 0.1)
+  report loss
+}
+`), 0o644))
+		for _, flag := range []string{"-q", "--check-numbers"} {
+			_, stderr, code := call("run", file, "train", "--out", filepath.Join(dir, "a"), "--data", "d="+filepath.Join(dir, "x.npy"), flag)
+			require.Equal(t, exitFailure, code, stderr)
+			require.Regexp(t, "the data have it: `x` from `d.train` is "+text+` at \[\d, 2\] of this batch`, stderr)
+			require.NotContains(t, stderr, "learning rate")
+		}
+	}
 }

@@ -13,6 +13,7 @@ type Options struct {
 	Set   []ir.Setting      // entries of config, in order; a later one wins
 	Past  []ir.Setting      // as Set, which wins; entries that the file has no more are left out
 	Flags map[string]string // values of the static parameters of samples; "": the flag alone
+	Of    string            // the sample that they are of; "": all
 	Float ir.Elem           // what f32 stands for, F32 or F64; 0: what the file says
 	// ReadFile reads the files that `use "path"` names, beside the file that says so; nil: from disk.
 	ReadFile func(path string) ([]byte, error)

@@ -55,7 +55,7 @@ func (b *builder) flag(p *Param) {
 		b.sc.define(p.Name, b.tensor(e.f.b.Param(ir.ParamFlag, p.Name, ir.TensorOf(b.element(p.Type)))))
 	default:
 		flag.Static = true
-		if text, ok := b.opts.Flags[p.Name]; ok {
+		if text, ok := b.opts.Flags[p.Name]; ok && (b.opts.Of == "" || b.opts.Of == e.name) {
 			v = b.flagSetting(p.Name, text, v)
 		}
 		b.sc.define(p.Name, b.accept(p.Type, v, p.Name, at))

@@ -32,6 +32,7 @@ type compilation struct {
 
 // newCompilation prepares the compilation of what is wanted of a model.
 func newCompilation(t *terminal, s sources, w wanted) (x *compilation, err error) {
+	s.of = w.name
 	x = &compilation{t: t, sources: s, wanted: w, options: passes.Options{NoFusion: s.NoFusion, NoDecode: s.NoDecode}}
 	if s.Verbose {
 		x.options.Timing = x.spent.add

@@ -18,6 +18,7 @@ type sources struct {
 	modelFlags
 	file   string
 	sample []runtime.FlagValue // the parameters of a sample; those that the compiler must know are compiled in
+	of     string              // its name; "": there is but one
 
 	said   string            // the warnings
 	read   string            // the digest of the model as it was read
@@ -35,7 +36,7 @@ func (s *sources) build(t *terminal) (*ir.Module, error) {
 		return nil, &usageError{s.file + " is a bundle, compiled already: the model file that it was made from is meant here"}
 	}
 	s.read, s.used = digest(src), map[string]string{}
-	o := lang.Options{Set: settings(s.Set), Past: settings(s.past), Flags: map[string]string{}, Float: s.float()}
+	o := lang.Options{Set: settings(s.Set), Past: settings(s.past), Flags: map[string]string{}, Of: s.of, Float: s.float()}
 	o.ReadFile = func(path string) ([]byte, error) {
 		data, err := t.read(path, runtime.ReadFile)
 		s.used[path] = digest(data)

@@ -77,6 +77,10 @@ var microCases = []struct{ name, text, calls string }{
   axis i: 2 reg, o: 8 lane, k: 80
   Y[i,o] = dot[k](X[k,i], W[k,o]) @fma
 }`, "dot8.1_f32.0.1.s_f32v.0.s8.a_.0.0.1.0"},
+	{"lines far apart, of each register another", `kernel rows(in X: f32[80,20,16], in W: f32[80,8], out Y: f32[2,8]) guarded {
+  axis i: 2 reg, o: 8 lane, k: 80
+  Y[i,o] = dot[k](X[k,i,3], W[k,o]) @fma
+}`, "dot8.1_f32.2a.s_f32v.0.s8_.0.0.1.0"},
 	{"lines far apart, but few", `kernel near(in X: f32[40,20], in W: f32[40,8], out Y: f32[2,8]) guarded {
   axis i: 2 reg, o: 8 lane, k: 40
   Y[i,o] = dot[k](X[k,i], W[k,o]) @fma

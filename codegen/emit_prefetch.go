@@ -105,7 +105,8 @@ const (
 func (m *micro) strides() bool {
 	s := &m.sides[0]
 	n, known := m.turns[0].Const()
-	return len(m.turns) == 1 && !s.vector && s.step[0]*s.buf.Elem.Size() > cacheLine && (!known || n >= manyTurns)
+	_, apart := s.apart(m.lanes) // a line of each register would be fetched
+	return len(m.turns) == 1 && !s.vector && !apart && s.step[0]*s.buf.Elem.Size() > cacheLine && (!known || n >= manyTurns)
 }
 
 // fetchedTurn is the bytes that a micro-kernel fetches for each turn of its loop: a line in as many turns as are unrolled.

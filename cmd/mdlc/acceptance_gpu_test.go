@@ -11,10 +11,9 @@ import (
 )
 
 // Steps of those that are to follow the CPU for long; of the others two are made. The emulator is slow: what
-// samples pixel after pixel does not sample here, and vqgan, whose steps take longest, makes few, unless
-// MDLC_CHECK_STEPS asks for as many of every model.
+// samples pixel after pixel does not sample here, and MDLC_CHECK_STEPS asks for as many of every model.
 var (
-	longOnGPU   = map[string]int{"gpt2": 20, "dcgan": 20, "lstm": 20, "vqgan": 3}
+	longOnGPU   = map[string]int{"gpt2": 20, "dcgan": 20, "lstm": 20}
 	sampleOnCPU = []string{"fvsbn", "nade", "made", "pixelcnn", "vqgan"}
 )
 

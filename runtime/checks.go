@@ -68,10 +68,11 @@ func (b *block) holds(out *program.Output) bool {
 
 // origin says where what is no number comes from, or how to learn it.
 func (r *Runner) origin(b *block, began [][]byte) string {
-	if data := b.oddData(); data != "" {
-		return data
-	}
+	data := b.oddData()
 	advice := "a smaller learning rate or `clip` often helps, and a logarithm or a quotient may have met a 0"
+	if data != "" {
+		advice = data
+	}
 	if began == nil {
 		return "nothing of this step is saved; the same run with --check-numbers names the line that it comes from; " + advice
 	}
@@ -91,7 +92,7 @@ func (b *block) oddData() string {
 			continue
 		}
 		if at := firstOdd(buf.Elem, mem, nil, odd); at >= 0 {
-			return fmt.Sprintf("the data have it: `%s` from `%s.%s` is %v at [%s] of this batch; nothing of this step is saved",
+			return fmt.Sprintf("the data have such numbers: `%s` from `%s.%s` is %v at [%s] of this batch",
 				in.Name, in.Feed.Source, in.Feed.Split, readElem(buf.Elem, mem, at), coordinates(buf.Dims, at))
 		}
 	}

@@ -107,7 +107,7 @@ train for 9 {
 		for _, flag := range []string{"-q", "--check-numbers"} {
 			_, stderr, code := call("run", file, "train", "--out", filepath.Join(dir, "a"), "--data", "d="+filepath.Join(dir, "x.npy"), flag)
 			require.Equal(t, exitFailure, code, stderr)
-			require.Regexp(t, "the data have it: `x` from `d.train` is "+text+` at \[\d, 2\] of this batch`, stderr)
+			require.Regexp(t, "the data have such numbers: `x` from `d.train` is "+text+` at \[\d, 2\] of this batch`, stderr)
 			require.NotContains(t, stderr, "learning rate")
 		}
 	}

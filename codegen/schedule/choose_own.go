@@ -52,7 +52,7 @@ func (c *chooser) packsOwn(p *product, stores []*loop.Store) bool {
 }
 
 // ownsColumns reports whether each point packs its columns of p: where so few rows pass over them that packing takes long beside the product, and all columns are
-// more than L2 holds, a panel is multiplied while it is there. 100 × 500 of 784 summands take a ninth less for it.
+// more than L2 holds, a panel is multiplied while it is there. 100 × 500 of 784 summands take a tenth less for it.
 func (c *chooser) ownsColumns(p *product, stores []*loop.Store) bool {
 	b := p.dot.Args[1]
 	if c.own != nil || c.apart || c.inBlock != nil || c.m.OwnRows == 0 || len(p.shape.cols) > 1 || len(p.shape.batch) > 0 || !everywhere(stores, p.col) || !constantExtent(p.col) || updates(stores, p) {

@@ -223,22 +223,23 @@ type emitter struct {
 	ids      map[*loop.Value]int          // their numbers, in order of appearance
 	lengths  map[*loop.Buffer]*loop.Value // in roles: the load that all of a length are
 	scope    *scope
-	lane     value.Value                // where lanes are threads: the thread's
-	isFirst  value.Value                // whether it is lane 0
-	parts    []*loop.Axis               // of the phase: axes that the warps of a point share
-	threads  map[string]threadPart      // variables of index expressions that differ between threads
-	shared   map[*loop.Buffer]bool      // of the phase: buffers through which threads of a warp exchange values
-	rings    map[*loop.Ring]value.Value // of the phase: where the barriers are
-	thread   value.Value                // of the phase: its number in its block
-	warp     value.Value                // that of its warp, the same in all threads of it
-	block    *block                     // of the phase
-	inRole   *role                      // nil: all warps do the same
-	asks     value.Value                // whether the thread asks for copies; nil: it is known to
-	frees    value.Value                // whether it frees slots for its group
-	maps     []EmittedMap               // of the phase
-	grouped  bool                       // the phase has products of groups of warps, whose operands are in shared memory
-	eager    bool                       // in steps of a product that registers hold: loads do not branch, and are of neighbours at once
-	turn     int                        // counts statements: what reads stored memory is remembered within one only
+	lane     value.Value                      // where lanes are threads: the thread's
+	isFirst  value.Value                      // whether it is lane 0
+	parts    []*loop.Axis                     // of the phase: axes that the warps of a point share
+	threads  map[string]threadPart            // variables of index expressions that differ between threads
+	shared   map[*loop.Buffer]bool            // of the phase: buffers through which threads of a warp exchange values
+	rings    map[*loop.Ring]value.Value       // of the phase: where the barriers are
+	thread   value.Value                      // of the phase: its number in its block
+	warp     value.Value                      // that of its warp, the same in all threads of it
+	block    *block                           // of the phase
+	inRole   *role                            // nil: all warps do the same
+	asks     value.Value                      // whether the thread asks for copies; nil: it is known to
+	frees    value.Value                      // whether it frees slots for its group
+	maps     []EmittedMap                     // of the phase
+	grouped  bool                             // the phase has products of groups of warps, whose operands are in shared memory
+	held     map[*loop.Value][]llir.WgmmaStep // by product of such: what it multiplies that is in registers, once that is there
+	eager    bool                             // in steps of a product that registers hold: loads do not branch, and are of neighbours at once
+	turn     int                              // counts statements: what reads stored memory is remembered within one only
 	bounds   map[*loop.Value][2]int
 }
 
@@ -348,6 +349,7 @@ func (e *emitter) reset() {
 	e.places = map[*loop.Buffer]value.Value{}
 	e.bind = map[*loop.Axis]binding{}
 	e.fixed = map[*loop.Axis]bool{}
+	e.held = map[*loop.Value][]llir.WgmmaStep{}
 	e.opaque, e.ids, e.lengths = map[string]*loop.Value{}, map[*loop.Value]int{}, map[*loop.Buffer]*loop.Value{}
 	e.scope = nil
 	e.push()

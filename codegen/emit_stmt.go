@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"slices"
+
 	"github.com/llir/llvm/ir/types"
 	"github.com/llir/llvm/ir/value"
 
@@ -18,6 +20,7 @@ func (e *emitter) stmts(list []loop.Stmt) {
 		e.turn++
 		switch s := list[i].(type) {
 		case *loop.Let:
+			e.holdAll(list[i:])
 			e.let(s.Val)
 		case *loop.Store:
 			if s.Async {
@@ -253,7 +256,7 @@ func (e *emitter) forLoop(f *loop.For) {
 			regs = body(binding{off: i}, regs)
 			e.pop()
 		}
-	} else if len(f.Carry) == 1 && f.Carry[0].Next.Instr == loop.WGMMA && !s.some {
+	} else if carriesGroups(f) && !s.some {
 		regs = e.settledLoop(s, regs, body)
 	} else {
 		regs = e.loop(s, regs, body)
@@ -262,4 +265,9 @@ func (e *emitter) forLoop(f *loop.For) {
 		e.bind[f.Axis] = old
 	}
 	e.bindCarried(f, regs, func(c *loop.Carry) *loop.Value { return c.Out })
+}
+
+// carriesGroups reports whether what f carries are products of groups of warps.
+func carriesGroups(f *loop.For) bool {
+	return len(f.Carry) > 0 && !slices.ContainsFunc(f.Carry, func(c *loop.Carry) bool { return c.Next.Instr != loop.WGMMA })
 }

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/llir/llvm/ir"
 	"github.com/llir/llvm/ir/types"
@@ -12,9 +13,9 @@ import (
 	"mdlc/ir/loop"
 )
 
-// Products of a group of four warps (Hopper's wgmma). Both operands lie in shared memory, where the tensor cores read them themselves: an
+// Products of a group of four warps (Hopper's wgmma). Operands lie in shared memory, where the tensor cores read them themselves: an
 // instruction is told where a matrix begins and how its rows lie. Warp w of a group has rows 16w to 16w+15 of the results, spread over its threads
-// as those of mma.m16n8k16 are, so what comes after a product is the same for both.
+// as those of mma.m16n8k16 are, so what comes after a product is the same for both. So it has those of a first operand that is computed, in registers.
 
 const (
 	groupWarps = 4
@@ -32,7 +33,7 @@ func (e *emitter) groupProduct(v *loop.Value, axes []*loop.Axis, acc []value.Val
 		switch a.Bind {
 		case loop.FragRow:
 			row = a
-		case loop.FragCol:
+		case loop.FragCol, loop.FragSum: // of another product, which sums up these columns
 			col = a
 		case loop.Reg:
 			if a.Max > 1 && tiles != nil {
@@ -44,39 +45,110 @@ func (e *emitter) groupProduct(v *loop.Value, axes []*loop.Axis, acc []value.Val
 	if len(axes) > 2 || row == nil || col == nil {
 		e.fail("%s over %d axes", loop.WGMMA, len(axes))
 	}
-	at := map[memoKey]int{} // which of acc a register is
-	e.each(v.Axes, func() { at[e.key(v)] = len(at) })
 	defer e.rebind(append([]*loop.Axis{row, col}, axes...)...)()
-	var order []int // of acc, as the instruction has them
 	n := 1
 	if tiles != nil {
 		defer e.rebind(tiles)()
 		n = tiles.Max
 	}
-	for t := range n {
-		if tiles != nil {
-			e.bind[tiles] = coordinates(tiles)[t]
-		}
-		for _, r := range coordinates(row) {
-			for _, c := range coordinates(col) {
-				e.bind[row], e.bind[col] = r, c
-				order = append(order, at[e.key(v)])
-			}
-		}
-	}
-	a := e.matrixOf(v.Args[0], axes, row, tiles)
+	order := e.instructionOrder(v, row, col, tiles)
+	steps, a := e.operandSteps(v, axes, row, tiles)
 	b := e.matrixOf(v.Args[1], axes, col, tiles)
-	in := make([]value.Value, len(order))
-	for i, n := range order {
-		in[i] = acc[n]
+	for i, x := range b.steps {
+		steps[i].B = x
 	}
-	cols := n * loop.FragmentExtent(loop.FragCol)
-	sums := e.b.Wgmma(v.Args[0].Elem == loop.BF16, cols, a.transposed, b.transposed, in, a.steps, b.steps)
+	var in []value.Value
+	for _, n := range order {
+		if len(v.Args) == 3 { // else it adds to nothing
+			in = append(in, acc[n])
+		}
+	}
+	cols := n * loop.FragmentExtent(col.Bind)
+	sums := e.b.Wgmma(v.Args[0].Elem == loop.BF16, cols, a, b.transposed, in, steps)
 	out := make([]value.Value, len(acc))
 	for i, n := range order {
 		out[n] = e.b.Block.NewExtractValue(sums, uint64(i))
 	}
 	return out
+}
+
+// instructionOrder is which of v's registers those of the instruction are: eight columns, and of these two rows with two neighbours each, come after the other.
+func (e *emitter) instructionOrder(v *loop.Value, row, col, tiles *loop.Axis) []int {
+	at := map[memoKey]int{}
+	e.each(v.Axes, func() { at[e.key(v)] = len(at) })
+	var order []int
+	cols := coordinates(col)
+	columns := func() {
+		for i := 0; i < len(cols); i += 2 {
+			for _, r := range coordinates(row) {
+				for _, c := range cols[i : i+2] {
+					e.bind[row], e.bind[col] = r, c
+					order = append(order, at[e.key(v)])
+				}
+			}
+		}
+	}
+	if tiles == nil {
+		columns()
+		return order
+	}
+	for _, t := range coordinates(tiles) {
+		e.bind[tiles] = t
+		columns()
+	}
+	return order
+}
+
+// operandSteps are the first operand of v in each step of 16 summands, and whether that lies summand by summand.
+func (e *emitter) operandSteps(v *loop.Value, axes []*loop.Axis, row, tiles *loop.Axis) (steps []llir.WgmmaStep, transposed bool) {
+	x := v.Args[0]
+	if !x.IsMatrix() {
+		defer delete(e.held, v)
+		return e.held[v], false
+	}
+	m := e.matrixOf(x, axes, row, tiles)
+	for _, d := range m.steps {
+		steps = append(steps, llir.WgmmaStep{A: []value.Value{d}})
+	}
+	return steps, m.transposed
+}
+
+// holdAll makes the registers of what the products multiply that list begins with: while one of them is on its way no register of another may change.
+func (e *emitter) holdAll(list []loop.Stmt) {
+	for _, s := range list {
+		l, ok := s.(*loop.Let)
+		if !ok || l.Val.Instr != loop.WGMMA || l.Val.Args[0].IsMatrix() {
+			return
+		}
+		if e.held[l.Val] == nil {
+			e.hold(l.Val)
+		}
+	}
+}
+
+// hold makes the registers of the first operand of product v: four of each step of 16 summands, as those of a fragment are.
+func (e *emitter) hold(v *loop.Value) {
+	var axes []*loop.Axis
+	for _, a := range v.Over {
+		axes = append(axes, a.Leaves()...)
+	}
+	row := v.Axes[slices.IndexFunc(v.Axes, func(a *loop.Axis) bool { return a.Bind == loop.FragRow })]
+	defer e.rebind(append([]*loop.Axis{row}, axes...)...)()
+	f := &operandPairs{e: e, sum: axes[len(axes)-1], made: map[memoKey]value.Value{}}
+	at := []binding{{}}
+	if len(axes) > 1 {
+		at = coordinates(axes[0])
+	}
+	for _, step := range at {
+		if len(axes) > 1 {
+			e.bind[axes[0]] = step
+		}
+		var fragment []value.Value
+		for _, r := range f.registers(v.Args[0], row, coordinates(row)) {
+			fragment = append(fragment, e.b.Bitcast(r, types.I32))
+		}
+		e.held[v] = append(e.held[v], llir.WgmmaStep{A: fragment})
+	}
 }
 
 // settle waits for products on their way. Those of the newest, which may still be, pass through as well, so that nothing moves them.

@@ -11,29 +11,54 @@ import (
 
 // What Hopper has and LLVM 19 has no intrinsics for: products of groups of warps, barriers in shared memory, copies of boxes.
 
-// Wgmma multiplies, by a group of four warps, matrices in shared memory, 64 rows and cols columns of 16 summands a step, which
-// descriptors tell, and adds cols/2 floats of each thread (PTX ISA, wgmma.mma_async). The result is there after a SettleWgmma.
-func (b *Builder) Wgmma(bf16 bool, cols int, aTransposed, bTransposed bool, acc, aSteps, bSteps []value.Value) value.Value {
-	elem, n := "f16", len(acc)
+// WgmmaStep is what a product has of 16 summands: the first operand's descriptor, or the four registers of a fragment, and the second one's descriptor.
+type WgmmaStep struct {
+	A []value.Value
+	B value.Value
+}
+
+// Wgmma multiplies, by a group of four warps, 64 rows and cols columns step by step, and adds cols/2 floats of each thread, acc, or nothing where that is nil
+// (PTX ISA, wgmma.mma_async). Matrices that descriptors tell of lie row by row, or summand by summand where they are transposed. The result is there after a
+// SettleWgmma, and until then the registers of operands are the product's.
+func (b *Builder) Wgmma(bf16 bool, cols int, aTransposed, bTransposed bool, acc []value.Value, steps []WgmmaStep) value.Value {
+	elem, n := "f16", cols/2
 	if bf16 {
 		elem = "bf16"
 	}
 	bit := map[bool]int{true: 1}
+	out, adds := "=f", "more"
+	text := "{\n.reg .pred more;\nsetp.eq.b32 more, 0, 0;\n"
+	if acc == nil { // no operand may have these registers
+		out, adds = "=&f", "first"
+		text += ".reg .pred first;\nsetp.ne.b32 first, 0, 0;\n"
+	}
+	text += "wgmma.fence.sync.aligned;\n"
 	var registers, constraints []string
-	for i := range acc {
+	for i := range n {
 		registers = append(registers, fmt.Sprintf("$%d", i))
-		constraints = append(constraints, "=f")
+		constraints = append(constraints, out)
 	}
 	for i := range acc {
 		constraints = append(constraints, fmt.Sprint(i))
 	}
-	text := "{\n.reg .pred more;\nsetp.eq.b32 more, 0, 0;\nwgmma.fence.sync.aligned;\n"
 	args := slices.Clone(acc)
-	for i := range aSteps {
-		text += fmt.Sprintf("wgmma.mma_async.sync.aligned.m64n%dk16.f32.%s.%s {%s}, $%d, $%d, more, 1, 1, %d, %d;\n",
-			cols, elem, elem, strings.Join(registers, ", "), 2*n+2*i, 2*n+2*i+1, bit[aTransposed], bit[bTransposed])
-		args = append(args, aSteps[i], bSteps[i])
-		constraints = append(constraints, "l", "l")
+	operand := func(x value.Value, constraint string) string {
+		args, constraints = append(args, x), append(constraints, constraint)
+		return fmt.Sprintf("$%d", n+len(args)-1)
+	}
+	for _, s := range steps {
+		a, ways := "", fmt.Sprintf("%d, %d", bit[aTransposed], bit[bTransposed])
+		if len(s.A) == 1 {
+			a = operand(s.A[0], "l")
+		} else {
+			var fragment []string
+			for _, x := range s.A {
+				fragment = append(fragment, operand(x, "r"))
+			}
+			a, ways = "{"+strings.Join(fragment, ", ")+"}", fmt.Sprint(bit[bTransposed])
+		}
+		text += fmt.Sprintf("wgmma.mma_async.sync.aligned.m64n%dk16.f32.%s.%s {%s}, %s, %s, %s, 1, 1, %s;\n", cols, elem, elem, strings.Join(registers, ", "), a, operand(s.B, "l"), adds, ways)
+		adds = "more"
 	}
 	text += "wgmma.commit_group.sync.aligned;\n}"
 	parts := make([]types.Type, n)

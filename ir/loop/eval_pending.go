@@ -20,15 +20,28 @@ func (m *machine) start(n *node, t *tile) *tile {
 		p.shown.spoil(j, n.size)
 	}
 	p.shown.later = t
+	if !n.kids[1].v.IsMatrix() { // of an unscheduled kernel, whose operands are no memory
+		return t
+	}
 	for _, x := range n.kids[:2] {
-		if x.read == nil { // of an unscheduled kernel, whose operands are no memory
-			return t
+		if !x.v.IsMatrix() {
+			m.hold(n.v)
+			continue
 		}
 		mem := m.mem[x.v.Buf]
 		m.access(x.v, x.read, func(int) {}, func(_, e int) { p.reads[place{mem, e}] = true })
 	}
 	m.pending, m.reading = append(m.pending, p), append(m.reading, p)
 	return p.shown
+}
+
+// hold gives product v the registers that its first operand is in: those that it had in a turn before must be free.
+func (m *machine) hold(v *Value) {
+	for _, p := range m.pending {
+		if p.of == v {
+			m.fail(v, "the registers of what %s multiplies are those of a product on its way", v.Name)
+		}
+	}
 }
 
 // settle lets the results of all products but the youngest be seen.

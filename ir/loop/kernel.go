@@ -50,7 +50,7 @@ const (
 const MMA = "mma"
 
 // WGMMA is that of products that four warps make together, wgmma.m64nNk16: fragments are MMA's, each warp has 16 of 64 rows,
-// and both operands lie in shared memory, in rows of SwizzleBytes.
+// and operands lie in shared memory, in rows of SwizzleBytes. The first one may be computed, and is in registers then.
 const WGMMA = "wgmma"
 
 // SwizzleBytes are the bytes of a row of a swizzled buffer: its 16-byte pieces stand in the order of their number xor the row's, mod 8, so
@@ -103,6 +103,9 @@ type Ring struct {
 
 // IsTensor reports whether v is a product of tensor cores.
 func (v *Value) IsTensor() bool { return v.Op == Dot && (v.Instr == MMA || v.Instr == WGMMA) }
+
+// IsMatrix reports whether v is an operand that tensor cores read where it lies.
+func (v *Value) IsMatrix() bool { return v.Op == Load && v.Buf.Swizzle && v.Guard == nil }
 
 // Value is a node of the one value table: an operation on tiles. Its Axes are
 // the open axes that it depends on; operations broadcast by name.
@@ -202,8 +205,8 @@ type Role struct {
 }
 
 // Settle waits until Val is there, the result of products of a group of warps (WGMMA), or what a loop carried of them: of those on their way
-// all but the Young youngest are done. Until then a result may only be what the next product adds to, and until the next
-// Wait after it, or a Free of it, what the products read may not be overwritten.
+// all but the Young youngest are done. Until then a result may only be what the next product adds to, an operand in registers has them, so that
+// it is not computed again, and until the next Wait after it, or a Free of it, what the products read may not be overwritten.
 type Settle struct {
 	Young int
 	Val   *Value

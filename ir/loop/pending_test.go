@@ -64,6 +64,32 @@ func TestPendingProducts(t *testing.T) {
 	}
 }
 
+// A first operand may be computed: the product has its registers until it is settled, so the next turn may not compute it before.
+func TestOperandsInRegisters(t *testing.T) {
+	r := newSource(1)
+	args := buffers{"X": r.floats(BF16, 64, 128), "W": r.floats(BF16, 128, 8)}
+	run := func(text string) (Data, error) {
+		k := roundTrip(t, text)
+		out := cloneAll(args)
+		err := Eval(k, out, EvalOptions{Typed: true, Seed: 1})
+		return *out["Y"], err
+	}
+	computed := strings.NewReplacer("A[k0,w * 16 + r,k1 * 16 + k2]", "bf16(f32(X[w * 16 + r,k0 * 64 + k1 * 16 + k2]) * 0.5)", "settle 1 z", "settle 0 z").Replace(grouped)
+	want, err := run(grouped)
+	require.NoError(t, err)
+	got, err := run(computed)
+	require.NoError(t, err)
+	for i := range got.F {
+		got.F[i] *= 2
+	}
+	require.Equal(t, want, got)
+	_, err = run(strings.Replace(computed, "    settle 0 z\n", "    settle 1 z\n", 1))
+	require.ErrorContains(t, err, "the registers of what z multiplies are those of a product on its way")
+	_, err = run(strings.Replace(computed, "  settle 0 z\n  Y", "  Y", 1))
+	require.NoError(t, err)
+	require.ErrorContains(t, Verify(one(t, strings.Replace(grouped, "A[k0,w * 16 + r,k1 * 16 + k2]", "X[w * 16 + r,k0 * 64 + k1 * 16 + k2]", 1))), "or the first is computed")
+}
+
 // The verifier says what is no product of a group of warps.
 func TestGroupsAreRefused(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{

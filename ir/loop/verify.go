@@ -450,15 +450,15 @@ func (v *verifier) mma(x *Value) {
 	over := x.Over[len(x.Over)-1].Leaves()
 	cols := without(b.Axes, over)                                                    // those that another product sums up are wider
 	rows := has(a.Axes, FragRow) || len(x.Args) == 3 && has(x.Args[2].Axes, FragRow) // an operand may be the same in all of them
-	if !rows || has(a.Axes, FragCol) || !has(cols, FragCol) && (x.Instr != MMA || !has(cols, FragSum)) || has(b.Axes, FragRow) {
+	if !rows || has(a.Axes, FragCol) || !has(cols, FragCol) && !has(cols, FragSum) || has(b.Axes, FragRow) {
 		v.fail(x, "the first operand of a product on tensor cores has fragment rows, the second fragment columns")
 	}
 	if len(over) == 0 || over[len(over)-1].Bind != FragSum {
 		v.fail(x, "the innermost axis of a product on tensor cores is a fragsum")
 	}
-	for _, y := range x.Args[:2] {
-		if x.Instr == WGMMA && (y.Op != Load || !y.Buf.Swizzle || y.Guard != nil) && v.k.Guarded {
-			v.fail(x, "the operands of %s lie in swizzled memory", WGMMA)
+	for i, y := range x.Args[:2] {
+		if x.Instr == WGMMA && !y.IsMatrix() && (i > 0 || y.Op == Load) && v.k.Guarded {
+			v.fail(x, "the operands of %s lie in swizzled memory, or the first is computed", WGMMA)
 		}
 	}
 }

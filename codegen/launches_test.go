@@ -164,7 +164,7 @@ func generatedLaunch(t *testing.T, name string) launch {
 // launchOf is the launch of a file of testdata/ptx, and of a kernel where it has several.
 func launchOf(t *testing.T, file, kernel string) launch {
 	if name, ok := strings.CutPrefix(file, filepath.Base(goldenPTX)+"/"); ok {
-		return generatedLaunch(t, name)
+		return generatedLaunch(t, strings.TrimSuffix(name, ".sm_90a"))
 	}
 	w, ok := writtenLaunches[strings.TrimSpace(file+" "+kernel)]
 	require.True(t, ok, "%s %s", file, kernel)

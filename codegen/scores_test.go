@@ -41,6 +41,16 @@ func TestScoresStayOnTheChip(t *testing.T) {
   O[b,t,e] = bf16(dot[s](bf16(p / sum[s](p)), V[b,s,e]))
 }`, i, 33+rng.IntN(120), 16+rng.IntN(49), 65+rng.IntN(100), 8+rng.IntN(57))
 	}
+	for i := range 4 { // of which the hardware copies rows and blocks, where it can
+		texts[fmt.Sprint("any boxes ", i)] = fmt.Sprintf(`kernel any_boxes_%[1]d(in Q: %[2]s[%[3]d,2,%[4]d], in K: %[2]s[%[5]d,2,%[4]d], in V: %[2]s[%[5]d,2,%[6]d], out O: %[2]s[%[3]d,2,%[6]d], out L: f32[2,%[3]d]) {
+  axis b: 2, t: %[3]d, s: %[5]d, d: %[4]d, e: %[6]d
+  x = where(%[7]s, dot[d](Q[t,b,d], K[s,b,d]) * 0.125, -inf)
+  p = exp(x - max[s](x))
+  l = sum[s](p)
+  O[t,b,e] = %[2]s(dot[s](%[2]s(p / l), V[s,b,e]))
+  L[b,t] = l
+}`, i, []string{"bf16", "f16"}[i%2], 65+rng.IntN(150), 64*(1+rng.IntN(2)), 65+rng.IntN(300), 64*(1+rng.IntN(2)), []string{"s <= t", "s < 1000"}[i/2])
+	}
 	for i := range 6 {
 		elem, mask, d := []string{"bf16", "f16"}[i%2], []string{"s <= t", "s < t & t < s + 50", "A[t,s]"}[i%3], 16+rng.IntN(49)
 		texts[fmt.Sprint("any gradient ", i)] = fmt.Sprintf(`kernel any_gradient_%[1]d(in Q: %[2]s[2,%[3]d,%[4]d], in K: %[2]s[2,%[5]d,%[4]d], in V: %[2]s[2,%[5]d,%[4]d], in A: bool[%[3]d,%[5]d], in M: f32[2,%[3]d], in L: f32[2,%[3]d], in D: %[2]s[2,%[3]d,%[4]d], out DQ: %[2]s[2,%[3]d,%[4]d], out DK: %[2]s[2,%[5]d,%[4]d], out DV: f32[2,%[4]d,%[5]d]) {
@@ -54,6 +64,7 @@ func TestScoresStayOnTheChip(t *testing.T) {
   DV[b,g,s] = dot[t](%[2]s(p / l), D[b,t,g])
 }`, i, elem, 65+rng.IntN(100), d, 65+rng.IntN(100), mask)
 	}
+	roles := 0
 	for _, arch := range []string{"sm_80", "sm_90a"} {
 		target := gpuTarget(t, arch)
 		var names []string
@@ -65,10 +76,13 @@ func TestScoresStayOnTheChip(t *testing.T) {
 			last := steps[len(steps)-1].Kernel
 			require.NotContains(t, last.String(), "Rounds", name)
 			require.Equal(t, strings.Contains(text, "dot[t]"), len(loop.Segments(last.Body)) > 1, name)
+			require.Equal(t, arch == "sm_90a", strings.Contains(last.String(), "@"+loop.WGMMA), name)
+			roles += strings.Count(last.String(), "role ask")
 			names, equations, kernels = append(names, name), append(equations, schedule.Expand(k)), append(kernels, last)
 		}
 		for i, m := range runners(t, target, kernels...) {
 			t.Run(arch+" "+names[i], func(t *testing.T) { checkAgainst(t, equations[i], m, -5) })
 		}
 	}
+	require.Greater(t, roles, 8)
 }

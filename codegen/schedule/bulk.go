@@ -112,11 +112,16 @@ func (s *stager) split(d *loop.Value, t *turns, of *tiles, multiply, precede []l
 	if rings > 1 {
 		return nil, fmt.Errorf("another product follows %s", d.Name)
 	}
-	ask, others := &loop.Role{Name: "ask", Warps: groupWarps, Body: of.around(t.asks, nil)}, &loop.Role{Name: "multiply", Body: of.around(multiply, t.done)}
+	return twoRoles(of.around(t.asks, nil), of.around(multiply, t.done), threads), nil
+}
+
+// twoRoles are one of a group of warps that asks, and one of so many threads that multiply.
+func twoRoles(asks, multiply []loop.Stmt, threads int) []loop.Stmt {
+	ask, others := &loop.Role{Name: "ask", Warps: groupWarps, Body: asks}, &loop.Role{Name: "multiply", Body: multiply}
 	if regs := (fileRegs - groupWarps*WarpThreads*askRegs) / threads &^ 7; regs <= maxRegs {
 		ask.Regs, others.Regs = askRegs, regs
 	}
-	return []loop.Stmt{ask, others}, nil
+	return []loop.Stmt{ask, others}
 }
 
 // box returns what fills a slot in turns of the loop over axis a, a block of columns at a time; of what points share, a part for all of them.

@@ -22,7 +22,7 @@ const (
 	scoreColumns = sumPartials // of a block at most, so that a thread has the same partial sums in all of them
 	scoreWarps   = 4           // that share the blocks of columns at most, each with its own rows
 	scoreWidth   = 128         // of what is summed in a score, and of what a row results in, at most: more is more than there are registers
-	scoreStages  = 2           // slots of blocks of columns
+	scoreStages  = 2           // slots of blocks of columns, where warps multiply for themselves
 	scoreCost    = 45          // of what is computed of a score, from where on a warp has no registers for more than one fragment of rows
 )
 
@@ -40,11 +40,35 @@ type scores struct {
 	ends    string // Ends or Begins where there is nothing in columns that are greater or less than rows
 }
 
-// scoreTile is how many rows a point makes, and how many columns it goes over at a time.
-type scoreTile struct{ rows, cols int }
+// scoreTile is how many rows a point makes, and how many columns it goes over at a time; it may be of groups of four warps.
+type scoreTile struct {
+	rows, cols int
+	group      bool
+}
 
 // warps are those of a tile.
-func (t scoreTile) warps() int { return min(t.rows/fragmentRows, scoreWarps) }
+func (t scoreTile) warps() int {
+	if t.group {
+		return t.rows / fragmentRows
+	}
+	return min(t.rows/fragmentRows, scoreWarps)
+}
+
+// instr is the instruction row of its products.
+func (t scoreTile) instr() string {
+	if t.group {
+		return loop.WGMMA
+	}
+	return loop.MMA
+}
+
+// stages are its slots of blocks of columns.
+func (t scoreTile) stages() int {
+	if t.group {
+		return groupStages
+	}
+	return scoreStages
+}
 
 // chooseScores decides the schedule of attention on the chip; ok is false where k is none, or another schedule is better.
 func chooseScores(k *loop.Kernel, m *Machine) (opts []loop.Opt, ok bool) {
@@ -66,11 +90,16 @@ func chooseScores(k *loop.Kernel, m *Machine) (opts []loop.Opt, ok bool) {
 	if err != nil {
 		return nil, false
 	}
-	steps, err := Apply(k, opts)
-	if err != nil || loopSlots(steps[len(steps)-1].Kernel) > m.Slots {
-		return nil, false
+	fits := func(opts []loop.Opt) bool {
+		steps, err := Apply(k, opts)
+		return err == nil && loopSlots(steps[len(steps)-1].Kernel) <= m.Slots
 	}
-	return opts, true
+	for _, s := range c.scores {
+		if asks := append(slices.Clone(opts), opt(Roles, s.firsts[0].Name, 0, "")); s.tile.group && s.tile.rows > scoreWarps*fragmentRows && fits(asks) {
+			opts = asks
+		}
+	}
+	return opts, fits(opts)
 }
 
 // findScores are the pages of the kernel that have scores; none where one of them does not fit, or no product has scores.
@@ -330,13 +359,13 @@ func (c *chooser) scorePage(s *scores) {
 		c.fragment(a, fragmentCols, loop.FragCol)
 	}
 	for _, d := range slices.Concat(s.firsts, s.seconds) {
-		c.do(Mma, d.Name, 0, loop.MMA)
+		c.do(Mma, d.Name, 0, s.tile.instr())
 	}
 	for _, d := range s.firsts {
 		c.do(Stage, d.Args[0].Name, 1, "")
-		c.do(Stage, d.Args[1].Name, scoreStages, "")
+		c.do(Stage, d.Args[1].Name, s.tile.stages(), "")
 	}
 	for _, d := range s.seconds {
-		c.do(Stage, d.Args[1].Name, scoreStages, "")
+		c.do(Stage, d.Args[1].Name, s.tile.stages(), "")
 	}
 }

@@ -47,7 +47,7 @@
 //     columns) or, where they are cheap, small expressions of loads.
 //   - A dot with Instr "mma" or "wgmma" has operands over one FragRow and one FragCol axis, and a FragSum as the last leaf
 //     that it sums over. The columns may be a FragSum, too, that a later product sums over; what is reduced beside may go over it. Where operands wait in slots, what the warps of a point share has Warp axes, and what
-//     all its threads copy a Thread axis. Those of "wgmma" are loads of swizzled slots, and a Settle stands before what uses its result.
+//     all its threads copy a Thread axis. Those of "wgmma" are loads of swizzled slots, but that the first may be computed, and a Settle stands before what uses its result.
 //   - The stores of a Fill and of a Send are copies of boxes (BoxOf), over two Box axes each.
 //   - Where the opt Together names the loop that a page is, its points run inside of it: what they write there is their own.
 //   - For loops have explicit bounds where they are not the whole extent. A loop over

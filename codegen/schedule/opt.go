@@ -36,7 +36,7 @@ const (
 	Together = "Together" // Together i j: the points along i that a thread gets go through the loop over j together
 	Stage    = "Stage"    // Stage v n: operand v of a product waits in n slots that the warps of a point share
 	Bulk     = "Bulk"     // Bulk z: the slots of product z's operands are a ring that the hardware fills, box by box
-	Roles    = "Roles"    // Roles z: four warps of their own fill the ring of product z, the others multiply
+	Roles    = "Roles"    // Roles z: four warps of their own fill the ring of product z, or those of all products of its page of scores, the others multiply
 	Persist  = "Persist"  // Persist z n: n points make all tiles of product z, one after another
 	Cluster  = "Cluster"  // Cluster z n: n neighbouring points make tiles of product z side by side, and share one of its operands
 	Via      = "Via"      // Via z: the results of product z wait in shared memory for what is computed of them; word bulk: what is computed of them waits there until the hardware has stored it

@@ -8,9 +8,12 @@ import (
 
 // What a tile of rows and blocks of columns take on the chip, where scores stay there.
 
-// scoreTiles are the tiles of scores, the best first: what is read of a block serves all rows, and what turns begin with all columns. A warp has 32 rows in
-// the first two.
-var scoreTiles = []scoreTile{{128, 64}, {128, 32}, {64, 64}, {64, 32}, {64, 16}, {32, 64}, {32, 32}}
+// scoreTiles are the tiles of scores of warps that multiply for themselves, the best first: what is read of a block serves all rows, and what turns begin
+// with all columns. A warp has 32 rows in the first two.
+var scoreTiles = []scoreTile{{128, 64, false}, {128, 32, false}, {64, 64, false}, {64, 32, false}, {64, 16, false}, {32, 64, false}, {32, 32, false}}
+
+// groupTiles are those of groups of warps, each of which has 64 rows.
+var groupTiles = []scoreTile{{128, 64, true}, {128, 32, true}, {64, 64, true}, {64, 32, true}}
 
 // scoreRegisters are what results, scores and operands may have of the registers of a thread. The others are for addresses and for what is computed of a score.
 const scoreRegisters = 176
@@ -21,11 +24,15 @@ func (s *scores) fits(m *Machine) bool {
 	summed := false
 	walk(roots(s.stores), func(v *loop.Value) { summed = summed || v.Op == loop.ReduceSum })
 	dear := afterCost(s.stores, s.firsts[0]) > scoreCost
-	for _, t := range scoreTiles {
+	all := scoreTiles
+	if m.Group != nil {
+		all = slices.Concat(groupTiles, scoreTiles)
+	}
+	for _, t := range all {
 		tiles := sizeOf(s.others) * (multiple(s.row.Max, t.rows) / t.rows)
-		two := t.rows > scoreWarps*fragmentRows // fragments a warp
+		many := t.rows > scoreWarps*fragmentRows // fragments a warp, or groups of warps
 		switch {
-		case two && (dear && t.cols == 64 || tiles < m.Processors || s.row.Max <= t.rows/2):
+		case many && (dear && !t.group && t.cols == 64 || tiles < m.Processors || s.row.Max <= t.rows/2):
 		case summed && t.cols < scoreColumns:
 		case s.registers(t) > scoreRegisters || s.bytes(t) > m.Slots:
 		default:
@@ -38,8 +45,10 @@ func (s *scores) fits(m *Machine) bool {
 
 // registers are those of a thread that results, scores and operands have. Of scores and what is made of them not all are there at a time.
 func (s *scores) registers(t scoreTile) int {
-	const operand = 32
-	cols := operand + 3*(2*len(s.firsts)+len(s.seconds))*t.cols/8
+	cols := 3 * (2*len(s.firsts) + len(s.seconds)) * t.cols / 8
+	if !t.group {
+		cols += 32 // fragments of operands
+	}
 	for _, d := range s.seconds {
 		cols += s.out(d).Max
 	}
@@ -56,6 +65,10 @@ func (s *scores) out(d *loop.Value) *loop.Axis { return common(newDepends().valu
 func (s *scores) bytes(t scoreTile) int {
 	slot := func(rows, sums, sum int) int { // of either order
 		sums = multiple(sums, sum)
+		if t.group {
+			const row = loop.SwizzleBytes / 2
+			return 2 * max(rows*multiple(sums, row), sums*multiple(rows, row))
+		}
 		const chunk = chunkBytes / 2
 		return 2 * max(rows*(sums+chunk), sums*(rows+chunk))
 	}
@@ -64,7 +77,7 @@ func (s *scores) bytes(t scoreTile) int {
 	block := func(v *loop.Value, bytes int) {
 		if !slices.ContainsFunc(blocks, func(b *loop.Value) bool { return s.alike(b, v) }) {
 			blocks = append(blocks, v)
-			total += scoreStages * bytes
+			total += t.stages() * bytes
 		}
 	}
 	deps := newDepends()
@@ -101,16 +114,26 @@ func (s *scores) alike(a, b *loop.Value) bool {
 	return sameValue(a, c.value(b))
 }
 
-// loopSlots are the bytes of the slots that the loop with the most of them reads.
+// loopSlots are the bytes of the slots that the loop with the most of them reads, or the loops of a role, with what lies between them and the barriers of rings.
 func loopSlots(k *loop.Kernel) int {
-	most := 0
+	const atom, barriers = 8 * loop.SwizzleBytes, 16
+	most, rings := 0, 0
+	for _, r := range k.Rings {
+		rings += barriers * r.Depth
+	}
 	for _, s := range k.Body {
-		if f, ok := s.(*loop.For); ok {
-			bytes := 0
-			reads, _ := buffersOf([]loop.Stmt{f})
+		switch s.(type) {
+		case *loop.For, *loop.Role:
+			bytes, unit := rings, 64
+			reads, _ := buffersOf([]loop.Stmt{s})
+			for b := range reads {
+				if b.Swizzle {
+					unit = atom
+				}
+			}
 			for b := range reads {
 				if b.Mode == loop.Local {
-					bytes += multiple(bytesOf(b), 64)
+					bytes += multiple(bytesOf(b), unit)
 				}
 			}
 			most = max(most, bytes)

@@ -3,6 +3,8 @@ package schedule
 import (
 	"fmt"
 	"math"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,10 +15,20 @@ import (
 )
 
 // onePoint is a GPU that one tile of rows fills.
-func onePoint() *Machine {
-	m := *SM80
-	m.Processors = 1
-	return &m
+func onePoint() *Machine { return onePointOf(SM80) }
+
+// onePointOf is m where one tile of rows fills it.
+func onePointOf(m *Machine) *Machine {
+	one := *m
+	one.Processors = 1
+	return &one
+}
+
+// anyGPU is a GPU that one tile or two fill, which decides how many rows a tile has.
+func anyGPU(t *rapid.T) *Machine {
+	m := onePointOf(rapid.SampledFrom([]*Machine{SM80, SM90}).Draw(t, "machine"))
+	m.Processors = rapid.IntRange(1, 2).Draw(t, "processors")
+	return m
 }
 
 // inOneLaunch requires that k is a launch in which scores never leave registers.
@@ -53,7 +65,8 @@ func onTheChip(t require.TestingT, k *loop.Kernel) {
 				require.Equal(t, warps*WarpThreads, a.Max, a.Name)
 			}
 		}
-		require.True(t, threads > 0 || warps == 1)
+		_, roles := page[len(page)-1].(*loop.Role)
+		require.True(t, threads > 0 || warps == 1 || roles)
 	}
 	tensor := 0
 	walkBody(k.Body, func(v *loop.Value) {
@@ -82,6 +95,26 @@ func TestGoldenScores(t *testing.T) {
 	eachKernelFile(t, "scores", onePoint(), func(t *testing.T, file string, steps []Step) {
 		onTheChip(t, steps[len(steps)-1].Kernel)
 		golden(t, file, steps[:len(steps)-1])
+	})
+	eachKernelFile(t, "scores", onePointOf(SM90), func(t *testing.T, file string, steps []Step) {
+		last := steps[len(steps)-1].Kernel
+		onTheChip(t, last)
+		byThreads := slices.DeleteFunc(slices.Clone(last.Opts), func(o loop.Opt) bool { return o.Kind == Roles })
+		other, err := Apply(steps[0].Kernel, byThreads)
+		require.NoError(t, err)
+		if len(byThreads) < len(last.Opts) {
+			right(t, steps[0].Kernel, other, 7)
+		}
+		stage := func(steps []Step) []Step {
+			return []Step{steps[0], steps[slices.IndexFunc(steps, func(s Step) bool { return s.Name == "stage" })]}
+		}
+		switch name := strings.TrimSuffix(file, ".kir"); filepath.Base(name) {
+		case "attention_128":
+			golden(t, name+".groups.kir", stage(other))
+			golden(t, name+".roles.kir", stage(steps))
+		case "attention_64": // whose loops end with their rows
+			golden(t, name+".roles.kir", stage(steps))
+		}
 	})
 }
 
@@ -114,9 +147,7 @@ func scoresText(t *rapid.T) string {
 func TestAnyScores(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := parse(t, scoresText(t))
-		m := onePoint()
-		m.Processors = rapid.IntRange(1, 2).Draw(t, "processors") // which decides how many rows a tile has
-		steps, err := Run(k, m)
+		steps, err := Run(k, anyGPU(t))
 		require.NoError(t, err)
 		inOneLaunch(t, steps[len(steps)-1].Kernel)
 		right(t, k, steps, rapid.Uint64().Draw(t, "seed"))
@@ -164,9 +195,7 @@ func TestAnyGradientOfScores(t *testing.T) {
 	begin := 0
 	rapid.Check(t, func(t *rapid.T) {
 		k := parse(t, gradientText(t))
-		m := onePoint()
-		m.Processors = rapid.IntRange(1, 2).Draw(t, "processors")
-		steps, err := Run(k, m)
+		steps, err := Run(k, anyGPU(t))
 		require.NoError(t, err)
 		last := steps[len(steps)-1].Kernel
 		onTheChip(t, last)
@@ -223,6 +252,42 @@ func TestNoScores(t *testing.T) {
 	}
 }
 
+// Groups of warps make products of scores where a tile of theirs fits, and a role asks for what is a box where two groups share a tile.
+func TestScoresOfGroups(t *testing.T) {
+	for name, c := range map[string]struct {
+		rows, wide, processors, slots int
+		keys                          string
+		instr                         string
+		roles                         int
+	}{
+		"two groups":                     {130, 64, 2, 227 << 10, "K[s,d]", loop.WGMMA, 1},
+		"one group":                      {130, 64, 3, 227 << 10, "K[s,d]", loop.WGMMA, 0},
+		"few rows":                       {64, 64, 1, 227 << 10, "K[s,d]", loop.WGMMA, 0},
+		"keys that are computed":         {130, 64, 2, 227 << 10, "bf16(f32(K[s,d]) * 2.0)", loop.WGMMA, 1}, // they are packed before
+		"no box":                         {130, 64, 2, 227 << 10, "K[(s + 1) % 100,d]", loop.WGMMA, 0},
+		"heads are no rows of 128 bytes": {130, 48, 2, 227 << 10, "K[s,d]", loop.WGMMA, 0},
+		"no room for four slots":         {130, 64, 2, 48 << 10, "K[s,d]", loop.MMA, 0},
+		"rows that fill no group":        {33, 64, 1, 227 << 10, "K[s,d]", loop.WGMMA, 0},
+	} {
+		m := onePointOf(SM90)
+		m.Processors, m.Slots = c.processors, c.slots
+		k := parse(t, fmt.Sprintf(`kernel attention(in Q: bf16[%[1]d,%[2]d], in K: bf16[100,%[2]d], in V: bf16[100,64], out O: bf16[%[1]d,64]) {
+  axis t: %[1]d, s: 100, d: %[2]d, e: 64
+  z = dot[d](Q[t,d], %[3]s)
+  p = exp(z - max[s](z))
+  O[t,e] = bf16(dot[s](bf16(p / sum[s](p)), V[s,e]))
+}`, c.rows, c.wide, c.keys))
+		steps, err := Run(k, m)
+		require.NoError(t, err, name)
+		last := steps[len(steps)-1].Kernel
+		require.Len(t, ofKind(last.Opts, Roles), c.roles, "%s: %v", name, last.Opts)
+		for _, o := range ofKind(last.Opts, Mma) {
+			require.Equal(t, c.instr, o.Word, name)
+		}
+		right(t, k, steps, 7)
+	}
+}
+
 // masked is attention in which a condition chooses scores and weights.
 func masked(condition, lowest, weights string) string {
 	return fmt.Sprintf(`kernel masked(in Q: bf16[100,16], in K: bf16[150,16], in V: bf16[150,16], out O: bf16[100,16], out L: f32[100]) {
@@ -236,27 +301,33 @@ func masked(condition, lowest, weights string) string {
 }`, condition, lowest, weights)
 }
 
-// smallTiles is a GPU that two tiles of 64 rows fill.
-func smallTiles() *Machine {
-	m := onePoint()
-	m.Processors = 2
-	return m
+// smallTiles are GPUs that two tiles of 64 rows fill.
+func smallTiles() []*Machine {
+	var out []*Machine
+	for _, m := range []*Machine{SM80, SM90} {
+		m = onePointOf(m)
+		m.Processors = 2
+		out = append(out, m)
+	}
+	return out
 }
 
 // Loops over columns end with a tile's rows where a mask leaves out what comes after, and the results are the same, also where inputs are not finite.
 func TestScoresEndWithTheirRows(t *testing.T) {
-	for _, weights := range []string{"p / l", "where(i32(s) <= i32(t), p / l, 0.0)"} {
-		k := parse(t, masked("i32(s) <= i32(t)", "-inf", weights))
-		steps, err := Run(k, smallTiles())
-		require.NoError(t, err)
-		last := steps[len(steps)-1].Kernel
-		require.Len(t, ofKind(last.Opts, Ends), 1)
-		inOneLaunch(t, last)
-		right(t, k, steps, 7)
-		for name, x := range map[string]float64{"Q": math.NaN(), "K": math.Inf(1), "V": math.NaN()} {
-			sameWith(t, k, steps[len(steps)-2].Kernel, name, 99*16+3, x)
+	for _, m := range smallTiles() {
+		for _, weights := range []string{"p / l", "where(i32(s) <= i32(t), p / l, 0.0)"} {
+			k := parse(t, masked("i32(s) <= i32(t)", "-inf", weights))
+			steps, err := Run(k, m)
+			require.NoError(t, err)
+			last := steps[len(steps)-1].Kernel
+			require.Len(t, ofKind(last.Opts, Ends), 1)
+			inOneLaunch(t, last)
+			right(t, k, steps, 7)
+			for name, x := range map[string]float64{"Q": math.NaN(), "K": math.Inf(1), "V": math.NaN()} {
+				sameWith(t, k, steps[len(steps)-2].Kernel, name, 99*16+3, x)
+			}
+			sameWith(t, k, steps[len(steps)-2].Kernel, "V", 149*16+3, math.Inf(-1))
 		}
-		sameWith(t, k, steps[len(steps)-2].Kernel, "V", 149*16+3, math.Inf(-1))
 	}
 }
 
@@ -280,7 +351,7 @@ func TestScoresBeginWithTheirRows(t *testing.T) {
 		{"s <= t + 1", "0.0", "p", 0},
 	} {
 		k := parse(t, fmt.Sprintf(text, c.mask, c.other, c.second))
-		steps, err := Run(k, smallTiles())
+		steps, err := Run(k, smallTiles()[0])
 		require.NoError(t, err)
 		last := steps[len(steps)-1].Kernel
 		inOneLaunch(t, last)
@@ -301,13 +372,13 @@ func TestScoresDoNotEnd(t *testing.T) {
 		masked("s <= t + 1", "-inf", "p / l"),
 	} {
 		k := parse(t, text)
-		steps, err := Run(k, smallTiles())
+		steps, err := Run(k, smallTiles()[0])
 		require.NoError(t, err)
 		inOneLaunch(t, steps[len(steps)-1].Kernel)
 		require.Empty(t, ofKind(steps[len(steps)-1].Kernel.Opts, Ends), text)
 	}
 	k := parse(t, masked("s <= t", "-inf", "p / l"))
-	steps, err := Run(k, smallTiles())
+	steps, err := Run(k, smallTiles()[0])
 	require.NoError(t, err)
 	opts := steps[len(steps)-1].Kernel.Opts
 	for word, o := range map[string]loop.Opt{

@@ -17,12 +17,21 @@ type slot struct {
 	rows, sums  *loop.Value // place in the slot
 	rowsInner   bool
 	inner, size int
-	chunk       int        // elements that a thread copies at once
-	copy        *loop.Axis // all elements, as threads copy them
-	steps       *loop.Axis // how often each of them does
-	part        *loop.Axis // elements of a thread's chunk
-	of          *tiles     // that a point makes; nil: one
-	ring        *loop.Ring // that it is of; nil: threads fill it
+	chunk       int         // elements that a thread copies at once
+	copy        *loop.Axis  // all elements, as threads copy them
+	steps       *loop.Axis  // how often each of them does
+	part        *loop.Axis  // elements of a thread's chunk
+	of          *tiles      // that a point makes; nil: one
+	ring        *loop.Ring  // that it is of; nil: threads fill it
+	base        *loop.Value // the turn of its ring where its loop is at turn 0; nil: that
+}
+
+// turn is the turn of its ring where its loop is at turn n.
+func (sl *slot) turn(n *loop.Value) *loop.Value {
+	if n = sl.of.turn(n); sl.base != nil {
+		n = binary(loop.Add, n, sl.base)
+	}
+	return n
 }
 
 func (sl *slot) at(turn, rows, sums *loop.Value) []*loop.Value {
@@ -35,6 +44,17 @@ func (sl *slot) at(turn, rows, sums *loop.Value) []*loop.Value {
 		return []*loop.Value{turn, over(inner, n), outer, rest(inner, n)}
 	}
 	return []*loop.Value{turn, outer, inner}
+}
+
+// read is what v is in a turn: what the slot has of it.
+func (s *stager) read(sl *slot, v, turn *loop.Value) *loop.Value {
+	at := sl.at(turn, sl.rows, sl.sums)
+	for n := 1; sl.buf.Swizzle && n < len(at); n++ { // which of its pieces are there once
+		at[n] = s.x.simple(at[n])
+	}
+	x := load(sl.buf, at, nil)
+	x.Name = v.Name
+	return x
 }
 
 func (s *stager) slot(v, d *loop.Value, depth, threads int) *slot {
@@ -69,7 +89,7 @@ func (s *stager) shape(v, d *loop.Value, depth int) *slot {
 	sl.buf = &loop.Buffer{Elem: v.Elem, Mode: loop.Local, Dims: []int{depth, outer, sl.inner + sl.chunk}}
 	if d.Instr == loop.WGMMA { // rows of a fixed length; where they are not enough, blocks of them
 		n := loop.SwizzleBytes / v.Elem.Size()
-		sl.buf.Dims, sl.buf.Swizzle = []int{depth, sl.inner / n, outer, n}, true
+		sl.buf.Dims, sl.buf.Swizzle = []int{depth, (sl.inner + n - 1) / n, outer, n}, true
 	}
 	return sl
 }
@@ -148,7 +168,7 @@ func (s *stager) store(sl *slot, a *loop.Axis, turn, outer, inner *loop.Value) *
 	}
 	m.spread(sl.rowAxes, rows)
 	m.spread(sl.sumAxes, sums)
-	st := &loop.Store{Buf: sl.buf, Index: sl.at(binary(loop.Mod, sl.of.turn(turn), intValue(sl.buf.Dims[0])), rows, sums), Val: m.value(sl.v)}
+	st := &loop.Store{Buf: sl.buf, Index: sl.at(binary(loop.Mod, sl.turn(turn), intValue(sl.buf.Dims[0])), rows, sums), Val: m.value(sl.v)}
 	for i, v := range st.Index {
 		st.Index[i] = s.x.simple(v)
 	}

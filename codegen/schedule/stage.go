@@ -108,6 +108,15 @@ func (s *stager) body(body []loop.Stmt, inside bool) ([]loop.Stmt, error) {
 			return append(out, staged...), nil
 		}
 		if ds := s.blockDots(f); ds != nil {
+			if z := slices.IndexFunc(ds, func(d *loop.Value) bool { return s.roles[d.Name] }); z >= 0 {
+				end := i + pageEnd(body[i:])
+				staged, err := s.rolesOfBlocks(body[i:end], out[1+lastPhase(out):], ds[z])
+				if err != nil {
+					return nil, err
+				}
+				rest, err := s.body(body[end:], inside)
+				return slices.Concat(out, staged, rest), err
+			}
 			again := slices.ContainsFunc(out[1+lastPhase(out):], func(st loop.Stmt) bool { _, ok := st.(*loop.Commit); return ok })
 			staged, err := s.blocks(f, ds, again)
 			if err != nil {
@@ -140,10 +149,7 @@ func (s *stager) dotOf(f *loop.For) *loop.Value {
 
 // loop stages the operands of d in f, after some statements, and returns what stands in place of f and the statements that follow.
 func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows []loop.Stmt) ([]loop.Stmt, error) {
-	page := slices.IndexFunc(follows, func(st loop.Stmt) bool { _, ok := st.(*loop.Phase); return ok })
-	if page < 0 {
-		page = len(follows)
-	}
+	page := pageEnd(follows)
 	precede = precede[1+lastPhase(precede):]
 	var of *tiles
 	if s.points[d.Name] > 0 {
@@ -152,12 +158,7 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows 
 			return nil, err
 		}
 	}
-	threads := WarpThreads
-	for _, a := range s.deps.value(d) {
-		if a.Bind == loop.Warp {
-			threads *= a.Max
-		}
-	}
+	threads := s.threadsOf(d)
 	depth := s.depth[d.Args[0].Name]
 	many := min(depth, f.Axis.Max) // slots: no more than turns
 	var slots []*slot
@@ -169,12 +170,7 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows 
 		sl := s.slot(v, d, many, threads)
 		sl.of = of
 		slots = append(slots, sl)
-		at := sl.at(binary(loop.Mod, of.turn(axisValue(f.Axis)), intValue(many)), sl.rows, sl.sums)
-		for n := 1; sl.buf.Swizzle && n < len(at); n++ { // which of its pieces are there once
-			at[n] = s.x.simple(at[n])
-		}
-		d.Args[i] = load(sl.buf, at, nil)
-		d.Args[i].Name = v.Name
+		d.Args[i] = s.read(sl, v, binary(loop.Mod, of.turn(axisValue(f.Axis)), intValue(many)))
 	}
 	var t *turns
 	if s.bulk[d.Name] {
@@ -223,6 +219,25 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows 
 		staged = append(staged, t.done...)
 	}
 	return append(staged, rest...), nil
+}
+
+// pageEnd is where the page ends that body begins with.
+func pageEnd(body []loop.Stmt) int {
+	if i := slices.IndexFunc(body, func(st loop.Stmt) bool { _, ok := st.(*loop.Phase); return ok }); i >= 0 {
+		return i
+	}
+	return len(body)
+}
+
+// threadsOf are the threads of the warps that share product d.
+func (s *stager) threadsOf(d *loop.Value) int {
+	threads := WarpThreads
+	for _, a := range s.deps.value(d) {
+		if a.Bind == loop.Warp {
+			threads *= a.Max
+		}
+	}
+	return threads
 }
 
 // lastPhase is the place of the last Phase in body, -1 if there is none.

@@ -18,6 +18,11 @@ import (
 //
 // The wait before a loop is where all warps have read the slots of the one before, so that theirs may lie in the same memory. Two products that
 // read the same block, one along its rows and one along its columns, have one slot.
+//
+// Products of groups of warps read their slots until the next turn has its scores, so those are filled a turn later:
+//
+//	for s0 { wait 1   if s0 + 2 < 8 { SK[(s0+2) % 4,..] = .. }   commit   z = dot[d](SQ[0,..], SK[s0 % 4,..])   settle 0 z   ..
+//	  o = dot[s1](p, SV[s0 % 4,..], o)   settle 1 o   yield o }   settle 0 o
 
 // blockDots are the products of fragments with staged operands that f computes in its turns, where it does not sum up one of staged operands alone. A turn
 // that is a launch has no slots of the one before.
@@ -55,12 +60,7 @@ func eachOwn(f *loop.For, look func(v *loop.Value)) {
 
 // blocks stages the operands of dots in f; again is whether another loop of the point has done so before.
 func (s *stager) blocks(f *loop.For, dots []*loop.Value, again bool) ([]loop.Stmt, error) {
-	threads := WarpThreads
-	for _, a := range s.deps.value(dots[0]) {
-		if a.Bind == loop.Warp {
-			threads *= a.Max
-		}
-	}
+	threads := s.threadsOf(dots[0])
 	var before []loop.Stmt
 	if again {
 		before = append(before, &loop.Wait{})
@@ -93,19 +93,71 @@ func (s *stager) blocks(f *loop.For, dots []*loop.Value, again bool) ([]loop.Stm
 				s.rows[v.Name] = sl
 				before = append(before, s.fill(sl, f.Axis, turn))
 			}
-			d.Args[i] = load(sl.buf, sl.at(turn, sl.rows, sl.sums), nil)
-			d.Args[i].Name = v.Name
+			d.Args[i] = s.read(sl, v, turn)
 		}
 	}
 	slots = s.columns(slots, f, depth, threads)
 	alike := s.alikeInTurns(f)
 	t := s.fills(f, dots[0], slots, depth, false)
-	f.Body = append(t.first, f.Body...)
-	return slices.Concat(before, t.before, alike, []loop.Stmt{f}), nil
+	if dots[0].Instr != loop.WGMMA {
+		f.Body = append(t.first, f.Body...)
+		return slices.Concat(before, t.before, alike, []loop.Stmt{f}), nil
+	}
+	g := groupTurnOf(f, dots)
+	f.Body = slices.Concat(t.first, g.scores, g.rest, g.seconds, g.settle)
+	return slices.Concat(before, t.before, alike, []loop.Stmt{f}, g.after), nil
 }
 
-// columns lets what f reads of each column of a block, for all rows alike, come along with the block: it is at hand then, without guards.
-func (s *stager) columns(slots []*slot, f *loop.For, depth, threads int) []*slot {
+// groupTurn is a turn of a loop over blocks of columns whose products groups of warps make, part by part.
+type groupTurn struct {
+	scores  []loop.Stmt // products of which scores are made, and what waits for them, and so for all products of the turn before
+	rest    []loop.Stmt // what is computed of them
+	seconds []loop.Stmt // products of that
+	settle  []loop.Stmt // what lets those be on their way until the next turn has its scores, if it has, and they do not go on with what a loop before may have
+	after   []loop.Stmt // what waits for the last turn, behind the loop
+}
+
+// groupTurnOf finds the parts of a turn of f, which has these products. Where registers of results come from two places, as from a loop before that may have no
+// turns, ptxas lets each product that is on its way wait for the one before.
+func groupTurnOf(f *loop.For, dots []*loop.Value) *groupTurn {
+	g := &groupTurn{rest: slices.Clone(f.Body)}
+	take := func(d *loop.Value) loop.Stmt {
+		n := slices.IndexFunc(g.rest, func(st loop.Stmt) bool { l, ok := st.(*loop.Let); return ok && l.Val == d })
+		let := g.rest[n]
+		g.rest = slices.Delete(g.rest, n, n+1)
+		return let
+	}
+	firsts := slices.DeleteFunc(slices.Clone(dots), func(d *loop.Value) bool { return carryOf(f, d) != nil })
+	var waits []loop.Stmt
+	for i, d := range firsts {
+		g.scores = append(g.scores, take(d))
+		waits = append(waits, &loop.Settle{Young: len(firsts) - 1 - i, Val: d})
+	}
+	g.scores = append(g.scores, waits...)
+	young := 0
+	if len(firsts) > 0 && !slices.ContainsFunc(f.Carry, func(c *loop.Carry) bool { return c.Init.Op == loop.CarryOut }) {
+		young = len(dots) - len(firsts)
+	}
+	for _, d := range dots {
+		if c := carryOf(f, d); c != nil {
+			g.seconds = append(g.seconds, take(d))
+			g.settle = append(g.settle, &loop.Settle{Young: young, Val: d})
+			g.after = append(g.after, &loop.Settle{Val: c.Out})
+		}
+	}
+	return g
+}
+
+// carryOf is what f carries of product d; nil: nothing.
+func carryOf(f *loop.For, d *loop.Value) *loop.Carry {
+	if i := slices.IndexFunc(f.Carry, func(c *loop.Carry) bool { return c.Next == d }); i >= 0 {
+		return f.Carry[i]
+	}
+	return nil
+}
+
+// columnReads are what f reads of each column of a block, for all rows alike.
+func (s *stager) columnReads(f *loop.For) []*loop.Value {
 	var reads []*loop.Value
 	eachOwn(f, func(v *loop.Value) {
 		axes := openAxes(s.deps.value(v))
@@ -115,7 +167,12 @@ func (s *stager) columns(slots []*slot, f *loop.For, depth, threads int) []*slot
 			reads = append(reads, v)
 		}
 	})
-	for _, v := range reads {
+	return reads
+}
+
+// columns lets columnReads come along with the block: they are at hand then, without guards.
+func (s *stager) columns(slots []*slot, f *loop.For, depth, threads int) []*slot {
+	for _, v := range s.columnReads(f) {
 		from := *v
 		sl := s.shape(&from, &loop.Value{Op: loop.Dot, Over: openAxes(s.deps.value(v))}, min(depth, f.Axis.Max))
 		slots = s.share(slots, sl, f.Axis, threads)

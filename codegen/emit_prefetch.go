@@ -165,6 +165,34 @@ func (e *emitter) productFirst(list []loop.Stmt) []loop.Stmt {
 	return list
 }
 
+// farBytes is the size of a buffer from which on what a tile reads of it may come from far.
+const farBytes = 256 << 10
+
+// fetchLater fetches what statements after the product d load for each of its results, as what is added to them, while d is multiplied: rows of a tile lie apart, so
+// no machine sees what comes, and each would be waited for.
+func (e *emitter) fetchLater(d *loop.Value, after []loop.Stmt) {
+	done := map[*loop.Buffer]bool{}
+	for _, s := range after {
+		switch s.(type) {
+		case *loop.Let, *loop.Store:
+		default:
+			return
+		}
+		eachValue([]loop.Stmt{s}, func(v *loop.Value) {
+			if v.Op != loop.Load || done[v.Buf] || v.Buf.Bytes() < farBytes || v.Guard != nil || e.unbound(v) || slices.ContainsFunc(v.Args, readsMemory) {
+				return
+			}
+			for _, a := range d.Axes {
+				if !loop.Has(v.Axes, a) {
+					return
+				}
+			}
+			done[v.Buf] = true
+			e.fetch(v)
+		})
+	}
+}
+
 // passes reports whether d may be computed before v, a load that it does not need.
 func (e *emitter) passes(d, v *loop.Value) bool {
 	needs := false

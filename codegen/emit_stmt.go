@@ -21,6 +21,9 @@ func (e *emitter) stmts(list []loop.Stmt) {
 		switch s := list[i].(type) {
 		case *loop.Let:
 			e.holdAll(list[i:])
+			if s.Val.Op == loop.Dot && !e.t.GPU {
+				e.fetchLater(s.Val, list[i+1:])
+			}
 			e.let(s.Val)
 		case *loop.Store:
 			if s.Async {
@@ -89,7 +92,11 @@ func (e *emitter) each(axes []*loop.Axis, f func()) {
 			continue
 		}
 		old, had := e.bind[a]
-		for _, b := range coordinates(a) {
+		all, ok := e.some[a]
+		if !ok {
+			all = coordinates(a)
+		}
+		for _, b := range all {
 			e.bind[a] = b
 			e.each(axes[i+1:], f)
 		}

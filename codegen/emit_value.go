@@ -51,9 +51,9 @@ func (e *emitter) flat(v *loop.Value) int {
 		}
 		c := b.n
 		if b.v != nil {
-			c = a.Max // in a loop over registers: no coordinate that has a number
+			c = a.Max + b.off // in a loop over registers: no coordinate that has a number
 		}
-		n = n*(a.Max+1) + c
+		n = n*2*a.Max + c
 	}
 	return n
 }

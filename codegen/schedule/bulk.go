@@ -180,7 +180,7 @@ func localBytes(k *loop.Kernel) int {
 	}
 	for _, b := range k.Bufs {
 		if b.Mode == loop.Local {
-			total += bytesOf(b) + chunkBytes*chunkBytes // where it begins
+			total += b.Bytes() + chunkBytes*chunkBytes // where it begins
 		}
 	}
 	return total

@@ -142,7 +142,7 @@ func (c *chooser) groupOf(ps [][]*loop.Store, same axisClasses, first []*loop.St
 	for _, b := range c.k.Bufs {
 		mentions := func(p []loop.Stmt) bool { return mentionsBuffer(p, b) }
 		if b.Mode == loop.Work && slices.ContainsFunc(members, mentions) && !slices.ContainsFunc(others, mentions) && !slices.ContainsFunc(sums, func(p []loop.Stmt) bool { return writes(p, b) }) {
-			saved += bytesOf(b)
+			saved += b.Bytes()
 		}
 	}
 	if c.m.Round > 0 {

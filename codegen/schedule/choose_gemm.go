@@ -319,7 +319,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	}
 	if c.transposes(p) {
 		k := p.shape.last()
-		if n := len(colLoops); n > 0 && bytesOf(p.far) > c.m.L2 { // a machine has to find so many rows anew in each turn
+		if n := len(colLoops); n > 0 && p.far.Bytes() > c.m.L2 { // a machine has to find so many rows anew in each turn
 			c.do(Prefetch, p.far.Name, 0, colLoops[n-1])
 		}
 		if k.Max > c.m.Lanes {

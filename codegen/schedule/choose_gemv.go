@@ -107,7 +107,7 @@ func along(v *loop.Value, a *loop.Axis) int {
 	n := wideBytes / v.Elem.Size()
 	fits := func(k int) bool { return k%n == 0 }
 	for ; n > 1; n /= 2 {
-		ok := fits(c) && fits(bytesOf(v.Buf)/v.Elem.Size())
+		ok := fits(c) && fits(v.Buf.Bytes()/v.Elem.Size())
 		for name, k := range terms {
 			ok = ok && (name == a.Name || fits(k))
 		}

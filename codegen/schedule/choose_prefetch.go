@@ -19,7 +19,7 @@ func (c *chooser) prefetches(n *nest) {
 	lane := leaves[len(leaves)-1].Name
 	done := map[*loop.Buffer]bool{}
 	walk(roots(n.stores), func(v *loop.Value) {
-		if v.Op != loop.Load || v.Buf.Mode != loop.In || done[v.Buf] || bytesOf(v.Buf) <= c.m.L2 {
+		if v.Op != loop.Load || v.Buf.Mode != loop.In || done[v.Buf] || v.Buf.Bytes() <= c.m.L2 {
 			return
 		}
 		_, terms := affine(address(x, v.Buf, v.Args))
@@ -33,7 +33,7 @@ func (c *chooser) prefetches(n *nest) {
 // follows proposes to fetch, while rows of a product pass over a block of a column panel, what follows in the packed operand, where it is more
 // than L2 holds: the block is read from L1 or L2 until the last row has passed, and the next one would be waited for.
 func (c *chooser) follows(panels *loop.Value, rowLoops []string) {
-	if isPacked(panels) && len(rowLoops) == 1 && bytesOf(panels.Buf) > c.m.L2 {
+	if isPacked(panels) && len(rowLoops) == 1 && panels.Buf.Bytes() > c.m.L2 {
 		c.do(Follow, panels.Buf.Name, 0, rowLoops[0])
 	}
 }

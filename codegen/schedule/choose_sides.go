@@ -149,7 +149,7 @@ func fitsPanels(v *loop.Value) bool {
 	read := 0
 	walk([]*loop.Value{v}, func(x *loop.Value) {
 		if x.Op == loop.Load && x.Elem.IsFloat() {
-			read += bytesOf(x.Buf) / x.Elem.Size()
+			read += x.Buf.Bytes() / x.Elem.Size()
 		}
 	})
 	return pointsOf(newDepends(), v) <= 2*read

@@ -52,7 +52,7 @@ func (r *rowLoop) waits(streamed []string) bool {
 func (c *chooser) keepsTwo(r *rowLoop) bool {
 	size := 0
 	for _, b := range r.panels {
-		size += 2 * bytesOf(b)
+		size += 2 * b.Bytes()
 	}
 	return size <= c.m.L2/8
 }

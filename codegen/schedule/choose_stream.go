@@ -18,21 +18,13 @@ func (c *chooser) streams(stores []*loop.Store) {
 // isLarge reports whether a buffer is worth streaming; one of whole lines stays aligned where
 // it is a slice of a larger one.
 func (c *chooser) isLarge(b *loop.Buffer) bool {
-	n := bytesOf(b)
+	n := b.Bytes()
 	multiple := n
 	if b.Length != nil {
 		multiple /= b.Dims[0]
 		n /= farBelow
 	}
 	return b.Strides == nil && n >= c.m.Stream && multiple%line == 0
-}
-
-func bytesOf(b *loop.Buffer) int {
-	n := b.Elem.Size()
-	for _, d := range b.Dims {
-		n *= d
-	}
-	return n
 }
 
 // isInLines reports whether one axis runs along the lines that s writes and the others step

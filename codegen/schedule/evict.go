@@ -25,16 +25,16 @@ func (c *chooser) evicts(k *loop.Kernel) {
 	for _, b := range steps[len(steps)-1].Kernel.Bufs {
 		if b.Mode == loop.Local {
 			panels = append(panels, b)
-			total += bytesOf(b)
+			total += b.Bytes()
 		}
 	}
-	slices.SortStableFunc(panels, func(a, b *loop.Buffer) int { return bytesOf(b) - bytesOf(a) })
+	slices.SortStableFunc(panels, func(a, b *loop.Buffer) int { return b.Bytes() - a.Bytes() })
 	for _, b := range panels {
 		if total <= c.m.Shared {
 			return
 		}
 		c.do(Evict, b.Name, 0, "")
-		total -= bytesOf(b)
+		total -= b.Bytes()
 	}
 }
 

@@ -133,7 +133,7 @@ func loopSlots(k *loop.Kernel) int {
 			}
 			for b := range reads {
 				if b.Mode == loop.Local {
-					bytes += multiple(bytesOf(b), unit)
+					bytes += multiple(b.Bytes(), unit)
 				}
 			}
 			most = max(most, bytes)

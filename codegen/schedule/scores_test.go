@@ -46,11 +46,11 @@ func onTheChip(t require.TestingT, k *loop.Kernel) {
 	for _, b := range k.Bufs {
 		require.False(t, b.Mode == loop.Local && b.Elem == loop.F32 && b.Dims[1] > 1, b.Name) // one of each column is no score
 		if b.Mode != loop.Work && b.Mode != loop.Local {
-			most = max(most, bytesOf(b))
+			most = max(most, b.Bytes())
 		}
 	}
 	for _, b := range k.Bufs {
-		require.True(t, b.Mode != loop.Work || bytesOf(b) <= most, b.Name)
+		require.True(t, b.Mode != loop.Work || b.Bytes() <= most, b.Name)
 	}
 	for _, page := range pages(k.Body) {
 		threads, warps := 0, 1

@@ -178,7 +178,7 @@ func (s *stager) store(sl *slot, a *loop.Axis, turn, outer, inner *loop.Value) *
 // isCopy reports whether st copies 16 bytes that lie side by side, and on a multiple of 16, for all indices of a chunk.
 func (s *stager) isCopy(st *loop.Store, sl *slot) bool {
 	v, part := st.Val, sl.part
-	if v.Op != loop.Load || v.Elem != st.Buf.Elem || bytesOf(v.Buf)%chunkBytes != 0 {
+	if v.Op != loop.Load || v.Elem != st.Buf.Elem || v.Buf.Bytes()%chunkBytes != 0 {
 		return false
 	}
 	aligned := func(e *index.Expr) bool {

@@ -62,6 +62,9 @@ func size(dims []int) int {
 	return n
 }
 
+// Bytes is the memory that b has: that of its capacity.
+func (b *Buffer) Bytes() int { return size(b.Dims) * b.Elem.Size() }
+
 // Sizes are the lengths of b's dimensions in a run of its kernel on args.
 func (b *Buffer) Sizes(args map[string]*Data) ([]int, error) {
 	if b.Length == nil {

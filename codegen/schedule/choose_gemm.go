@@ -180,7 +180,11 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 			return true
 		} else if w != nil && !(i == 1 && p.panels()) {
 			_, tiles := p.tiles()
+			images := c.ownsWindow(p, w, stores)
 			c.do(Pack, v.Name, i*(tiles*p.tile.Cols-p.cols()), "window") // the second operand has lanes
+			if images != nil {
+				c.packedOwn(p, i, images)
+			}
 			return true
 		}
 	}
@@ -214,8 +218,7 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	owns := c.ownsColumns(p, stores)
 	c.do(Pack, b.Name, p.tile.Cols, p.col.Name)
 	if owns {
-		_, tiles := p.tiles()
-		c.packedOwn(p, 1, tiles)
+		c.packedOwn(p, 1, nil)
 	}
 	return true
 }
@@ -261,7 +264,8 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	}
 	want := min(2*contracted*p.rows()*p.cols()*extents(p.shape, p.row, p.col)/c.m.ProductChunk, c.m.Points)
 	least := 2
-	if c.inBlock != nil {
+	image := c.ownImage(p)
+	if c.inBlock != nil || image != nil {
 		want, least = 0, 0
 	}
 	var outer, again []string
@@ -269,6 +273,11 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	repeats := c.repeats(p, everywhere, want)
 	for _, a := range slices.Concat(p.shape.batch, p.shape.rows, p.shape.cols) {
 		if a == p.row || a == p.col || a.Bind != loop.Open {
+			continue
+		}
+		if a == image {
+			c.do(Bind, a.Name, 0, "par")
+			c.ownBlock(c.own, a)
 			continue
 		}
 		if loop.Has(repeats, a) {
@@ -347,7 +356,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	default:
 		outer = slices.Concat(outer, sums, colLoops, rowLoops)
 	}
-	if ownCols == nil {
+	if ownCols == nil && image == nil {
 		c.follows(d.Args[1], rowLoops)
 	}
 	c.streams(stores)

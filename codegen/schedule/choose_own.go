@@ -21,7 +21,8 @@ const (
 type ownPack struct {
 	buf    string // that it is packed into
 	side   int    // which operand of the product it is: 0 that of rows, 1 that of columns
-	points int    // panels, one for each block of rows or columns
+	image  string // the axis of the product that they are for, an image of a convolution each; "": a block of rows or columns each
+	points int    // how many there are
 	at     int    // which index of the buffer counts them
 	axis   string // that does so in the page that packs, which comes first
 }
@@ -47,7 +48,7 @@ func (c *chooser) packsOwn(p *product, stores []*loop.Store) bool {
 		return false
 	}
 	c.do(Pack, a.Name, rows, p.row.Name)
-	c.packedOwn(p, 0, points)
+	c.packedOwn(p, 0, nil)
 	return true
 }
 
@@ -65,8 +66,31 @@ func (c *chooser) ownsColumns(p *product, stores []*loop.Store) bool {
 	return !still && rows <= 2*c.m.OwnRows && tiles >= ownPoints && p.cols()*summands > c.m.L2 && max(rows, p.tile.Cols)*summands <= c.m.L2/2
 }
 
-// packedOwn notes that each of some points has the operand of a side of p for itself, which is packed now.
-func (c *chooser) packedOwn(p *product, side, points int) {
+// ownsWindow is the axis of images if each point copies an image with its margin for itself, and multiplies while L2 has it; else nil. 32 images of 64 × 32 × 32 have 9 MB.
+func (c *chooser) ownsWindow(p *product, w *window, stores []*loop.Store) *loop.Axis {
+	if c.own != nil || c.apart || c.inBlock != nil || c.m.OwnRows == 0 || len(w.axes) == 0 || updates(stores, p) {
+		return nil
+	}
+	image := inOrder(c.k, w.axes)[0]
+	if image == p.row || image == p.col || !loop.Has(slices.Concat(p.shape.rows, p.shape.cols, p.shape.batch), image) || image.Bind != loop.Open || image.Def != nil || !everywhere(stores, image) || !constantExtent(image) {
+		return nil
+	}
+	bytes := p.dot.Elem.Size()
+	for _, a := range w.axes {
+		bytes *= a.Max
+	}
+	for _, e := range w.sums {
+		_, n := w.reach(e)
+		bytes *= n
+	}
+	if image.Max < ownPoints || bytes <= c.m.L2 || bytes/image.Max > c.m.L2/2 {
+		return nil
+	}
+	return image
+}
+
+// packedOwn notes that each point has the operand of a side of p for itself, which is packed now: of an image, or nil of a block of rows or columns.
+func (c *chooser) packedOwn(p *product, side int, image *loop.Axis) {
 	if c.err != nil {
 		return
 	}
@@ -76,16 +100,41 @@ func (c *chooser) packedOwn(p *product, side, points int) {
 		return
 	}
 	packed := d.Args[side]
-	at := slices.IndexFunc(packed.Args, func(x *loop.Value) bool { return x.Op == loop.Div })
-	c.own = &ownPack{buf: packed.Buf.Name, side: side, points: points, at: at}
+	o := &ownPack{buf: packed.Buf.Name, side: side}
+	o.at = slices.IndexFunc(packed.Args, func(x *loop.Value) bool { return x.Op == loop.Div })
+	if image != nil {
+		o.image = image.Name
+		o.at = slices.IndexFunc(packed.Args, func(x *loop.Value) bool { return x.Op == loop.AxisIndex && x.Axis.Name == o.image })
+	}
+	o.points = packed.Buf.Dims[o.at]
+	c.own = o
 }
 
-// ownOperand is what the points of p pack of one side; nil: nothing.
+// ownOperand is what the points of p pack of one side, a block each; nil: nothing.
 func (c *chooser) ownOperand(p *product, side int) *ownPack {
-	if a := p.dot.Args[side]; c.own != nil && c.own.side == side && a.Op == loop.Load && a.Buf.Name == c.own.buf {
+	if c.own != nil && c.own.side == side && c.own.image == "" && c.own.isOf(p) {
 		return c.own
 	}
 	return nil
+}
+
+// ownImage is the axis of p for each of whose places a point packs an operand; nil: there is none.
+func (c *chooser) ownImage(p *product) *loop.Axis {
+	if c.own == nil || c.own.image == "" || !c.own.isOf(p) {
+		return nil
+	}
+	for _, a := range slices.Concat(p.shape.batch, p.shape.rows, p.shape.cols) {
+		if a.Name == c.own.image {
+			return a
+		}
+	}
+	return nil
+}
+
+// isOf reports whether p multiplies what o is.
+func (o *ownPack) isOf(p *product) bool {
+	a := p.dot.Args[o.side]
+	return a.Op == loop.Load && a.Buf.Name == o.buf
 }
 
 // ownBlock makes the pieces of an axis the points that pack o; nil packs nothing.

@@ -27,7 +27,7 @@ func (c *chooser) split() bool {
 		if !ok || c.group.member(stores) != nil || c.scoresIn(stores) != nil {
 			continue
 		}
-		if !c.apart && c.fuse(stores) || c.join(stores) || c.splitDots(stores) || c.splitForeign(stores) || c.splitApart(stores) || c.splitSums(stores) || c.splitRows(stores) {
+		if !c.apart && !c.own.packedIn(stores) && c.fuse(stores) || c.join(stores) || c.splitDots(stores) || c.splitForeign(stores) || c.splitApart(stores) || c.splitSums(stores) || c.splitRows(stores) {
 			return c.err == nil
 		}
 	}

@@ -23,6 +23,11 @@ func (s *simplifier) pushIndex(n *ir.Node) *ir.Node {
 		return nil
 	}
 	x := n.Args[0]
+	if s.single(x) && !s.shared[x] && x.Op.Class == ir.ClassDot {
+		if order, ok := permutes(a); ok && !slices.ContainsFunc(x.Args, divides) {
+			return s.permuteDot(x, order)
+		}
+	}
 	if !s.single(x) || n.Type.Size() >= x.Type.Size() && !(x.Op.Class == ir.ClassElementwise && dropsUnits(a)) {
 		return nil
 	}
@@ -38,6 +43,33 @@ func (s *simplifier) pushIndex(n *ir.Node) *ir.Node {
 	always := s.b.Const(x.Type.WithElem(loop.Bool), 1)
 	inside := s.indexOf(always, a.Shape, a.Out, &zero)
 	return s.make(ir.OpWhere, nil, inside, y, s.b.Const(n.Type, outside))
+}
+
+// permutes is where a map that only changes the order of axes puts each.
+func permutes(a ir.IndexAttr) (order []int, ok bool) {
+	for _, e := range a.Out {
+		k, ok := mapVar(e.Name)
+		if !ok || e.Op != index.Var || slices.Contains(order, k) {
+			return nil, false
+		}
+		order = append(order, k)
+	}
+	return order, len(order) == a.Vars && a.Outside == nil
+}
+
+// permuteDot writes the result of a product in another order: it is stored as those who read it want it. A product of residues, as the gradient of
+// a convolution with a stride, keeps the order in which neighbours have the same taps.
+//
+//	%1 = dot ab,bc->ac %x, %w
+//	%2 = index %1 {(i0, i1) -> (i1, i0)}     →  %2 = dot ab,bc->ca %x, %w
+func (s *simplifier) permuteDot(x *ir.Node, order []int) *ir.Node {
+	d := x.Attr.(ir.DotAttr)
+	out := make([]byte, len(order))
+	for i, k := range order {
+		out[k] = d.Out[i]
+	}
+	d.Out = string(out)
+	return s.make(x.Op, d, x.Args...)
 }
 
 // dropsUnits reports whether a map reads all there is, without some axes of one element.
@@ -92,11 +124,17 @@ func (s *simplifier) push(a ir.IndexAttr, x *ir.Node) *ir.Node {
 // tangles reports whether a map that takes most of a product x has quotients or remainders: with these in it the operands
 // are none of a matrix product any more, which costs more than to compute all of x.
 func tangles(a ir.IndexAttr, x *ir.Node) bool {
-	var divides func(e *index.Expr) bool
-	divides = func(e *index.Expr) bool {
-		return e.Op == index.Div || e.Op == index.Mod || slices.ContainsFunc(e.Args, divides)
-	}
-	return 2*ir.OfDims(0, a.Shape).Size() > x.Type.Size() && slices.ContainsFunc(a.Out, divides)
+	return 2*ir.OfDims(0, a.Shape).Size() > x.Type.Size() && slices.ContainsFunc(a.Out, hasQuotient)
+}
+
+func hasQuotient(e *index.Expr) bool {
+	return e.Op == index.Div || e.Op == index.Mod || slices.ContainsFunc(e.Args, hasQuotient)
+}
+
+// divides reports whether n is an index whose map has quotients or remainders.
+func divides(n *ir.Node) bool {
+	a, ok := n.Attr.(ir.IndexAttr)
+	return ok && n.Op.Class == ir.ClassMovement && slices.ContainsFunc(a.Out, hasQuotient)
 }
 
 // pushReduce reads a part of a reduction: the reduced axes come after the others, in order.

@@ -334,3 +334,8 @@ func (c *groupCheck) reductions(v *loop.Value) bool {
 func intersects(axes, others []*loop.Axis) bool {
 	return slices.ContainsFunc(axes, func(a *loop.Axis) bool { return loop.Has(others, a) })
 }
+
+// all reports whether axes are among others.
+func all(axes, others []*loop.Axis) bool {
+	return !slices.ContainsFunc(axes, func(a *loop.Axis) bool { return !loop.Has(others, a) })
+}

@@ -57,6 +57,17 @@ func TestSideBySide(t *testing.T) {
 	}
 }
 
+// textOf is the text of the functions of a kernel, without those that it shares.
+func textOf(e *Emitted, kernel string) string {
+	text := ""
+	for _, f := range e.funcs {
+		if strings.HasPrefix(f.name, kernel) {
+			text += f.text
+		}
+	}
+	return text
+}
+
 // What is computed of a product is loaded after it, and fetched before.
 func TestLoadsWaitForProducts(t *testing.T) {
 	eachLevel(t, func(t *testing.T, target *Target) {
@@ -68,12 +79,7 @@ func TestLoadsWaitForProducts(t *testing.T) {
 }`, 2*target.Lanes(), target.Lanes()))
 		e, err := Emit(k, target)
 		require.NoError(t, err)
-		text := ""
-		for _, f := range e.funcs {
-			if strings.HasPrefix(f.name, "step") {
-				text += f.text
-			}
-		}
+		text := textOf(e, "step")
 		before, after, ok := strings.Cut(text, "@mdlc.dot")
 		require.True(t, ok, text)
 		loads := fmt.Sprintf("load <%d x float>", target.Lanes())
@@ -93,5 +99,66 @@ func TestLoadsWaitForProducts(t *testing.T) {
 		machine.run(mem)
 		require.NoError(t, loop.Eval(k, args, loop.EvalOptions{Typed: true}))
 		equalBits(t, "W", args["W"], mem[0])
+	})
+}
+
+// What is added to a product in its store is fetched before it where it is large and has a number for each result; what the next
+// product reads is not.
+func TestProductsFetchWhatIsAdded(t *testing.T) {
+	eachLevel(t, func(t *testing.T, target *Target) {
+		n := 2 * target.Lanes()
+		for added, lines := range map[string]int{"B[i0,i,j]": 8 * target.Lanes() * 4 / cacheLine, "S[i,j]": 0, "V[j]": 0, "B[i64(I[i0]),i,j]": 0} {
+			k := parseKernel(t, fmt.Sprintf(`kernel step(in X: f32[32,4], in P: f32[32,%[1]d], in B: f32[%[4]d,4,%[1]d], in S: f32[4,%[1]d], in V: f32[%[1]d], in I: i32[4], out Y: f32[4,4,%[1]d]) guarded {
+  axis i0: 4 loop, i: 4 reg, j0: 2 reg, j1: %[2]d lane, j: %[1]d = j0*%[2]d + j1, k: 32
+  for i0 {
+    z = dot[k](X[k,i], P[k,j]) @fma
+    Y[i0,i,j] = z + %[3]s
+  }
+}`, n, target.Lanes(), added, farBytes/(4*4*n)))
+			e, err := Emit(k, target)
+			require.NoError(t, err)
+			text := textOf(e, "step")
+			before, _, ok := strings.Cut(text, "@mdlc.dot")
+			require.True(t, ok, text)
+			require.Equal(t, lines, strings.Count(before, "@llvm.prefetch"), added)
+		}
+	})
+}
+
+// Where a row of a tile has two registers, a turn of a dear epilogue makes two rows with AVX-512: four registers side by side.
+func TestEpiloguesOfFourRegisters(t *testing.T) {
+	eachLevel(t, func(t *testing.T, target *Target) {
+		for rows, turns := range map[int]int{4: 2, 5: 5} { // five rows have no halves
+			if target.Vector < 64 {
+				turns = 2 * rows
+			}
+			k := parseKernel(t, fmt.Sprintf(`kernel wide(in X: f32[32,%[3]d], in P: f32[32,%[1]d], out Y: f32[%[3]d,%[1]d]) guarded {
+  axis i: %[3]d reg, j0: 2 reg, j1: %[2]d lane, j: %[1]d = j0*%[2]d + j1, k: 32
+  z = dot[k](X[k,i], P[k,j]) @fma
+  Y[i,j] = exp(z) + tanh(z)
+}`, 2*target.Lanes(), target.Lanes(), rows))
+			k = schedule.Expand(k)
+			e, err := Emit(k, target)
+			require.NoError(t, err)
+			stores := fmt.Sprintf("store <%d x float>", target.Lanes())
+			_, after, ok := strings.Cut(textOf(e, "wide"), "@mdlc.dot")
+			require.True(t, ok)
+			_, body, ok := strings.Cut(after, "phi i64")
+			require.True(t, ok, "a loop over registers")
+			require.Equal(t, 2*rows/turns, strings.Count(body, stores), "%d rows", rows)
+			args := map[string]*loop.Data{}
+			mem := [][]byte{}
+			for _, b := range k.Bufs {
+				d := loop.NewData(b.Elem, b.Dims...)
+				for i := range d.F {
+					d.F[i] = float64(i%7)/4 - .5
+				}
+				args[b.Name], mem = d, append(mem, memoryOf(d))
+			}
+			machine := load(t, target, k)[0]
+			machine.run(mem)
+			require.NoError(t, loop.Eval(k, args, loop.EvalOptions{Typed: true}))
+			equalBits(t, "Y", args["Y"], mem[2])
+		}
 	})
 }

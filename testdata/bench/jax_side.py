@@ -92,7 +92,7 @@ def gpt2(w, mode, weights, batches):
         return cross_entropy(norm(p, x, "gpt.norm") @ p["gpt.embed"].T, tok[:, 1:])
 
     def rate(n):
-        return 1e-3 * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * min(n / total, 1))))
+        return w.settings["rate"] * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * min(n / total, 1))))
 
     step = adam(of(weights, "gpt."), plain(loss_of), rate, 0.9, 0.95, 0.1, 1.0)
     toks = [jnp.asarray(batches[f"tok.{n}"]) for n in range(20)]

@@ -45,7 +45,7 @@ def trainer(params, loss_of, optimizer, mode, clip=0.0, rate=None):
 def gpt2(w, mode, weights, batches):
     model = GPT2(tensors(weights, "gpt."), w.settings["heads"], lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True))
     optimizer = torch.optim.AdamW(model.groups(), lr=1e-3, betas=(0.9, 0.95), eps=1e-8, fused=True)
-    step = trainer(list(model.p.values()), model.loss, optimizer, mode, 1.0, lambda n: rate(n, w.settings["steps"]))
+    step = trainer(list(model.p.values()), model.loss, optimizer, mode, 1.0, lambda n: rate(n, w.settings["steps"], w.settings["rate"]))
     toks = [torch.from_numpy(batches[f"tok.{n}"]).long() for n in range(20)]
     return lambda n: step(n, toks[n])
 

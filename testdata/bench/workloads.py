@@ -52,7 +52,7 @@ WORKLOADS = [
     product("4096 × 64 × 4096", 1, 4096, 64, 4096),
     product("96 of 256 × 64 × 256", 96, 256, 64, 256),
     product("vector × 4096²", 1, 1, 4096, 4096),
-    training("W2", "GPT-2, 6 layers, 6 heads, dim 384, context 256, batch 8", "stdlib/models/gpt2.mdl", "gpt2", "loss", dict(small, batch=8, steps=2000), dict(corpus="text")),
+    training("W2", "GPT-2, 6 layers, 6 heads, dim 384, context 256, batch 8", "stdlib/models/gpt2.mdl", "gpt2", "loss", dict(small, batch=8, steps=2000, rate=1e-4), dict(corpus="text")),
     training("W3", "MADE 784-500-784, batch 100", "stdlib/models/made.mdl", "made", "nats", data=dict(digits="bits")),
     training("W4", "WGAN-GP, DCGAN's layers, 28×28, batch 64: 5 steps of the critic, 1 of the generator", "stdlib/models/wgan_gp.mdl", "wgan", "slope", data=dict(digits="digits")),
     training("W5", "convolutional autoencoder, 3 levels, 64 channels, batch 32", "testdata/bench/autoencoder.mdl", "autoencoder", "loss", dict(steps=1000)),

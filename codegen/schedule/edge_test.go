@@ -23,3 +23,30 @@ func TestTwoLimitsOfALoop(t *testing.T) {
 		right(t, k, steps, 1)
 	}
 }
+
+// A panel is filled by a store without conditions, in loops that make all of their turns.
+func TestFilledPanels(t *testing.T) {
+	for text, filled := range map[string]bool{
+		"for r { P[r] = X[r] }":                   true,
+		"for r in 0..1 { P[r] = X[r] }":           false,
+		"for r { if r < 2 { P[r] = X[r] } }":      false,
+		"for r { P[r; r < 3] = X[r] }":            false,
+		"for r { P[3 - r] = X[r] }":               false,
+		"for i { P[i] = X[i] }":                   false, // a part of it
+		"for q { for r { P[r] = X[r] } }":         true,
+		"for q in 0..1 { for r { P[r] = X[r] } }": false,
+	} {
+		k := parse(t, `kernel k(in X: f32[4], out Y: f32[4]) {
+  local P: f32[4] in panel
+  axis i: 2 loop, q: 2 loop, r: 4 loop, s: 4 par
+  `+text+`
+  Y[s] = P[s]
+}`)
+		e := &edger{x: newIndices(), deps: newDepends(), k: k, passed: map[*loop.Buffer]bool{}}
+		p := k.BufNamed("P")
+		e.passed[p] = true
+		e.findLimits(k)
+		e.filled(k.Body)
+		require.Equal(t, filled, !e.passed[p], text)
+	}
+}

@@ -24,7 +24,7 @@ func (s *simplifier) pushIndex(n *ir.Node) *ir.Node {
 	}
 	x := n.Args[0]
 	if s.single(x) && !s.shared[x] && x.Op.Class == ir.ClassDot {
-		if order, ok := permutes(a); ok && !slices.ContainsFunc(x.Args, divides) {
+		if order, ok := permutes(a, x); ok && !slices.ContainsFunc(x.Args, divides) {
 			return s.permuteDot(x, order)
 		}
 	}
@@ -45,11 +45,11 @@ func (s *simplifier) pushIndex(n *ir.Node) *ir.Node {
 	return s.make(ir.OpWhere, nil, inside, y, s.b.Const(n.Type, outside))
 }
 
-// permutes is where a map that only changes the order of axes puts each.
-func permutes(a ir.IndexAttr) (order []int, ok bool) {
-	for _, e := range a.Out {
+// permutes is where a map that reads all of x, in another order of axes, puts each.
+func permutes(a ir.IndexAttr, x *ir.Node) (order []int, ok bool) {
+	for i, e := range a.Out {
 		k, ok := mapVar(e.Name)
-		if !ok || e.Op != index.Var || slices.Contains(order, k) {
+		if !ok || e.Op != index.Var || slices.Contains(order, k) || !a.Shape[k].Equal(x.Type.Dims[i]) {
 			return nil, false
 		}
 		order = append(order, k)

@@ -102,6 +102,18 @@ func tableData(a ir.ConstAttr) []byte {
 	return out
 }
 
+// lengthsOf are the lengths of the axes of t, nil where one is the size; none where all are.
+func lengthsOf(t ir.Type) []*index.Expr {
+	if !slices.ContainsFunc(t.Dims, func(d ir.Dim) bool { return d.Len != nil }) {
+		return nil
+	}
+	var out []*index.Expr
+	for _, d := range t.Dims {
+		out = append(out, d.Len)
+	}
+	return out
+}
+
 // input says how the driver fills a parameter.
 func input(buf int, a ir.ParamAttr, feeds []ir.Feed, flags []ir.Flag) (program.Input, error) {
 	in := program.Input{Buf: buf, Name: a.Name}
@@ -120,6 +132,7 @@ func input(buf int, a ir.ParamAttr, feeds []ir.Feed, flags []ir.Flag) (program.I
 				if in.Len = f.Len; in.Encode != "" {
 					in.Len = ir.FlagLength(a.Name)
 				}
+				in.Lens = lengthsOf(a.Type)
 				return in, nil
 			}
 		}

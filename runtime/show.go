@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"mdlc/ir/index"
 	"mdlc/ir/loop"
 	"mdlc/runtime/program"
 )
@@ -157,13 +158,19 @@ func (r *Runner) print(b *block, out *program.Output, step int) {
 // shown is the value of an output, without what its buffer has beyond its lengths.
 func (b *block) shown(out *program.Output) *shown {
 	buf, mem := &b.Bufs[out.Buf], b.bufs[out.Buf].host
+	dims := b.sizes(buf, out.Lens)
+	return &shown{elem: buf.Elem, dims: dims, mem: crop(mem, buf.Elem.Size(), buf.Dims, dims)}
+}
+
+// sizes are those of the axes of a buffer, of which lens may say that the run made them shorter.
+func (b *block) sizes(buf *program.Buffer, lens []*index.Expr) []int {
 	dims := slices.Clone(buf.Dims)
-	for i, e := range out.Lens {
+	for i, e := range lens {
 		if e != nil {
 			dims[i] = min(e.Eval(func(name string) int { return b.slots[b.names[name]] }), dims[i])
 		}
 	}
-	return &shown{elem: buf.Elem, dims: dims, mem: crop(mem, buf.Elem.Size(), buf.Dims, dims)}
+	return dims
 }
 
 // crop is the part of an array of sizes have that has sizes want.

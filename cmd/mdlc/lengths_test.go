@@ -125,6 +125,55 @@ func TestLengthsOfARun(t *testing.T) {
 	}
 }
 
+// Arrays that share a length have it from the first of them; messages say which lengths are asked for.
+func TestArraysThatShareALength(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("m.mdl", []byte(`sample rows(a: f32[N, 3], b: f32[N, 3]) { show sum(a * b, axis: 1) }
+sample columns(a: f32[2, N], b: f32[3, N]) { show sum(a, axis: 1)    show b }
+sample square(a: f32[N, N]) { show sum(a, axis: 0) }
+sample product(a: f32[N, 3], b: f32[M, N]) { show b @ a }
+`), 0o644))
+	array := func(rows, cols int) string {
+		name := fmt.Sprintf("x%dx%d.npy", rows, cols)
+		data := make([]byte, 4*rows*cols)
+		for i := range rows * cols {
+			binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(float32(i)))
+		}
+		writeNpy(t, name, "<f4", []int{rows, cols}, data)
+		return name
+	}
+	for _, c := range []struct {
+		sample string
+		sizes  [][2]int
+		want   string // what it shows, or its error
+	}{
+		{"rows", [][2]int{{2, 3}, {2, 3}}, "5 50"},
+		{"rows", [][2]int{{2, 3}, {4, 3}}, "--b x4x3.npy holds 4 rows of 3 numbers; sample rows takes f32[2, 3], where 2 is the length of --a"},
+		{"rows", [][2]int{{6, 1}, {2, 3}}, "--a x6x1.npy holds 6 rows of 1 numbers; sample rows takes f32[4096, 3], where 4096 may be less"},
+		{"columns", [][2]int{{2, 2}, {3, 2}}, "1 5\n0 1\n2 3\n4 5"},
+		{"columns", [][2]int{{2, 2}, {3, 3}}, "--b x3x3.npy holds 3 rows of 3 numbers; sample columns takes f32[3, 2], where 2 is the length of --a"},
+		{"columns", [][2]int{{3, 2}, {3, 3}}, "--a x3x2.npy holds 3 rows of 2 numbers; sample columns takes f32[2, 4096], where 4096 may be less"},
+		{"square", [][2]int{{3, 3}}, "9 12 15"},
+		{"square", [][2]int{{3, 2}}, "--a x3x2.npy holds 3 rows of 2 numbers; sample square takes f32[4096, 3], where 4096 may be less and 3 is the length of --a"},
+		{"product", [][2]int{{2, 3}, {3, 2}}, "3 4 5\n9 14 19\n15 24 33"},
+		{"product", [][2]int{{2, 3}, {2, 3}}, "--b x2x3.npy holds 2 rows of 3 numbers; sample product takes f32[4096, 2], where 4096 may be less and 2 is the length of --a"},
+	} {
+		args := []string{"run", "m.mdl", "sample", c.sample, "-q"}
+		for i, s := range c.sizes {
+			args = append(args, []string{"--a", "--b"}[i], array(s[0], s[1]))
+		}
+		stdout, stderr, code := call(args...)
+		if strings.HasPrefix(c.want, "--") {
+			require.NotEqual(t, 0, code, stdout)
+			require.Contains(t, stderr, c.want+"\n")
+			continue
+		}
+		require.Equal(t, 0, code, stderr)
+		require.Equal(t, c.want, strings.TrimSpace(stdout), args)
+	}
+}
+
 // What lengths do not allow is told before anything is compiled, and of a bundle, too.
 func TestLengthsAreLookedAtFirst(t *testing.T) {
 	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))

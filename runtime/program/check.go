@@ -235,6 +235,11 @@ func (p *Program) checkBlock(b *Block) error {
 	if err := addLens(scope, b.Lens); err != nil {
 		return err
 	}
+	for _, in := range b.Inputs {
+		if err := checkLens(in.Lens, &b.Bufs[in.Buf], scope); err != nil {
+			return fmt.Errorf("input %s: %w", in.Name, err)
+		}
+	}
 	for _, out := range b.Outputs {
 		if out.Buf < 0 || out.Buf >= len(b.Bufs) {
 			return fmt.Errorf("output %s: no buffer %d", out.Name, out.Buf)
@@ -242,13 +247,12 @@ func (p *Program) checkBlock(b *Block) error {
 		if buf := &b.Bufs[out.Buf]; (out.Kind == OutputBound || out.Kind == OutputFinite || out.Kind == OutputAssert) && (buf.Elem != loop.U32 || len(buf.Dims) > 0) {
 			return fmt.Errorf("check of %s: buffer %d is %s%v, not one u32", out.Name, out.Buf, buf.Elem, buf.Dims)
 		}
-		if n := len(out.Lens); n > 0 && n != len(b.Bufs[out.Buf].Dims) {
-			return fmt.Errorf("output %s: %d lengths of %v", out.Name, n, b.Bufs[out.Buf].Dims)
+		err := checkLens(out.Lens, &b.Bufs[out.Buf], scope)
+		if err == nil {
+			err = checkExpr(out.Len, scope, false)
 		}
-		for _, e := range append([]*index.Expr{out.Len}, out.Lens...) {
-			if err := checkExpr(e, scope, false); err != nil {
-				return fmt.Errorf("output %s: %w", out.Name, err)
-			}
+		if err != nil {
+			return fmt.Errorf("output %s: %w", out.Name, err)
 		}
 	}
 	settled := map[string]int{}
@@ -257,6 +261,19 @@ func (p *Program) checkBlock(b *Block) error {
 	}
 	maps.Copy(scope, settled)
 	return p.checkCode(b, b.Code[b.Settled:], scope)
+}
+
+// checkLens checks the lengths of the axes of a buffer, of which there may be none.
+func checkLens(lens []*index.Expr, buf *Buffer, scope map[string]int) error {
+	if n := len(lens); n > 0 && n != len(buf.Dims) {
+		return fmt.Errorf("%d lengths of %v", n, buf.Dims)
+	}
+	for _, e := range lens {
+		if err := checkExpr(e, scope, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func addLens(scope map[string]int, lens []Len) error {

@@ -232,10 +232,11 @@ const (
 type Input struct {
 	Kind   InputKind
 	Buf    int
-	Name   string // flag name, or the name that `each` binds
-	Feed   Feed   // InputFeed
-	Encode string `json:",omitempty"` // InputFlag: the source that makes tokens of the text
-	Len    string // the length symbol that the flag's actual length sets, or ""
+	Name   string        // flag name, or the name that `each` binds
+	Feed   Feed          // InputFeed
+	Encode string        `json:",omitempty"` // InputFlag: the source that makes tokens of the text
+	Len    string        // the length symbol that the flag's actual length sets, or ""
+	Lens   []*index.Expr `json:",omitempty"` // InputFlag: the length of each axis, nil where it is the buffer's; none: all are
 }
 
 // Feed is one variable of an `each … from`.

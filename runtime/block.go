@@ -58,6 +58,8 @@ type launch struct {
 	phases  []phase
 	rounds  code // how often those phases run that have rounds
 	round   int  // which it is now
+
+	launched bool // a profile has measured it before
 }
 
 type movingArg struct {

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -257,10 +258,24 @@ func TestProfileCountsLaunches(t *testing.T) {
 	m, err := Load(p, Setup{Threads: 1, Times: true})
 	require.NoError(t, err)
 	defer m.Close()
+	for _, launches := range []int{2, 5, 8} { // three a run, but for the very first one
+		require.NoError(t, m.entries[0].block.run(nil))
+		var out bytes.Buffer
+		m.WriteProfile(&out, Ceilings{})
+		require.Regexp(t, fmt.Sprintf(`^\d+\.\d+ ms in kernels\nwithout the first launches, .* took \d+\.\d+ ms\n.* roof\n100\.0%% +\d+\.\d{3} ms +%d × +\d+\.\d µs +increment  m\.mdl:4:1\n$`, launches), out.String())
+	}
+}
+
+// Where nothing is launched twice, the first launches are all that the table has.
+func TestProfileOfOneLaunch(t *testing.T) {
+	m, err := Load(incrementer(t, 1), Setup{Threads: 1, Times: true})
+	require.NoError(t, err)
+	defer m.Close()
 	require.NoError(t, m.entries[0].block.run(nil))
 	var out bytes.Buffer
 	m.WriteProfile(&out, Ceilings{})
-	require.Regexp(t, `^\d+\.\d+ ms in kernels\n.* roof\n100\.0% +\d+\.\d{3} ms +3 × +\d+\.\d µs +increment  m\.mdl:4:1\n$`, out.String())
+	require.Regexp(t, `^\d+\.\d+ ms in kernels\n.* roof\n100\.0% +\d+\.\d{3} ms +1 × `, out.String())
+	require.NotContains(t, out.String(), "first launches")
 }
 
 // What a launch moves is known where the lengths that it gives are numbers.

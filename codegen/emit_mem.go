@@ -184,7 +184,11 @@ func (e *emitter) load(v *loop.Value) value.Value {
 		if x := e.loadTransposed(v, p, cond); x != nil {
 			return x
 		}
-		x = e.gather(wide, p, cond, align)
+		if k := e.apart(p); k > 0 && (cond == nil || e.hasMasks(align)) {
+			x = e.loadApart(wide, p.base, cond, k, align)
+		} else {
+			x = e.gather(wide, p, cond, align)
+		}
 	}
 	return e.fromMem(v.Elem, x)
 }

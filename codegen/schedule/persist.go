@@ -13,14 +13,28 @@ import (
 //	role multiply { z = for l0 { take R l0 .. }   settle 0 z   Y[..] = z }
 //
 // after: P points make all tiles, one after another, so that slots are filled for the next one while results of this one are stored. The turns of a
-// ring go on from tile to tile. Those that are made at a time are near each other, and read the same. How many tiles and turns there are may be data.
+// ring go on from tile to tile. Those that are made at a time are near each other, and read the same: a block of rows of tiles is made column by column,
+// to its end and, in the next block, back from there. How many tiles and turns there are may be data.
 //
-//	axis worker: P par, tile: 2048/P loop, i0 = .., j0 = (tile*P + worker) / 16 % 32
+//	axis worker: P par, tile: 2048/P loop, i0 = .., j0 = (tile*P + worker) / 16 % 32 there, 31 - that back
 //	role ask { for tile { for l0 { fill R tile*128 + l0 { .. } } } }
 //	role multiply { for tile { z = for l0 { take R tile*128 + l0 .. }   settle 0 z   free R tile*128 + 127   Y[..] = z } }
 
-// nearRows is how many tiles that lie below each other are made before those beside them, at most.
-const nearRows = 16
+// nearRows is how many of so many tiles that lie below each other are made before those beside them, if so many are made at a time. A tile reads so
+// much beside what tiles below or beside it do: least is read by blocks of tiles that read about as much of both operands; and all blocks are about as high.
+// (A Hilbert curve reads a tenth more: what is made at a time seldom begins where a square of it does.)
+func nearRows(rows, points, below, beside int) int {
+	best, least := 1, 0.0
+	for n := 1; n <= min(rows, points); n++ {
+		blocks := (rows + n - 1) / n
+		high := (rows + blocks - 1) / blocks
+		wide := float64(points-1)/float64(high) + 1 // on average, wherever in a column they begin
+		if read := float64(high*below) + wide*float64(beside); least == 0 || read < least {
+			best, least = high, read
+		}
+	}
+	return best
+}
 
 // tiles are those that a point makes.
 type tiles struct {
@@ -59,12 +73,9 @@ func (s *stager) persist(d *loop.Value, f *loop.For, page []loop.Stmt) (*tiles, 
 	if t.cluster, err = s.clusterOf(d, par, extents); err != nil {
 		return nil, err
 	}
-	each, near := 1, nearRows // points that make tiles together
+	each := 1 // points that make tiles together
 	if t.cluster != nil {
 		each = t.cluster.points
-		if t.cluster.along == len(extents)-2 {
-			near /= each
-		}
 	}
 	if points%each > 0 {
 		return nil, fmt.Errorf("%d points are no clusters of %d", points, each)
@@ -73,6 +84,11 @@ func (s *stager) persist(d *loop.Value, f *loop.For, page []loop.Stmt) (*tiles, 
 	t.worker, t.axis = s.newAxis("worker", points*each, loop.Par), s.newAxis("tile", multiple(most, points)/points, loop.Loop)
 	worker := s.x.simple(over(axisValue(t.worker), each))
 	number := binary(loop.Add, times(axisValue(t.axis), points), worker)
+	near := 1
+	if last := len(par) - 1; last > 0 {
+		_, rows := s.x.rng(s.x.of(extents[last-1]))
+		near = nearRows(rows, points, s.readAlong(d, t.cluster, par, last-1), s.readAlong(d, t.cluster, par, last))
+	}
 	for i, at := range placesNear(number, extents, near) {
 		if t.cluster != nil && i == t.cluster.along {
 			at = binary(loop.Add, times(at, each), t.rank())
@@ -87,6 +103,27 @@ func (s *stager) persist(d *loop.Value, f *loop.For, page []loop.Stmt) (*tiles, 
 	return t, nil
 }
 
+// readAlong is how many rows of operands of d another tile along the i-th of axes reads, or, where points of a cluster make tiles together, others.
+func (s *stager) readAlong(d *loop.Value, c *cluster, par []*loop.Axis, i int) int {
+	total := 0
+	over := s.deps.over(d)
+	for _, v := range d.Args[:2] {
+		n := 1
+		for _, a := range s.deps.value(v) {
+			if a.IsOpen() && !loop.Has(over, a) {
+				n *= a.Max
+			}
+		}
+		if loop.Has(s.deps.value(v), par[i]) {
+			total += n
+		}
+	}
+	if c != nil && c.along == i {
+		total *= c.points
+	}
+	return total
+}
+
 // volume is the product of some numbers.
 func volume(list []*loop.Value) *loop.Value {
 	p := intValue(1)
@@ -96,7 +133,8 @@ func volume(list []*loop.Value) *loop.Value {
 	return p
 }
 
-// placesNear are the digits of a number, the last fastest, but that a block of the last but one, so many where there are, changes before the last does.
+// placesNear are the digits of a number, the last fastest, but that a block of the last but one, so many where there are, changes before the last does,
+// which goes there in one block and back in the next.
 func placesNear(number *loop.Value, extents []*loop.Value, near int) []*loop.Value {
 	x := newIndices()
 	quotient := func(v, n *loop.Value) *loop.Value { return x.simple(binary(loop.Div, v, n)) }
@@ -105,15 +143,21 @@ func placesNear(number *loop.Value, extents []*loop.Value, near int) []*loop.Val
 	last := len(extents) - 1
 	if last > 0 {
 		rows, cols := extents[last-1], extents[last]
-		all, fixed := rows.IntConst()
-		if n := min(int(all), near); fixed {
-			near = n
+		_, most := x.rng(x.of(rows))
+		near = min(near, most)
+		there := func(block, col *loop.Value) *loop.Value {
+			if most <= near && last == 1 { // it is the only one
+				return col
+			}
+			at := binary(loop.Add, col, binary(loop.Mul, rest(block, 2), cols))
+			least := binary(loop.Min, at, binary(loop.Sub, binary(loop.Sub, times(cols, 2), intValue(1)), at))
+			return x.simple(binary(loop.Min, least, binary(loop.Sub, cols, intValue(1)))) // as ranges do not tell
 		}
-		block := times(cols, near) // tiles, where there are as many rows
-		if fixed && int(all)%near == 0 {
-			out[last] = remainder(over(number, near), cols)
-			number, out[last-1] = quotient(number, block), rest(number, near)
-			if blocks := int(all) / near; blocks > 1 {
+		if all, fixed := rows.IntConst(); fixed && int(all)%near == 0 {
+			step, blocks := over(number, near), int(all)/near
+			number, out[last-1] = quotient(step, cols), rest(number, near)
+			out[last] = there(number, remainder(step, cols))
+			if blocks > 1 {
 				out[last-1] = binary(loop.Add, times(rest(number, blocks), near), out[last-1])
 				number = over(number, blocks)
 			}
@@ -123,10 +167,11 @@ func placesNear(number *loop.Value, extents []*loop.Value, near int) []*loop.Val
 				all := volume(extents[last-1:])
 				at, number = remainder(number, all), quotient(number, all)
 			}
-			first := x.simple(times(quotient(at, block), near))
+			n := quotient(at, times(cols, near))
+			first := x.simple(times(n, near))
 			high := binary(loop.Max, intValue(1), binary(loop.Min, intValue(near), binary(loop.Sub, rows, first))) // of this block
-			at = remainder(at, block)
-			out[last-1], out[last] = binary(loop.Add, first, remainder(at, high)), quotient(at, high)
+			at = remainder(at, times(cols, near))
+			out[last-1], out[last] = binary(loop.Add, first, remainder(at, high)), there(n, quotient(at, high))
 		}
 		last -= 2
 	}

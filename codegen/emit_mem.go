@@ -25,14 +25,12 @@ const preamble = `target datalayout = "e-m:e-p270:32:32-p271:32:32-p272:64:64-i6
 // memType is the type of a scalar of elem in memory.
 func (e *emitter) memType(elem loop.Elem) types.Type {
 	switch elem {
-	case loop.Bool:
+	case loop.Bool, loop.F8E4M3, loop.F8E5M2:
 		return types.I8
 	case loop.BF16:
 		return types.I16
 	case loop.F16:
 		return types.Half
-	case loop.F8E4M3, loop.F8E5M2:
-		e.fail("buffers of %s are not supported on this target", elem)
 	}
 	return regType(elem)
 }
@@ -49,6 +47,8 @@ func (e *emitter) fromMem(elem loop.Elem, x value.Value) value.Value {
 		bits := blk.NewZExt(x, llir.Vec(n, types.I32))
 		up := blk.NewShl(bits, llir.SplatConst(n, llir.Int(types.I32, 16)))
 		return e.b.Bitcast(up, llir.Vec(n, types.Float))
+	case loop.F8E4M3, loop.F8E5M2:
+		return e.fromByte(elem, x)
 	}
 	return x
 }
@@ -65,6 +65,8 @@ func (e *emitter) toMem(elem loop.Elem, x value.Value) value.Value {
 	case loop.BF16:
 		bits := e.b.Bitcast(x, llir.Vec(n, types.I32))
 		return blk.NewTrunc(blk.NewLShr(bits, llir.SplatConst(n, llir.Int(types.I32, 16))), llir.Vec(n, types.I16))
+	case loop.F8E4M3, loop.F8E5M2:
+		return e.toByte(elem, x)
 	}
 	return x
 }

@@ -175,7 +175,7 @@ func (e *emitter) round(elem loop.Elem, x value.Value) value.Value {
 		half := llir.Vec(llir.Lanes(x.Type()), types.Half)
 		return e.b.Block.NewFPExt(e.b.Block.NewFPTrunc(x, half), x.Type())
 	case loop.F8E4M3, loop.F8E5M2:
-		e.fail("%s arithmetic is not supported on this target", elem)
+		return e.roundByte(elem, x)
 	}
 	return x
 }

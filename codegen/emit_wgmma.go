@@ -26,6 +26,12 @@ const (
 	addresses = 1<<18 - 1                    // what a descriptor can say of an address, in bytes
 )
 
+// wgmmaElems are the names of types that wgmma multiplies.
+var wgmmaElems = map[loop.Elem]string{loop.BF16: "bf16", loop.F16: "f16", loop.F8E4M3: "e4m3", loop.F8E5M2: "e5m2"}
+
+// wgmmaBytes of a row, or of a column, are what an instruction sums up.
+const wgmmaBytes = 32
+
 // groupProduct adds to the registers acc of v the product of what a turn's slots hold.
 func (e *emitter) groupProduct(v *loop.Value, axes []*loop.Axis, acc []value.Value) []value.Value {
 	var row, col, tiles *loop.Axis
@@ -64,7 +70,7 @@ func (e *emitter) groupProduct(v *loop.Value, axes []*loop.Axis, acc []value.Val
 		}
 	}
 	cols := n * loop.FragmentExtent(col.Bind)
-	sums := e.b.Wgmma(v.Args[0].Elem == loop.BF16, cols, a, b.transposed, in, steps)
+	sums := e.b.Wgmma(wgmmaElems[v.Args[0].Elem], wgmmaBytes/v.Args[0].Elem.Size(), cols, a, b.transposed, in, steps)
 	out := make([]value.Value, len(acc))
 	for i, n := range order {
 		out[n] = e.b.Block.NewExtractValue(sums, uint64(i))
@@ -182,7 +188,7 @@ func (e *emitter) settledLoop(s span, init []value.Value, body func(i binding, i
 	return out
 }
 
-// sharedMatrix is an operand in shared memory: a descriptor for each step of 16 summands.
+// sharedMatrix is an operand in shared memory: a descriptor for each instruction.
 type sharedMatrix struct {
 	steps      []value.Value
 	transposed bool // summand by summand
@@ -227,11 +233,14 @@ func (e *emitter) matrixOf(x *loop.Value, axes []*loop.Axis, side, tiles *loop.A
 	start := blk.NewPtrToInt(e.unswizzled(x.Buf, offset(0, 0, 0)), types.I32)
 	start16 := blk.NewLShr(blk.NewAnd(start, llir.Int(types.I32, addresses)), llir.Int(types.I32, 4))
 	first := blk.NewOr(blk.NewZExt(start16, types.I64), llir.Int(types.I64, fixed))
-	count := 1
+	count, each := 1, wgmmaBytes/x.Elem.Size()/loop.FragmentExtent(loop.FragSum) // fragments of summands that an instruction takes
 	if len(axes) > 1 {
 		count = axes[0].Max
 	}
-	for s := range count {
+	if count%each > 0 || each > 1 && m.transposed {
+		e.fail("%s: %d fragments of operand %s", loop.WGMMA, count, x.Name)
+	}
+	for s := 0; s < count; s += each {
 		m.steps = append(m.steps, blk.NewAdd(first, llir.Int(types.I64, int64(distance(s, 0, 0)>>4))))
 	}
 	return m

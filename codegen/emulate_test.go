@@ -140,6 +140,9 @@ func (m *emulated) launch(ph EmittedPhase, round int, bufs [][]byte, args []any)
 // tensorMap is the map of a tensor at an address.
 func (m *emulated) tensorMap(box EmittedMap, at uint64, bufs [][]byte) []byte {
 	t := emulator.TensorMap{Elem: box.Buf.Elem.String(), Addr: at, Swizzle: loop.SwizzleBytes}
+	if box.Buf.Elem.Size() == 1 {
+		t.Elem = "u8"
+	}
 	for i, v := range box.Dims {
 		t.Dims, t.Box = append(t.Dims, uint64(max(m.extent(v, bufs), 1))), append(t.Box, uint32(box.Size[i]))
 	}

@@ -95,14 +95,14 @@ func narrowDot(spec string, i, k, j int) func(*ir.Builder, loop.Elem) *ir.Node {
 // A scatter of them is refused: its argument is cast before.
 var withoutNarrow = map[string]bool{"iota": true, "bits": true, "scatter": true, "bucket": true}
 
-// Every op that kernels know gives with floats of 16 bits and of 32, and of integers those of elements, on the machine
+// Every op that kernels know gives with floats of 8, 16 and 32 bits, and of integers those of elements, on the machine
 // the bits of the typed evaluator.
 func TestOpsOnTheMachine(t *testing.T) {
 	eachTarget(t, checkOps)
 }
 
 func checkOps(t *testing.T, target *Target) {
-	elems := append(slices.Clone(sixteen), loop.F32, loop.I32, loop.U32)
+	elems := append(slices.Clone(sixteen), loop.F8E4M3, loop.F8E5M2, loop.F32, loop.I32, loop.U32)
 	var names []string
 	var equations, kernels []*loop.Kernel
 	for _, op := range ir.Ops() {
@@ -164,7 +164,7 @@ func narrowElementwise(b *ir.Builder, op *ir.Op, e loop.Elem) *ir.Node {
 	return n
 }
 
-// Casts round every float to 16 bits as the typed evaluator does: ties, denormals, overflow, NaN.
+// Casts round every float to 16 and to 8 bits as the typed evaluator does: ties, denormals, overflow, NaN.
 func TestNarrowCastsOfAllFloats(t *testing.T) { eachLevel(t, checkNarrowCasts) }
 
 func checkNarrowCasts(t *testing.T, target *Target) {
@@ -180,15 +180,16 @@ func checkNarrowCasts(t *testing.T, target *Target) {
 	}
 	text := "kernel cast%[1]s(in X: f32[%[2]d], out Y: %[1]s[%[2]d]) guarded {\n  axis i0: %[3]d par, il: 8 lane, i: %[2]d = i0*8 + il\n  Y[i] = %[1]s(X[i])\n}"
 	var kernels []*loop.Kernel
-	for _, e := range sixteen {
+	elems := append(slices.Clone(sixteen), loop.F8E4M3, loop.F8E5M2)
+	for _, e := range elems {
 		kernels = append(kernels, parseKernel(t, fmt.Sprintf(text, e, n, n/8)))
 	}
 	for i, m := range load(t, target, kernels...) {
-		y := aligned(2 * n)
+		y := aligned(elems[i].Size() * n)
 		m.run([][]byte{memoryOf(x), y})
 		args := map[string]*loop.Data{"X": x}
 		require.NoError(t, loop.Eval(kernels[i], args, loop.EvalOptions{Typed: true}))
-		equalBits(t, sixteen[i].String(), args["Y"], y)
+		equalBits(t, elems[i].String(), args["Y"], y)
 	}
 }
 

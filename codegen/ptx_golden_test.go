@@ -26,8 +26,8 @@ var goldenKernels = []string{
 	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 
-// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware, asked by one of them or by a role, for one tile or many, and that threads or the hardware stores; also by two points that share an operand, and of lengths that the run knows, and where what follows is dear.
-var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "wgmma_lengths", "bulk_product", "roles_product", "roles_large", "persist_product", "send_product", "cluster_product", "persist_lengths", "persist_dear"}
+// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware, asked by one of them or by a role, for one tile or many, and that threads or the hardware stores; also by two points that share an operand, and of lengths that the run knows, and where what follows is dear; and of operands of 8 bits.
+var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "wgmma_lengths", "bulk_product", "roles_product", "roles_large", "persist_product", "send_product", "cluster_product", "persist_lengths", "persist_dear", "byte_product"}
 
 // goldens are the kernels of which the PTX for an architecture is kept.
 func goldens(arch string) []string {
@@ -82,7 +82,8 @@ func withTile(m *schedule.Machine, text string) *schedule.Machine {
 		one.Processors, _ = strconv.Atoi(n[1])
 	}
 	one.Tiles, one.Tensor = []schedule.Row{}, []schedule.Row{}
-	one.Group = slices.DeleteFunc(slices.Clone(m.Group), func(r schedule.Row) bool { return r.String() != tile })
+	other := func(r schedule.Row) bool { return r.String() != tile }
+	one.Group, one.Bytes = slices.DeleteFunc(slices.Clone(m.Group), other), slices.DeleteFunc(slices.Clone(m.Bytes), other)
 	return &one
 }
 

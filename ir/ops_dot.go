@@ -71,17 +71,25 @@ func dotElem(e Elem) Elem {
 	return e
 }
 
-// dotGrad: the cotangent takes the operands' type, so that a product of
+// dotGrad: the cotangent takes the operands' type, or bf16 where that has 8 bits, so that a product of
 // narrower floats has gradients that are such products too.
 func dotGrad(b *Builder, n, dy *Node) []*Node {
 	d, x, y := n.Attr.(DotAttr), n.Args[0], n.Args[1]
 	if !x.Type.Elem.IsFloat() {
 		return []*Node{nil, nil}
 	}
-	g := b.Cast(dy, x.Type.Elem)
+	e := x.Type.Elem
+	if e.Size() == 1 { // all of whose numbers are such of bf16
+		e = loop.BF16
+		x, y = b.Cast(x, e), b.Cast(y, e)
+	}
+	g := b.Cast(dy, e)
 	dx := b.Make(OpDot, DotAttr{d.Out, d.B, d.A}, g, y)
 	dyy := b.Make(OpDot, DotAttr{d.A, d.Out, d.B}, x, g)
-	return []*Node{b.Cast(dx, x.Type.Elem), b.Cast(dyy, x.Type.Elem)}
+	if n.Args[0].Type.Elem.Size() == 1 { // their cotangents are f32
+		return []*Node{dx, dyy}
+	}
+	return []*Node{b.Cast(dx, e), b.Cast(dyy, e)}
 }
 
 func dotCost(n *Node) float64 {

@@ -17,6 +17,12 @@ func ParseModule(text string) (*Module, error) {
 	if p.eatWord("compute") {
 		m.Compute = p.elem()
 	}
+	if p.eatWord("product") {
+		m.Product = p.elem()
+		for p.err == nil && p.eatWord("keep") {
+			m.Keep = append(m.Keep, p.name("name of the state"))
+		}
+	}
 	if p.eatWord("weights") {
 		m.Weights = p.elem()
 	}

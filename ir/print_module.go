@@ -8,7 +8,7 @@ import (
 
 // The module around graphs. Every item is one line, entries are blocks:
 //
-//	module  = "module" string [ "compute" elem ] { setting } { source } { state } { entry }
+//	module  = "module" string [ "compute" elem ] [ "product" elem { "keep" name } ] [ "weights" elem ] { setting } { source } { state } { entry }
 //	setting = "setting" name string
 //	source  = "source" name kind string [ "bits" int ] [ "split" "[" floats "]" ] [ "holdout" int ] [ pos ]
 //	state   = ( "param" | "state" | "moment" ) name type [ "stack" "[" ints "]" ] [ pos ]
@@ -31,6 +31,12 @@ func (m *Module) String() string {
 	p.line("module %s", strconv.Quote(m.Source))
 	if m.Compute != 0 {
 		p.b.WriteString(" compute " + m.Compute.String())
+	}
+	if m.Product != 0 {
+		p.b.WriteString(" product " + m.Product.String())
+		for _, name := range m.Keep {
+			p.b.WriteString(" keep " + quoteName(name))
+		}
 	}
 	if m.Weights != 0 {
 		p.b.WriteString(" weights " + m.Weights.String())

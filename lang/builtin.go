@@ -78,7 +78,7 @@ func builtins() *scope {
 	return s
 }
 
-var refusedHelp = map[string]string{"pack": "rows of one length come from `windows(d.train)` of a text, or from `d.train` of `lines(…)`, filled with 0"}
+var refusedHelp = map[string]string{"fp8": "`f8e4m3(x)` converts; `precision { product = f8e4m3 }` makes products of it, with scales", "pack": "rows of one length come from `windows(d.train)` of a text, or from `d.train` of `lines(…)`, filled with 0"}
 
 var arrayBuiltins map[string]func(b *builder, c *call) Value
 

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,7 +64,7 @@ func (b *builder) precisionEntry(name string, t Term, at Span) {
 	case "moments":
 		b.stored.moments = b.storage(name, t)
 	case "product":
-		b.failHelp(at, "leave `product` out: products are made at `compute` then", "`product`: products in fp8 are not supported")
+		b.module.Product = b.byteFloat(t)
 	case "keep":
 		list, ok := t.(*ListTerm)
 		at, items := t.Span(), []Term(nil)
@@ -112,6 +113,17 @@ func (b *builder) storage(entry string, t Term) ir.Elem {
 	return 0
 }
 
+// byteFloat reads the name of a float type of 8 bits.
+func (b *builder) byteFloat(t Term) ir.Elem {
+	for _, e := range []ir.Elem{loop.F8E4M3, loop.F8E5M2} {
+		if n, ok := t.(*NameTerm); ok && n.Name == e.String() {
+			return e
+		}
+	}
+	b.failHelp(t.Span(), "`product = f8e4m3`; each row of an operand has a scale of its own", "`product` is f8e4m3 or f8e5m2, not %s", b.src.text(t.Span()))
+	return 0
+}
+
 // keepIn sets how a state is kept: arrays of f32 at the file's precision, what is declared
 // otherwise as declared. A scalar may count, which 8 bits cannot.
 func (b *builder) keepIn(s *stateDecl, e ir.Elem) {
@@ -120,7 +132,7 @@ func (b *builder) keepIn(s *stateDecl, e ir.Elem) {
 	}
 }
 
-// checkKeep wants every pattern to name a param: it is misspelt else.
+// checkKeep finds the params that `keep` names, and wants every pattern to name one: it is misspelt else.
 func (b *builder) checkKeep() {
 	for _, k := range b.stored.keep {
 		found := false
@@ -131,7 +143,12 @@ func (b *builder) checkKeep() {
 				found = true
 				break
 			}
-			found = found || ok && s.kind == ir.KindParam
+			if ok && s.kind == ir.KindParam {
+				found = true
+				if b.module.Product != 0 && !slices.Contains(b.module.Keep, s.name) {
+					b.module.Keep = append(b.module.Keep, s.name)
+				}
+			}
 		}
 		if !found {
 			b.diags = append(b.diags, b.diagnostic(k.at, "a pattern is the whole path: `*` stands for any text in it", "no param has a path like %s", strconv.Quote(k.text)))

@@ -13,7 +13,7 @@ import (
 )
 
 // elements are the element types of the language.
-var elements = map[string]ir.Elem{"f32": loop.F32, "bf16": loop.BF16, "f16": loop.F16, "i32": loop.I32, "u32": loop.U32, "u8": loop.U8, "bool": loop.Bool}
+var elements = map[string]ir.Elem{"f32": loop.F32, "bf16": loop.BF16, "f16": loop.F16, "f8e4m3": loop.F8E4M3, "f8e5m2": loop.F8E5M2, "i32": loop.I32, "u32": loop.U32, "u8": loop.U8, "bool": loop.Bool}
 
 // elemNamed is the element type of a name: f32 is what the file computes in.
 func (b *builder) elemNamed(name string) (e ir.Elem, ok bool) {
@@ -75,13 +75,13 @@ func (b *builder) element(t *Type) ir.Elem {
 	if e, ok := b.elemNamed(t.Name); ok {
 		return e
 	}
-	names := append([]string{"f32", "bf16", "f16", "i32", "u32", "u8"}, settingTypes...)
+	names := append([]string{"f32", "bf16", "f16", "f8e4m3", "f8e5m2", "i32", "u32", "u8"}, settingTypes...)
 	for _, n := range settingTypes {
 		if t.Name == n {
 			if help := map[string]string{"float": "`f32` or `f32[…]`", "int": "`i32` or `i32[…]`"}[n]; help != "" {
 				b.failHelp(typeSpan(t), help, "`%s` is the type of a setting, not of a tensor", t.Name)
 			}
-			b.failHelp(typeSpan(t), "f32, bf16, f16, i32, u32, u8 and bool are elements", "`%s` is the type of a setting, not of a tensor", t.Name)
+			b.failHelp(typeSpan(t), "f32, bf16, f16, f8e4m3, f8e5m2, i32, u32, u8 and bool are elements", "`%s` is the type of a setting, not of a tensor", t.Name)
 		}
 	}
 	const wider = "`f32`; `--precision f64`, or `precision { compute = f64 }`, makes 64 bits of what says f32"

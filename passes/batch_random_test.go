@@ -32,7 +32,7 @@ func TestRandomLoops(t *testing.T) {
 		if got.String() != hoisted.String() {
 			left++
 		}
-		for _, p := range Pipeline(0, 0) {
+		for _, p := range Pipeline(Types{}) {
 			before := g
 			g, err = runPass(p, g, Options{Shuffle: rand.New(rand.NewSource(1))})
 			require.NoError(t, err)

@@ -53,7 +53,7 @@ func TestGoldenBounds(t *testing.T) {
 func outside(t *testing.T, text string, data ...int64) (value int64, limit int) {
 	g, err := ir.ParseGraph(text)
 	require.NoError(t, err)
-	for _, p := range Pipeline(0, 0) {
+	for _, p := range Pipeline(Types{}) {
 		g, err = runPass(p, g, Options{})
 		require.NoError(t, err)
 	}
@@ -121,7 +121,7 @@ func TestFiniteTellsInfinityFromNaN(t *testing.T) {
   report loss %2
 }`)
 	require.NoError(t, err)
-	for _, p := range Pipeline(0, 0) {
+	for _, p := range Pipeline(Types{}) {
 		g, err = runPass(p, g, Options{})
 		require.NoError(t, err)
 	}

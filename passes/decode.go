@@ -46,7 +46,7 @@ func Recomputing(m *ir.Module) (reasons []*Recomputes, err error) {
 			continue
 		}
 		g := e.Graph
-		for _, p := range Pipeline(m.Compute, 0) {
+		for _, p := range Pipeline(Types{Compute: m.Compute}) {
 			if p.Name == "decode" {
 				_, err = rewrite(g, decodeRule(func(r *Recomputes) {
 					r.explain(e.Pos.File)

@@ -66,6 +66,8 @@ func goldenCase(t *testing.T, title, before string) string {
 	switch {
 	case strings.Contains(list, "precision"): // it rounds: 8 bits of significand
 		tolerance = 0.05
+	case strings.Contains(list, "product"): // 4 bits of each number
+		tolerance = 0.2
 	case strings.Contains(list, "weights"): // 7 bits of the largest of a block; TestWeights is exact
 		tolerance = 0.2
 	}
@@ -77,7 +79,7 @@ func goldenCase(t *testing.T, title, before string) string {
 }
 
 func passNamed(t *testing.T, name string) Pass {
-	for _, p := range Pipeline(loop.BF16, loop.I8) {
+	for _, p := range Pipeline(Types{Compute: loop.BF16, Product: loop.F8E4M3, Params: map[string]bool{"w": true}, Weights: loop.I8}) {
 		if p.Name == name {
 			return p
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"mdlc/ir"
+	"mdlc/ir/loop"
 )
 
 // Grad expands grad ops by reverse mode, inner ones and those of inner loops
@@ -84,7 +85,7 @@ func expandGrad(g *ir.Graph, outer *ir.Builder, grad *ir.Node) (*ir.Graph, error
 				return nil, err
 			}
 			for _, x := range args[1:] {
-				d := r.cot[x]
+				d := r.typed(x)
 				if d == nil {
 					return nil, noGradient(grad, args[0], x)
 				}
@@ -225,10 +226,21 @@ func (r *reverse) run(outputs, cots, wrt []*ir.Node) error {
 	return nil
 }
 
-// add adds d (nil: nothing) to the cotangent of n.
+// typed is the cotangent of n in n's type, nil if there is none.
+func (r *reverse) typed(n *ir.Node) *ir.Node {
+	if d := r.cot[n]; d != nil {
+		return r.b.Cast(d, n.Type.Elem)
+	}
+	return nil
+}
+
+// add adds d (nil: nothing) to the cotangent of n. That of 8 bits is f32: it may be far smaller than all numbers of the type.
 func (r *reverse) add(n, d *ir.Node) {
 	if d == nil || !r.active[n] || !n.Type.Elem.IsFloat() {
 		return
+	}
+	if n.Type.Elem.Size() == 1 {
+		d = r.b.Cast(d, loop.F32)
 	}
 	if old := r.cot[n]; old != nil {
 		d = r.b.Add(old, d)
@@ -242,6 +254,9 @@ func (r *reverse) node(n *ir.Node) error {
 		return nil
 	}
 	r.b.Pos = n.Pos
+	if n.Op != ir.OpCast && n.Op != ir.OpIndex && dy != nil {
+		dy = r.typed(n)
+	}
 	switch {
 	case n.Op == ir.OpGet:
 		t := n.Args[0]

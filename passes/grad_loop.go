@@ -150,7 +150,7 @@ func (l *loopGrad) differentiate(outer *ir.Builder) error {
 		return err
 	}
 	for _, p := range b.Params()[:len(l.region.Params)] {
-		if d := r.cot[p]; d != nil {
+		if d := r.typed(p); d != nil {
 			results = append(results, ir.Result{Value: d})
 		}
 	}

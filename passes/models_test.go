@@ -169,7 +169,7 @@ func conv(stride, kernel, pad int) *ir.Graph {
 // through runs the pipeline; after grad, each pass has to keep the values.
 func through(t *testing.T, g *ir.Graph, opt Options, evaluated bool) *ir.Graph {
 	var want []*ir.Tensor
-	for _, p := range Pipeline(0, 0) {
+	for _, p := range Pipeline(Types{}) {
 		if p.Name == "fuse" && opt.NoFusion {
 			p.Fn = Separate
 		}
@@ -273,7 +273,7 @@ func TestLastPositionOnly(t *testing.T) {
 	g := generating()
 	lens := map[string]int{"T": 5}
 	want := evaluate(t, g, lens)
-	for _, p := range Pipeline(0, 0) {
+	for _, p := range Pipeline(Types{}) {
 		var err error
 		g, err = runPass(p, g, Options{})
 		require.NoError(t, err)

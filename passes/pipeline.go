@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mdlc/ir"
+	"mdlc/ir/loop"
 	"mdlc/ir/parallel"
 )
 
@@ -20,25 +21,45 @@ type Pass struct {
 	Why  string // it stands where it stands
 }
 
-// Pipeline is the passes in order, for an entry of a module with this Compute whose weights are stored in
-// elements of that type, 0: as they are. Pass plan comes after it: it needs whole entries.
-func Pipeline(compute, weights ir.Elem) []Pass {
+// Types are those that products compute in; 0: as the graph says.
+type Types struct {
+	Compute ir.Elem         // operands and results of all
+	Product ir.Elem         // operands, with a param
+	Params  map[string]bool // of these, the names
+	Weights ir.Elem         // what is stored where nothing changes it
+}
+
+// typesOf are those of an entry of m.
+func typesOf(m *ir.Module, kind ir.EntryKind) Types {
+	t := Types{Compute: m.Compute}
+	if m.Product != 0 && m.Compute != loop.F64 {
+		t.Product, t.Params = m.Product, narrowParams(m)
+	}
+	if kind == ir.EntryEval || kind == ir.EntrySample { // nothing is trained
+		t.Weights = m.Weights
+	}
+	return t
+}
+
+// Pipeline is the passes in order, for an entry whose products compute in these types. Pass plan comes after it: it needs whole entries.
+func Pipeline(t Types) []Pass {
 	return []Pass{
 		{"bounds", Bounds, "first: it tells of what the user wrote, by its names and places, and a gradient repeats every index"},
 		{"pin", Pin, "before simplify, which would look through the values that gradients are taken by"},
 		{"simplify", Simplify, "early: what the front end spells out should not be differentiated or matched"},
 		{"contract", Contract, "before grad, so that matrix products are differentiated as matrix products"},
-		{"precision", Precision(compute), "after contract, which finds the products; before grad, which then rounds cotangents as it rounds values"},
+		{"precision", Precision(t.Compute), "after contract, which finds the products; before grad, which then rounds cotangents as it rounds values"},
 		{"grad", Grad, "while the graph is what the user wrote, and in few ops"},
 		{"unstop", Unstop, "after grad, which alone reads stop; before anything that stop would be in the way of"},
 		{"simplify.grad", Simplify, "turns the scatters of gradients into index and reduce"},
 		{"contract.grad", Contract, "gradients of element-wise products become matrix products"},
+		{"product", Product(t.Product, t.Params), "after grad and all that makes products, of whose operands scales are; before passes that move products, or put them into kernels"},
 		{"expand", Expand, "after grad, which knows sorting and matrices; before what needs kernels' ops only"},
 		{"decode", Decode, "after expand, so that it meets few ops; before passes that make loops of one turn, or of stacked values, hard to read"},
 		{"unloop", Unloop, "after grad, whose loops over stacked parameters are often element-wise"},
 		{"hoist", Hoist, "what a turn does not change leaves the loop, before fusion puts it into the body's kernels"},
 		{"batch", Batch, "after hoist, which tells what no turn changes; before decompose and fuse, which take products as they are"},
-		{"weights", Weights(weights), "after hoist, which would move the numbers that are stored in few bits out of loops as f32 again; before fuse, which makes them part of products"},
+		{"weights", Weights(t.Weights), "after hoist, which would move the numbers that are stored in few bits out of loops as f32 again; before fuse, which makes them part of products"},
 		{"simplify.last", Simplify, "cleans up after expand, unloop and hoist"},
 		{"decompose", Decompose, "after the last simplify: it fixes the order of additions that kernels keep"},
 		{"deadcode", DeadCode, "last before fusion: dead loop values would be stored"},
@@ -137,20 +158,17 @@ func runOver(spots []spot, opt Options) error {
 // PassNames is the names of the pipeline's passes, in order.
 func PassNames() []string {
 	var names []string
-	for _, p := range Pipeline(0, 0) {
+	for _, p := range Pipeline(Types{}) {
 		names = append(names, p.Name)
 	}
 	return names
 }
 
-// spots are where some entries of m have graphs. Weights are stored in few bits where nothing is trained.
+// spots are where some entries of m have graphs.
 func spots(m *ir.Module, entries []*ir.Entry) []spot {
 	var out []spot
 	for _, e := range entries {
-		p := spot{&e.Graph, Pipeline(m.Compute, 0)}
-		if e.Kind == ir.EntryEval || e.Kind == ir.EntrySample {
-			p.pipeline = Pipeline(m.Compute, m.Weights)
-		}
+		p := spot{&e.Graph, Pipeline(typesOf(m, e.Kind))}
 		if e.Graph != nil {
 			out = append(out, p)
 		}

@@ -20,7 +20,7 @@ func TestRandomGraphs(t *testing.T) {
 		g := randomGraph(t)
 		want := evaluate(t, g, nil)
 		shuffled := rand.New(rand.NewSource(1))
-		for _, p := range Pipeline(0, 0) {
+		for _, p := range Pipeline(Types{}) {
 			before := g
 			var err error
 			g, err = runPass(p, g, Options{Shuffle: shuffled})

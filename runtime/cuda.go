@@ -233,7 +233,7 @@ func (d *cudaDevice) encode(kernel int, m *program.TensorMap, at uintptr, dims [
 }
 
 // tensorElems are the types of elements that tensor maps have.
-var tensorElems = map[loop.Elem]sys.TensorElem{loop.BF16: sys.TensorBF16, loop.F16: sys.TensorF16, loop.F32: sys.TensorF32}
+var tensorElems = map[loop.Elem]sys.TensorElem{loop.BF16: sys.TensorBF16, loop.F16: sys.TensorF16, loop.F32: sys.TensorF32, loop.F8E4M3: sys.TensorByte, loop.F8E5M2: sys.TensorByte}
 
 // launch launches a phase. The first time it waits for its end, so that an error is of this kernel and no other.
 func (d *cudaDevice) launch(l *launch, ph *phase, points int) error {

@@ -17,6 +17,8 @@ func readElem(e loop.Elem, mem []byte, i int) float64 {
 	switch e {
 	case loop.Bool, loop.U8:
 		return float64(mem[0])
+	case loop.F8E4M3, loop.F8E5M2:
+		return loop.FromBits(e, uint64(mem[0]))
 	case loop.I8:
 		return float64(int8(mem[0]))
 	case loop.I32:
@@ -92,6 +94,3 @@ func appendNumber(line []byte, e loop.Elem, v float64, digits int) []byte {
 	}
 	return strconv.AppendFloat(line, v, 'g', digits, bits)
 }
-
-// canRead reports whether readElem knows e.
-func canRead(e loop.Elem) bool { return e != loop.F8E4M3 && e != loop.F8E5M2 }

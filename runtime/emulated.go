@@ -99,6 +99,9 @@ func (d *gpuEmulator) function(kernel int, ph *program.Phase) (uintptr, error) {
 
 func (d *gpuEmulator) encode(kernel int, m *program.TensorMap, at uintptr, dims []int) (words [program.MapWords]uint64, err error) {
 	t := emulator.TensorMap{Elem: m.Elem.String(), Addr: uint64(at), Swizzle: m.Swizzle}
+	if m.Elem.Size() == 1 { // whatever a byte means
+		t.Elem = "u8"
+	}
 	for i, n := range dims {
 		t.Dims, t.Box = append(t.Dims, uint64(n)), append(t.Box, uint32(m.Box[i]))
 	}

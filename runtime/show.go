@@ -83,9 +83,6 @@ func showFormOf(as string) (*showForm, bool) {
 
 // checkOutput refuses what cannot be shown or reported, before anything runs.
 func checkOutput(out *program.Output, buf *program.Buffer) error {
-	if !canRead(buf.Elem) {
-		return fmt.Errorf("%s: error: values of type %s can be neither shown nor reported", out.Pos, buf.Elem)
-	}
 	if out.Kind != program.OutputShow {
 		return nil
 	}

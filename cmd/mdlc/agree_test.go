@@ -46,7 +46,7 @@ func tensorsOf(t *testing.T, path string) map[string]*ir.Tensor {
 	out := map[string]*ir.Tensor{}
 	for name, h := range header {
 		data := body[h.Offsets[0]:h.Offsets[1]]
-		elem := map[string]loop.Elem{"F32": loop.F32, "F64": loop.F64, "I32": loop.I32, "U32": loop.U32, "U8": loop.U8, "BOOL": loop.Bool, "BF16": loop.BF16, "F16": loop.F16}[h.Dtype]
+		elem := map[string]loop.Elem{"F32": loop.F32, "F64": loop.F64, "I32": loop.I32, "U32": loop.U32, "U8": loop.U8, "BOOL": loop.Bool, "BF16": loop.BF16, "F16": loop.F16, "F8_E4M3": loop.F8E4M3, "F8_E5M2": loop.F8E5M2}[h.Dtype]
 		x := ir.NewTensor(elem, h.Shape...)
 		for i := range x.Len() {
 			switch elem {
@@ -56,6 +56,8 @@ func tensorsOf(t *testing.T, path string) map[string]*ir.Tensor {
 				x.F[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
 			case loop.BF16, loop.F16:
 				x.F[i] = loop.FromBits(elem, uint64(binary.LittleEndian.Uint16(data[2*i:])))
+			case loop.F8E4M3, loop.F8E5M2:
+				x.F[i] = loop.FromBits(elem, uint64(data[i]))
 			case loop.I32:
 				x.I[i] = int64(int32(binary.LittleEndian.Uint32(data[4*i:])))
 			case loop.U32:

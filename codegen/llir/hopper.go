@@ -11,21 +11,18 @@ import (
 
 // What Hopper has and LLVM 19 has no intrinsics for: products of groups of warps, barriers in shared memory, copies of boxes.
 
-// WgmmaStep is what a product has of 16 summands: the first operand's descriptor, or the four registers of a fragment, and the second one's descriptor.
+// WgmmaStep is what a product has of the summands of an instruction: the first operand's descriptor, or the four registers of a fragment, and the second one's descriptor.
 type WgmmaStep struct {
 	A []value.Value
 	B value.Value
 }
 
 // Wgmma multiplies, by a group of four warps, 64 rows and cols columns step by step, and adds cols/2 floats of each thread, acc, or nothing where that is nil
-// (PTX ISA, wgmma.mma_async). Matrices that descriptors tell of lie row by row, or summand by summand where they are transposed. The result is there after a
-// SettleWgmma, and until then the registers of operands are the product's.
-func (b *Builder) Wgmma(bf16 bool, cols int, aTransposed, bTransposed bool, acc []value.Value, steps []WgmmaStep) value.Value {
-	elem, n := "f16", cols/2
-	if bf16 {
-		elem = "bf16"
-	}
-	bit := map[bool]int{true: 1}
+// (PTX ISA, wgmma.mma_async). A step is of so many summands, of a type that PTX names: 32 bytes of each row and column. Matrices that descriptors tell of lie row by
+// row, or, of elements of 16 bits, summand by summand where they are transposed. The result is there after a SettleWgmma, and until then the registers of operands
+// are the product's.
+func (b *Builder) Wgmma(elem string, summands, cols int, aTransposed, bTransposed bool, acc []value.Value, steps []WgmmaStep) value.Value {
+	n, bit := cols/2, map[bool]int{true: 1}
 	out, adds := "=f", "more"
 	text := "{\n.reg .pred more;\nsetp.eq.b32 more, 0, 0;\n"
 	if acc == nil { // no operand may have these registers
@@ -47,7 +44,7 @@ func (b *Builder) Wgmma(bf16 bool, cols int, aTransposed, bTransposed bool, acc 
 		return fmt.Sprintf("$%d", n+len(args)-1)
 	}
 	for _, s := range steps {
-		a, ways := "", fmt.Sprintf("%d, %d", bit[aTransposed], bit[bTransposed])
+		a, ways := "", fmt.Sprintf(", %d, %d", bit[aTransposed], bit[bTransposed])
 		if len(s.A) == 1 {
 			a = operand(s.A[0], "l")
 		} else {
@@ -55,9 +52,12 @@ func (b *Builder) Wgmma(bf16 bool, cols int, aTransposed, bTransposed bool, acc 
 			for _, x := range s.A {
 				fragment = append(fragment, operand(x, "r"))
 			}
-			a, ways = "{"+strings.Join(fragment, ", ")+"}", fmt.Sprint(bit[bTransposed])
+			a, ways = "{"+strings.Join(fragment, ", ")+"}", fmt.Sprintf(", %d", bit[bTransposed])
 		}
-		text += fmt.Sprintf("wgmma.mma_async.sync.aligned.m64n%dk16.f32.%s.%s {%s}, %s, %s, %s, 1, 1, %s;\n", cols, elem, elem, strings.Join(registers, ", "), a, operand(s.B, "l"), adds, ways)
+		if summands > 16 {
+			ways = ""
+		}
+		text += fmt.Sprintf("wgmma.mma_async.sync.aligned.m64n%dk%d.f32.%s.%s {%s}, %s, %s, %s, 1, 1%s;\n", cols, summands, elem, elem, strings.Join(registers, ", "), a, operand(s.B, "l"), adds, ways)
 		adds = "more"
 	}
 	text += "wgmma.commit_group.sync.aligned;\n}"

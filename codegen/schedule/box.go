@@ -80,6 +80,9 @@ func BoxOf(s *loop.Store) (*Box, error) {
 			if terms[a.Name] != 1 || size > 1 || a.Max > boxExtent || dependsOn(index.Sub(x.of(args[d]), index.V(a.Name)).SimplifyIn(x.bound), a.Name) {
 				return nil, fmt.Errorf("dimension %d of %s does not step evenly along %s, by one element, %d times at most", d, buf.Name, a.Name, boxExtent)
 			}
+			if inner := b.Place[len(b.Place)-1]; d == rank-1 && !loop.Has(newDepends().value(inner), a) {
+				return nil, fmt.Errorf("what lies side by side in %s, along %s, does not in %s", buf.Name, a.Name, b.Slot.Name)
+			}
 			size = a.Max
 			delete(free, a)
 		}

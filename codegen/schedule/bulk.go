@@ -60,12 +60,13 @@ func (s *stager) ring(f *loop.For, d *loop.Value, slots []*slot, of *tiles, dept
 		return []loop.Stmt{step}
 	}
 	turn := axisValue(f.Axis)
-	read := binary(loop.Sub, turn, intValue(groupsPending)) // its product is done
-	t := &turns{
-		first: []loop.Stmt{step(loop.Take, turn)},
-		last:  []loop.Stmt{&loop.If{Cond: binary(loop.Ge, turn, intValue(groupsPending)), Body: []loop.Stmt{step(loop.Free, read)}}},
+	pending := s.pending(f, d)
+	read := binary(loop.Sub, turn, intValue(pending)) // its product is done
+	t := &turns{first: []loop.Stmt{step(loop.Take, turn)}, last: []loop.Stmt{step(loop.Free, read)}}
+	if pending > 0 {
+		t.last = []loop.Stmt{&loop.If{Cond: binary(loop.Ge, turn, intValue(pending)), Body: t.last}}
 	}
-	if of != nil { // the last turn of a tile
+	if of != nil && pending > 0 { // the last turn of a tile
 		t.free = []loop.Stmt{step(loop.Free, binary(loop.Sub, of.turns, intValue(groupsPending)))}
 		if _, fixed := of.turns.IntConst(); !fixed {
 			t.free = []loop.Stmt{&loop.If{Cond: binary(loop.Ge, of.turns, intValue(groupsPending)), Body: t.free}}
@@ -75,7 +76,7 @@ func (s *stager) ring(f *loop.For, d *loop.Value, slots []*slot, of *tiles, dept
 		t.asks = []loop.Stmt{&loop.For{Axis: f.Axis, Lo: f.Lo, Hi: f.Hi, Body: fill(turn)}}
 		return t, nil
 	}
-	lead := min(depth-groupsPending, r.Depth) // how many turns ahead slots are filled
+	lead := min(depth-pending, r.Depth) // how many turns ahead slots are filled
 	for n := range lead {
 		t.before = append(t.before, s.ahead(f, intValue(n), fill)...)
 	}

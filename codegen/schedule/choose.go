@@ -86,7 +86,7 @@ func (c *chooser) do(kind, axis string, arg int, word string) {
 		if c.err = applySplit(c.k, o); c.err == nil {
 			finish(c.k)
 		}
-	case Cut, Bind, Limit, Taps, Unless:
+	case Cut, Bind, Limit, Taps, Unless, Promote:
 		c.err = applyAxes(c.k, o)
 	}
 }

@@ -61,6 +61,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 	}
 	c.endsTaps(d)
 	c.do(Mma, d.Name, 0, p.tile.String())
+	c.promotes(p)
 }
 
 // bindOthers binds the axes besides those of the register block: as points, as many as are wanted, else as loops. An image is a point in any case.

@@ -74,7 +74,7 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		return true
 	}
 	p := c.product(stores, d)
-	if p.tile.Tensor || p.wide(stores, c.m) { // of narrow operands, or f32 that could be shared
+	if p.tile.Tensor || p.bytes() || p.wide(stores, c.m) { // of narrow operands, or f32 that could be shared
 		return c.packShared(p, stores)
 	}
 	if c.isGemv(p, stores) {

@@ -1,6 +1,10 @@
 package schedule
 
-import "mdlc/ir/loop"
+import (
+	"slices"
+
+	"mdlc/ir/loop"
+)
 
 // Products of a GPU. Large ones are of tiles that the warps of a block share, whose operands wait in shared memory. Products
 // of bf16 and f16 are made on tensor cores, small ones by a warp that reads the operands in place. Those of f32 are
@@ -38,6 +42,7 @@ func (p *product) slotSums() int {
 // many blocks, of warps that share a tile or have one each, at a time, and the last ones of them alone.
 func (c *chooser) blockTile(p *product, stores []*loop.Store) bool {
 	narrow, shareable := c.m.Tensor != nil && p.narrow(), c.m.Tiles != nil && p.shareable(stores)
+	bytes := p.bytes()
 	others := extents(p.shape, p.row, p.col)
 	least := 0.0
 	try := func(r Row, warps int) {
@@ -48,17 +53,21 @@ func (c *chooser) blockTile(p *product, stores []*loop.Store) bool {
 		}
 	}
 	for _, r := range c.m.Tiles {
-		if r.Tensor = narrow; shareable && p.rows() > r.Rows/2 && p.cols() > r.Cols/2 {
+		if r.Tensor = narrow; shareable && !bytes && p.rows() > r.Rows/2 && p.cols() > r.Cols/2 {
 			try(r, r.Warps[0]*r.Warps[1])
 		}
 	}
-	if narrow {
+	if narrow && !bytes {
 		for _, r := range c.m.Tensor {
 			try(r, 1)
 		}
 	}
 	if narrow && shareable {
-		for _, r := range c.m.Group {
+		group := c.m.Group
+		if bytes {
+			group = c.m.Bytes
+		}
+		for _, r := range group {
 			if p.rows() >= r.Rows && p.cols() >= r.Cols && p.shape.over[0].Max*p.dot.Args[0].Elem.Size() >= 2*loop.SwizzleBytes {
 				try(r, blockWarps) // a block a processor, however many warps it has
 			}
@@ -78,6 +87,14 @@ func (p *product) narrow() bool {
 		sizeOf(p.shape.rows) >= fragmentRows/2 && sizeOf(p.shape.cols) >= fragmentCols/2 && sizeOf(p.shape.over) >= fragmentSums/2
 }
 
+// fillsBytes reports whether product d, of operands of 8 bits, fills a tile of m that multiplies such.
+func (m *Machine) fillsBytes(d *loop.Value) bool {
+	s := shapeOf(d)
+	return slices.ContainsFunc(m.Bytes, func(r Row) bool {
+		return sizeOf(s.rows) >= r.Rows && sizeOf(s.cols) >= r.Cols && sizeOf(s.over) >= 2*loop.SwizzleBytes
+	})
+}
+
 // sizeOf is how many points axes have.
 func sizeOf(axes []*loop.Axis) int {
 	n := 1
@@ -90,6 +107,12 @@ func sizeOf(axes []*loop.Axis) int {
 // isF32 reports whether the operands are f32.
 func (p *product) isF32() bool {
 	return p.dot.Args[0].Elem == loop.F32 && p.dot.Args[1].Elem == loop.F32
+}
+
+// bytes reports whether the operands are floats of 8 bits.
+func (p *product) bytes() bool {
+	e := p.dot.Args[0].Elem
+	return e.IsFloat() && e.Size() == 1
 }
 
 // shareable reports whether the warps of a block can share a tile of p: all stores are of it, and there are turns to wait for.
@@ -134,7 +157,8 @@ func everywhere(stores []*loop.Store, a *loop.Axis) bool {
 
 // packShared makes the summed axes of a product one, which slots and fragments cut, so those of rows and of columns that
 // fill no tile, and packs operands that are dear, or sums themselves: they are computed for every tile that reads them. What groups of warps
-// multiply is packed where it is computed at all and many tiles read it, as weights that are rounded are: the hardware copies it then.
+// multiply is packed where it is computed at all and many tiles read it, as weights that are rounded are: the hardware copies it then; so is an
+// operand of 8 bits whose summands do not lie side by side.
 func (c *chooser) packShared(p *product, stores []*loop.Store) bool {
 	fuse := func(axes []*loop.Axis) bool { return c.fuseInner(axes, stores) }
 	const dear, enough, many = 8, 512, 4
@@ -143,7 +167,8 @@ func (c *chooser) packShared(p *product, stores []*loop.Store) bool {
 	}
 	readers := [2]int{p.cols() / p.tile.Cols, p.rows() / p.tile.Rows}
 	for i, v := range p.dot.Args[:2] {
-		if !isSimple(v) && (pointCost([]*loop.Value{v}) > dear || reduces(v) || p.tile.Group && readers[i] >= many) {
+		again := !isSimple(v) && (pointCost([]*loop.Value{v}) > dear || reduces(v))
+		if again || p.tile.Group && readers[i] >= many && (!isSimple(v) || v.Elem.Size() == 1 && along(v, p.inner()) == 0) {
 			c.do(Pack, v.Name, 0, "phase")
 			return true
 		}

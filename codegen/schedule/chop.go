@@ -20,7 +20,7 @@ import (
 //	z = sum[l](dot[k0,k1](A[k,i], B[k,j])), k = k0*256 + l*8 + k1
 //
 // Both add in another order than the product. So they are for operands that tensor cores multiply, whose order is not known anyway: a
-// product of bf16 or f16 has no order of the contract on a GPU, however many rows it has. That of f32 has, and is never chopped.
+// product of floats of 16 or 8 bits has no order of the contract on a GPU, however many rows it has. That of f32 has, and is never chopped.
 
 const chopLeast = 1024 // summands of a part at least
 
@@ -81,7 +81,7 @@ func chopLanes(k *loop.Kernel, d *loop.Value, n int) error {
 // reorders reports whether the contract leaves the order of additions of p open on a GPU.
 func (p *product) reorders() bool {
 	a, b := p.dot.Args[0].Elem, p.dot.Args[1].Elem
-	return a == b && (a == loop.BF16 || a == loop.F16)
+	return a == b && a.IsFloat() && a.Size() < 4
 }
 
 // chops proposes to share what p sums up among blocks, where its tiles are fewer than half of those that run at a time.

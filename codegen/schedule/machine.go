@@ -19,6 +19,7 @@ type Machine struct {
 	Handed int
 	Tensor []Row // tiles of one warp on tensor cores, which multiply bf16 and f16
 	Group  []Row // tiles of groups of four warps that multiply what is in shared memory (Hopper); nil: there are none
+	Bytes  []Row // of these, tiles for operands of 8 bits, whose sums have registers beside those of a turn (promote.go)
 	Block  int   // contracted indices of one block of a product
 	// StridedBlock is that block where neighbouring contracted indices of the row operand
 	// lie on different cache lines: a line each must stay in L1 beside the column panel.
@@ -103,12 +104,18 @@ var SM80 = &Machine{
 	Processors: 108, Round: 16 << 20, Slots: 99 << 10,
 }
 
-// SM90 is Hopper: the products of bf16 and f16 that fill a tile are of groups of four warps.
+// byteCols are the most columns of a group's 64 rows whose sums and those of a turn are in registers together.
+const byteCols = 128
+
+// SM90 is Hopper: the products of bf16, f16 and floats of 8 bits that fill a tile are of groups of four warps.
 var SM90 = func() *Machine {
 	m := *SM80
 	m.Name, m.Processors, m.Slots, m.Round = "sm_90a", 132, 227<<10, 24<<20
 	for _, r := range [][4]int{{128, 256, 200, 8}, {128, 128, 180, 8}, {64, 256, 150, 4}, {64, 128, 140, 4}, {128, 64, 130, 8}, {64, 64, 110, 4}} {
-		m.Group = append(m.Group, Row{Rows: r[0], Cols: r[1], Speed: float64(r[2]), Tensor: true, Group: true, Warps: [2]int{r[3], 1}})
+		row := Row{Rows: r[0], Cols: r[1], Speed: float64(r[2]), Tensor: true, Group: true, Warps: [2]int{r[3], 1}}
+		if m.Group = append(m.Group, row); row.Cols <= byteCols {
+			m.Bytes = append(m.Bytes, row)
+		}
 	}
 	return &m
 }()

@@ -27,6 +27,7 @@ const (
 	Limit    = "Limit"    // Limit j n i: axis j ends with block i of n others
 	Ends     = "Ends"     // Ends j n i: loops over blocks of columns j end with block i of n rows; a product goes on with what it multiplies beyond
 	Begins   = "Begins"   // Begins t n j: loops over blocks of rows t begin with block j of n columns; a product begins with what it multiplies before
+	Promote  = "Promote"  // Promote k z: what product z sums up in a turn of the loop over k is added up besides, in f32
 	Taps     = "Taps"     // Taps m z: summed axis m of product z ends where a packed operand has only zeros from there on
 	Unless   = "Unless"   // Unless j W: the limit of axis j does not hold where W is set
 	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes
@@ -175,6 +176,8 @@ func applyAxes(k *loop.Kernel, o loop.Opt) error {
 		return limitAxis(a, outer, o.Arg)
 	case Taps:
 		return endTaps(k, a, o.Word)
+	case Promote:
+		return promote(k, a, o.Word)
 	case Unless:
 		for _, b := range k.Bufs {
 			if b.Name == o.Word {

@@ -11,7 +11,7 @@ import (
 // writes argmax and argmin as a max and a min of indices, so that they need no loop of
 // their own: m = max[j](x), least j where x == m, or x is NaN. Operands of dots that are
 // narrower floats are widened where the machine multiplies f32 only: that is best done once, as
-// they are packed.
+// they are packed. Floats of 8 bits are bf16 where tensor cores multiply nothing narrower: that holds all of them.
 func prepare(k *loop.Kernel, m *Machine) (*loop.Kernel, error) {
 	k = clone(k)
 	var out [][]loop.Stmt
@@ -21,14 +21,14 @@ func prepare(k *loop.Kernel, m *Machine) (*loop.Kernel, error) {
 			out = append(out, page)
 			continue
 		}
-		c := newCloner()
+		c, chained := newCloner(), areChained(stores)
 		walk(roots(stores), func(v *loop.Value) {
 			switch {
 			case v.Op == loop.ReduceArgMax || v.Op == loop.ReduceArgMin:
 				c.values[v] = argExtreme(v, c.value(v.Args[0]), c.value(extremeOf(v, stores)))
-			case m.Tensor == nil && v.Op == loop.Dot && v.Args[0].Elem.IsFloat() && v.Args[0].Elem.Size() < 4:
-				d := *c.value(v)
-				d.Args = append([]*loop.Value{widened(d.Args[0]), widened(d.Args[1])}, d.Args[2:]...)
+			case v.Op == loop.Dot && m.multiplies(v, chained) != v.Args[0].Elem:
+				d, e := *c.value(v), m.multiplies(v, chained)
+				d.Args = append([]*loop.Value{widened(d.Args[0], e), widened(d.Args[1], e)}, d.Args[2:]...)
 				c.values[v] = &d
 			default:
 				c.value(v)
@@ -67,8 +67,33 @@ func nameApart(k *loop.Kernel) {
 	})
 }
 
-func widened(x *loop.Value) *loop.Value {
-	return &loop.Value{Op: loop.Cast, Elem: loop.F32, Args: []*loop.Value{x}, Pos: x.Pos}
+// areChained reports whether a product is made of another one's results.
+func areChained(stores []*loop.Store) bool {
+	chained := false
+	walk(roots(stores), func(d *loop.Value) {
+		if d.Op == loop.Dot {
+			walk(d.Args[:2], func(v *loop.Value) { chained = chained || v.Op == loop.Dot })
+		}
+	})
+	return chained
+}
+
+// multiplies is the type in which m multiplies the operands of product d, of a page whose products are chained or not.
+func (m *Machine) multiplies(d *loop.Value, chained bool) loop.Elem {
+	switch e := d.Args[0].Elem; {
+	case !e.IsFloat() || e.Size() >= 4:
+		return e
+	case m.Tensor == nil:
+		return loop.F32
+	case e.Size() == 1 && (chained || !m.fillsBytes(d)):
+		return loop.BF16
+	default:
+		return e
+	}
+}
+
+func widened(x *loop.Value, e loop.Elem) *loop.Value {
+	return &loop.Value{Op: loop.Cast, Elem: e, Args: []*loop.Value{x}, Pos: x.Pos}
 }
 
 func nameDot(k *loop.Kernel, v *loop.Value, number *int) {

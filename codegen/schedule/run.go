@@ -82,7 +82,7 @@ func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	}
 	steps = put(steps, "split", finish(n))
 	n = clone(n)
-	for _, o := range ofKind(opts, Cut, Bind, Limit, Taps, Unless) {
+	for _, o := range ofKind(opts, Cut, Bind, Limit, Taps, Unless, Promote) {
 		if err := applyAxes(n, o); err != nil {
 			return steps, illegal(k, "axes", o, err)
 		}

@@ -41,6 +41,9 @@ func (s *stager) send(f *loop.For, d *loop.Value, slots []*slot, of *tiles, afte
 	col, width := s.position(cols)
 	first := stores[0].Buf
 	n := loop.SwizzleBytes / first.Elem.Size() // columns of a part
+	if width%n > 0 {
+		return nil, nil, fmt.Errorf("%d columns of %s are no rows of %d bytes", width, first.Name, loop.SwizzleBytes)
+	}
 	part := s.newAxis("part", width/n, loop.Unroll)
 	mine := binary(loop.Eq, s.x.simple(over(col, n)), axisValue(part))
 	slot := s.x.simple(binary(loop.Mod, of.number(part), intValue(sendSlots)))

@@ -79,7 +79,7 @@ func (s *stager) shape(v, d *loop.Value, depth int) *slot {
 	rows, sums := 1, 1
 	sl.rows, rows = s.position(sl.rowAxes)
 	sl.sums, sums = s.position(sl.sumAxes)
-	sl.rowsInner = !s.contiguous(v, sl.sumAxes) && s.contiguous(v, sl.rowAxes)
+	sl.rowsInner = !s.contiguous(v, sl.sumAxes) && s.contiguous(v, sl.rowAxes) && v.Elem.Size() > 1 // tensor cores read bytes along the summands only
 	outer := rows
 	sl.inner = sums
 	if sl.rowsInner {

@@ -281,7 +281,11 @@ func inPage(k *loop.Kernel, f func(page []loop.Stmt) ([][]loop.Stmt, error)) err
 // returns the store; in user, v becomes a load of it.
 func materialise(k *loop.Kernel, v *loop.Value, deps *depends, user *cloner, lead []*loop.Axis, stem string) *loop.Store {
 	axes := append(slices.Clone(lead), inOrder(k, minus(deps.value(v), lead))...)
-	if unit := unitAxisOf(v, axes); unit != nil && lead == nil {
+	unit, bytes := unitAxisOf(v, axes), summedByte(k, v)
+	if bytes != nil {
+		unit = bytes
+	}
+	if unit != nil && lead == nil {
 		axes = append(minus(axes, []*loop.Axis{unit}), unit)
 	}
 	buf := &loop.Buffer{Name: freshName(k, stem), Elem: v.Elem, Mode: loop.Work}
@@ -294,8 +298,22 @@ func materialise(k *loop.Kernel, v *loop.Value, deps *depends, user *cloner, lea
 	if n := len(buf.Dims) - 1; n > 0 && buf.Dims[n] > 0 && buf.Dims[n]*buf.Elem.Size()%1024 == 0 {
 		buf.Dims[n] += 64 / buf.Elem.Size() // rows a power of two apart share a set of the cache
 	}
+	if bytes != nil {
+		buf.Dims[len(buf.Dims)-1] = multiple(bytes.Max, chunkBytes) // rows of a box begin on a multiple of that
+	}
 	user.values[v] = load(buf, get, nil)
 	return &loop.Store{Buf: buf, Index: put, Val: v}
+}
+
+// summedByte is the axis that a product of floats of 8 bits sums over, if v is an operand of such: tensor cores read them along that alone. Else nil.
+func summedByte(k *loop.Kernel, v *loop.Value) *loop.Axis {
+	if !v.Elem.IsFloat() || v.Elem.Size() > 1 {
+		return nil
+	}
+	if d := dotOf(k, v); d != nil {
+		return shapeOf(d).last()
+	}
+	return nil
 }
 
 // unitAxisOf is the axis along which most loads of v are contiguous, of those with the most axes, the last of equals;

@@ -173,27 +173,23 @@ func (s *stager) loop(f *loop.For, d *loop.Value, inside bool, precede, follows 
 		d.Args[i] = s.read(sl, v, binary(loop.Mod, of.turn(axisValue(f.Axis)), intValue(many)))
 	}
 	var t *turns
+	var err error
 	if s.bulk[d.Name] {
-		var err error
 		if t, err = s.ring(f, d, slots, of, depth, inside); err != nil {
 			return nil, err
 		}
 	} else {
 		t = s.fills(f, d, slots, depth, inside)
 	}
-	f.Body = append(t.first, f.Body...)
 	var settled []loop.Stmt
 	if d.Instr == loop.WGMMA {
-		c := slices.IndexFunc(f.Carry, func(c *loop.Carry) bool { return c.Next == d })
-		if c < 0 || !slices.ContainsFunc(f.Body, func(st loop.Stmt) bool { l, ok := st.(*loop.Let); return ok && l.Val == d }) {
-			return nil, fmt.Errorf("%s is not what its loop carries", d.Name)
+		if settled, err = s.settle(f, d); err != nil {
+			return nil, err
 		}
-		f.Body = append(f.Body, &loop.Settle{Young: groupsPending, Val: d})
-		settled = append([]loop.Stmt{&loop.Settle{Val: f.Carry[c].Out}}, t.free...)
+		settled = append(settled, t.free...)
 	}
-	f.Body = append(f.Body, t.last...)
+	f.Body = slices.Concat(t.first, f.Body, t.last)
 	var after []loop.Stmt
-	var err error
 	if s.through[d.Name] && s.sends[d.Name] {
 		err = fmt.Errorf("results of %s wait in shared memory for one thing", d.Name)
 	} else if s.sends[d.Name] {
@@ -240,6 +236,32 @@ func (s *stager) threadsOf(d *loop.Value) int {
 	return threads
 }
 
+// settle lets the turns of f wait for product d, and gives what stands behind them.
+func (s *stager) settle(f *loop.For, d *loop.Value) (after []loop.Stmt, err error) {
+	let := slices.IndexFunc(f.Body, func(st loop.Stmt) bool { l, ok := st.(*loop.Let); return ok && l.Val == d })
+	if s.pending(f, d) == 0 { // what uses it comes next
+		if let < 0 {
+			let, f.Body = 0, slices.Insert(f.Body, 0, loop.Stmt(&loop.Let{Val: d}))
+		}
+		f.Body = slices.Insert(f.Body, let+1, loop.Stmt(&loop.Settle{Val: d}))
+		return nil, nil
+	}
+	if let < 0 {
+		return nil, fmt.Errorf("%s has no place in its loop", d.Name)
+	}
+	f.Body = append(f.Body, &loop.Settle{Young: groupsPending, Val: d})
+	c := slices.IndexFunc(f.Carry, func(c *loop.Carry) bool { return c.Next == d })
+	return []loop.Stmt{&loop.Settle{Val: f.Carry[c].Out}}, nil
+}
+
+// pending is how many products of d, in the turns of f, are on their way when the next one is begun: those that go on with what the one before summed up.
+func (s *stager) pending(f *loop.For, d *loop.Value) int {
+	if d.Instr == loop.WGMMA && slices.ContainsFunc(f.Carry, func(c *loop.Carry) bool { return c.Next == d }) {
+		return groupsPending
+	}
+	return 0
+}
+
 // lastPhase is the place of the last Phase in body, -1 if there is none.
 func lastPhase(body []loop.Stmt) int {
 	for i := len(body) - 1; i >= 0; i-- {
@@ -272,10 +294,7 @@ func (s *stager) fills(f *loop.For, d *loop.Value, slots []*slot, depth int, ins
 			return out
 		}), &loop.Commit{})
 	}
-	lead := depth - 1 // how many turns ahead slots are filled
-	if d.Instr == loop.WGMMA {
-		lead -= groupsPending
-	}
+	lead := depth - 1 - s.pending(f, d) // how many turns ahead slots are filled
 	start := intValue(0)
 	if f.Lo != nil {
 		start = f.Lo

@@ -212,5 +212,8 @@ func FromBits(e Elem, b uint64) float64 {
 	return sign * math.Ldexp(float64(frac|1<<man), int(exp)-1+f.minExp-man)
 }
 
+// Largest is the largest finite number of a float type narrower than f32.
+func Largest(e Elem) float64 { return formats[e].largest }
+
 // RoundTo rounds x to the nearest value of the float type e, ties to even.
 func RoundTo(e Elem, x float64) float64 { return round(e, x) }

@@ -441,8 +441,8 @@ func (v *verifier) threads(x *Value) {
 // mma checks the axes of a product on tensor cores.
 func (v *verifier) mma(x *Value) {
 	a, b := x.Args[0], x.Args[1]
-	if a.Elem != b.Elem || a.Elem != BF16 && a.Elem != F16 || x.Elem != F32 {
-		v.fail(x, "tensor cores multiply bf16 or f16 and add f32, not %s, %s and %s", a.Elem, b.Elem, x.Elem)
+	if a.Elem != b.Elem || !a.Elem.IsFloat() || a.Elem.Size() > 2 || a.Elem.Size() == 1 && x.Instr == MMA || x.Elem != F32 {
+		v.fail(x, "tensor cores multiply bf16 or f16, groups of warps floats of 8 bits too, and add f32, not %s, %s and %s", a.Elem, b.Elem, x.Elem)
 	}
 	has := func(axes []*Axis, bind Bind) bool {
 		return slices.ContainsFunc(axes, func(a *Axis) bool { return a.Bind == bind })

@@ -14,7 +14,7 @@ import (
 )
 
 // tensorElems are the types of elements that tensors may have here.
-var tensorElems = map[C.CUtensorMapDataType]string{C.CU_TENSOR_MAP_DATA_TYPE_FLOAT16: "f16", C.CU_TENSOR_MAP_DATA_TYPE_FLOAT32: "f32", C.CU_TENSOR_MAP_DATA_TYPE_BFLOAT16: "bf16"}
+var tensorElems = map[C.CUtensorMapDataType]string{C.CU_TENSOR_MAP_DATA_TYPE_FLOAT16: "f16", C.CU_TENSOR_MAP_DATA_TYPE_FLOAT32: "f32", C.CU_TENSOR_MAP_DATA_TYPE_BFLOAT16: "bf16", C.CU_TENSOR_MAP_DATA_TYPE_UINT8: "u8"}
 
 //export fake_cuTensorMapEncodeTiled
 func fake_cuTensorMapEncodeTiled(out *C.CUtensorMap, elem C.CUtensorMapDataType, rank C.cuuint32_t, at C.uintptr_t, dims, strides *C.cuuint64_t, box, every *C.cuuint32_t, interleave C.CUtensorMapInterleave, swizzle C.CUtensorMapSwizzle, promotion C.CUtensorMapL2promotion, fill C.CUtensorMapFloatOOBfill) C.CUresult {

@@ -19,6 +19,7 @@ const (
 	TensorF16  TensorElem = C.CU_TENSOR_MAP_DATA_TYPE_FLOAT16
 	TensorF32  TensorElem = C.CU_TENSOR_MAP_DATA_TYPE_FLOAT32
 	TensorBF16 TensorElem = C.CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+	TensorByte TensorElem = C.CU_TENSOR_MAP_DATA_TYPE_UINT8 // whatever it means
 )
 
 // Words is how many words of 8 bytes an encoded tensor map has.

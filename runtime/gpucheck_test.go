@@ -27,6 +27,9 @@ import (
 // nearBound is how near the sum of a few hundred products of about 1 is to one in another order, by its bytes: that of codegen's checkNear.
 var nearBound = map[int]float64{4: 1.0 / 256, 2: 1.0 / 64}
 
+// aboutBound is the same of products of 8 bits, which tensor cores add up with few bits of the sum: that of codegen's closeTo.
+const aboutBound = 1.0 / 3
+
 // checkRecorded runs an entry that codegen's tests recorded and compares what it writes: their record_test.go says
 // how its buffers stand. A NaN equals any other, and what is near need not be equal.
 func checkRecorded(m *Model, e *entry) error {
@@ -45,8 +48,11 @@ func checkRecorded(m *Model, e *entry) error {
 		elem, got := b.Bufs[out.Buf].Elem, b.bufs[out.Buf].host
 		known, want := b.bufs[2*args+2*i].host, b.bufs[2*args+2*i+1].host
 		size, bound := elem.Size(), 0.0
-		if strings.HasSuffix(b.Bufs[2*args+2*i+1].Name, " near") {
+		switch name := b.Bufs[2*args+2*i+1].Name; {
+		case strings.HasSuffix(name, " near"):
 			bound = nearBound[size]
+		case strings.HasSuffix(name, " about"):
+			bound = aboutBound
 		}
 		for j := range known {
 			at, end := j*size, j*size+size
@@ -147,6 +153,9 @@ func TestRecordedKernels(t *testing.T) {
 	require.NoError(t, play(0, "after", want))
 	writeElem(loop.F32, want, 15, 7.0625)
 	require.ErrorContains(t, play(1, "near", want), "x[15] is 7")
+	require.NoError(t, play(1, "about", want))
+	writeElem(loop.F32, want, 15, 11)
+	require.ErrorContains(t, play(1, "about", want), "x[15] is 7")
 }
 
 // stepper runs an entry of a program again and again and tells what a step takes.

@@ -31,7 +31,7 @@ func newRecord(title string, b *block) record {
 			rec.values = append(rec.values, make([]float64, product(buf.Dims)))
 			rec.scalar = append(rec.scalar, len(buf.Dims) == 0)
 			rec.whole = append(rec.whole, !buf.Elem.IsFloat())
-			if buf.Elem != loop.F32 && buf.Elem != loop.F16 && buf.Elem != loop.BF16 {
+			if !buf.Elem.IsFloat() || buf.Elem == loop.F64 {
 				rec.bits = 64
 			}
 		}

@@ -4,7 +4,7 @@
 // steps, each kernel IR to kernel IR:
 //
 //	split   equations: fused and joined axes, second phases      (split.go, window.go, fuse.go, join.go)
-//	axes    cuts, bindings, limits                               (axes.go, limit.go, choose_taps.go)
+//	axes    cuts, bindings, limits                               (axes.go, limit.go, choose_taps.go, promote.go)
 //	sweep   equations to loops; carries; memory accumulators     (sweep.go, accumulate.go)
 //	block   pages over the same blocks of rows become one        (block.go)
 //	edge    loop bounds, guards, main and edge loops             (edge.go, ends.go)

@@ -49,7 +49,7 @@ const (
 // summands are the leaves of three axes so bound.
 const MMA = "mma"
 
-// WGMMA is that of products that four warps make together, wgmma.m64nNk16: fragments are MMA's, each warp has 16 of 64 rows,
+// WGMMA is that of products that four warps make together, wgmma.m64nNk16, or k32 of floats of 8 bits: fragments are MMA's, each warp has 16 of 64 rows,
 // and operands lie in shared memory, in rows of SwizzleBytes. The first one may be computed, and is in registers then.
 const WGMMA = "wgmma"
 

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -34,7 +35,7 @@ func TestProductsOfByteFloats(t *testing.T) {
 		}
 		equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
 	}
-	for name := range tensorProducts {
+	for _, name := range slices.Sorted(maps.Keys(tensorProducts)) {
 		if strings.HasPrefix(name, "convolution") {
 			continue
 		}
@@ -79,8 +80,9 @@ func closeTo(t *testing.T, k *loop.Kernel, m runner, bound float64) {
 			return
 		}
 		bound := max(bound, map[int]float64{1: 1.0 / 2, 2: 1.0 / 64}[b.Elem.Size()])
+		large := func(x float64) bool { return b.Elem.Size() == 1 && !(abs(x) < loop.Largest(b.Elem)*3/4) } // or beyond, and no number
 		for i, w := range want.F {
-			if g := elementAt(b.Elem, got, i); w == w || g == g {
+			if g := elementAt(b.Elem, got, i); (w == w || g == g) && !(large(w) && large(g)) {
 				require.InDelta(t, w, g, bound*(1+abs(w)), "%s[%d]", b.Name, i)
 			}
 		}

@@ -67,7 +67,7 @@ func TestProductsOfByteFloats(t *testing.T) {
 			for _, approx := range []emulator.Approx{emulator.Low, emulator.High} {
 				m := *m.(*emulated)
 				m.device = &emulator.Device{Seed: 1, Approx: approx}
-				closeTo(t, equations[i], &m, 1.0/3)
+				closeTo(t, equations[i], &m, 1.0/2)
 			}
 		})
 	}

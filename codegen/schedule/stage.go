@@ -246,20 +246,21 @@ func (s *stager) settle(f *loop.For, d *loop.Value) (after []loop.Stmt, err erro
 		f.Body = slices.Insert(f.Body, let+1, loop.Stmt(&loop.Settle{Val: d}))
 		return nil, nil
 	}
-	if let < 0 {
-		return nil, fmt.Errorf("%s has no place in its loop", d.Name)
+	c := slices.IndexFunc(f.Carry, func(c *loop.Carry) bool { return c.Next == d })
+	if c < 0 || let < 0 {
+		return nil, fmt.Errorf("%s is not what its loop carries", d.Name)
 	}
 	f.Body = append(f.Body, &loop.Settle{Young: groupsPending, Val: d})
-	c := slices.IndexFunc(f.Carry, func(c *loop.Carry) bool { return c.Next == d })
 	return []loop.Stmt{&loop.Settle{Val: f.Carry[c].Out}}, nil
 }
 
-// pending is how many products of d, in the turns of f, are on their way when the next one is begun: those that go on with what the one before summed up.
+// pending is how many products of d, in the turns of f, are on their way when the next one is begun: none of those that threads add to the sum of all turns.
 func (s *stager) pending(f *loop.For, d *loop.Value) int {
-	if d.Instr == loop.WGMMA && slices.ContainsFunc(f.Carry, func(c *loop.Carry) bool { return c.Next == d }) {
-		return groupsPending
+	added := func(c *loop.Carry) bool { return c.Next.Op == loop.Add && slices.Contains(c.Next.Args, d) }
+	if d.Instr != loop.WGMMA || slices.ContainsFunc(f.Carry, added) {
+		return 0
 	}
-	return 0
+	return groupsPending
 }
 
 // lastPhase is the place of the last Phase in body, -1 if there is none.

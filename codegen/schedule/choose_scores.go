@@ -343,6 +343,9 @@ func (c *chooser) scorePage(s *scores) {
 	if s.ends != "" {
 		c.do(s.ends, s.col.Name, s.tile.rows, outer.Name)
 	}
+	if s.ends == Ends {
+		c.do(Descend, outer.Name, 0, "")
+	}
 	c.do(Cut, s.col.Name, s.tile.cols, "")
 	outer, col := piecesNamed(c.k, s.col)
 	c.do(Bind, outer.Name, 0, "loop")

@@ -28,6 +28,7 @@ const (
 	Ends     = "Ends"     // Ends j n i: loops over blocks of columns j end with block i of n rows; a product goes on with what it multiplies beyond
 	Begins   = "Begins"   // Begins t n j: loops over blocks of rows t begin with block j of n columns; a product begins with what it multiplies before
 	Promote  = "Promote"  // Promote k z: what product z sums up in a turn of the loop over k is added up besides, in f32
+	Descend  = "Descend"  // Descend i: the points of axis i come in descending order
 	Taps     = "Taps"     // Taps m z: summed axis m of product z ends where a packed operand has only zeros from there on
 	Unless   = "Unless"   // Unless j W: the limit of axis j does not hold where W is set
 	Vec      = "Vec"      // Vec i n: the innermost n of i on lanes

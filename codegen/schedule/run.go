@@ -60,6 +60,16 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 		}
 		finish(n)
 	}
+	if descends := ofKind(opts, Descend); len(descends) > 0 {
+		n = clone(n)
+		for _, o := range descends {
+			if err := descend(n, o.Axis); err != nil {
+				return steps, illegal(k, "stage", o, err)
+			}
+		}
+		simplifyIndices(n)
+		finish(n)
+	}
 	steps = put(steps, "stage", n)
 	n, err = layout(n, ofKind(opts, Vec))
 	if err != nil {

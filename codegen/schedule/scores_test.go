@@ -321,6 +321,7 @@ func TestScoresEndWithTheirRows(t *testing.T) {
 			require.NoError(t, err)
 			last := steps[len(steps)-1].Kernel
 			require.Len(t, ofKind(last.Opts, Ends), 1)
+			require.Contains(t, last.String(), "axis t0: 2 = 1 - point", "points that take longest come first")
 			inOneLaunch(t, last)
 			right(t, k, steps, 7)
 			for name, x := range map[string]float64{"Q": math.NaN(), "K": math.Inf(1), "V": math.NaN()} {
@@ -350,16 +351,39 @@ func TestScoresBeginWithTheirRows(t *testing.T) {
 		{"s >= t", "0.0", "p", 0},
 		{"s <= t + 1", "0.0", "p", 0},
 	} {
-		k := parse(t, fmt.Sprintf(text, c.mask, c.other, c.second))
-		steps, err := Run(k, smallTiles()[0])
-		require.NoError(t, err)
-		last := steps[len(steps)-1].Kernel
-		inOneLaunch(t, last)
-		require.Len(t, ofKind(last.Opts, Begins), c.begins, c)
-		right(t, k, steps, 7)
-		for name, x := range map[string]float64{"Q": math.NaN(), "K": math.Inf(1), "D": math.Inf(-1)} {
-			sameWith(t, k, steps[len(steps)-2].Kernel, name, 99*16+3, x)
+		for _, m := range smallTiles() {
+			k := parse(t, fmt.Sprintf(text, c.mask, c.other, c.second))
+			steps, err := Run(k, m)
+			require.NoError(t, err)
+			last := steps[len(steps)-1].Kernel
+			inOneLaunch(t, last)
+			require.Len(t, ofKind(last.Opts, Begins), c.begins, c)
+			if m.Group != nil { // products on their way go on with what one place has
+				require.Equal(t, c.begins == 0, strings.Contains(last.String(), "settle 2"), last)
+			}
+			right(t, k, steps, 7)
+			for name, x := range map[string]float64{"Q": math.NaN(), "K": math.Inf(1), "D": math.Inf(-1)} {
+				sameWith(t, k, steps[len(steps)-2].Kernel, name, 99*16+3, x)
+			}
 		}
+	}
+}
+
+// Only points of which it is known how many there are come in descending order.
+func TestDescendRefuses(t *testing.T) {
+	for says, name := range map[string]string{"": "i", "is no axis of points": "j", "there is no axis": "k"} {
+		k := parse(t, `kernel k(in X: f32[8,8], out Y: f32[8]) {
+  axis i: 8, j: 8
+  Y[i] = sum[j](X[i,j])
+}`)
+		steps, err := Apply(k, []loop.Opt{opt(Bind, "i", 0, "par"), opt(Vec, "j", 8, ""), opt(Descend, name, 0, "")})
+		if says != "" {
+			require.ErrorContains(t, err, says)
+			continue
+		}
+		require.NoError(t, err)
+		require.Contains(t, steps[len(steps)-1].Kernel.String(), "axis i: 8 = 7 - point")
+		right(t, k, steps, 7)
 	}
 }
 

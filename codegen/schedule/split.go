@@ -197,9 +197,11 @@ func packPanels(k *loop.Kernel, v *loop.Value, contracted []*loop.Axis, col *loo
 		if extent, ok := col.Extent.IntConst(); !ok || int(extent) < count*width {
 			packed = padColumns(packed, n, binary(loop.Lt, axisValue(n), first.value(col.Extent)))
 		}
-		for _, a := range first.axes { // what n is fused of ends nowhere either, as an axis that has one index beside it would
+		for _, a := range first.axes { // what n is part of ends nowhere either, as the outputs of a group of a convolution and all of them
 			if a.Def != nil && !isFusedPart(a) && overlaps(newDepends().axis(a), []*loop.Axis{panel, lane}) {
-				a.Extent, a.Max = n.Extent, n.Max
+				x := newIndices()
+				_, last := x.rng(x.axis(a))
+				a.Extent, a.Max = intValue(last+1), last+1
 			}
 		}
 		same.values[v] = load(buf, get, nil)

@@ -51,7 +51,7 @@ func (e *emitter) flat(v *loop.Value) int {
 		}
 		c := b.n
 		if b.v != nil {
-			c = a.Max + b.off // in a loop over registers: no coordinate that has a number
+			c = a.Max + b.off // in a loop over registers: which of those of a turn
 		}
 		n = n*2*a.Max + c
 	}

@@ -24,7 +24,7 @@ func (s *simplifier) pushIndex(n *ir.Node) *ir.Node {
 	}
 	x := n.Args[0]
 	if s.single(x) && !s.shared[x] && x.Op.Class == ir.ClassDot {
-		if order, ok := permutes(a, x); ok && !slices.ContainsFunc(x.Args, divides) {
+		if order, ok := permutes(a, x); ok && !slices.ContainsFunc(x.Args, readsQuotients) {
 			return s.permuteDot(x, order)
 		}
 	}
@@ -131,8 +131,8 @@ func hasQuotient(e *index.Expr) bool {
 	return e.Op == index.Div || e.Op == index.Mod || slices.ContainsFunc(e.Args, hasQuotient)
 }
 
-// divides reports whether n is an index whose map has quotients or remainders.
-func divides(n *ir.Node) bool {
+// readsQuotients reports whether n is an index whose map has quotients or remainders.
+func readsQuotients(n *ir.Node) bool {
 	a, ok := n.Attr.(ir.IndexAttr)
 	return ok && n.Op.Class == ir.ClassMovement && slices.ContainsFunc(a.Out, hasQuotient)
 }

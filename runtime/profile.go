@@ -231,7 +231,7 @@ func (m *Model) WriteTrace(w io.Writer, peak Ceilings) error {
 			products, moved := k.Products/1e9, k.Bytes/1e9
 			args[i].GFLOP, args[i].GB = &products, &moved
 		}
-		args[i].Roof = m.roof(t, peak)
+		args[i].Roof = m.roof(t.warm(), peak)
 	}
 	micro := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 	events := make([]traceEvent, len(m.profile.spans))

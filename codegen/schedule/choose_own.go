@@ -101,10 +101,13 @@ func (c *chooser) packedOwn(p *product, side int, image *loop.Axis) {
 	}
 	packed := d.Args[side]
 	o := &ownPack{buf: packed.Buf.Name, side: side}
-	o.at = slices.IndexFunc(packed.Args, func(x *loop.Value) bool { return x.Op == loop.Div })
+	counts := func(x *loop.Value) bool { return x.Op == loop.Div }
 	if image != nil {
 		o.image = image.Name
-		o.at = slices.IndexFunc(packed.Args, func(x *loop.Value) bool { return x.Op == loop.AxisIndex && x.Axis.Name == o.image })
+		counts = func(x *loop.Value) bool { return x.Op == loop.AxisIndex && x.Axis.Name == o.image }
+	}
+	if o.at = slices.IndexFunc(packed.Args, counts); o.at < 0 {
+		return // of one block or image, which is no axis
 	}
 	o.points = packed.Buf.Dims[o.at]
 	c.own = o
@@ -124,7 +127,7 @@ func (c *chooser) ownImage(p *product) *loop.Axis {
 		return nil
 	}
 	for _, a := range slices.Concat(p.shape.batch, p.shape.rows, p.shape.cols) {
-		if a.Name == c.own.image {
+		if a.Name == c.own.image && a != p.row && a != p.col {
 			return a
 		}
 	}

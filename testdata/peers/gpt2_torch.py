@@ -21,7 +21,7 @@ ours = [r["loss"] for r in losses(log)]
 theirs = []
 for step in range(len(ours)):
     for group in optimizer.param_groups:
-        group["lr"] = rate(step, int(settings["steps"]), float(settings["rate"]))
+        group["lr"] = rate(step, int(settings["steps"]))
     loss = model.loss(batches[f"tok.{step}"].long())
     theirs.append(loss.item())
     optimizer.zero_grad()

@@ -158,11 +158,7 @@ func (x *blockBuilder) outputs() {
 			continue
 		}
 		out := program.Output{Kind: kind, Buf: x.whole(x.g.Plan.Results[i], r), Name: r.Name, As: r.As, Decode: r.Decode, Pos: r.Pos}
-		if dims := r.Value.Type.Dims; slices.ContainsFunc(dims, func(d ir.Dim) bool { return d.Len != nil }) {
-			for _, d := range dims {
-				out.Lens = append(out.Lens, d.Len)
-			}
-		}
+		out.Lens = lengthsOf(r.Value.Type)
 		if r.Kind == ir.ResultBound {
 			out.Axis, out.Limit = r.Axis, r.Limit()
 			if x.known(r.Bound.Len) {

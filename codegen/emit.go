@@ -219,7 +219,6 @@ type emitter struct {
 	written  []function          // those that no phase before has
 	bind     map[*loop.Axis]binding
 	fixed    map[*loop.Axis]bool          // Reg axes that a group binds
-	some     map[*loop.Axis][]binding     // the registers that a turn of a group has of an axis; elsewhere all are there
 	opaque   map[string]*loop.Value       // variables of index expressions that are not axes
 	ids      map[*loop.Value]int          // their numbers, in order of appearance
 	lengths  map[*loop.Buffer]*loop.Value // in roles: the load that all of a length are
@@ -351,7 +350,6 @@ func (e *emitter) reset() {
 	e.bind = map[*loop.Axis]binding{}
 	e.fixed = map[*loop.Axis]bool{}
 	e.held = map[*loop.Value][]llir.WgmmaStep{}
-	e.some = map[*loop.Axis][]binding{}
 	e.opaque, e.ids, e.lengths = map[string]*loop.Value{}, map[*loop.Value]int{}, map[*loop.Buffer]*loop.Value{}
 	e.scope = nil
 	e.push()

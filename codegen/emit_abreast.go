@@ -11,31 +11,13 @@ const (
 	longChain = 12 // operations of a register from which on it pays
 )
 
-// sides splits the Reg axes of a group into those over which a loop turns, of the last of which it has some registers in each turn, and those whose
-// registers are all to be made side by side. A turn with two or fewer waits for each of them: 8 × 32 results of a product with tanh of each took 3.3 ms longer
-// than without where 2 M of them in a nest, four a turn, take 1.1.
-func (e *emitter) sides(g *group) (turns []*loop.Axis, some int, side []*loop.Axis) {
-	if e.t.Vector < 64 && !g.draws {
-		return g.axes, 1, nil
+// sides splits the Reg axes of a group into those over which a loop turns and the last, if its registers are to be
+// made side by side.
+func (e *emitter) sides(g *group) (turns, side []*loop.Axis) {
+	if n := len(g.axes) - 1; (e.t.Vector >= 64 || g.draws) && points(g.axes[n:]) <= abreast {
+		return g.axes[:n], g.axes[n:]
 	}
-	n := len(g.axes) - 1
-	if points(g.axes[n:]) > abreast {
-		return g.axes, 1, nil
-	}
-	if g.draws || n == 0 {
-		return g.axes[:n], 1, g.axes[n:]
-	}
-	for n > 1 && points(g.axes[n-1:]) <= abreast {
-		n--
-	}
-	some = max(abreast/points(g.axes[n:]), 1)
-	for g.axes[n-1].Max%some != 0 {
-		some--
-	}
-	if some == 1 {
-		return g.axes[:n], 1, g.axes[n:]
-	}
-	return g.axes[:n], some, g.axes[n-1:]
+	return g.axes, nil
 }
 
 // inStep makes the registers of v over axes side by side, an operation of each before the next: one after the other,

@@ -15,18 +15,6 @@ import (
 // f8e5m2, and one more than that of f8e4m3. No target has instructions that do as the evaluator does: theirs take what is too large
 // for the largest number.
 
-// byteFloat is a format: 1.m × 2^e has so many bits of m, and e from minExp on.
-type byteFloat struct {
-	bits, minExp int64
-	largest      float64
-	beyond       float64 // what is larger becomes that
-}
-
-var byteFloats = map[loop.Elem]byteFloat{
-	loop.F8E4M3: {3, -6, 448, math.NaN()},
-	loop.F8E5M2: {2, -14, 57344, math.Inf(1)},
-}
-
 const (
 	e4m3Scale = 256 // numbers of f8e4m3 are such of f16 with the same bits times that: exponents count from 7 and from 15
 	e4m3NaN   = 0x7f
@@ -71,20 +59,24 @@ func (e *emitter) toByte(elem loop.Elem, x value.Value) value.Value {
 // roundByte rounds f32 to nearest, ties to even: normal numbers in integers, as bf16 is; smaller ones by adding a number whose last bit is
 // worth as much as theirs.
 func (e *emitter) roundByte(elem loop.Elem, x value.Value) value.Value {
-	f := byteFloats[elem]
+	f := loop.FormatOf(elem)
+	over := math.NaN()
+	if f.Inf {
+		over = math.Inf(1)
+	}
 	blk, n := e.b.Block, llir.Lanes(x.Type())
 	c := func(k int64) value.Value { return llir.SplatConst(n, llir.Int(types.I32, k)) }
 	number := func(k float64) value.Value { return llir.SplatConst(n, llir.Float(types.Float, k)) }
-	cut := 23 - f.bits
+	cut := int64(24 - f.Bits)
 	bits := e.b.Bitcast(x, llir.Vec(n, types.I32))
 	odd := blk.NewAnd(blk.NewLShr(bits, c(cut)), c(1))
 	up := blk.NewAdd(bits, blk.NewAdd(odd, c(1<<(cut-1)-1)))
 	normal := e.b.Bitcast(blk.NewAnd(up, c(-1<<cut)), x.Type())
 	size := e.b.Math("fabs", x)
-	far := number(math.Ldexp(1, int(f.minExp-f.bits+23)))
+	far := number(math.Ldexp(1, f.MinExp+int(cut)))
 	small := e.b.Math("copysign", blk.NewFSub(blk.NewFAdd(size, far), far), x)
-	y := blk.NewSelect(blk.NewFCmp(enum.FPredOLT, size, number(math.Ldexp(1, int(f.minExp)))), small, normal)
-	beyond := e.b.Math("copysign", number(f.beyond), x)
-	y = blk.NewSelect(blk.NewFCmp(enum.FPredOGT, e.b.Math("fabs", y), number(f.largest)), beyond, y)
+	y := blk.NewSelect(blk.NewFCmp(enum.FPredOLT, size, number(math.Ldexp(1, f.MinExp))), small, normal)
+	beyond := e.b.Math("copysign", number(over), x)
+	y = blk.NewSelect(blk.NewFCmp(enum.FPredOGT, e.b.Math("fabs", y), number(f.Largest)), beyond, y)
 	return blk.NewSelect(blk.NewFCmp(enum.FPredUNO, x, x), x, y)
 }

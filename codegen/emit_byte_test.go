@@ -80,7 +80,7 @@ func closeTo(t *testing.T, k *loop.Kernel, m runner, bound float64) {
 			return
 		}
 		bound := max(bound, map[int]float64{1: 1.0 / 2, 2: 1.0 / 64}[b.Elem.Size()])
-		large := func(x float64) bool { return b.Elem.Size() == 1 && !(abs(x) < loop.Largest(b.Elem)*3/4) } // or beyond, and no number
+		large := func(x float64) bool { return b.Elem.Size() == 1 && !(abs(x) < loop.FormatOf(b.Elem).Largest*3/4) } // or beyond, and no number
 		for i, w := range want.F {
 			if g := elementAt(b.Elem, got, i); (w == w || g == g) && !(large(w) && large(g)) {
 				require.InDelta(t, w, g, bound*(1+abs(w)), "%s[%d]", b.Name, i)

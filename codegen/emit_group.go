@@ -54,7 +54,7 @@ func (e *emitter) tryGroup(list []loop.Stmt, at int) int {
 			}
 		}
 	}
-	turns, some, side := e.sides(g)
+	turns, side := e.sides(g)
 	switch {
 	case !roll:
 		e.eachFixed(g.axes, body)
@@ -62,7 +62,7 @@ func (e *emitter) tryGroup(list []loop.Stmt, at int) int {
 		body()
 	default:
 		kept := e.keep(g.ready)
-		e.roll(turns, some, func() {
+		e.roll(turns, func() {
 			e.each(side, func() { e.unkeep(g.ready, kept) })
 			body()
 		})
@@ -95,7 +95,7 @@ func (e *emitter) unkeep(ready []*loop.Value, kept []value.Value) {
 		at := index.C(0)
 		for _, a := range v.Axes {
 			if a.Bind == loop.Reg {
-				turn := e.axisIndex(a)
+				turn := index.V(a.Name)
 				if e.bind[a].v == nil {
 					turn = index.C(e.bind[a].n)
 				}
@@ -118,31 +118,18 @@ func points(axes []*loop.Axis) int {
 	return n
 }
 
-// roll runs body once per point of axes in a machine loop, which of the last axis has some registers in each turn.
-func (e *emitter) roll(axes []*loop.Axis, some int, body func()) {
+// roll runs body once per point of axes in a machine loop.
+func (e *emitter) roll(axes []*loop.Axis, body func()) {
 	if len(axes) == 0 {
 		body()
 		return
 	}
 	a := axes[0]
-	each := 1 // registers of a turn
-	if len(axes) == 1 {
-		each = some
-	}
-	s := span{lo: llir.Int(types.I64, 0), hi: llir.Int(types.I64, int64(a.Max/each)), some: true, step: 1}
+	s := span{lo: llir.Int(types.I64, 0), hi: llir.Int(types.I64, int64(a.Max)), some: true, step: 1}
 	e.loop(s, nil, func(i binding, _ []value.Value) []value.Value {
-		if each == 1 {
-			e.fix(a, i)
-			e.roll(axes[1:], some, body)
-			e.unfix(a)
-			return nil
-		}
-		first := e.b.Block.NewMul(i.v, llir.Int(types.I64, int64(each)))
-		for n := range each {
-			e.some[a] = append(e.some[a], binding{v: first, off: n, n: n})
-		}
-		body()
-		delete(e.some, a)
+		e.fix(a, i)
+		e.roll(axes[1:], body)
+		e.unfix(a)
 		return nil
 	})
 }

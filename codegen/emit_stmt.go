@@ -92,11 +92,7 @@ func (e *emitter) each(axes []*loop.Axis, f func()) {
 			continue
 		}
 		old, had := e.bind[a]
-		all, ok := e.some[a]
-		if !ok {
-			all = coordinates(a)
-		}
-		for _, b := range all {
+		for _, b := range coordinates(a) {
 			e.bind[a] = b
 			e.each(axes[i+1:], f)
 		}

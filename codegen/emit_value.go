@@ -51,9 +51,9 @@ func (e *emitter) flat(v *loop.Value) int {
 		}
 		c := b.n
 		if b.v != nil {
-			c = a.Max + b.off // in a loop over registers: which of those of a turn
+			c = a.Max // in a loop over registers: no coordinate that has a number
 		}
-		n = n*2*a.Max + c
+		n = n*(a.Max+1) + c
 	}
 	return n
 }

@@ -109,7 +109,7 @@ func (p *bytes) scaled(b *ir.Builder, x *ir.Node, labels, out string) (q, scale 
 	}
 	f := b.Cast(x, loop.F32)
 	most := b.Reduce(ir.Max, summed, b.Op("abs", f))
-	scale = b.Mul(b.Op("max", most, b.Like(most, leastScale)), b.Like(most, 1/loop.Largest(p.elem)))
+	scale = b.Mul(b.Op("max", most, b.Like(most, leastScale)), b.Like(most, 1/loop.FormatOf(p.elem).Largest))
 	inverse := b.Div(b.Like(scale, 1), scale)
 	return b.Cast(b.Mul(f, b.Broadcast(inverse, f.Type.Dims, kept...)), p.elem), scale
 }

@@ -48,9 +48,9 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		g.sums = append(g.sums, a.Name)
 	}
 	g.sums = slices.Concat(g.sums, blocks, g.again)
-	c.tileColumns(g)
+	c.tileSide(g, 1)
 	c.transposedSums(g)
-	c.tileRows(g)
+	c.tileSide(g, 0)
 	c.orderLoops(g, len(blocks) > 0)
 	if g.own[1] == nil && image == nil {
 		c.follows(d.Args[1], g.tiled[0])
@@ -86,19 +86,26 @@ func (c *chooser) bindOthers(g *gemm, image *loop.Axis) {
 	}
 }
 
-// tileColumns cuts the columns in blocks and tiles, whose lanes they are.
-func (c *chooser) tileColumns(g *gemm) {
-	if g.col == nil {
+// tileSide cuts the rows (0) or columns (1) in blocks and tiles. Columns are lanes; of tensor cores both are fragments, and rows bring the summands with them.
+func (c *chooser) tileSide(g *gemm, side int) {
+	a, size := [2]*loop.Axis{g.row, g.col}[side], [2]int{g.tile.Rows, g.tile.Cols}[side]
+	if a == nil {
 		return
 	}
-	_, tiles := g.tiles()
-	col, loops := c.tiles(g.col, g.tile.Cols, tiles, g.blocks[1], g.apart(1))
-	g.tiled[1] = loops
-	c.ownBlock(g.own[1], g.col)
-	if g.fragments() {
-		c.fragment(c.warps(col, g.tile.Cols, g.tile.Warps[1]), fragmentCols, loop.FragCol)
-	} else {
-		c.do(Vec, col.Name, c.m.Lanes, "")
+	rows, cols := g.tiles()
+	inner, loops := c.tiles(a, size, [2]int{rows, cols}[side], g.blocks[side], g.apart(side))
+	g.tiled[side] = loops
+	c.ownBlock(g.own[side], a)
+	switch {
+	case !g.fragments() && side == 1:
+		c.do(Vec, inner.Name, c.m.Lanes, "")
+	case g.fragments() && side == 1:
+		c.fragment(c.warps(inner, size, g.tile.Warps[1]), fragmentCols, loop.FragCol)
+	case g.fragments():
+		c.fragment(c.warps(inner, size, g.tile.Warps[0]), fragmentRows, loop.FragRow)
+		if k := c.slots(g.product, g.stores); g.tile.Tensor {
+			c.fragment(k, fragmentSums, loop.FragSum)
+		}
 	}
 }
 
@@ -116,23 +123,6 @@ func (c *chooser) transposedSums(g *gemm) {
 		_, k = piecesNamed(c.k, k)
 	}
 	c.do(Bind, k.Name, 0, "reg")
-}
-
-// tileRows cuts the rows in blocks and tiles; of tensor cores the summands, too.
-func (c *chooser) tileRows(g *gemm) {
-	if g.row == nil {
-		return
-	}
-	tiles, _ := g.tiles()
-	row, loops := c.tiles(g.row, g.tile.Rows, tiles, g.blocks[0], g.apart(0))
-	g.tiled[0] = loops
-	c.ownBlock(g.own[0], g.row)
-	if g.fragments() {
-		c.fragment(c.warps(row, g.tile.Rows, g.tile.Warps[0]), fragmentRows, loop.FragRow)
-		if k := c.slots(g.product, g.stores); g.tile.Tensor {
-			c.fragment(k, fragmentSums, loop.FragSum)
-		}
-	}
 }
 
 // apart reports whether the tiles of rows (0) or columns (1) are points of their own.

@@ -22,7 +22,7 @@ import (
 
 // nearRows is how many of so many tiles that lie below each other are made before those beside them, if so many are made at a time. A tile reads so
 // much beside what tiles below or beside it do: least is read by blocks of tiles that read about as much of both operands; and all blocks are about as high.
-// (A Hilbert curve reads a tenth more: what is made at a time seldom begins where a square of it does.)
+// (A Hilbert curve reads 1 to 23% more, which TestReadAtATime counts: what is made at a time seldom begins where a square of it does.)
 func nearRows(rows, points, below, beside int) int {
 	best, least := 1, 0.0
 	for n := 1; n <= min(rows, points); n++ {

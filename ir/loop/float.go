@@ -2,15 +2,18 @@ package loop
 
 import "math"
 
-// format describes a binary floating-point format narrower than f64.
-type format struct {
-	bits    int     // of the significand, with the hidden one
-	minExp  int     // of the smallest normal number, as in 1.x * 2^minExp
-	largest float64 // finite
-	inf     bool    // has infinities; else overflow is NaN
+// Format describes a binary floating-point format narrower than f64.
+type Format struct {
+	Bits    int     // of the significand, with the hidden one
+	MinExp  int     // of the smallest normal number, as in 1.x * 2^MinExp
+	Largest float64 // finite
+	Inf     bool    // has infinities; else overflow is NaN
 }
 
-var formats = [numElems]format{
+// FormatOf is that of a float type narrower than f32.
+func FormatOf(e Elem) Format { return formats[e] }
+
+var formats = [numElems]Format{
 	F8E4M3: {4, -6, 448, false},
 	F8E5M2: {3, -14, 57344, true},
 	F16:    {11, -14, 65504, true},
@@ -26,20 +29,20 @@ func round(e Elem, x float64) float64 {
 		return float64(float32(x))
 	}
 	f := &formats[e]
-	if f.bits == 0 || x == 0 || math.IsNaN(x) {
+	if f.Bits == 0 || x == 0 || math.IsNaN(x) {
 		return x
 	}
 	if math.IsInf(x, 0) {
-		if !f.inf {
+		if !f.Inf {
 			return math.NaN()
 		}
 		return x
 	}
-	exp := max(math.Ilogb(x), f.minExp)
-	ulp := math.Ldexp(1, exp-f.bits+1) // at least 2^-133: x/ulp is exact
+	exp := max(math.Ilogb(x), f.MinExp)
+	ulp := math.Ldexp(1, exp-f.Bits+1) // at least 2^-133: x/ulp is exact
 	y := math.RoundToEven(x/ulp) * ulp
-	if math.Abs(y) > f.largest {
-		if !f.inf {
+	if math.Abs(y) > f.Largest {
+		if !f.Inf {
 			return math.NaN()
 		}
 		return math.Inf(int(math.Copysign(1, x)))
@@ -121,7 +124,7 @@ func Lowest(e Elem) float64 {
 		return float64(lo)
 	}
 	if e == F8E4M3 { // has none
-		return -formats[e].largest
+		return -formats[e].Largest
 	}
 	return math.Inf(-1)
 }
@@ -156,7 +159,7 @@ func ToBits(e Elem, x float64) uint64 {
 	}
 	f := &formats[e]
 	width := 8 * e.Size()
-	man := f.bits - 1
+	man := f.Bits - 1
 	var sign uint64
 	if math.Signbit(x) {
 		sign = 1 << (width - 1)
@@ -165,7 +168,7 @@ func ToBits(e Elem, x float64) uint64 {
 	expMask := uint64(1)<<(width-1-man) - 1
 	switch {
 	case math.IsNaN(x):
-		if !f.inf {
+		if !f.Inf {
 			return sign | expMask<<man | (1<<man - 1)
 		}
 		return sign | expMask<<man | 1<<(man-1)
@@ -175,11 +178,11 @@ func ToBits(e Elem, x float64) uint64 {
 		return sign
 	}
 	exp := math.Ilogb(x)
-	if exp < f.minExp {
-		return sign | uint64(math.Ldexp(x, man-f.minExp))
+	if exp < f.MinExp {
+		return sign | uint64(math.Ldexp(x, man-f.MinExp))
 	}
 	frac := uint64(math.Ldexp(x, man-exp)) - 1<<man
-	return sign | uint64(exp-f.minExp+1)<<man | frac
+	return sign | uint64(exp-f.MinExp+1)<<man | frac
 }
 
 // FromBits is the float whose memory form is b.
@@ -194,7 +197,7 @@ func FromBits(e Elem, b uint64) float64 {
 	}
 	f := &formats[e]
 	width := 8 * e.Size()
-	man := f.bits - 1
+	man := f.Bits - 1
 	sign := 1.0
 	if b>>(width-1)&1 == 1 {
 		sign = -1
@@ -202,18 +205,15 @@ func FromBits(e Elem, b uint64) float64 {
 	expMask := uint64(1)<<(width-1-man) - 1
 	exp, frac := b>>man&expMask, b&(1<<man-1)
 	switch {
-	case exp == expMask && f.inf && frac == 0:
+	case exp == expMask && f.Inf && frac == 0:
 		return math.Inf(int(sign))
-	case exp == expMask && (f.inf || frac == 1<<man-1):
+	case exp == expMask && (f.Inf || frac == 1<<man-1):
 		return math.NaN()
 	case exp == 0:
-		return sign * math.Ldexp(float64(frac), f.minExp-man)
+		return sign * math.Ldexp(float64(frac), f.MinExp-man)
 	}
-	return sign * math.Ldexp(float64(frac|1<<man), int(exp)-1+f.minExp-man)
+	return sign * math.Ldexp(float64(frac|1<<man), int(exp)-1+f.MinExp-man)
 }
-
-// Largest is the largest finite number of a float type narrower than f32.
-func Largest(e Elem) float64 { return formats[e].largest }
 
 // RoundTo rounds x to the nearest value of the float type e, ties to even.
 func RoundTo(e Elem, x float64) float64 { return round(e, x) }

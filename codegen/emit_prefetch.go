@@ -169,7 +169,7 @@ func (e *emitter) productFirst(list []loop.Stmt) []loop.Stmt {
 const farBytes = 256 << 10
 
 // fetchLater fetches what statements after the product d load for each of its results, as what is added to them, while d is multiplied: rows of a tile lie
-// apart, so no machine sees what comes, and each would be waited for. A convolution of 32 images of 64 × 32 × 32 with a sum takes a twentieth less for it on Zen 4.
+// apart, so no machine sees what comes, and each would be waited for. A convolution of 32 images of 64 × 32 × 32 takes 3% less for it with a sum, and 4% less times the tanh of another array (Zen 4).
 func (e *emitter) fetchLater(d *loop.Value, after []loop.Stmt) {
 	seen, done := map[*loop.Value]bool{d: true}, map[*loop.Buffer]bool{}
 	var visit func(v *loop.Value)

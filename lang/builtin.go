@@ -18,7 +18,7 @@ var reducers = []string{"sum", "prod", "max", "min", "mean", "any", "all", "argm
 var numeric = map[string]func(float64) float64{
 	"exp": math.Exp, "log": math.Log, "log1p": math.Log1p, "expm1": math.Expm1, "sqrt": math.Sqrt, "sin": math.Sin, "cos": math.Cos,
 	"tanh": math.Tanh, "erf": math.Erf, "abs": math.Abs, "floor": math.Floor, "round": math.RoundToEven,
-	"rsqrt": func(x float64) float64 { return 1 / math.Sqrt(x) },
+	"rsqrt": func(x float64) float64 { return 1 / math.Sqrt(x) }, "sigmoid": func(x float64) float64 { return 1 / (1 + math.Exp(-x)) },
 	"sign": func(x float64) float64 {
 		switch {
 		case x > 0:

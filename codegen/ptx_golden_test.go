@@ -26,8 +26,8 @@ var goldenKernels = []string{
 	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 
-// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware, asked by one of them or by a role, for one tile or many, and that threads or the hardware stores; also by two points that share an operand, and of lengths that the run knows, and where what follows is dear; and of operands of 8 bits.
-var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "wgmma_lengths", "bulk_product", "roles_product", "roles_large", "persist_product", "send_product", "cluster_product", "persist_lengths", "persist_dear", "byte_product"}
+// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware, asked by one of them or by a role, for one tile or many, and that threads or the hardware stores; also by two points that share an operand, and of lengths that the run knows, and where what follows is dear; of operands of 8 bits, and of three products that are one.
+var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "wgmma_lengths", "bulk_product", "roles_product", "roles_large", "persist_product", "send_product", "cluster_product", "persist_lengths", "persist_dear", "byte_product", "triple_product"}
 
 // goldens are the kernels of which the PTX for an architecture is kept.
 func goldens(arch string) []string {
@@ -71,7 +71,7 @@ func scheduledFor(t testing.TB, target *Target, name string) *loop.Kernel {
 	return last
 }
 
-// withTile is a machine that has no tile but the one that the text of a kernel names, if it names one, and the processors that it says.
+// withTile is a machine whose blocks have no tile but the one that the text of a kernel names, if it names one, and the processors that it says.
 func withTile(m *schedule.Machine, text string) *schedule.Machine {
 	tile := regexp.MustCompile(loop.WGMMA + `\d+x\d+`).FindString(text)
 	if tile == "" {
@@ -81,7 +81,7 @@ func withTile(m *schedule.Machine, text string) *schedule.Machine {
 	if n := regexp.MustCompile(`(\d+) processors`).FindStringSubmatch(text); n != nil {
 		one.Processors, _ = strconv.Atoi(n[1])
 	}
-	one.Tiles, one.Tensor = []schedule.Row{}, []schedule.Row{}
+	one.Tiles = []schedule.Row{}
 	other := func(r schedule.Row) bool { return r.String() != tile }
 	one.Group, one.Bytes = slices.DeleteFunc(slices.Clone(m.Group), other), slices.DeleteFunc(slices.Clone(m.Bytes), other)
 	return &one

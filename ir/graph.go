@@ -117,7 +117,7 @@ type Sym struct {
 type Module struct {
 	Source   string
 	Compute  Elem     // BF16 or F16: of the operands and results of products of f32; F64: all floats are, but those with a type of fewer bits; else 0
-	Product  Elem     // F8E4M3 or F8E5M2: of the operands of products with params, but those of Keep; else 0
+	Product  Elem     // F8E4M3 or F8E5M2: of the operands of products with params, but those of Keep; BF16: of the halves of operands of f32; else 0
 	Weights  Elem     // BF16, F16 or I8: what evals and samples store the weights of products in; else 0
 	Keep     []string // states whose products stay at Compute
 	Settings []Setting

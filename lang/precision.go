@@ -14,6 +14,7 @@ import (
 type precision struct {
 	master  ir.Elem // of params; 0: nothing is said, or f32
 	moments ir.Elem // of optimizers' states
+	product Span    // what is said of products
 	keep    []keepPattern
 }
 
@@ -53,6 +54,11 @@ func (b *builder) precision(f *File) {
 			}, func() {})
 		}
 	}
+	if c := b.module.Compute; b.module.Product == loop.BF16 && (c == loop.BF16 || c == loop.F16) {
+		b.guard(func() {
+			b.failHelp(b.stored.product, "leave out one of the two", "`product = bf16x3` is of products of f32, and `compute = %s` leaves none", c)
+		}, func() {})
+	}
 }
 
 func (b *builder) precisionEntry(name string, t Term, at Span) {
@@ -64,7 +70,7 @@ func (b *builder) precisionEntry(name string, t Term, at Span) {
 	case "moments":
 		b.stored.moments = b.storage(name, t)
 	case "product":
-		b.module.Product = b.byteFloat(t)
+		b.module.Product, b.stored.product = b.productFloat(t), at
 	case "keep":
 		list, ok := t.(*ListTerm)
 		at, items := t.Span(), []Term(nil)
@@ -113,15 +119,16 @@ func (b *builder) storage(entry string, t Term) ir.Elem {
 	return 0
 }
 
-// byteFloat reads the name of a float type of 8 bits.
-func (b *builder) byteFloat(t Term) ir.Elem {
-	for _, e := range []ir.Elem{loop.F8E4M3, loop.F8E5M2} {
-		if n, ok := t.(*NameTerm); ok && n.Name == e.String() {
-			return e
-		}
+// products are the types of `product`. That of bf16x3 is three products of bf16.
+var products = map[string]ir.Elem{"f8e4m3": loop.F8E4M3, "f8e5m2": loop.F8E5M2, "bf16x3": loop.BF16}
+
+// productFloat reads the name of a type of products.
+func (b *builder) productFloat(t Term) ir.Elem {
+	n, ok := t.(*NameTerm)
+	if !ok || products[n.Name] == 0 {
+		b.failHelp(t.Span(), "`product = f8e4m3`, each row of an operand with a scale of its own; `product = bf16x3` makes those of f32 of three", "`product` is f8e4m3, f8e5m2 or bf16x3, not %s", b.src.text(t.Span()))
 	}
-	b.failHelp(t.Span(), "`product = f8e4m3`; each row of an operand has a scale of its own", "`product` is f8e4m3 or f8e5m2, not %s", b.src.text(t.Span()))
-	return 0
+	return products[n.Name]
 }
 
 // keepIn sets how a state is kept: arrays of f32 at the file's precision, what is declared

@@ -68,6 +68,8 @@ func goldenCase(t *testing.T, title, before string) string {
 		tolerance = 0.05
 	case strings.Contains(list, "product"): // 4 bits of each number
 		tolerance = 0.2
+	case strings.Contains(list, "triple"): // 16 bits
+		tolerance = 1e-3
 	case strings.Contains(list, "weights"): // 7 bits of the largest of a block; TestWeights is exact
 		tolerance = 0.2
 	}
@@ -79,7 +81,7 @@ func goldenCase(t *testing.T, title, before string) string {
 }
 
 func passNamed(t *testing.T, name string) Pass {
-	for _, p := range Pipeline(Types{Compute: loop.BF16, Product: loop.F8E4M3, Params: map[string]bool{"w": true}, Weights: loop.I8}) {
+	for _, p := range Pipeline(Types{Compute: loop.BF16, Product: loop.F8E4M3, Params: map[string]bool{"w": true}, Triple: true, Keep: map[string]bool{"kept": true}, Weights: loop.I8}) {
 		if p.Name == name {
 			return p
 		}

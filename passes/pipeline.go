@@ -26,13 +26,22 @@ type Types struct {
 	Compute ir.Elem         // operands and results of all
 	Product ir.Elem         // operands, with a param
 	Params  map[string]bool // of these, the names
+	Triple  bool            // operands of f32, in two halves of bf16
+	Keep    map[string]bool // params that no product takes so, the names
 	Weights ir.Elem         // what is stored where nothing changes it
 }
 
 // typesOf are those of an entry of m.
 func typesOf(m *ir.Module, kind ir.EntryKind) Types {
 	t := Types{Compute: m.Compute}
-	if m.Product != 0 && m.Compute != loop.F64 {
+	switch {
+	case m.Compute == loop.F64: // for all
+	case m.Product == loop.BF16:
+		t.Triple, t.Keep = true, map[string]bool{}
+		for _, name := range m.Keep {
+			t.Keep[name] = true
+		}
+	case m.Product != 0:
 		t.Product, t.Params = m.Product, narrowParams(m)
 	}
 	if kind == ir.EntryEval || kind == ir.EntrySample { // nothing is trained
@@ -62,7 +71,8 @@ func Pipeline(t Types) []Pass {
 		{"weights", Weights(t.Weights), "after hoist, which would move the numbers that are stored in few bits out of loops as f32 again; before fuse, which makes them part of products"},
 		{"simplify.last", Simplify, "cleans up after expand, unloop and hoist"},
 		{"decompose", Decompose, "after the last simplify: it fixes the order of additions that kernels keep"},
-		{"deadcode", DeadCode, "last before fusion: dead loop values would be stored"},
+		{"deadcode", DeadCode, "late: dead loop values would be stored"},
+		{"triple", Triple(t.Triple, t.Keep), "after all that looks for products, whose operands it halves, and just before fusion, which tells what products it keeps in one kernel"},
 		{"fuse", Fuse, "one kernel each; nothing but plan knows clusters"},
 	}
 }

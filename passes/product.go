@@ -26,8 +26,8 @@ func Product(e ir.Elem, params map[string]bool) func(*ir.Graph) (*ir.Graph, erro
 		if e == 0 {
 			return g, nil
 		}
-		p := &bytes{elem: e, params: params, of: map[*ir.Node]bool{}}
-		if p.find(g); !holds(g, p.narrows) {
+		p := &bytes{e, movedParams(g, params)}
+		if !holds(g, p.narrows) {
 			return g, nil
 		}
 		return rewrite(g, func(*ir.Graph) rule { return p.rewrite })
@@ -36,30 +36,35 @@ func Product(e ir.Elem, params map[string]bool) func(*ir.Graph) (*ir.Graph, erro
 
 // bytes is one graph's rewriting.
 type bytes struct {
-	elem   ir.Elem
-	params map[string]bool
-	of     map[*ir.Node]bool // params, and what is moved or rounded of them alone
+	elem ir.Elem
+	of   map[*ir.Node]bool // what movedParams gives
 }
 
-// find fills of for g and the regions of its loops.
-func (p *bytes) find(g *ir.Graph) {
-	for _, n := range order(g) {
-		switch a := n.Attr.(type) {
-		case ir.ParamAttr:
-			p.of[n] = p.of[n] || a.Kind == ir.ParamState && p.params[a.Name]
-		case ir.CastAttr:
-			p.of[n] = p.of[n.Args[0]]
-		case ir.IndexAttr:
-			p.of[n] = n.Op == ir.OpIndex && len(n.Args) == 1 && p.of[n.Args[0]]
-		case ir.LoopAttr:
-			for i, x := range n.Args {
-				if i >= a.Carry && p.of[x] {
-					p.of[n.Regions[0].Params[i+1]] = true
+// movedParams are the params of some names in g and the regions of its loops, and what is moved or rounded of them alone.
+func movedParams(g *ir.Graph, params map[string]bool) map[*ir.Node]bool {
+	of := map[*ir.Node]bool{}
+	var find func(g *ir.Graph)
+	find = func(g *ir.Graph) {
+		for _, n := range order(g) {
+			switch a := n.Attr.(type) {
+			case ir.ParamAttr:
+				of[n] = of[n] || a.Kind == ir.ParamState && params[a.Name]
+			case ir.CastAttr:
+				of[n] = of[n.Args[0]]
+			case ir.IndexAttr:
+				of[n] = n.Op == ir.OpIndex && len(n.Args) == 1 && of[n.Args[0]]
+			case ir.LoopAttr:
+				for i, x := range n.Args {
+					if i >= a.Carry && of[x] {
+						of[n.Regions[0].Params[i+1]] = true
+					}
 				}
+				find(n.Regions[0])
 			}
-			p.find(n.Regions[0])
 		}
 	}
+	find(g)
+	return of
 }
 
 // narrows reports whether n is a product with a param that is a matrix.

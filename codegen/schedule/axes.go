@@ -137,24 +137,25 @@ func numbered(k *loop.Kernel, stem string) string {
 	}
 }
 
-// fuse makes one axis of a and b, the faster one: a = f/|b|, b = f%|b|.
-func fuse(k *loop.Kernel, a, b *loop.Axis) error {
-	n, ok := b.Extent.IntConst()
+// fuse makes one axis of a and b, the faster one: a = f/|b|, b = f%|b|, where |b| is a multiple of block. Points beyond b's extent are dead.
+func fuse(k *loop.Kernel, a, b *loop.Axis, block int) error {
+	extent, ok := b.Extent.IntConst()
+	n := multiple(int(extent), block)
 	switch {
 	case a.Def != nil || b.Def != nil || a.Bind != loop.Open || b.Bind != loop.Open:
 		return fmt.Errorf("%s and %s are not both free", a.Name, b.Name)
 	case !ok:
 		return fmt.Errorf("the extent of %s is data", b.Name)
 	}
-	f := &loop.Axis{Name: freshName(k, a.Name+b.Name), Max: a.Max * b.Max}
+	f := &loop.Axis{Name: freshName(k, a.Name+b.Name), Max: a.Max * n}
 	f.Extent = intValue(f.Max)
 	if _, ok := a.Extent.IntConst(); !ok {
-		f.Extent = binary(loop.Mul, a.Extent, intValue(int(n)))
+		f.Extent = binary(loop.Mul, a.Extent, intValue(n))
 	}
 	k.Axes = append(k.Axes, f)
-	a.Def = over(axisValue(f), int(n))
-	b.Def = rest(axisValue(f), int(n))
-	// They are inside their extents where f is.
+	a.Def = over(axisValue(f), n)
+	b.Def = rest(axisValue(f), n)
+	// They are inside their extents where f is, but for b in a block that it does not fill.
 	return nil
 }
 

@@ -26,15 +26,16 @@ func ringsSpoilt(text string) map[string]string {
 		spoilt["a row too far"] = strings.Replace(text, "slot[0,block,row", "slot[0,block,row + 1", 1)
 	} else {
 		spoilt["another slot"] = regexp.MustCompile(`slot\[([^,]*) % 4,block`).ReplaceAllString(text, "slot[($1 + 1) % 4,block")
-		spoilt["a turn is not asked for"] = regexp.MustCompile(`for k0 (\{\s+fill)`).ReplaceAllString(text, "for k0 in 0..3 $1")
+		spoilt["a turn is not asked for"] = regexp.MustCompile(`for (\w*k0) (\{\s+fill)`).ReplaceAllString(text, "for $1 in 0..3 $2")
 	}
 	if strings.Contains(text, "for tile") {
 		spoilt["the last turn of a tile is not freed"] = regexp.MustCompile(`(settle 0 \w+\n\s+(if .*\n\s+)?)free .*\n`).ReplaceAllString(text, "$1")
 	}
 	if strings.Contains(text, "multicast") {
 		spoilt["a half comes to one point only"] = strings.Replace(text, " multicast", "", 1)
-		spoilt["another half is copied"] = regexp.MustCompile(`(slot_1\[[^,]*,block_1(,row_1)? \+ )worker % 2`).ReplaceAllString(text, "${1}(worker + 1) % 2")
-		spoilt["both copy one half"] = regexp.MustCompile(`(slot_1\[[^,]*,block_1(,row_1)? \+ )worker % 2`).ReplaceAllString(text, "${1}0")
+		half := regexp.MustCompile(`(slot\w*\[[^,]*,block\w*(,row\w*)? \+ )worker( % 2)?`)
+		spoilt["another half is copied"] = half.ReplaceAllString(text, "${1}(worker + 1) % 2")
+		spoilt["both copy one half"] = half.ReplaceAllString(text, "${1}0")
 	}
 	if strings.Contains(text, "send {") {
 		spoilt["a point ends before all is sent"] = without(`sent 0\n`)

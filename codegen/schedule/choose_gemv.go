@@ -126,7 +126,7 @@ func (c *chooser) splitGemv(p *product, stores []*loop.Store) bool {
 	if laneOf(stores, p.dot) != nil {
 		return false
 	}
-	if c.fuseInner(p.shape.over, stores) || c.fuseInner(p.shape.cols, stores) {
+	if c.fuseInner(p.shape.over, stores, 0) || c.fuseInner(p.shape.cols, stores, 0) {
 		return true
 	}
 	for i, v := range p.dot.Args[:2] {

@@ -160,9 +160,9 @@ func everywhere(stores []*loop.Store, a *loop.Axis) bool {
 // multiply is packed where it is computed at all and many tiles read it, as weights that are rounded are: the hardware copies it then; so is an
 // operand of 8 bits whose summands do not lie side by side.
 func (c *chooser) packShared(p *product, stores []*loop.Store) bool {
-	fuse := func(axes []*loop.Axis) bool { return c.fuseInner(axes, stores) }
+	fuse := func(axes []*loop.Axis) bool { return c.fuseInner(axes, stores, 0) }
 	const dear, enough, many = 8, 512, 4
-	if fuse(p.shape.over) || p.rows() < enough && fuse(p.shape.rows) || p.cols() < enough && fuse(p.shape.cols) {
+	if c.fuseInner(p.shape.over, stores, c.slotBlock(p)) || p.rows() < enough && fuse(p.shape.rows) || p.cols() < enough && fuse(p.shape.cols) {
 		return true
 	}
 	readers := [2]int{p.cols() / p.tile.Cols, p.rows() / p.tile.Rows}
@@ -176,8 +176,21 @@ func (c *chooser) packShared(p *product, stores []*loop.Store) bool {
 	return c.chops(p)
 }
 
-// fuseInner proposes to make the last two axes of a product's rows, columns or summands one.
-func (c *chooser) fuseInner(axes []*loop.Axis, stores []*loop.Store) bool {
+// slotBlock is the block that summands along the last axis of p should fill, so that a slot of a group of warps has none of two others: 0 where there is
+// no such group, or where it would add much.
+func (c *chooser) slotBlock(p *product) int {
+	const little = 8
+	k, n := p.shape.last().Max, loop.SwizzleBytes/p.dot.Args[0].Elem.Size()
+	for _, r := range c.m.Group {
+		if p.narrow() && p.rows() >= r.Rows && p.cols() >= r.Cols && (multiple(k, n)-k)*little <= k {
+			return n
+		}
+	}
+	return 0
+}
+
+// fuseInner proposes to make the last two axes of a product's rows, columns or summands one, the last with as many blocks as it has begun.
+func (c *chooser) fuseInner(axes []*loop.Axis, stores []*loop.Store, block int) bool {
 	if len(axes) < 2 {
 		return false
 	}
@@ -191,7 +204,10 @@ func (c *chooser) fuseInner(axes []*loop.Axis, stores []*loop.Store) bool {
 			return false
 		}
 	}
-	c.do(Fuse, a.Name, 0, b.Name)
+	if block > 0 && b.Max%block == 0 {
+		block = 0
+	}
+	c.do(Fuse, a.Name, block, b.Name)
 	return true
 }
 

@@ -108,7 +108,7 @@ func (e *edger) pages(body []loop.Stmt, round *loop.Axis) []loop.Stmt {
 
 func (e *edger) findLimits(k *loop.Kernel) {
 	for _, a := range k.Axes {
-		if a.Def == nil || isFusedPart(a) || e.isTight(a) {
+		if a.Def == nil || isFusedPart(a) && !isPadded(a) || e.isTight(a) {
 			continue
 		}
 		l := &limit{axis: a, leaves: e.deps.axis(a), def: e.x.axis(a), extent: e.x.of(a.Extent)}
@@ -175,10 +175,16 @@ func (e *edger) whole(at, extent *index.Expr) *loop.Value {
 	return nil
 }
 
-// isFusedPart reports whether a is a quotient or remainder of one axis, and so inside where that is.
+// isFusedPart reports whether a is a quotient or remainder of one axis, and so inside where that is, unless it is padded.
 func isFusedPart(a *loop.Axis) bool {
 	op := a.Def.Op
 	return (op == loop.Div || op == loop.Mod) && a.Def.Args[0].Op == loop.AxisIndex
+}
+
+// isPadded reports whether a is a remainder that may be its extent or more.
+func isPadded(a *loop.Axis) bool {
+	n, constant := a.Def.Args[len(a.Def.Args)-1].IntConst()
+	return a.Def.Op == loop.Mod && constant && int(n) > a.Max
 }
 
 // isTight reports whether the innermost piece of a ends where a does.

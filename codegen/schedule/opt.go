@@ -12,7 +12,7 @@ const (
 	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v a n: in panels of n indices of a, one of its axes; Pack v window n: with its margin, rows n elements longer; Pack v standing: with its margin, along columns that do not slide
 	Apart    = "Apart"    // Apart j: what sums up axis j is a page of its own, before what does not
 	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
-	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis
+	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis; Fuse i 64 j: of as many blocks of 64 as j has begun
 	Chop     = "Chop"     // Chop z n: product z is the sum of products over n summands; word lanes: each lane adds up blocks of n
 	Deal     = "Deal"     // Deal Y n: the rows of Y that a scatter adds to belong to n points
 	Part     = "Part"     // Part k n: blocks of n of axis k, of which an operand of a product has only which one, are an axis
@@ -102,7 +102,7 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 		if o.Kind == Join {
 			return join(k, a, b)
 		}
-		return fuse(k, a, b)
+		return fuse(k, a, b, max(o.Arg, 1))
 	}
 	if o.Kind == Deal {
 		return deal(k, o.Axis, o.Arg)

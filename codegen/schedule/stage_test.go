@@ -31,7 +31,7 @@ func tensorKernels(t *testing.T, f func(t *testing.T, file string, k *loop.Kerne
 	}
 }
 
-// withTile is a machine that has no tile but the one that the text of a kernel names, if it names one, and the processors that it says.
+// withTile is a machine whose blocks have no tile but the one that the text of a kernel names, if it names one, and the processors that it says.
 func withTile(m *Machine, text string) *Machine {
 	tile := regexp.MustCompile(loop.WGMMA + `\d+x\d+`).FindString(text)
 	if tile == "" {
@@ -41,7 +41,7 @@ func withTile(m *Machine, text string) *Machine {
 	if n := regexp.MustCompile(`(\d+) processors`).FindStringSubmatch(text); n != nil {
 		one.Processors, _ = strconv.Atoi(n[1])
 	}
-	one.Tiles, one.Tensor = []Row{}, []Row{}
+	one.Tiles = []Row{}
 	other := func(r Row) bool { return r.String() != tile }
 	one.Group, one.Bytes = slices.DeleteFunc(slices.Clone(m.Group), other), slices.DeleteFunc(slices.Clone(m.Bytes), other)
 	return &one

@@ -25,6 +25,12 @@ var boxed = []string{
 	"kernel p(in L: i64[], in A: bf16[%[1]d,%[3]d], in B: bf16[%[3]d,%[2]d], out C: f32[%[1]d,%[2]d]) { axis i: L[] <= %[1]d, j: %[2]d, l: L[] * 2 - 1 <= %[3]d   C[i,j] = dot[l](A[i,l], B[l,j]) }",
 }
 
+// owned are products of tiles of rows that belong to groups: which matrix each is multiplied with is data.
+var owned = []string{
+	"kernel p(in O: i32[3], in A: bf16[3,%[1]d,%[3]d], in B: bf16[5,%[3]d,%[2]d], out C: f32[3,%[1]d,%[2]d]) { axis b: 3, i: %[1]d, j: %[2]d, l: %[3]d   C[b,i,j] = dot[l](A[b,i,l], B[max(0, min(i64(O[b]), 4)),l,j]) }",
+	"kernel p(in O: i32[3], in A: bf16[3,%[1]d,%[3]d], in B: bf16[5,%[2]d,%[3]d], out C: f32[3,%[1]d,%[2]d]) { axis b: 3, i: %[1]d, j: %[2]d, l: %[3]d   C[b,i,j] = dot[l](A[b,i,l], B[max(0, min(i64(O[b]), 4)),j,l]) }",
+}
+
 // sent are products whose results the hardware stores: rounded, added to what is there, two of them, in a slice, with a dimension between, of as many rows
 // as a run has.
 var sent = []string{
@@ -42,9 +48,9 @@ func TestBoxes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	count := map[string]int{}
 	var equations, kernels []*loop.Kernel
-	for n, form := range slices.Concat(boxed, sent) {
+	for n, form := range slices.Concat(boxed, owned, sent) {
 		for large, tile := range []string{"", "wgmma128x64", "wgmma128x64, 3 processors", "wgmma128x64, 2 processors", "wgmma128x128, 2 processors"} {
-			if tile == "wgmma128x128, 2 processors" && n < len(boxed) {
+			if tile == "wgmma128x128, 2 processors" && n < len(boxed)+len(owned) {
 				continue
 			}
 			rows, cols := 72+120*min(large, 1)+8*rng.IntN(8), 80+8*rng.IntN(8)+64*(large/4)

@@ -116,7 +116,7 @@ func (w written) launch(t *testing.T, text string, d *emulator.Device, shared in
 }
 
 // largestIndex is the largest value that integers of an input have, and more than one of them.
-var largestIndex = map[string]int64{"gather": 10, "scatter": 4, "exchange": 63}
+var largestIndex = map[string]int64{"gather": 10, "scatter": 4, "exchange": 63, "grouped_product": 2}
 
 // generatedLaunch launches all phases of a kernel that the compiler wrote.
 func generatedLaunch(t *testing.T, name string) launch {

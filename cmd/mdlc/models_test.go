@@ -42,7 +42,7 @@ var toys = []toy{
 	{model: "gpt2", settings: "layers=2 heads=2 dim=16 ctx=12 batch=3", data: textData, samples: []string{"text --n 5"}},
 	{model: "lstm", settings: "dim=5 hidden=9 layers=3 batch=3 chunk=7", data: textData, samples: []string{"text --n 5"}},
 	{model: "deepseek_llm", settings: "layers=2 dim=24 heads=3 kv_heads=1 ctx=11 batch=3", data: textData, samples: []string{"text --n 5"}},
-	{model: "deepseek_v3", settings: "dim=16 ctx=9 layers=3 heads=2 size=6 rot=4 rank=7 q_rank=5 wide=20 width=9 experts=8 active=2 batch=2", data: textData, samples: []string{"text --n 5"}},
+	{model: "deepseek_v3", settings: "dim=16 ctx=9 layers=3 heads=2 size=6 rot=4 rank=7 q_rank=5 wide=20 width=9 experts=8 active=2 tile=4 batch=2", data: textData, samples: []string{"text --n 5"}},
 	{model: "copying", settings: "dim=3 hidden=5 batch=3", samples: []string{"copies --count 2"}},
 	{model: "fgan", settings: "batch=31", samples: []string{"density --count 50"}},
 	{model: "gan2d", settings: "width=11 batch=13", samples: []string{"points --count 20"}},

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const tiled = `use nn, optim
+param w: f32[5, 66, 70] ~ normal(std: 0.3)
+param v: f32[5, 66, 70] = w
+state far: f32[] = 0
+train for 2 {
+  x ~ normal[ROWS, 66]
+  e ~ uniform(0, 5)[ROWS]
+  group = OF
+  owner, row, place = nn.tiles(group, 5, size: SIZE)
+  mine[n, i, d] = where row[n, i] >= 0 then x[max(row[n, i], 0), d] else 0
+  z[n, i, f] = sum[d] mine[n, i, d] * w[owner[n], d, f]
+  y[r, f] = z[place[r] div SIZE, place[r] % SIZE, f]
+  u[r, f] = sum[d] x[r, d] * v[group[r], d, f]
+  assert(abs(y - u) < 1e-4, "a row of another group's matrix")
+  g ~ normal[ROWS, 70]
+  minimize sum(y * g) over w with optim.sgd(lr: 0.01)
+  minimize sum(u * g) over v with optim.sgd(lr: 0.01)
+  far <- max(abs(w - v))
+  report far
+}
+`
+
+func tiledText(rows, size, of string) string {
+	return strings.NewReplacer("ROWS", rows, "SIZE", size, "OF", of).Replace(tiled)
+}
+
+// Rows that nn.tiles sorts are multiplied with the matrix of their group, and its gradient is summed up of them alone: as where each row picks its matrix. Groups
+// may have many rows, none, or all.
+func TestTilesOfGroups(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	for name, c := range map[string][3]string{
+		"some rows":          {"37", "4", "i32(e)"},
+		"whole tiles":        {"40", "8", "i32(e)"},
+		"tiles of one":       {"9", "1", "i32(e)"},
+		"one tile holds all": {"11", "64", "i32(e)"},
+		"all of the last":    {"21", "4", "i32(e) * 0 + 4"},
+		"all of one":         {"16", "4", "i32(e) * 0 + 2"},
+		"every other group":  {"23", "3", "i32(e) div 2 * 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			require.NoError(t, os.WriteFile("m.mdl", []byte(tiledText(c[0], c[1], c[2])), 0o644))
+			_, stderr, code := call("run", "m.mdl", "train", "--seed", "5", "--out", "out")
+			require.Equal(t, 0, code, stderr)
+			require.Less(t, weightsOf(t, "out")["far"].F[0], 1e-4)
+		})
+	}
+	agrees(t, tiledText("19", "4", "i32(e)"), 2, 1e-4)
+}
+
+// On Hopper products of tiles are of groups of warps, whose slots the hardware fills with the matrix of a tile's group.
+func TestTilesOfGroupsOnHopper(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	text := strings.ReplaceAll(tiledText("70", "64", "i32(e)"), "66", "128")
+	text = strings.Replace(strings.ReplaceAll(text, "128, 70]", "128, 72]"), "train for 2", "train for 1", 1)
+	text = strings.ReplaceAll(text, "normal[70, 70]", "normal[70, 72]")
+	require.NoError(t, os.WriteFile("m.mdl", []byte("precision { compute = bf16  master = bf16 }\n"+strings.ReplaceAll(text, "< 1e-4", "< 1")), 0o644))
+	kernels, stderr, code := call("compile", "m.mdl", "--target", "sm_90a", "--dump", "loops:stage")
+	require.Equal(t, 0, code, stderr)
+	require.Regexp(t, regexp.MustCompile(`slot_1\[.*= \w+\[max\(0, min\(i64\(\w+\[\w+\]\), 4\)\),.*async`), kernels, "the matrix that is copied is that of the owner")
+	_, stderr, code = call("compile", "m.mdl", "--target", "sm_90a", "-o", "m.bundle")
+	require.Equal(t, 0, code, stderr)
+	_, stderr, code = call("run", "m.bundle", "train", "--seed", "5", "--device", "emulator", "--out", "out")
+	require.Equal(t, 0, code, stderr)
+	require.Less(t, weightsOf(t, "out")["far"].F[0], 0.1)
+}

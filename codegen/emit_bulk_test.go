@@ -14,11 +14,12 @@ import (
 	"mdlc/ir/loop"
 )
 
-// boxed are products whose operands the hardware copies, for m rows, n columns and k summands: whole buffers, slices, margins of zeros, fewer
-// than there are, and of lengths that only a run knows.
+// boxed are products whose operands the hardware copies, for m rows, n columns and k summands: whole buffers, dimensions of one element, slices, margins of zeros,
+// fewer than there are, and of lengths that only a run knows.
 var boxed = []string{
 	"kernel p(in A: bf16[%[1]d,%[3]d], in B: bf16[%[3]d,%[2]d], out C: f32[%[1]d,%[2]d]) { axis i: %[1]d, j: %[2]d, l: %[3]d   C[i,j] = dot[l](A[i,l], B[l,j]) }",
 	"kernel p(in A: f16[%[3]d,%[1]d], in B: f16[%[2]d,%[3]d], out C: f32[%[1]d,%[2]d]) { axis i: %[1]d, j: %[2]d, l: %[3]d   C[i,j] = dot[l](A[l,i], B[j,l]) }",
+	"kernel p(in A: bf16[%[1]d,1,%[3]d,1], in B: bf16[%[3]d,%[2]d], out C: f32[%[1]d,%[2]d]) { axis i: %[1]d, j: %[2]d, l: %[3]d   C[i,j] = dot[l](A[i,0,l,0], B[l,j]) }",
 	"kernel p(in A: bf16[600,2,%[3]d], in B: bf16[2,%[2]d,%[3]d], out C: f32[2,600,%[2]d]) { axis b: 2, i: 600, j: %[2]d, l: %[3]d   C[b,i,j] = dot[l](A[i,b,l], B[b,j,l]) }",
 	"kernel p(in A: bf16[3,%[1]d,%[3]d], in B: bf16[%[3]d,%[2]d], out C: f32[%[1]d,%[2]d]) { axis i: %[1]d, j: %[2]d - 8, l: %[3]d - 9   C[i,j] = dot[l](A[1,i,l + 9], B[l + 3,j + 8]) }",
 	"kernel p(in A: bf16[%[1]d,%[3]d], in B: bf16[%[3]d,%[2]d], out C: f32[%[1]d,%[2]d]) { axis i: %[1]d, j: %[2]d, l: %[3]d   C[i,j] = dot[l](A[i - 5,l; i >= 5 & i < %[1]d], B[l + 3,j; l + 3 < %[3]d - 20]) }",

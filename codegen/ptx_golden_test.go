@@ -26,8 +26,8 @@ var goldenKernels = []string{
 	"colsum", "conv_window", "dropout_grad", "exchange", "gather", "layernorm_grad", "linear", "scatter", "softmax",
 }
 
-// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware, asked by one of them or by a role, for one tile or many, and that threads or the hardware stores; also by two points that share an operand, and of lengths that the run knows, and where what follows is dear; of operands of 8 bits, of three products that are one, and of tiles that each have a matrix of their own.
-var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "wgmma_lengths", "bulk_product", "roles_product", "roles_large", "persist_product", "send_product", "cluster_product", "persist_lengths", "persist_dear", "byte_product", "triple_product", "grouped_product"}
+// hopperKernels are kernels of testdata/schedule_hopper, which only Hopper runs: products of groups of warps, whose slots threads fill, or the hardware, asked by one of them or by a role, for one tile or many, and that threads or the hardware stores; also by two points that share an operand, and of lengths that the run knows, and where what follows is dear; of operands of 8 bits, of three products that are one, of tiles that each have a matrix of their own, and convolutions, of whose images the hardware copies boxes.
+var hopperKernels = []string{"wgmma_product", "wgmma_transposed", "wgmma_lengths", "bulk_product", "roles_product", "roles_large", "persist_product", "send_product", "cluster_product", "persist_lengths", "persist_dear", "byte_product", "triple_product", "grouped_product", "conv_boxes", "conv_boxes_weight"}
 
 // goldens are the kernels of which the PTX for an architecture is kept.
 func goldens(arch string) []string {

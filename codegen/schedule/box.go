@@ -53,7 +53,7 @@ func BoxOf(s *loop.Store) (*Box, error) {
 	}
 	buf := b.Buf
 	rank := len(buf.Dims)
-	if rank > boxRank || buf.Strides != nil {
+	if wide := slices.DeleteFunc(slices.Clone(buf.Dims), func(n int) bool { return n == 1 }); len(wide) > boxRank || buf.Strides != nil {
 		return nil, fmt.Errorf("%s has more than %d dimensions, or strides of its own", buf.Name, boxRank)
 	}
 	free := map[*loop.Axis]bool{}
@@ -80,14 +80,17 @@ func BoxOf(s *loop.Store) (*Box, error) {
 			if terms[a.Name] != 1 || size > 1 || a.Max > boxExtent || dependsOn(index.Sub(x.of(args[d]), index.V(a.Name)).SimplifyIn(x.bound), a.Name) {
 				return nil, fmt.Errorf("dimension %d of %s does not step evenly along %s, by one element, %d times at most", d, buf.Name, a.Name, boxExtent)
 			}
-			if inner := b.Place[len(b.Place)-1]; d == rank-1 && !loop.Has(newDepends().value(inner), a) {
+			if fast := b.Place[len(b.Place)-1]; len(b.Dims) == 0 && !loop.Has(newDepends().value(fast), a) {
 				return nil, fmt.Errorf("what lies side by side in %s, along %s, does not in %s", buf.Name, a.Name, b.Slot.Name)
 			}
 			size = a.Max
 			delete(free, a)
 		}
+		if buf.Dims[d] == 1 && limits[d].IsConst(1) && x.of(args[d]).SimplifyIn(x.bound).IsConst(0) { // as where a weight has one tap
+			continue
+		}
 		bytes := int64(stride * buf.Elem.Size())
-		switch first := d == rank-1; {
+		switch first := len(b.Dims) == 0; {
 		case first && size*buf.Elem.Size() != loop.SwizzleBytes:
 			return nil, fmt.Errorf("the box does not go along what lies side by side in %s, %d bytes", buf.Name, loop.SwizzleBytes)
 		case !first && (bytes%chunkBytes != 0 || bytes >= boxStride):

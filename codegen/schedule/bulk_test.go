@@ -26,7 +26,7 @@ func ringsSpoilt(text string) map[string]string {
 		spoilt["a row too far"] = strings.Replace(text, "slot[0,block,row", "slot[0,block,row + 1", 1)
 	} else {
 		spoilt["another slot"] = regexp.MustCompile(`slot\[([^,]*) % 4,block`).ReplaceAllString(text, "slot[($1 + 1) % 4,block")
-		spoilt["a turn is not asked for"] = regexp.MustCompile(`for (\w*k0) (\{\s+fill)`).ReplaceAllString(text, "for $1 in 0..3 $2")
+		spoilt["a turn is not asked for"] = regexp.MustCompile(`for (\w+) (\{\s+fill)`).ReplaceAllString(text, "for $1 in 0..3 $2")
 	}
 	if strings.Contains(text, "for tile") {
 		spoilt["the last turn of a tile is not freed"] = regexp.MustCompile(`(settle 0 \w+\n\s+(if .*\n\s+)?)free .*\n`).ReplaceAllString(text, "$1")

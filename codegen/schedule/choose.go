@@ -24,6 +24,9 @@ func Choose(k *loop.Kernel, m *Machine) ([]loop.Opt, error) {
 	if opts, ok := chooseBlocks(k, m); ok {
 		return opts, nil
 	}
+	if opts, ok := chooseBoxes(k, m); ok {
+		return opts, nil
+	}
 	c := &chooser{k: clone(k), m: m}
 	return c.finish(k)
 }
@@ -71,6 +74,7 @@ type chooser struct {
 	scores  []*scores         // pages of attention on the chip
 	own     *ownPack          // what points pack for themselves; nil: nothing
 	inBlock *loop.Axis        // the rows of a block, while a page of these is scheduled
+	boxes   map[string]bool   // products that are convolutions whose operands the hardware is to copy, and whether they have patches already; nil: there are none
 	taps    map[string]string // by product: the flag that tells whether its zeros may be left out
 	inRound *loop.Axis        // the same where blocks are launched in rounds: what it is cut into divides it, since the next rows are the next round's
 }
@@ -82,7 +86,7 @@ func (c *chooser) do(kind, axis string, arg int, word string) {
 		return
 	}
 	switch kind {
-	case Split, Pack, Apart, Fuse, Join, Swap, Part, Deal, Chop, Finite, Beyond:
+	case Split, Pack, Apart, Fuse, Join, Swap, Guard, Last, Part, Deal, Chop, Finite, Beyond:
 		if c.err = applySplit(c.k, o); c.err == nil {
 			finish(c.k)
 		}

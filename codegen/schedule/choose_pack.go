@@ -39,7 +39,7 @@ func (c *chooser) splitDots(stores []*loop.Store) bool {
 		}
 	})
 	if pack == nil || pack == last && isOnlyStored(stores, last) {
-		return c.packOperands(stores, last) || c.looksAtTaps(last)
+		return c.slides(stores, last) || c.packOperands(stores, last) || c.looksAtTaps(last)
 	}
 	if v := c.sharedOperand(stores, pack); v != nil {
 		pack = v

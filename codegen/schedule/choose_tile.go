@@ -47,7 +47,11 @@ func (c *chooser) blockTile(p *product, stores []*loop.Store) bool {
 	least := 0.0
 	try := func(r Row, warps int) {
 		tiles := others * (multiple(p.rows(), r.Rows) / r.Rows) * (multiple(p.cols(), r.Cols) / r.Cols)
-		time := float64(multiple(tiles*warps, blockWarps*c.m.Processors)*r.Rows*r.Cols/warps) / r.Speed
+		parts := 1
+		if c.boxes[p.dot.Name] { // few sums over many places, as of a weight's gradient, are of the largest tiles, in parts
+			parts = max(c.m.chopped(p, tiles), 1)
+		}
+		time := float64(multiple(tiles*parts*warps, blockWarps*c.m.Processors)*r.Rows*r.Cols/warps) / float64(parts) / r.Speed
 		if least == 0 || time < least {
 			p.tile, least = r, time
 		}
@@ -161,6 +165,9 @@ func everywhere(stores []*loop.Store, a *loop.Axis) bool {
 // operand of 8 bits whose summands do not lie side by side.
 func (c *chooser) packShared(p *product, stores []*loop.Store) bool {
 	fuse := func(axes []*loop.Axis) bool { return c.fuseInner(axes, stores, 0) }
+	if c.boxes[p.dot.Name] {
+		return c.packBeside(p) || c.chops(p)
+	}
 	const dear, enough, many = 8, 512, 4
 	if c.fuseInner(p.shape.over, stores, c.slotBlock(p)) || p.rows() < enough && fuse(p.shape.rows) || p.cols() < enough && fuse(p.shape.cols) {
 		return true

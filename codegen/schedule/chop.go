@@ -84,6 +84,11 @@ func (p *product) reorders() bool {
 	return a == b && a.IsFloat() && a.Size() < 4
 }
 
+// chopped is in how many parts p, of so many tiles, shares what it sums up among blocks; less than 2: in none.
+func (m *Machine) chopped(p *product, tiles int) int {
+	return min(m.Processors/tiles, p.shape.over[0].Max/chopLeast)
+}
+
 // chops proposes to share what p sums up among blocks, where its tiles are fewer than half of those that run at a time.
 func (c *chooser) chops(p *product) bool {
 	if c.apart || len(p.shape.over) != 1 || p.dot.Instr != "" || !p.staged() || !p.tile.Tensor {
@@ -91,8 +96,7 @@ func (c *chooser) chops(p *product) bool {
 	}
 	k := p.shape.over[0]
 	rows, cols := p.tiles()
-	tiles := extents(p.shape, p.row, p.col) * rows * cols
-	parts := min(c.m.Processors/tiles, k.Max/chopLeast)
+	parts := c.m.chopped(p, extents(p.shape, p.row, p.col)*rows*cols)
 	if _, constant := k.Extent.IntConst(); parts < 2 || !constant || k.Def != nil {
 		return false
 	}

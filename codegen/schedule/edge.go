@@ -61,6 +61,8 @@ type edger struct {
 	limits []*limit
 	ands   map[[2]*loop.Value]*loop.Value // conjunctions: equal ones are one value
 	passed map[*loop.Buffer]bool          // which may be read where they are not written
+
+	multiplied map[*loop.Value]bool // operands of products
 }
 
 // both is a & b; nil is true.
@@ -81,6 +83,12 @@ func edge(k *loop.Kernel) *loop.Kernel {
 	}
 	k = clone(k)
 	e := &edger{x: newIndices(), deps: newDepends(), k: k, ands: map[[2]*loop.Value]*loop.Value{}, passed: passedPanels(k)}
+	e.multiplied = map[*loop.Value]bool{}
+	walkBody(k.Body, func(v *loop.Value) {
+		if v.Op == loop.Dot {
+			e.multiplied[v.Args[0]], e.multiplied[v.Args[1]] = true, true
+		}
+	})
 	e.findLimits(k)
 	e.filled(k.Body)
 	k.Body = e.pages(k.Body, nil)
@@ -220,7 +228,7 @@ func (e *edger) store(s *loop.Store, p *place) loop.Stmt {
 	for _, x := range s.Index {
 		n.Index = append(n.Index, e.value(x, p))
 	}
-	if s.Buf.Mode != loop.Local || !e.inside(s.Buf, s.Index, nil) {
+	if s.Buf.Mode != loop.Local || !e.inside(s.Buf, s.Index, nil, nil) {
 		n.Guard = e.both(e.live(e.deps.store(s), p, nil), n.Guard)
 	}
 	return n
@@ -253,12 +261,12 @@ func (e *edger) live(leaves []*loop.Axis, p *place, involving []*loop.Axis) *loo
 	return cond
 }
 
-// inside reports whether an access is inside the buffer at dead points too. need, if
+// inside reports whether an access is inside the buffer where conditions hold, at dead points too. need, if
 // given, collects the leaves of indices that may be outside.
-func (e *edger) inside(buf *loop.Buffer, at []*loop.Value, need *[]*loop.Axis) bool {
+func (e *edger) inside(buf *loop.Buffer, at []*loop.Value, conds []*loop.Value, need *[]*loop.Axis) bool {
 	ok := true
 	for i, v := range at {
-		lo, hi := e.x.rng(e.x.of(v).SimplifyIn(e.x.bound))
+		lo, hi := within(e.x, v, conds)
 		if lo >= 0 && hi < buf.Dims[i] && (i > 0 || buf.Length == nil) {
 			continue
 		}
@@ -268,6 +276,24 @@ func (e *edger) inside(buf *loop.Buffer, at []*loop.Value, need *[]*loop.Axis) b
 		}
 	}
 	return ok
+}
+
+// within is what conditions leave of the range of an index.
+func within(x *indices, at *loop.Value, conds []*loop.Value) (lo, hi int) {
+	lo, hi = x.rng(x.of(at).SimplifyIn(x.bound))
+	for _, c := range conds {
+		if c.Op != loop.Lt && c.Op != loop.Ge || c.Args[0].Elem != loop.I64 {
+			continue
+		}
+		limit, ok := index.Sum(index.Sub(x.of(c.Args[1]), x.of(c.Args[0])), x.of(at)).SimplifyIn(x.bound).Const() // what the index is compared with
+		switch {
+		case ok && c.Op == loop.Lt:
+			hi = min(hi, limit-1)
+		case ok:
+			lo = max(lo, limit)
+		}
+	}
+	return lo, hi
 }
 
 // value rewrites v with the guards that it needs at p.
@@ -288,9 +314,13 @@ func (e *edger) value(v *loop.Value, p *place) *loop.Value {
 	switch {
 	case v.Op == loop.Load:
 		var need []*loop.Axis
+		var conds []*loop.Value
+		if e.multiplied[v] && v.Guard != nil { // what a product has at dead points nobody sees
+			conds = conjuncts(v.Guard)
+		}
 		if e.passed[v.Buf] {
 			n.Guard = e.both(e.live(e.deps.value(v), p, nil), n.Guard)
-		} else if !e.inside(v.Buf, v.Args, &need) {
+		} else if !e.inside(v.Buf, v.Args, conds, &need) {
 			n.Guard = e.both(e.live(e.deps.value(v), p, need), n.Guard)
 		}
 	case v.Op.Info().Class == loop.ClassReduce:

@@ -9,7 +9,7 @@ import (
 // The kinds of opts. Axis names an axis, a value or a buffer.
 const (
 	Split    = "Split"    // Split p: the sums over p have partials and a second phase
-	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v a n: in panels of n indices of a, one of its axes; Pack v window n: with its margin, rows n elements longer; Pack v standing: with its margin, along columns that do not slide
+	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v sums: with the fastest axis that its product sums up last; Pack v a n: in panels of n indices of a, one of its axes; Pack v window n: with its margin, rows n elements longer; Pack v standing: with its margin, along columns that do not slide
 	Apart    = "Apart"    // Apart j: what sums up axis j is a page of its own, before what does not
 	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
 	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis; Fuse i 64 j: of as many blocks of 64 as j has begun
@@ -17,6 +17,8 @@ const (
 	Deal     = "Deal"     // Deal Y n: the rows of Y that a scatter adds to belong to n points
 	Part     = "Part"     // Part k n: blocks of n of axis k, of which an operand of a product has only which one, are an axis
 	Join     = "Join"     // Join i n: axis i is axis n, of the same extent
+	Guard    = "Guard"    // Guard v: v, which is 0 outside of a window, is read under the window's condition
+	Last     = "Last"     // Last c z: product z sums up axis c fastest
 	Swap     = "Swap"     // Swap z: rows and columns of a dot exchanged
 	Bind     = "Bind"     // Bind i par
 	Order    = "Order"    // Order i n: the loop over i is the n-th of its page, outermost first
@@ -104,8 +106,19 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 		}
 		return fuse(k, a, b, max(o.Arg, 1))
 	}
-	if o.Kind == Deal {
+	switch o.Kind {
+	case Deal:
 		return deal(k, o.Axis, o.Arg)
+	case Last:
+		a, err := axisNamed(k, o.Axis)
+		if err != nil {
+			return err
+		}
+		d, err := valueNamed(k, o.Word)
+		if err != nil {
+			return err
+		}
+		return sumLast(d, a)
 	}
 	v, err := valueNamed(k, o.Axis)
 	if err != nil {
@@ -115,6 +128,8 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 		defer nameApart(k) // pages may have copies of one value now
 	}
 	switch {
+	case o.Kind == Guard:
+		return guardWindow(v)
 	case o.Kind == Finite:
 		return finiteOf(k, v, o.Arg)
 	case o.Kind == Beyond:
@@ -143,7 +158,7 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 		}
 		return packWindow(k, v, w, 0, w.standing(shapeOf(d).cols))
 	case o.Arg == 0:
-		return packValue(k, v)
+		return packValue(k, v, o.Word == sumsWord)
 	}
 	d := dotOf(k, v)
 	if d == nil {

@@ -15,10 +15,10 @@ import (
 //
 //	z = dot[l](A[k0,j,l], B[k0,l,k1])   Y[j,k] = z, k = k0*64 + k1
 
-// part makes leaf axis a blocks of n, and each block an axis of its own.
+// part makes leaf axis a blocks of n, of which the last may have less, and each block an axis of its own.
 func part(k *loop.Kernel, a *loop.Axis, n int) error {
-	if extent, ok := a.Extent.IntConst(); !ok || n < 1 || int(extent)%n != 0 {
-		return fmt.Errorf("%s has no whole blocks of %d", a.Name, n)
+	if !constantExtent(a) || n < 1 {
+		return fmt.Errorf("%s has no blocks of %d", a.Name, n)
 	}
 	if err := cut(k, a, n, false); err != nil {
 		return err

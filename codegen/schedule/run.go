@@ -84,7 +84,7 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	steps := []Step{{"input", k}}
 	n := clone(k)
-	for _, o := range ofKind(opts, Split, Pack, Apart, Fuse, Join, Swap, Part, Deal, Chop, Finite, Beyond) {
+	for _, o := range ofKind(opts, Split, Pack, Apart, Fuse, Join, Swap, Guard, Last, Part, Deal, Chop, Finite, Beyond) {
 		if err := applySplit(n, o); err != nil {
 			return steps, illegal(k, "split", o, err)
 		}

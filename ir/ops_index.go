@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"slices"
 
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -15,7 +16,11 @@ func init() {
 			a := n.Attr.(IndexAttr)
 			dx := make([]*Node, len(n.Args))
 			e := dy.Type.Elem // sums of narrower floats are made in f32
-			dx[0] = b.Cast(b.Scatter(b.Cast(dy, dotElem(e)), n.Args[0].Type.Dims, a.Out, n.Args[1:]...), e)
+			sum := b.Cast(dy, dotElem(e))
+			if x := dy.Args; dy.Op == OpCast && x[0].Op == OpDot && x[0].Type.Elem == sum.Type.Elem && overlaps(a, n.Args[0].Type) {
+				sum = x[0] // of a product that is not rounded first, and so is one product with the sum
+			}
+			dx[0] = b.Cast(b.Scatter(sum, n.Args[0].Type.Dims, a.Out, n.Args[1:]...), e)
 			return dx
 		},
 		Lower:     lowerIndex,
@@ -36,6 +41,23 @@ func init() {
 		Cost:      func(*Node) float64 { return 2 },
 		Eval:      evalScatter,
 		ParseAttr: parseIndex,
+	})
+}
+
+// overlaps reports whether a map is a window that reads elements of x several times: it adds up axes, as the place and the tap of a convolution, and has more points than
+// x has elements.
+func overlaps(a IndexAttr, x Type) bool {
+	points, elements := 1, 1
+	for _, d := range a.Shape {
+		points *= d.Size
+	}
+	for _, d := range x.Dims {
+		elements *= d.Size
+	}
+	return points > elements && slices.ContainsFunc(a.Out, func(e *index.Expr) bool {
+		axes := 0
+		e.Vars(func(string) { axes++ })
+		return e.Op == index.Add && axes > 1
 	})
 }
 

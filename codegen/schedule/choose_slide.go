@@ -122,7 +122,7 @@ func (c *chooser) turns(stores []*loop.Store, d *loop.Value, s *slide) bool {
 		c.do(Swap, d.Name, 0, "")
 	}
 	c.do(Last, channels.Name, 0, d.Name)
-	c.do(Pack, beside.Name, 0, sumsWord)
+	c.do(Pack, beside.Name, 0, channels.Name)
 	c.boxes[d.Name] = false
 	return true
 }

@@ -81,7 +81,7 @@ func (c *chooser) splitApart(stores []*loop.Store) bool {
 	if accesses < apartAccesses {
 		return false
 	}
-	c.do(Pack, d.Name, 0, "phase")
+	c.do(Pack, d.Name, 0, lanes.Name)
 	return true
 }
 

@@ -9,7 +9,7 @@ import (
 // The kinds of opts. Axis names an axis, a value or a buffer.
 const (
 	Split    = "Split"    // Split p: the sums over p have partials and a second phase
-	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v sums: with the fastest axis that its product sums up last; Pack v a n: in panels of n indices of a, one of its axes; Pack v window n: with its margin, rows n elements longer; Pack v standing: with its margin, along columns that do not slide
+	Pack     = "Pack"     // Pack v phase: v is computed into a buffer in a phase of its own; Pack v a: so, and the buffer is contiguous along axis a; Pack v a n: in panels of n indices of a, one of its axes; Pack v window n: with its margin, rows n elements longer; Pack v standing: with its margin, along columns that do not slide
 	Apart    = "Apart"    // Apart j: what sums up axis j is a page of its own, before what does not
 	Cut      = "Cut"      // Cut i n: blocks of n; word tight: the last block's inner axis is shorter
 	Fuse     = "Fuse"     // Fuse i j: i and the faster j become one axis; Fuse i 64 j: of as many blocks of 64 as j has begun
@@ -157,16 +157,22 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 			return fmt.Errorf("%s is no window with columns", o.Axis)
 		}
 		return packWindow(k, v, w, 0, w.standing(shapeOf(d).cols))
-	case o.Arg == 0:
-		return packValue(k, v, o.Word == sumsWord)
-	}
-	d := dotOf(k, v)
-	if d == nil {
-		return fmt.Errorf("%s is no operand of a dot", o.Axis)
+	case o.Word == "phase":
+		return packValue(k, v, nil)
 	}
 	a, err := axisNamed(k, o.Word)
 	if err != nil {
 		return err
+	}
+	if o.Arg == 0 {
+		if !loop.Has(newDepends().value(v), a) {
+			return fmt.Errorf("%s has no axis %s", o.Axis, a.Name)
+		}
+		return packValue(k, v, a)
+	}
+	d := dotOf(k, v)
+	if d == nil {
+		return fmt.Errorf("%s is no operand of a dot", o.Axis)
 	}
 	s := shapeOf(d)
 	if !loop.Has(newDepends().value(v), a) || loop.Has(s.over, a) {

@@ -37,7 +37,7 @@ func splitSums(k *loop.Kernel, a *loop.Axis) error {
 			if len(v.Over) != 1 {
 				return nil, fmt.Errorf("the sum is over other axes too")
 			}
-			first = append(first, materialise(k, v.Args[0], deps, second, []*loop.Axis{a}, "part", false))
+			first = append(first, materialise(k, v.Args[0], deps, second, []*loop.Axis{a}, nil, "part"))
 		}
 		late := map[*loop.Value]bool{}
 		for _, v := range sums {
@@ -59,12 +59,9 @@ func splitSums(k *loop.Kernel, a *loop.Axis) error {
 	})
 }
 
-// sumsWord is the word of a Pack of an operand whose fastest summands lie side by side.
-const sumsWord = "sums"
-
 // packValue gives value v to a work buffer in a page of its own, before the page that uses it. Where the stores that need it
-// need little else, they are that page, but not where v is an operand that is to lie along its summands.
-func packValue(k *loop.Kernel, v *loop.Value, sums bool) error {
+// need little else, they are that page, but not where v is to lie along an axis: unit, unless it is nil.
+func packValue(k *loop.Kernel, v *loop.Value, unit *loop.Axis) error {
 	return inPage(k, func(page []loop.Stmt) ([][]loop.Stmt, error) {
 		stores, ok := equations(page)
 		if !ok || !uses(stores, v) {
@@ -72,10 +69,10 @@ func packValue(k *loop.Kernel, v *loop.Value, sums bool) error {
 		}
 		first := freshAxes(k)
 		same := newCloner()
-		if users, others := usersOf(stores, v); !sums && len(others) > 0 && mayBePage(users, others, v) {
+		if users, others := usersOf(stores, v); unit == nil && len(others) > 0 && mayBePage(users, others, v) {
 			return [][]loop.Stmt{first.body(stmts(users)), same.body(stmts(others))}, nil
 		}
-		store := materialise(k, v, newDepends(), same, nil, "pack", sums)
+		store := materialise(k, v, newDepends(), same, nil, unit, "pack")
 		page, rest := []loop.Stmt{first.store(store)}, []*loop.Store{}
 		for i, s := range stores {
 			if sharesSums(s, v) && mayGoFirst(stores[i:i+1], without(stores, i)) {
@@ -282,13 +279,17 @@ func inPage(k *loop.Kernel, f func(page []loop.Stmt) ([][]loop.Stmt, error)) err
 	return nil
 }
 
-// materialise makes a work buffer for v, over the axes of lead and then v's others, and
-// returns the store; in user, v becomes a load of it. Sums is whether v is to lie along what its product sums up.
-func materialise(k *loop.Kernel, v *loop.Value, deps *depends, user *cloner, lead []*loop.Axis, stem string, sums bool) *loop.Store {
+// materialise makes a work buffer for v, over the axes of lead and then v's others, the last of which is unit unless it is nil, and
+// returns the store; in user, v becomes a load of it.
+func materialise(k *loop.Kernel, v *loop.Value, deps *depends, user *cloner, lead []*loop.Axis, unit *loop.Axis, stem string) *loop.Store {
 	axes := append(slices.Clone(lead), inOrder(k, minus(deps.value(v), lead))...)
-	unit, summed := unitAxisOf(v, axes), summedOf(k, v, sums)
-	if summed != nil {
+	summed := summedOf(k, v)
+	if v.Elem.IsFloat() && v.Elem.Size() == 1 && summed != nil { // tensor cores read these along that alone
 		unit = summed
+	}
+	boxes := unit != nil && unit == summed
+	if unit == nil {
+		unit = unitAxisOf(v, axes)
 	}
 	if unit != nil && lead == nil {
 		axes = append(minus(axes, []*loop.Axis{unit}), unit)
@@ -303,19 +304,15 @@ func materialise(k *loop.Kernel, v *loop.Value, deps *depends, user *cloner, lea
 	if n := len(buf.Dims) - 1; n > 0 && buf.Dims[n] > 0 && buf.Dims[n]*buf.Elem.Size()%1024 == 0 {
 		buf.Dims[n] += 64 / buf.Elem.Size() // rows a power of two apart share a set of the cache
 	}
-	if summed != nil {
+	if boxes {
 		buf.Dims[len(buf.Dims)-1] = multiple(summed.Max, chunkBytes/v.Elem.Size()) // rows of a box begin on a multiple of that
 	}
 	user.values[v] = load(buf, get, nil)
 	return &loop.Store{Buf: buf, Index: put, Val: v}
 }
 
-// summedOf is the fastest axis that the product sums over of which v is an operand, if v is to lie along that or is of floats of 8 bits: tensor cores read these along that
-// alone. Else nil.
-func summedOf(k *loop.Kernel, v *loop.Value, sums bool) *loop.Axis {
-	if !sums && (!v.Elem.IsFloat() || v.Elem.Size() > 1) {
-		return nil
-	}
+// summedOf is the fastest axis that the product sums over of which v is an operand; nil if it is one of none.
+func summedOf(k *loop.Kernel, v *loop.Value) *loop.Axis {
 	if d := dotOf(k, v); d != nil {
 		return shapeOf(d).last()
 	}

@@ -235,6 +235,10 @@ func (w *sweeper) plan(tasks []*task, loops []*loop.Axis, s *scope) *plan {
 		p.max = max(p.max, p.levels[t])
 	}
 	w.delayStores(p, s)
+	done := make([]*loop.Value, len(found)) // by tasks of their own: what they are of is not needed for them again
+	for i, t := range found {
+		done[i] = t.acc.red
+	}
 	for _, t := range p.tasks {
 		w.walkTask(t, s, func(v *loop.Value) {
 			l := p.levels[t]
@@ -245,7 +249,7 @@ func (w *sweeper) plan(tasks []*task, loops []*loop.Axis, s *scope) *plan {
 				p.first[v] = l
 			}
 			p.needed[v] = max(p.needed[v], p.levels[t])
-		})
+		}, done...)
 	}
 	return p
 }
@@ -481,9 +485,12 @@ func (w *sweeper) sources(t *task) []*loop.Value {
 	return operands(t.store)
 }
 
-// walkTask visits the source values of t that are not computed yet.
-func (w *sweeper) walkTask(t *task, s *scope, f func(v *loop.Value)) {
+// walkTask visits the source values of t that are not computed yet, but not those that are done.
+func (w *sweeper) walkTask(t *task, s *scope, f func(v *loop.Value), done ...*loop.Value) {
 	known := map[*loop.Value]bool{}
+	for _, v := range done {
+		known[v] = true
+	}
 	for v := range s.final {
 		known[v] = true
 	}

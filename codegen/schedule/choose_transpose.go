@@ -46,7 +46,7 @@ func (c *chooser) transpose(n *nest) {
 		return
 	}
 	along, square := alongTransposed(n.stores, n.lane, slices.Concat(n.free, n.reduced))
-	square = square && c.m.Processors == 0 && c.inBlock == nil && min(maxOf(along), n.lane.Max) >= c.m.Lanes && along.Bind == loop.Open
+	square = square && c.m.Processors == 0 && min(maxOf(along), n.lane.Max) >= c.m.Lanes && along.Bind == loop.Open
 	if along == nil || !square && n.lane.Max <= 4*c.m.Lanes { // fewer are one block
 		return
 	}

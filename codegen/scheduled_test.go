@@ -60,7 +60,7 @@ func checkScheduled(t *testing.T, target *Target) {
 		}
 	}
 	if target.GPU {
-		require.Greater(t, evicted, 3)
+		require.Greater(t, evicted, 1)
 	}
 	for i, m := range runners(t, target, kernels...) {
 		t.Run(names[i], func(t *testing.T) {

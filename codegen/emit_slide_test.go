@@ -144,6 +144,30 @@ func butForOrder(t *testing.T, k, n *loop.Kernel) {
 	}
 }
 
+// A convolution of one tap is a product of lines and places as one, whatever an image's size, and its hardware copies and stores what the evaluator has.
+func TestConvolutionsOfOneTap(t *testing.T) {
+	target := gpuTarget(t, "sm_90a")
+	var equations, kernels []*loop.Kernel
+	for n, size := range [][2]int{{24, 22}, {20, 26}, {28, 28}} {
+		p := parseKernel(t, fmt.Sprintf(`kernel tap_%[1]d(in X: bf16[2,136,%[2]d,%[3]d], in W: bf16[130,136,1,1], in D: f32[130], out Y: bf16[2,130,%[2]d,%[3]d]) {
+  axis i: 2, j: 130, y: %[2]d, x: %[3]d, c: 136
+  Y[i,j,y,x] = bf16(dot[c](X[i,c,y,x], W[j,c,0,0]) + D[j])
+}`, n, size[0], size[1]))
+		steps, err := schedule.Run(p, withTile(target.Machine, []string{"wgmma64x64", "wgmma128x128", "wgmma128x64, 4 processors"}[n]))
+		require.NoError(t, err)
+		last := steps[len(steps)-1].Kernel
+		require.Contains(t, last.String(), "fill ")
+		require.Contains(t, last.String(), "send {")
+		equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
+	}
+	for i, m := range runners(t, target, kernels...) {
+		t.Run(kernels[i].Name, func(t *testing.T) {
+			m.(*emulated).device.Seed = uint64(i % 2)
+			checkAgainst(t, equations[i], m, -5)
+		})
+	}
+}
+
 // A tensor map that says something else of the image is noticed: by its results, or by the emulator.
 func TestSpoiltMapsOfImages(t *testing.T) {
 	target := gpuTarget(t, "sm_90a")

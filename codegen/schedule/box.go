@@ -52,8 +52,8 @@ func BoxOf(s *loop.Store) (*Box, error) {
 		return nil, errors.New("it is computed, or not stored as it is")
 	}
 	buf := b.Buf
-	rank := len(buf.Dims)
-	if wide := slices.DeleteFunc(slices.Clone(buf.Dims), func(n int) bool { return n == 1 }); len(wide) > boxRank || buf.Strides != nil {
+	dims, args := asOne(x, buf.Dims, args)
+	if wide := slices.DeleteFunc(slices.Clone(dims), func(n int) bool { return n == 1 }); len(wide) > boxRank || buf.Strides != nil {
 		return nil, fmt.Errorf("%s has more than %d dimensions, or strides of its own", buf.Name, boxRank)
 	}
 	free := map[*loop.Axis]bool{}
@@ -62,15 +62,15 @@ func BoxOf(s *loop.Store) (*Box, error) {
 			free[a] = a.Bind == loop.Box
 		}
 	}
-	limits := make([]*index.Expr, rank)
-	for d := range rank {
-		limits[d] = index.C(buf.Dims[d])
+	limits := make([]*index.Expr, len(dims))
+	for d := range dims {
+		limits[d] = index.C(dims[d])
 	}
 	if err := insideOf(x, buf, args, guard, limits); err != nil {
 		return nil, err
 	}
 	stride := 1
-	for d := rank - 1; d >= 0; d-- {
+	for d := len(dims) - 1; d >= 0; d-- {
 		size := 1
 		_, terms := affine(x.of(args[d]).SimplifyIn(x.bound))
 		for a, here := range free {
@@ -86,7 +86,7 @@ func BoxOf(s *loop.Store) (*Box, error) {
 			size = a.Max
 			delete(free, a)
 		}
-		if buf.Dims[d] == 1 && limits[d].IsConst(1) && x.of(args[d]).SimplifyIn(x.bound).IsConst(0) { // as where a weight has one tap
+		if dims[d] == 1 && limits[d].IsConst(1) && x.of(args[d]).SimplifyIn(x.bound).IsConst(0) { // as where a weight has one tap
 			continue
 		}
 		bytes := int64(stride * buf.Elem.Size())
@@ -99,7 +99,7 @@ func BoxOf(s *loop.Store) (*Box, error) {
 			b.Strides = append(b.Strides, bytes)
 		}
 		b.Dims, b.Size, b.At = append(b.Dims, x.value(limits[d])), append(b.Size, size), append(b.At, args[d])
-		stride *= buf.Dims[d]
+		stride *= dims[d]
 	}
 	for a, here := range free {
 		if here {
@@ -107,6 +107,26 @@ func BoxOf(s *loop.Store) (*Box, error) {
 		}
 	}
 	return b, nil
+}
+
+// asOne makes dimensions one that an access goes through as through one: where their indices are e / n and e % n of which the last has n.
+func asOne(x *indices, dims []int, args []*loop.Value) (joined []int, at []*loop.Value) {
+	for d, a := range args {
+		if n := len(joined); n > 0 && divides(x.of(a).SimplifyIn(x.bound)) {
+			e := index.Sum(index.Prod(x.of(at[n-1]), index.C(dims[d])), x.of(a)).SimplifyIn(x.bound)
+			if !divides(e) {
+				joined[n-1], at[n-1] = joined[n-1]*dims[d], x.value(e)
+				continue
+			}
+		}
+		joined, at = append(joined, dims[d]), append(at, a)
+	}
+	return joined, at
+}
+
+// divides reports whether e has a quotient or a remainder.
+func divides(e *index.Expr) bool {
+	return e.Op == index.Div || e.Op == index.Mod || slices.ContainsFunc(e.Args, divides)
 }
 
 // insideOf finds what a guard allows of each dimension of an access to buf: an index that is 0 or more, and less than limits.

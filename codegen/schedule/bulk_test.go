@@ -88,6 +88,8 @@ func TestBoxesOfTensors(t *testing.T) {
 		{"rows not on a multiple of 16 bytes", "136", "132", "neighbours along dimension 0 of A are 264 bytes apart"},
 		{"strides", "bf16[72,136]", "bf16[72,136] strides[144,1]", "A has more than 5 dimensions, or strides of its own"},
 		{"every other", "A[i,l]", "A[i,l / 2 * 2]", "does not step evenly along"},
+		{"two dimensions that are gone through as one", "bf16[72,136], in B: bf16[136,64], out C: f32[72,64]) {\n  axis i: 72, j: 64, l: 136\n  C[i,j] = dot[l](A[i,l]", "bf16[72,8,17], in B: bf16[136,64], out C: f32[72,64]) {\n  axis i: 72, j: 64, l: 136\n  C[i,j] = dot[l](A[i,l / 17,l % 17]", ""},
+		{"two dimensions in another order", "bf16[72,136], in B: bf16[136,64], out C: f32[72,64]) {\n  axis i: 72, j: 64, l: 136\n  C[i,j] = dot[l](A[i,l]", "bf16[72,17,8], in B: bf16[136,64], out C: f32[72,64]) {\n  axis i: 72, j: 64, l: 136\n  C[i,j] = dot[l](A[i,l % 17,l / 17]", "what is left out of A is not what is outside of a tensor"},
 		{"bytes that do not lie along the summands", "bf16", "f8e4m3", "what lies side by side in B, along row_1, does not in slot_1"},
 		{"a triangle", "A[i,l]", "A[i,l; l <= i]", "what is left out of A is not what is outside of a tensor"},
 		{"what comes after a margin", "A[i,l]", "A[i,l; i >= 5]", "what is left out of A is not what is outside of a tensor"},

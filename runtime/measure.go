@@ -17,6 +17,7 @@ type Measurement struct {
 
 	// Floating-point operations of the products of a run, and the bytes that its kernels must at least move.
 	Products, Bytes float64
+	AtMost          bool // launches have lengths that are known only when they run: they do no more than this
 
 	tensor float64         // of the products, those on tensor cores
 	moved  map[float64]int // launches, by the bytes that they move
@@ -143,6 +144,7 @@ func (m *Measurement) count(of *Model, b *block, steps []step, n int) {
 		}
 		k := &of.program.Kernels[steps[i].launch.kernel]
 		m.Launches += n
+		m.AtMost = m.AtMost || steps[i].launch.varies()
 		m.Products += float64(n) * k.Products
 		if k.Tensor {
 			m.tensor += float64(n) * k.Products

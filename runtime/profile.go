@@ -109,9 +109,14 @@ func (p *profile) add(l *launch, d device, launch func() error) error {
 		t.first++
 		t.touching += took
 	}
-	t.lengths = t.lengths || slices.ContainsFunc(l.src.Lens, func(e *index.Expr) bool { _, known := e.Const(); return !known })
+	t.lengths = t.lengths || l.varies()
 	p.keep(span{kernel: l.kernel, from: from, took: took})
 	return err
+}
+
+// varies reports whether the launch has lengths that are known only when it runs: its kernel's work is then the most that it can be.
+func (l *launch) varies() bool {
+	return slices.ContainsFunc(l.src.Lens, func(e *index.Expr) bool { _, known := e.Const(); return !known })
 }
 
 // around makes a run of a block a span around its launches. A nil profile only makes it.
@@ -170,10 +175,12 @@ func (m *Model) WriteProfile(w io.Writer, peak Ceilings) {
 		fmt.Fprintf(w, "\nwithout the first launches, which found memory that nobody had touched and took %.3f %s", of*left.Seconds(), strings.TrimSpace(unit))
 	}
 	fmt.Fprintf(w, "\n%6s %12s %8s   %12s %8s %8s %5s\n", "", "time", "launches", "each", "GFLOP/s", "GB/s", "roof")
+	varies := false
 	for _, t := range times[:min(len(times), shownKernels)] {
 		if t.launches == 0 {
 			break
 		}
+		varies = varies || t.lengths
 		k, from := &m.program.Kernels[t.kernel], "-"
 		if len(k.Pos) > 0 {
 			from = k.Pos[0].Trail()
@@ -191,6 +198,9 @@ func (m *Model) WriteProfile(w io.Writer, peak Ceilings) {
 		}
 		fmt.Fprintf(w, "%5.1f%% %9.3f %s %8d × %9.1f µs %8s %8s %5s  %s  %s\n", 100*t.total.Seconds()/sum.Seconds(), of*t.total.Seconds(), unit, t.launches,
 			1e6*each, rate(k.Products), rate(k.Bytes), roof, k.Name, from)
+	}
+	if varies {
+		fmt.Fprintln(w, "no rates: of kernels whose lengths are known only when they run, and of those without products")
 	}
 }
 

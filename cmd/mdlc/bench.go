@@ -41,9 +41,10 @@ type figures struct {
 	Upper    float64
 	Rows     int `json:",omitempty"` // of data in a run
 
-	GFLOP float64 // of the products of a run
-	GB    float64 // that the kernels of a run must at least move
-	Peak  struct {
+	GFLOP  float64 // of the products of a run
+	GB     float64 // that the kernels of a run must at least move
+	AtMost bool    `json:",omitempty"` // GFLOP and GB are of the greatest lengths: a run may do less
+	Peak   struct {
 		GFLOPS      float64 // multiply-adds of f32 in registers, a second
 		Tensor      float64 `json:",omitempty"` // the same of bf16 on tensor cores
 		GBS         float64 // bytes read and written in memory, a second
@@ -168,7 +169,7 @@ func (f *figures) take(got *runtime.Measurement, m *runtime.Model) {
 	f.What, f.Device, f.Threads = got.Title, m.Title(), m.Workers()
 	f.Kernels, f.Launches, f.Rows = m.Kernels(), got.Launches, got.Rows
 	f.Median, f.Lower, f.Upper = got.Quantile(0.5).Seconds(), got.Quantile(0.25).Seconds(), got.Quantile(0.75).Seconds()
-	f.GFLOP, f.GB = got.Products/1e9, got.Bytes/1e9
+	f.GFLOP, f.GB, f.AtMost = got.Products/1e9, got.Bytes/1e9, got.AtMost
 	f.Memory, f.MaxRSS = m.Memory(), maxRSS()
 }
 
@@ -271,7 +272,10 @@ func (f *figures) print(w io.Writer) error {
 		}
 		return fmt.Sprintf(", %.0f%% of "+format, append([]any{100 * least / f.Median}, args...)...)
 	}
-	if f.GFLOP > 0 {
+	switch {
+	case f.AtMost:
+		add("work", "no more than %.4g GFLOP in products and %.4g GB of memory a run: lengths decide how much, and with them how near this is to what the machine can do", f.GFLOP, f.GB)
+	case f.GFLOP > 0:
 		tensor := ""
 		if f.Peak.Tensor > 0 {
 			tensor = fmt.Sprintf(" and the %.4g of tensor cores", f.Peak.Tensor)
@@ -279,8 +283,10 @@ func (f *figures) print(w io.Writer) error {
 		add("products", "%.4g GFLOP a run, %.4g GFLOP/s%s", f.GFLOP, f.GFLOP/f.Median,
 			share(f.Peak.Multiplying, "the %.4g that multiply-adds in registers reach%s", f.Peak.GFLOPS, tensor))
 	}
-	add("memory", "%.4g GB a run, each buffer of a kernel once, %.4g GB/s%s", f.GB, f.GB/f.Median,
-		share(f.Peak.Moving, "what copies and reads of as many bytes reach, which is %.4g where no cache holds them", f.Peak.GBS))
+	if !f.AtMost {
+		add("memory", "%.4g GB a run, each buffer of a kernel once, %.4g GB/s%s", f.GB, f.GB/f.Median,
+			share(f.Peak.Moving, "what copies and reads of as many bytes reach, which is %.4g where no cache holds them", f.Peak.GBS))
+	}
 	if f.Compile.Cold > 0 {
 		add("compile", "%.2f s with an empty cache, %.2f s again", f.Compile.Cold, f.Compile.Warm)
 	}

@@ -178,3 +178,12 @@ func TestBenchWithoutLLVM(t *testing.T) {
 		require.NotContains(t, string(said), "roof is")
 	}
 }
+
+// Of a sample that writes token after token the work depends on how many there are: no rates are told that a machine could not reach.
+func TestBenchOfLengths(t *testing.T) {
+	gpt := "../../stdlib/models/gpt.mdl"
+	stdout, stderr, code := call("bench", gpt, "sample", "text", "--n", "5", "--set", "layers=1", "--rounds", "1", "--threads", "1")
+	require.Zero(t, code, stderr)
+	require.Regexp(t, `work +no more than \S+ GFLOP in products and \S+ GB of memory a run: lengths decide how much`, stdout)
+	require.NotContains(t, stdout, "reach")
+}

@@ -60,6 +60,29 @@ func TestTilesOfGroups(t *testing.T) {
 	agrees(t, tiledText("19", "4", "i32(e)"), 2, 1e-4)
 }
 
+// A group that is not there stops the run, whichever result is read, and so do tiles or groups that cannot be; of no rows there are empty tiles.
+func TestTilesRefuse(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	for group, c := range map[string]struct{ call, told string }{
+		"r":     {"nn.tiles(group, 3, size: 4)", "m.mdl:3:44: error: index 5 is outside of the axis of 3"},
+		"r - 4": {"nn.tiles(group, 3, size: 4)", "m.mdl:3:48: error: index -1 is outside of the axis of 3"},
+		"r * 0": {"nn.tiles(group, 3, size: 0)", "m.mdl:3:48: error: `nn.tiles` has one group or more, and tiles of one row or more"},
+		"r % 1": {"nn.tiles(group, 0, size: 4)", "m.mdl:3:48: error: `nn.tiles` has one group or more, and tiles of one row or more"},
+	} {
+		t.Chdir(t.TempDir())
+		require.NoError(t, os.WriteFile("m.mdl", []byte("use nn\nstate rows: i32[4, 4] = 0\ntrain for 1 { group[r < 6] = "+group+" _, row, _ = "+c.call+" rows <- row }\n"), 0o644))
+		_, stderr, code := call("run", "m.mdl", "train", "--out", "out")
+		require.NotEqual(t, 0, code, group)
+		require.Contains(t, stderr, c.told)
+	}
+	require.NoError(t, os.WriteFile("m.mdl", []byte("use nn\nsample s(t: text = \"\") { owner, row, _ = nn.tiles(t[0] % 3, 3, size: 2) show owner show row }\n"), 0o644))
+	for text, want := range map[string]string{"": "2 2 2 -1 -1 -1 -1 -1 -1", "abca": "0 1 2 2 2 2 -1 0 3 1 -1 -1 -1 -1 -1"} {
+		stdout, stderr, code := call("run", "m.mdl", "sample", "--t", text, "--out", "out"+text, "-q")
+		require.Equal(t, 0, code, stderr)
+		require.Equal(t, want, strings.Join(strings.Fields(stdout), " "))
+	}
+}
+
 // On Hopper products of tiles are of groups of warps, whose slots the hardware fills with the matrix of a tile's group.
 func TestTilesOfGroupsOnHopper(t *testing.T) {
 	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))

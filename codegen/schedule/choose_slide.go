@@ -79,6 +79,9 @@ func slideOf(d *loop.Value) *slide {
 			continue
 		}
 		at := v.Args[1].Args
+		if len(at) == 0 { // one number at all places, as the gradient of a mean is
+			continue
+		}
 		s := &slide{operand: i, wide: loop.SwizzleBytes / v.Elem.Size(), place: widestIn(at[len(at)-1], func(a *loop.Axis, step int) bool { return step == 1 })}
 		if _, terms := affine(newIndices().of(at[len(at)-1])); len(terms) != 2 || s.place == nil {
 			continue

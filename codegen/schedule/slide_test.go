@@ -38,6 +38,7 @@ func TestConvolutionsOfBoxes(t *testing.T) {
 		{"taps apart", plain, []string{"x + s - 1", "x + s * 2 - 2"}, true},
 		{"a window within the image", plain, []string{"s - 1 < 64", "s - 1 < 60"}, true},
 		{"a window that another one shifts", plain, []string{"x + s - 1 >= 0", "x + s - 1 >= r"}, false},
+		{"one number at all places", plain, []string{"X: bf16[2,64,40,64]", "X: bf16[]", "X[i,c,y + r - 1,x + s - 1; v]", "X[; v]"}, false},
 		{"numbers of 32 bits", plain, []string{"bf16", "f32"}, false},
 		{"the weight's gradient", weight, nil, true},
 		{"of lines that are no whole rows of a slot", weight, []string{"64]", "72]", "x: 64", "x: 72", "- 1 < 64", "- 1 < 72"}, false},

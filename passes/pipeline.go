@@ -37,7 +37,8 @@ func typesOf(m *ir.Module, kind ir.EntryKind) Types {
 	switch {
 	case m.Compute == loop.F64: // for all
 	case m.Product == loop.BF16:
-		t.Triple, t.Keep = true, map[string]bool{}
+		// Samples generate element by element what they could compute at once: by small products what is large then, with the same bits.
+		t.Triple, t.Keep = kind != ir.EntrySample, map[string]bool{}
 		for _, name := range m.Keep {
 			t.Keep[name] = true
 		}

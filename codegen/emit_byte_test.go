@@ -46,8 +46,11 @@ func TestProductsOfByteFloats(t *testing.T) {
 		add(tensorProduct(t, name, "f8e4m3", 64, 16*(4+rng.IntN(3)), k), "")
 		add(tensorProduct(t, name, "f8e5m2", 65+rng.IntN(9), 66+rng.IntN(9), k+rng.IntN(16)), "")
 	}
-	for _, form := range slices.Concat(boxed, sent) {
-		for _, tile := range []string{"wgmma64x64", "wgmma128x64, 3 processors", "wgmma128x64, 2 processors", "wgmma128x128, 2 processors"} {
+	for number, form := range slices.Concat(boxed, sent) {
+		for which, tile := range []string{"wgmma64x64", "wgmma128x64, 3 processors", "wgmma128x64, 2 processors", "wgmma128x128, 2 processors"} {
+			if (number+which)%2 > 0 { // each tile has half of the forms
+				continue
+			}
 			form = regexp.MustCompile(`(in [AB]: )(bf16|f16)`).ReplaceAllString(form, "${1}f8e5m2")
 			form = regexp.MustCompile(`(in B: \w+\[)%\[3\]d,%\[2\]d`).ReplaceAllString(form, "${1}%[2]d,%[3]d")
 			form = regexp.MustCompile(`B\[(l[^,]*),(j[^;\]]*)`).ReplaceAllString(form, "B[$2,$1") // along the summands
@@ -55,7 +58,7 @@ func TestProductsOfByteFloats(t *testing.T) {
 		}
 	}
 	t.Log(count)
-	for kind, least := range map[string]int{schedule.Promote: len(kernels), schedule.Bulk: 40, schedule.Persist: 24, schedule.Cluster: 12} {
+	for kind, least := range map[string]int{schedule.Promote: len(kernels), schedule.Bulk: 20, schedule.Persist: 12, schedule.Cluster: 6} {
 		require.GreaterOrEqual(t, count[kind], least, kind)
 	}
 	for i, m := range runners(t, target, kernels...) {

@@ -36,6 +36,9 @@ func TestProductsOfThree(t *testing.T) {
 	for number, form := range tripled {
 		for which, tile := range []string{"wgmma64x64", "wgmma128x64, 3 processors", "wgmma128x128, 2 processors"} {
 			for _, odd := range []int{0, 1 + rng.IntN(7)} {
+				if (number+which)%2 != min(odd, 1) { // each tile has both, of some forms
+					continue
+				}
 				m, n, k := 72+64*min(which, 1)+8*rng.IntN(8)+odd, 64+64*(which/2)+8*rng.IntN(8)+odd, 64+8*rng.IntN(30)+odd
 				if odd == 0 {
 					k = 64*(2+rng.IntN(3)) - 8*rng.IntN(3)
@@ -58,7 +61,7 @@ func TestProductsOfThree(t *testing.T) {
 		}
 	}
 	t.Log(count)
-	for kind, least := range map[string]int{schedule.Bulk: 12, schedule.Roles: 8, schedule.Persist: 7, schedule.Cluster: 4, "padded": 15} {
+	for kind, least := range map[string]int{schedule.Bulk: 6, schedule.Roles: 4, schedule.Persist: 3, schedule.Cluster: 2, "padded": 7} {
 		require.GreaterOrEqual(t, count[kind], least, kind)
 	}
 	for i, m := range runners(t, target, kernels...) {

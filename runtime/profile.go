@@ -200,7 +200,7 @@ func (m *Model) WriteProfile(w io.Writer, peak Ceilings) {
 			1e6*each, rate(k.Products), rate(k.Bytes), roof, k.Name, from)
 	}
 	if varies {
-		fmt.Fprintln(w, "no rates: of kernels whose lengths are known only when they run, and of those without products")
+		fmt.Fprintln(w, "without rates: kernels whose lengths are known only when they run, and so their work")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,6 +20,8 @@ func TestProfile(t *testing.T) {
 	require.Regexp(t, `\d+\.\d% +\d+\.\d{3} ms +2 × +\d+\.\d µs( +\d+\.\d)? +\d+\.\d +\d+%  dot\w*  .*regression\.mdl:\d+:\d+`, stderr)
 
 	require.Regexp(t, `  stdlib/optim\.mdl:\d+:\d+, called from .*regression\.mdl:17:3\n`, stderr)
+
+	require.NotContains(t, stderr, "without rates")
 
 	text, err := os.ReadFile(filepath.Join(out, "trace.json"))
 	require.NoError(t, err)
@@ -51,4 +54,16 @@ func TestProfile(t *testing.T) {
 	_, stderr, code = call("run", file, "train", "--steps", "3", "--out", filepath.Join(dir, "other"))
 	require.Zero(t, code, stderr)
 	require.NoFileExists(t, filepath.Join(dir, "other", "trace.json"))
+}
+
+// A sample that writes token after token has kernels whose work lengths decide: the profile says why they have no rates.
+func TestProfileOfLengths(t *testing.T) {
+	dir := t.TempDir()
+	text, out := filepath.Join(dir, "text"), filepath.Join(dir, "out")
+	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("so many words ", 1000)), 0o600))
+	_, stderr, code := call("run", "../../stdlib/models/gpt.mdl", "train", "--steps", "1", "--set", "layers=1", "--data", "corpus="+text, "--out", out)
+	require.Zero(t, code, stderr)
+	_, stderr, code = call("run", "../../stdlib/models/gpt.mdl", "sample", "text", "--n", "5", "--out", out, "--profile")
+	require.Zero(t, code, stderr)
+	require.Contains(t, stderr, "without rates: kernels whose lengths are known only when they run")
 }

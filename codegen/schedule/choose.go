@@ -85,12 +85,12 @@ func (c *chooser) do(kind, axis string, arg int, word string) {
 	if c.err != nil {
 		return
 	}
-	switch kind {
-	case Split, Pack, Apart, Fuse, Join, Swap, Guard, Last, Part, Deal, Chop, Finite, Beyond:
+	switch {
+	case slices.Contains(splitting, kind):
 		if c.err = applySplit(c.k, o); c.err == nil {
 			finish(c.k)
 		}
-	case Cut, Bind, Limit, Taps, Unless, Promote:
+	case slices.Contains(cutting, kind):
 		c.err = applyAxes(c.k, o)
 	}
 }

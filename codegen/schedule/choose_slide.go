@@ -13,7 +13,7 @@ import (
 //
 //	z = dot[c,r,s](W[o,c,r,s], where(.., X[n,c,y + r - 1,x + s - 1; ..], 0.0)), y: 64, x: 128
 //
-// after Guard z_b, Last c z, Pack z_a sums, Part x 64, Part y 4, Fuse y1 x1, Fuse s c, Fuse r sc:
+// after Guard z_b, Last c z, Pack z_a c, Part x 64, Part y 4, Fuse y1 x1, Fuse s c, Fuse r sc:
 //
 //	P[o,r,s,c] = W[o,c,r,s]   phase   z = dot[rsc](P[o,r,s,c], X[n,c,y0*4 + yx / 64 + r - 1,x0*64 + yx % 64 + s - 1; ..]), c = rsc % 64, ..
 //

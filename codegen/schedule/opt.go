@@ -52,6 +52,12 @@ const (
 
 const bulkWord = "bulk"
 
+// The kinds of the steps split and axes.
+var (
+	splitting = []string{Split, Pack, Apart, Fuse, Join, Swap, Guard, Last, Part, Deal, Chop, Finite, Beyond}
+	cutting   = []string{Cut, Bind, Limit, Taps, Unless, Promote}
+)
+
 func opt(kind, axis string, arg int, word string) loop.Opt {
 	return loop.Opt{Kind: kind, Axis: axis, Arg: arg, Word: word}
 }

@@ -84,7 +84,7 @@ func Apply(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	steps := []Step{{"input", k}}
 	n := clone(k)
-	for _, o := range ofKind(opts, Split, Pack, Apart, Fuse, Join, Swap, Guard, Last, Part, Deal, Chop, Finite, Beyond) {
+	for _, o := range ofKind(opts, splitting...) {
 		if err := applySplit(n, o); err != nil {
 			return steps, illegal(k, "split", o, err)
 		}
@@ -92,7 +92,7 @@ func loops(k *loop.Kernel, opts []loop.Opt) ([]Step, error) {
 	}
 	steps = put(steps, "split", finish(n))
 	n = clone(n)
-	for _, o := range ofKind(opts, Cut, Bind, Limit, Taps, Unless, Promote) {
+	for _, o := range ofKind(opts, cutting...) {
 		if err := applyAxes(n, o); err != nil {
 			return steps, illegal(k, "axes", o, err)
 		}

@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"strings"
+
 	"mdlc/ir"
 	"mdlc/ir/index"
 )
@@ -51,6 +53,9 @@ func equalDims(g *ir.Graph, equate func(x, y dimension)) {
 			}
 		case ir.DotAttr:
 			equalLabels(n, a, same)
+		case ir.GroupDotAttr: // rows of the operands are groups of the result
+			a.Out = strings.ReplaceAll(a.Out, a.Rows, "\x00")
+			equalLabels(n, a.DotAttr, same)
 		case ir.IndexAttr:
 			equalVars(n, a, same)
 		default:

@@ -3,6 +3,7 @@ package codegen
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -145,6 +146,9 @@ func fill(r *rand.Rand, b *loop.Buffer, dims []int, ints int64) (*loop.Data, []b
 		default:
 			d.I[i] = r.Int64N(ints) - ints/2
 		}
+	}
+	if b.Name == "start" || b.Name == "S" && !b.Elem.IsFloat() { // where groups begin
+		slices.Sort(d.I)
 	}
 	d.Round()
 	return d, memoryOf(d)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -152,10 +154,45 @@ var makers = map[string]maker{
 		x := operand(d.A)
 		return c.b.Dot(spec, x, operand(d.B))
 	},
+	"groupdot": groupDotCase,
 	"bits": func(c *lowerCase) *ir.Node {
 		scalar := ir.TensorOf(loop.I32)
 		return c.b.Bits("a.b", c.dims(2), c.paramIn(ir.TensorOf(loop.U32, 2), 0, 99), c.paramIn(scalar, 0, 9), c.paramIn(scalar, 0, 9))
 	},
+}
+
+// groupDotCase has rows of groups with none, one or many of them, in any order, and rows of no group.
+func groupDotCase(c *lowerCase) *ir.Node {
+	spec := []string{"nki,nkj->nij", "ikn,nkj->nji", "n,nj->nj", "nbik,nbk->bin", "nkli,nkl->ni"}[c.r.Intn(5)]
+	d, err := ir.ParseDot(spec)
+	require.NoError(c.t, err)
+	dims := map[rune]ir.Dim{'n': c.dim()}
+	operand := func(labels string) *ir.Node {
+		t := ir.Type{Elem: loop.F64}
+		for _, l := range labels {
+			if _, ok := dims[l]; !ok {
+				dims[l] = c.dim()
+				if strings.ContainsRune("kl", l) { // summed over
+					dims[l] = ir.Dim{Size: c.size()}
+				}
+			}
+			t.Dims = append(t.Dims, dims[l])
+		}
+		return c.param(t)
+	}
+	x, y := operand(d.A), operand(d.B)
+	rows := ir.OfDims(loop.I32, []ir.Dim{dims['n']})
+	order, start := c.param(rows), c.param(ir.TensorOf(loop.I32, 1+c.size()))
+	perm := c.params[order.Attr.(ir.ParamAttr).Name].I
+	for i, row := range c.r.Perm(len(perm)) {
+		perm[i] = int64(row)
+	}
+	begin := c.params[start.Attr.(ir.ParamAttr).Name].I
+	for i := range begin {
+		begin[i] = int64(c.r.Intn(len(perm) + 1))
+	}
+	slices.Sort(begin)
+	return c.b.Make(ir.OpGroupDot, ir.GroupDotAttr{DotAttr: d, Rows: "n"}, x, y, order, start)
 }
 
 func indexCase(c *lowerCase) *ir.Node {

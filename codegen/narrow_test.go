@@ -92,8 +92,8 @@ func narrowDot(spec string, i, k, j int) func(*ir.Builder, loop.Elem) *ir.Node {
 }
 
 // withoutNarrow are the rows of the op table that take or give no 16-bit float.
-// A scatter of them is refused: its argument is cast before.
-var withoutNarrow = map[string]bool{"iota": true, "bits": true, "scatter": true, "bucket": true}
+// A scatter of them is refused: its argument is cast before. A groupdot has a test of its own.
+var withoutNarrow = map[string]bool{"iota": true, "bits": true, "scatter": true, "bucket": true, "groupdot": true}
 
 // Every op that kernels know gives with floats of 8, 16 and 32 bits, and of integers those of elements, on the machine
 // the bits of the typed evaluator.

@@ -83,7 +83,7 @@ func (s stacks) of(l *ir.PlanLaunch, region *ir.Graph, axes *axisClasses) map[di
 		return out
 	}
 	for _, n := range region.Nodes() {
-		if n.Op == ir.OpDot || n.Op.Class == ir.ClassScatter || sumsColumns(n) {
+		if n.Op.Class == ir.ClassDot || n.Op.Class == ir.ClassScatter || sumsColumns(n) {
 			return out
 		}
 	}

@@ -27,7 +27,7 @@ func workOf(page *loop.Kernel, counts map[*loop.Buffer]int) (products, bytes flo
 		case loop.Load:
 			read[v.Buf] += tuples(v.Axes, counts)
 		case loop.Dot:
-			products += 2 * tuples(v.Axes, counts) * tuples(v.Over, counts)
+			products += 2 * tuples(apart(v), counts) * tuples(v.Over, counts)
 		}
 	}
 	loop.Walk(page.Body, func(s loop.Stmt) {
@@ -63,6 +63,13 @@ func workOf(page *loop.Kernel, counts map[*loop.Buffer]int) (products, bytes flo
 		}
 	}
 	return products, bytes
+}
+
+// apart are the axes of product v without those that the number of its summands hangs on: groups, which have as many together as one may have.
+func apart(v *loop.Value) []*loop.Axis {
+	return slices.DeleteFunc(slices.Clone(v.Axes), func(a *loop.Axis) bool {
+		return slices.ContainsFunc(v.Over, func(k *loop.Axis) bool { return loop.Has(k.Extent.Axes, a) })
+	})
 }
 
 // hasTensor reports whether a scheduled kernel makes products there.

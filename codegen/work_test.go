@@ -22,6 +22,10 @@ func TestWorkOfKernels(t *testing.T) {
   axis i: 4
   Y[i] = X[i] + 1.0
 }`: {0, 32},
+		`kernel groups(in S: i64[3], in A: f32[10,4], in B: f32[10,6], out Y: f32[2,4,6]) {
+  axis e: 2, i: 4, j: 6, k: S[e + 1] - S[e] <= 10, p: 10 = S[e] + k
+  Y[e,i,j] = dot[k](A[p,i], B[p,j])
+}`: {2 * 4 * 6 * 10, 4*10*4 + 4*10*6 + 4*2*4*6},
 		`kernel gather(in E: f32[5000,8], in T: i32[3], inout C: f32[100,8], out Y: f32[3,8]) {
   axis i: 3, c: 8
   x = E[i64(T[i]),c]

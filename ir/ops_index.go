@@ -3,6 +3,7 @@ package ir
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"mdlc/ir/index"
 	"mdlc/ir/loop"
@@ -17,7 +18,7 @@ func init() {
 			dx := make([]*Node, len(n.Args))
 			e := dy.Type.Elem // sums of narrower floats are made in f32
 			sum := b.Cast(dy, dotElem(e))
-			if x := dy.Args; dy.Op == OpCast && x[0].Op == OpDot && x[0].Type.Elem == sum.Type.Elem && overlaps(a, n.Args[0].Type) {
+			if x := dy.Args; dy.Op == OpCast && x[0].Op == OpDot && x[0].Type.Elem == sum.Type.Elem && (overlaps(a, n.Args[0].Type) || picksRows(n, x[0])) {
 				sum = x[0] // of a product that is not rounded first, and so is one product with the sum
 			}
 			dx[0] = b.Cast(b.Scatter(sum, n.Args[0].Type.Dims, a.Out, n.Args[1:]...), e)
@@ -59,6 +60,30 @@ func overlaps(a IndexAttr, x Type) bool {
 		e.Vars(func(string) { axes++ })
 		return e.Op == index.Add && axes > 1
 	})
+}
+
+// picksRows reports whether index n picks, by data alone along one axis, what each row of a batch of products is multiplied with, and dot, the gradient of
+// what is picked, is products of these rows: w[e[n],d,f] and sum[i] x[n,i,d] * dz[n,i,f], whose rows pass groups sums up.
+func picksRows(n, dot *Node) bool {
+	d, rows := dot.Attr.(DotAttr), ""
+	for _, e := range n.Attr.(IndexAttr).Out {
+		k, ok := dataIndex(e.Name)
+		if e.Op != index.Var || !ok {
+			continue
+		}
+		a, ok := n.Args[k].Attr.(IndexAttr)
+		if !ok || rows != "" {
+			return false
+		}
+		for _, e := range a.Out {
+			v, ok := varIndex(e.Name)
+			if e.Op != index.Var || !ok {
+				return false
+			}
+			rows += d.Out[v : v+1]
+		}
+	}
+	return len(rows) == 1 && strings.Contains(d.Batch(), rows) && d.Contracted() != ""
 }
 
 func inferIndex(s *Scope, n *Node) (Type, error) {

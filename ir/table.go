@@ -31,7 +31,7 @@ func Ops() []*Op {
 var (
 	OpParam, OpConst, OpIota     *Op
 	OpIndex, OpScatter           *Op
-	OpReduce, OpDot              *Op
+	OpReduce, OpDot, OpGroupDot  *Op
 	OpBits, OpArgSort, OpTopK    *Op
 	OpDigit, OpBucket            *Op
 	OpSolve, OpCholesky          *Op

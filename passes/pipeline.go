@@ -74,6 +74,7 @@ func Pipeline(t Types) []Pass {
 		{"decompose", Decompose, "after the last simplify: it fixes the order of additions that kernels keep"},
 		{"deadcode", DeadCode, "late: dead loop values would be stored"},
 		{"triple", Triple(t.Triple, t.Keep), "after all that looks for products, whose operands it halves, and just before fusion, which tells what products it keeps in one kernel"},
+		{"groups", Groups, "after passes that move, batch and halve products, which know dot alone; just before fusion, which makes kernels of the order of rows, too"},
 		{"fuse", Fuse, "one kernel each; nothing but plan knows clusters"},
 	}
 }

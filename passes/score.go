@@ -100,7 +100,7 @@ func (c *scores) follow(i int) bool {
 	}
 	for _, r := range f.readers[i] {
 		switch {
-		case f.isClass(r, ir.ClassDot):
+		case f.nodes[r].Op == ir.OpDot:
 			c.sums[r] = true
 		case f.isClass(r, ir.ClassReduce):
 		case !f.pointwise(r) || f.nodes[r].Type.Size() != c.size:

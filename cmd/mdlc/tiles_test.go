@@ -94,9 +94,63 @@ func TestTilesOfGroupsOnHopper(t *testing.T) {
 	kernels, stderr, code := call("compile", "m.mdl", "--target", "sm_90a", "--dump", "loops:stage")
 	require.Equal(t, 0, code, stderr)
 	require.Regexp(t, regexp.MustCompile(`slot_1\[.*= \w+\[max\(0, min\(i64\(\w+\[\w+\]\), 4\)\),.*async`), kernels, "the matrix that is copied is that of the owner")
+	plan, stderr, code := call("compile", "m.mdl", "--target", "sm_90a", "--emit", "plan")
+	require.Equal(t, 0, code, stderr)
+	require.Contains(t, plan, "groupdot", "the gradient of the matrices is not rounded for each tile")
 	_, stderr, code = call("compile", "m.mdl", "--target", "sm_90a", "-o", "m.bundle")
 	require.Equal(t, 0, code, stderr)
 	_, stderr, code = call("run", "m.bundle", "train", "--seed", "5", "--device", "emulator", "--out", "out")
 	require.Equal(t, 0, code, stderr)
 	require.Less(t, weightsOf(t, "out")["far"].F[0], 0.1)
+}
+
+const unsorted = `use optim
+param w: f32[4, 12, 10] ~ normal(std: 0.3)
+param v: f32[4, 12, 10] = w
+state far: f32[] = 0
+train for 3 {
+  x ~ normal[ROWS, 5, 12]
+  u ~ uniform(0, 4)[ROWS]
+  e = OF
+  z[n, i, f] = sum[d] x[n, i, d] * w[e[n], d, f]
+  one[n, g < 4] = f32(e[n] == g)
+  y[n, i, f] = sum[g, d] one[n, g] * x[n, i, d] * v[g, d, f]
+  dz ~ normal[ROWS, 5, 10]
+  minimize sum(z * dz) over w with optim.sgd(lr: 0.01)
+  minimize sum(y * dz) over v with optim.sgd(lr: 0.01)
+  far <- max(abs(w - v))
+  report far
+}
+`
+
+// The gradient of matrices that tiles pick in any order is what it is where each tile takes all of them, times 0 or 1; the CPU and the program of a GPU compute the same bits, and
+// no tile has a matrix of its own in memory.
+func TestGradientOfPickedMatrices(t *testing.T) {
+	t.Setenv("MDLC_CACHE", filepath.Join(os.TempDir(), "mdlc-test-cache"))
+	for name, c := range map[string][2]string{
+		"any order":      {"9", "i32(u)"},
+		"one tile":       {"1", "i32(u)"},
+		"all of one":     {"6", "i32(u * 0.1) + 2"},
+		"some of none":   {"7", "i32(u) div 2 * 2"},
+		"many, repeated": {"300", "i32(u)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			text := strings.NewReplacer("ROWS", c[0], "OF", c[1]).Replace(unsorted)
+			require.NoError(t, os.WriteFile("m.mdl", []byte(text), 0o644))
+			plan, stderr, code := call("compile", "m.mdl", "--emit", "plan")
+			require.Equal(t, 0, code, stderr)
+			require.Contains(t, plan, "groupdot")
+			require.NotRegexp(t, `f32\[`+c[0]+`, (12, 10|10, 12)\]`, plan)
+			weights := map[string][]float64{}
+			for _, device := range []string{"cpu", "emulator"} {
+				_, stderr, code = call("run", "m.mdl", "train", "--seed", "5", "--device", device, "--out", device)
+				require.Equal(t, 0, code, stderr)
+				require.Less(t, weightsOf(t, device)["far"].F[0], 1e-3)
+				weights[device] = weightsOf(t, device)["w"].F
+			}
+			require.Equal(t, weights["cpu"], weights["emulator"])
+		})
+	}
+	agrees(t, strings.NewReplacer("ROWS", "9", "OF", "i32(u)").Replace(unsorted), 2, 1e-4)
 }

@@ -3,7 +3,7 @@
 // Choose decides, as data: a list of loop.Opt. Run applies the list in named
 // steps, each kernel IR to kernel IR:
 //
-//	split   equations: fused and joined axes, second phases      (split.go, window.go, slide.go, fuse.go, join.go)
+//	split   equations: fused and joined axes, second phases      (split.go, places.go, window.go, slide.go, fuse.go, join.go)
 //	axes    cuts, bindings, limits                               (axes.go, limit.go, choose_taps.go, promote.go)
 //	sweep   equations to loops; carries; memory accumulators     (sweep.go, accumulate.go)
 //	block   pages over the same blocks of rows become one        (block.go)

@@ -72,6 +72,8 @@ func packValue(k *loop.Kernel, v *loop.Value, unit *loop.Axis) error {
 		if users, others := usersOf(stores, v); unit == nil && len(others) > 0 && mayBePage(users, others, v) {
 			return [][]loop.Stmt{first.body(stmts(users)), same.body(stmts(others))}, nil
 		}
+		_, place := packedAxes(k, v)
+		freePlace(k, first, place)
 		store := materialise(k, v, newDepends(), same, nil, unit, "pack")
 		page, rest := []loop.Stmt{first.store(store)}, []*loop.Store{}
 		for i, s := range stores {
@@ -178,11 +180,13 @@ func packPanels(k *loop.Kernel, v *loop.Value, contracted []*loop.Axis, col *loo
 		buf := &loop.Buffer{Name: freshName(k, "pack"), Elem: v.Elem, Mode: loop.Work}
 		var put, get []*loop.Value
 		at := 0 // the panel goes before the contracted axes, which can be fused then
-		for _, a := range inOrder(k, newDepends().value(v)) {
+		axes, place := packedAxes(k, v)
+		freePlace(k, first, place)
+		for _, a := range axes {
 			if a == col {
 				continue
 			}
-			if !loop.Has(contracted, a) {
+			if !loop.Has(contracted, a) && a != place {
 				at = len(put) + 1
 			}
 			put, get = append(put, axisValue(first.axis(a))), append(get, axisValue(a))
@@ -284,6 +288,12 @@ func inPage(k *loop.Kernel, f func(page []loop.Stmt) ([][]loop.Stmt, error)) err
 func materialise(k *loop.Kernel, v *loop.Value, deps *depends, user *cloner, lead []*loop.Axis, unit *loop.Axis, stem string) *loop.Store {
 	axes := append(slices.Clone(lead), inOrder(k, minus(deps.value(v), lead))...)
 	summed := summedOf(k, v)
+	if lead == nil {
+		var place *loop.Axis
+		if axes, place = packedAxes(k, v); place != nil {
+			summed = place
+		}
+	}
 	if v.Elem.IsFloat() && v.Elem.Size() == 1 && summed != nil { // tensor cores read these along that alone
 		unit = summed
 	}

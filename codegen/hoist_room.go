@@ -7,10 +7,12 @@ import (
 
 // How much memory panels may have that are packed before a loop. A kernel that packs in each turn needs those of one launch at a time; ahead, each
 // layer has its own to the end of the loop, and the weights are in memory twice. That is worth as much as it spares: of a
-// product of few rows packing is most of the work, of one of a thousand rows hardly any, and two turns spare half of it. Memory at most doubles.
+// product of few rows packing is most of the work, of one of a thousand rows hardly any, and two turns spare half of it. Memory at most doubles, and
+// a model so large that its weights nearly fill a machine does not find them there twice.
 
 const (
 	freePanels = 32 << 20 // bytes that panels may have in any case
+	mostPanels = 1 << 30  // bytes that panels have at most
 	perSpared  = 10       // as many percent more memory, of what the block holds otherwise, for each percent of a kernel's time
 )
 
@@ -26,7 +28,7 @@ func (h *hoister) hasRoom(l *program.Launch, p parts, around []*program.Loop, to
 		need *= int64(turnsOf(x))
 	}
 	room := max(freePanels, int64(float64(h.held)*min(1, perSpared*h.spared(l, p, around, to))))
-	return h.at-h.from+need <= room
+	return h.at-h.from+need <= min(room, mostPanels)
 }
 
 // spared is the share of its time that l is spared by the first of its parts going ahead of loop to: where it only copies

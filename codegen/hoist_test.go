@@ -66,38 +66,42 @@ func TestPanelsAreMadeBeforeLoops(t *testing.T) {
 	require.Equal(t, "copy 3(copy n(dot_mul) copy)", codeText(b, block, block.Code))
 }
 
-// What stands still is packed before a loop of many turns for as few rows as are more than a tile, and where a branch is made in the first turn.
+// What stands still is packed before a loop of many turns where that pays and has room, and where a branch is made in the first turn.
 func TestPanelsOfWhatStandsStill(t *testing.T) {
 	b, block, _ := scheduledCode(t, "../testdata/plan/panels_still.graph")
 	require.Equal(t, "copy 2(dot_mul_ahead[turn.2*7680]) 40(copy min(1, max(0, t*-1 + 30))(copy 2(dot_mul_then[turn.2*7680]) copy) copy min(1, max(0, t - 30))(dot) copy)", codeText(b, block, block.Code))
 
 	for _, c := range []struct {
-		rows  int
-		count string
-		code  string
+		rows, size int
+		count      string
+		code       string
 	}{
-		{16, "50", "copy dot_mul_ahead 50(dot_mul_then)"},
-		{16, "n", "copy dot_mul_ahead n(dot_mul_then) copy"},
-		{16, "min(1, n)", "copy min(1, n)(dot_mul) copy"},
-		{16, "8", "copy 8(dot_mul)"},
-		{4, "500", "copy 500(dot_mul)"},
-		{1, "500", "copy 500(dot_mul)"},
+		{16, 96, "50", "copy dot_mul_ahead 50(dot_mul_then)"},
+		{16, 96, "n", "copy dot_mul_ahead n(dot_mul_then) copy"},
+		{16, 96, "min(1, n)", "copy min(1, n)(dot_mul) copy"},
+		{16, 96, "3", "copy 3(dot_mul)"},
+		{4, 96, "500", "copy 500(dot_mul)"}, // caches hold the matrix
+		{1, 96, "500", "copy 500(dot_mul)"},
+		{1, 512, "50", "copy dot_mul_ahead 50(dot_mul_then)"},
+		{4, 512, "50", "copy dot_mul_ahead 50(dot_mul_then)"},
+		{1, 512, "3", "copy 3(dot_mul)"},
+		{1, 17000, "500", "copy 500(dot_mul)"}, // of 1.1 GB
 	} {
 		file := filepath.Join(t.TempDir(), "still.graph")
-		require.NoError(t, os.WriteFile(file, []byte(strings.NewReplacer("ROWS", fmt.Sprint(c.rows), "COUNT", c.count).Replace(`graph eval {
+		require.NoError(t, os.WriteFile(file, []byte(strings.NewReplacer("ROWS", fmt.Sprint(c.rows), "SIZE", fmt.Sprint(c.size), "COUNT", c.count).Replace(`graph eval {
   sym n <= 50
-  %0 = param state w f32[96, 96]
-  %1 = param feed x f32[ROWS, 96]
+  %0 = param state w f32[SIZE, SIZE]
+  %1 = param feed x f32[ROWS, SIZE]
   %2 = loop %1, %0 count(COUNT) carry 1 xs 0 {
     %0 = param value turn i32[]
-    %1 = param value h f32[ROWS, 96]
-    %2 = param value w f32[96, 96]
-    %3 = dot %1, %2 {ab,bc->ac} : f32[ROWS, 96]
-    %4 = const f32[ROWS, 96] 0.125
-    %5 = mul %3, %4 : f32[ROWS, 96]
+    %1 = param value h f32[ROWS, SIZE]
+    %2 = param value w f32[SIZE, SIZE]
+    %3 = dot %1, %2 {ab,bc->ac} : f32[ROWS, SIZE]
+    %4 = const f32[ROWS, SIZE] 0.125
+    %5 = mul %3, %4 : f32[ROWS, SIZE]
     value %5
-  } : (f32[ROWS, 96])
-  %3 = get %2 0 : f32[ROWS, 96]
+  } : (f32[ROWS, SIZE])
+  %3 = get %2 0 : f32[ROWS, SIZE]
   show h %3
 }
 `)), 0o644))

@@ -35,7 +35,7 @@ func (c *chooser) gemm(stores []*loop.Store, d *loop.Value) {
 		return
 	}
 	g := &gemm{product: p, stores: stores, least: 2, points: 1}
-	g.want = min(2*sizeOf(p.shape.over)*p.rows()*p.cols()*extents(p.shape, p.row, p.col)/c.m.ProductChunk, c.m.Points)
+	g.want = min(max(2*sizeOf(p.shape.over)*p.rows()*p.cols()*extents(p.shape, p.row, p.col)/c.m.ProductChunk, c.matrixPoints(p)), c.m.Points)
 	image := c.ownImage(p)
 	if c.inBlock != nil || image != nil {
 		g.want, g.least = 0, 0

@@ -102,6 +102,10 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 	if c.packsOwn(p, stores) {
 		return true
 	}
+	if w := c.standing(p); w != nil {
+		c.do(Pack, w.Name, p.tile.Cols, p.col.Name)
+		return true
+	}
 	if p.col == nil || sizeOf(p.shape.rows) <= p.tile.Rows || !p.panels() {
 		if reduces(b) {
 			c.do(Pack, b.Name, 0, "phase")

@@ -20,7 +20,7 @@ const (
 	sweptRows      = 4         // that are read at a time, of elements of a byte twice as many
 	sweptRegisters = 4         // of columns, each of which has a sum
 	sweptPanel     = 32 << 10  // bytes of sums at most
-	sweptPoint     = 512 << 10 // bytes that a point reads at least
+	sweptPoint     = 256 << 10 // bytes that a point reads at least
 	sweptTiles     = 4         // of sweptRegisters that a point has at least
 )
 
@@ -37,7 +37,7 @@ func (c *chooser) sweptMatrix(p *product, stores []*loop.Store) *loop.Value {
 	}
 	var found *loop.Value
 	walk(p.dot.Args[1:2], func(w *loop.Value) {
-		if w.Op == loop.Load && strideOf(w, p.col) == 1 && sweptBytes(w, k) > c.keeps(w, p) {
+		if w.Op == loop.Load && w.Buf.Mode != loop.Work && strideOf(w, p.col) == 1 && sweptBytes(w, k) > c.keeps(w, p) {
 			found = w
 		}
 	})

@@ -176,9 +176,9 @@ func applySplit(k *loop.Kernel, o loop.Opt) error {
 		}
 		return packValue(k, v, a)
 	}
-	d := dotOf(k, v)
+	d := dotReading(k, v)
 	if d == nil {
-		return fmt.Errorf("%s is no operand of a dot", o.Axis)
+		return fmt.Errorf("%s is no operand of a dot, nor what one is computed from", o.Axis)
 	}
 	s := shapeOf(d)
 	if !loop.Has(newDepends().value(v), a) || loop.Has(s.over, a) {
@@ -224,6 +224,23 @@ func dotOf(k *loop.Kernel, v *loop.Value) *loop.Value {
 		walk(vs, func(d *loop.Value) {
 			if d.Op == loop.Dot && (d.Args[0] == v || d.Args[1] == v) {
 				found = d
+			}
+		})
+	})
+	return found
+}
+
+// dotReading is a dot whose operands are v or computed from it.
+func dotReading(k *loop.Kernel, v *loop.Value) *loop.Value {
+	var found *loop.Value
+	eachStmt(k.Body, func(_ loop.Stmt, vs []*loop.Value) {
+		walk(vs, func(d *loop.Value) {
+			if d.Op == loop.Dot {
+				walk(d.Args[:2], func(x *loop.Value) {
+					if x == v {
+						found = d
+					}
+				})
 			}
 		})
 	})

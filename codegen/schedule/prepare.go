@@ -105,6 +105,11 @@ func nameDot(k *loop.Kernel, v *loop.Value, number *int) {
 	name(v, "z")
 	name(v.Args[0], v.Name+"_a")
 	name(v.Args[1], v.Name+"_b")
+	walk(v.Args[1:2], func(x *loop.Value) { // of which a panel may be made, and the rest is computed as it is read
+		if x.Op == loop.Load && x.Buf.Still {
+			name(x, v.Name+"_of")
+		}
+	})
 	*number++
 }
 

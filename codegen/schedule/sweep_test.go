@@ -27,11 +27,11 @@ func TestSweptBits(t *testing.T) {
 		rows            int // that are read at a time; 0: it is not swept
 		together, ahead bool
 	}{
-		{"alone", "f32", "W[k,j]", 70, 8, 1 << 9, 4, false, false},
+		{"alone", "f32", "W[k,j]", 70, 8, 1 << 9, 8, false, false},
 		{"shares", "f32", "W[k,j]", 1030, 268, m.L2 / 16, 4, true, false},
 		{"scales", "u8", "f32(W[k,j]) * S[k / 32,j]", 2100, 512, m.L2, 8, true, true},
 		{"fours", "u8", "f32(W[k,j])", 2100, 516, m.L2, 4, true, true},
-		{"wide", "f32", "W[k,j]", 9001, 8, m.L2 / 32, 4, false, false},
+		{"wide", "f32", "W[k,j]", 9001, 8, m.L2 / 32, 8, false, false},
 		{"uneven", "f32", "W[k,j]", 300, 258, 1 << 10, 0, false, false},
 		{"near", "f32", "W[k,j]", 300, 64, m.L2, 0, false, false},
 		{"kept", "f32", "W[k,j]", 1030, 268, m.L2, 0, false, false}, // by caches

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"mdlc/ir/loop"
@@ -231,10 +232,14 @@ func finish(k *loop.Kernel) *loop.Kernel {
 	return k
 }
 
-// isLivePart reports whether a, unused itself, limits points of used axes.
+// isLivePart reports whether a, unused itself, limits points of used axes. A place that data say, of summands that no
+// product sums up any more, does not.
 func isLivePart(deps *depends, a *loop.Axis, used map[*loop.Axis]bool) bool {
 	if a.Def == nil {
 		return false
+	}
+	if readsData(a.Def) {
+		return !slices.ContainsFunc(deps.axis(a), func(l *loop.Axis) bool { return !used[l] })
 	}
 	for _, l := range deps.axis(a) {
 		if used[l] {

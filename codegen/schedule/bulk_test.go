@@ -27,6 +27,9 @@ func ringsSpoilt(text string) map[string]string {
 	} else {
 		spoilt["another slot"] = regexp.MustCompile(`slot\[([^,]*) % 4,block`).ReplaceAllString(text, "slot[($1 + 1) % 4,block")
 		spoilt["a turn is not asked for"] = regexp.MustCompile(`for (\w+) (\{\s+fill)`).ReplaceAllString(text, "for $1 in 0..3 $2")
+		if ended := regexp.MustCompile(`(for \w+ in .*) (\{\s+fill)`); ended.MatchString(text) { // data say how many there are
+			spoilt["a turn is not asked for"] = ended.ReplaceAllString(text, "$1 - 1 $2")
+		}
 	}
 	if strings.Contains(text, "for tile") {
 		spoilt["the last turn of a tile is not freed"] = regexp.MustCompile(`(settle 0 \w+\n\s+(if .*\n\s+)?)free .*\n`).ReplaceAllString(text, "$1")

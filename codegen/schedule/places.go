@@ -22,7 +22,9 @@ func packedAxes(k *loop.Kernel, v *loop.Value) (axes []*loop.Axis, place *loop.A
 			return
 		}
 		seen[x.Axis] = true
-		if place == nil && readsData(x.Axis.Def) && !overlaps(newDepends().value(atZero(v, x.Axis)), deps.axis(x.Axis)) {
+		at := deps.axis(x.Axis)
+		summed := len(minus(at, leaves)) > 0 // v is the sum of a group, not of a place
+		if place == nil && readsData(x.Axis.Def) && !summed && !overlaps(newDepends().value(atZero(v, x.Axis)), at) {
 			place = x.Axis
 		}
 	})

@@ -46,7 +46,7 @@ func checkGroupProducts(t *testing.T, target *Target) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	var equations, kernels []*loop.Kernel
 	var rows []int
-	specs := []string{"nki,nkj->nij", "nik,nkj->nij", "nki,nkj->nji", "kni,njk->inj", "nki,nk->ni", "ni,nj->nij"}
+	specs := []string{"nki,nkj->nij", "nik,nkj->nij", "nki,nkj->nji", "kni,njk->inj", "nki,nk->ni", "ni,nj->nij", "nki,nkj->ijn", "nki,nkj->inj"}
 	sizes := []int{1, 3, 16, 33, 64, 72, 136}
 	for range 14 {
 		spec, e := specs[rng.IntN(len(specs))], []loop.Elem{loop.F32, loop.BF16, loop.F16}[rng.IntN(3)]

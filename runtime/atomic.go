@@ -60,21 +60,45 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// ReadFile reads a whole file. A pipe may never end and a device does not, and more than
-// the memory there is would end the process: all three are errors.
+// ReadFile reads a whole file. More than the memory there is would end the process: it is an error.
 func ReadFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	info, err := fileInfo(path)
 	if err != nil {
 		return nil, err
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a folder, not a file", path)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is a pipe or a device, not a file", path)
 	}
 	if have, ok := availableMemory(); ok && info.Size() > have {
 		return nil, fmt.Errorf("%s is %s and %s of memory are available", path, byteSize(info.Size()), byteSize(have))
 	}
 	return os.ReadFile(path)
+}
+
+// openFile opens a file to read parts of it, and tells how many bytes it has.
+func openFile(path string) (*os.File, int64, error) {
+	if _, err := fileInfo(path); err != nil {
+		return nil, 0, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat() // path may be another file by now
+	if err != nil {
+		_ = f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// fileInfo is that of a file. A pipe may never end and a device does not: both are errors, and so is a folder.
+func fileInfo(path string) (os.FileInfo, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a folder, not a file", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is a pipe or a device, not a file", path)
+	}
+	return info, nil
 }

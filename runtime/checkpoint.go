@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -83,37 +84,43 @@ func (m *Model) save(path string, p progress) error {
 			f.tensors = append(f.tensors, tensor{x.name, s.Elem, x.dims, m.states[i].host[x.lo:x.hi]})
 		}
 	}
-	f.meta["sum"] = f.sum()
+	f.meta["sum"] = f.checksum()
 	return replaceFile(path, f.write)
 }
 
-// restore sets all states from the checkpoint at path.
-func (m *Model) restore(path string) (progress, error) { return m.readStates(path, (*Model).setStates) }
-
-// readStates hands the tensors of the checkpoint at path to take.
-func (m *Model) readStates(path string, take func(*Model, []tensor) error) (progress, error) {
-	raw, err := ReadFile(path)
+// readStates hands the tensors of the checkpoint at path to take. They are in the file still, which stays open meanwhile:
+// another one may take its place.
+func (m *Model) readStates(path string, take func(*Model, *storedTensors) error) (p progress, err error) {
+	file, size, err := openFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return progress{}, err
 	}
-	var f *tensorFile
 	if err == nil {
-		f, err = parseTensors(raw)
-	}
-	var p progress
-	if err == nil {
-		p, err = parseProgress(f.meta)
-	}
-	if err == nil && f.meta["sum"] != "" && f.meta["sum"] != f.sum() {
-		err = fmt.Errorf("the weights are damaged: they are not what was saved; take a copy, or train anew")
-	}
-	if err == nil {
-		err = take(m, f.tensors)
+		defer file.Close()
+		p, err = m.readCheckpoint(file, size, take)
 	}
 	if err != nil {
 		return progress{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return p, nil
+}
+
+func (m *Model) readCheckpoint(file io.ReaderAt, size int64, take func(*Model, *storedTensors) error) (p progress, err error) {
+	f, err := openTensors(file, size)
+	if err != nil {
+		return p, err
+	}
+	if p, err = parseProgress(f.meta); err != nil {
+		return p, err
+	}
+	sum, err := f.checksum()
+	if err != nil {
+		return p, err
+	}
+	if saved := f.meta["sum"]; saved != "" && saved != sum {
+		return p, fmt.Errorf("the weights are damaged: they are not what was saved; take a copy, or train anew")
+	}
+	return p, take(m, f)
 }
 
 func parseProgress(meta map[string]string) (p progress, err error) {
@@ -137,19 +144,51 @@ func parseProgress(meta map[string]string) (p progress, err error) {
 
 var errOtherModel = errors.New("the weights are of another model, or of other settings")
 
-// setStates copies tensors into the states. All must be there, with the right
-// shape, before any is changed.
-func (m *Model) setStates(tensors []tensor) error {
-	if err := m.fits(tensors); err != nil {
-		return err
-	}
-	byName := tensorsByName(tensors)
-	for i := range m.program.States {
-		for _, x := range instances(&m.program.States[i]) {
-			readTensor(m.states[i].host[x.lo:x.hi], m.program.States[i].Elem, byName[x.name])
+// statesOf tells of each state whether blocks of the entries use it.
+func (m *Model) statesOf(entries ...*entry) []bool {
+	used := make([]bool, len(m.program.States))
+	note := func(b *program.Block) {
+		for i := range b.Bufs {
+			if buf := &b.Bufs[i]; buf.Home == program.HomeState {
+				used[buf.State] = true
+			}
 		}
 	}
+	for _, e := range entries {
+		note(&e.Block)
+		for i := range e.Every {
+			note(&e.Every[i].Block)
+		}
+	}
+	return used
+}
+
+// setStates reads those states that are wanted: an optimiser's moments are as large as the weights, and only training needs them.
+// The tensors of all must be there, with the right shape, before any is changed.
+func (m *Model) setStates(f *storedTensors, wanted []bool) error {
+	if err := m.fits(f); err != nil {
+		return err
+	}
+	byName := tensorsByName(f.tensors)
+	m.unread = slices.Repeat([]bool{true}, len(wanted))
+	for i := range m.program.States {
+		if !wanted[i] {
+			continue
+		}
+		s := &m.program.States[i]
+		for _, x := range instances(s) {
+			if err := f.read(m.states[i].host[x.lo:x.hi], s.Elem, byName[x.name]); err != nil {
+				return err
+			}
+		}
+		m.unread[i] = false
+	}
 	return m.pushStates()
+}
+
+// setAllStates reads all states.
+func (m *Model) setAllStates(f *storedTensors) error {
+	return m.setStates(f, slices.Repeat([]bool{true}, len(m.program.States)))
 }
 
 // readable reports whether weights of one type can be those of a state of another: its own, or, where they or this run are of
@@ -159,28 +198,17 @@ func readable(from, to loop.Elem) bool {
 	return from == to || plain(from) && plain(to)
 }
 
-// readTensor writes t, in elements of type e, to mem.
-func readTensor(mem []byte, e loop.Elem, t *tensor) {
-	if e == t.elem {
-		copy(mem, t.data)
-		return
-	}
-	for i := range product(t.dims) {
-		writeElem(e, mem, i, readElem(t.elem, t.data, i))
-	}
-}
-
-func tensorsByName(tensors []tensor) map[string]*tensor {
-	byName := map[string]*tensor{}
+func tensorsByName(tensors []storedTensor) map[string]*storedTensor {
+	byName := map[string]*storedTensor{}
 	for i := range tensors {
 		byName[tensors[i].name] = &tensors[i]
 	}
 	return byName
 }
 
-// fits tells whether tensors are the states: all of them, each with its shape.
-func (m *Model) fits(tensors []tensor) error {
-	byName := tensorsByName(tensors)
+// fits tells whether the tensors of f are the states: all of them, each with its shape.
+func (m *Model) fits(f *storedTensors) error {
+	byName := tensorsByName(f.tensors)
 	for i := range m.program.States {
 		s := &m.program.States[i]
 		for _, x := range instances(s) {
@@ -194,7 +222,7 @@ func (m *Model) fits(tensors []tensor) error {
 			delete(byName, x.name)
 		}
 	}
-	for _, t := range tensors {
+	for _, t := range f.tensors {
 		if byName[t.name] != nil {
 			return fmt.Errorf("the model has no %s: %w", t.name, errOtherModel)
 		}

@@ -38,7 +38,7 @@ func loadOn(t testing.TB, d *Device, p *program.Program) *Model {
 // testDevice runs on d what the CPU runs too.
 func testDevice(t *testing.T, d *Device) {
 	for name, test := range map[string]func(*testing.T, *Device){
-		"training is the CPU's": testTrainingOn, "loops": testLoopsOn, "turns": testTurnsOn, "numbers of turns": testTurnNumbersOn, "many turns": testManyTurnsOn, "turns unlike each other": testUnlikeTurnsOn, "lengths": testLengthsOn, "conditions": testConditionsOn,
+		"training is the CPU's": testTrainingOn, "moments": testMomentsOn, "loops": testLoopsOn, "turns": testTurnsOn, "numbers of turns": testTurnNumbersOn, "many turns": testManyTurnsOn, "turns unlike each other": testUnlikeTurnsOn, "lengths": testLengthsOn, "conditions": testConditionsOn,
 		"numbers": testNumbersOn, "profile": testProfileOn, "constants": testConstantsOn, "what is settled": testSettledOn, "offsets": testOffsetsOn,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d) })

@@ -120,10 +120,15 @@ func (r *Runner) addRest(v *evaluation, step, lo, rest, batch int, scale float64
 
 // Evaluate runs the eval of that name (empty: all of them) on the run folder's weights.
 func (r *Runner) Evaluate(name string) error {
-	if _, err := r.m.find("eval", name); err != nil {
+	e, err := r.m.find("eval", name)
+	if err != nil {
 		return err
 	}
-	at, err := r.restore()
+	evals := []*entry{e}
+	if name == "" {
+		evals = r.m.ofKind("eval")
+	}
+	at, err := r.restore(evals...)
 	if err != nil {
 		return err
 	}

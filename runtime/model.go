@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	goruntime "runtime"
+	"slices"
 	"strings"
 
 	"mdlc/runtime/program"
@@ -18,7 +19,8 @@ type Model struct {
 	arena   piece
 	work    piece
 	states  []piece
-	changes int // how often they may have changed, from 1
+	unread  []bool // of each state whether its value is in a file alone; nil: of none
+	changes int    // how often they may have changed, from 1
 	entries []*entry
 	profile *profile // nil: none
 }
@@ -170,14 +172,27 @@ func (m *Model) Workers() int { return m.device.workers() }
 // Memory is the number of bytes that the program's buffers and what the device needs beside them take.
 func (m *Model) Memory() int64 { return int64(m.memory.used) + m.device.memory() }
 
-// pushStates brings the states to the device.
+// pushStates brings the states to the device, but those that were not read.
 func (m *Model) pushStates() error {
 	m.changes++
-	return eachPiece(m.states, m.device.push)
+	for i, p := range m.states {
+		if m.unread != nil && m.unread[i] {
+			continue
+		}
+		if err := m.device.push(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// pullStates brings the states to the host.
-func (m *Model) pullStates() error { return m.device.pull(m.states...) }
+// pullStates brings the states to the host, all of them.
+func (m *Model) pullStates() error {
+	if i := slices.Index(m.unread, true); i >= 0 {
+		return fmt.Errorf("internal error: the state %s was not read, and must not be saved", m.program.States[i].Name)
+	}
+	return m.device.pull(m.states...)
+}
 
 func eachPiece(pieces []piece, do func(piece) error) error {
 	for _, p := range pieces {
@@ -208,6 +223,17 @@ func (m *Model) lacks(kind string) error {
 		text = "it has " + strings.Join(have, ", ") + ", and "
 	}
 	return fmt.Errorf("%s has no %s block; %s`%s` in the file would be one", m.program.Source, kind, text, blocks[kind])
+}
+
+// ofKind are the entries of a kind, in order.
+func (m *Model) ofKind(kind string) []*entry {
+	var out []*entry
+	for _, e := range m.entries {
+		if e.Kind == kind {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // find is the entry of a kind and name; an empty name is the first of its kind.

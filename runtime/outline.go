@@ -41,7 +41,7 @@ func outlineBlock(src *program.Block) *block {
 
 // CheckTrain tells whether Train will find data and checkpoint.
 func (r *Runner) CheckTrain() error {
-	stages := r.trains()
+	stages := r.m.ofKind("train")
 	if len(stages) == 0 {
 		return r.m.lacks("train")
 	}

@@ -109,9 +109,9 @@ func (r *Runner) noWeights(err error) error {
 	return err
 }
 
-// restore reads the run folder's weights. The seed is theirs unless another was asked for.
-func (r *Runner) restore() (progress, error) {
-	p, err := r.readWeights((*Model).setStates)
+// restore reads of the run folder's weights those states that entries use: what it leaves out cannot be saved. The seed is theirs unless another was asked for.
+func (r *Runner) restore(entries ...*entry) (progress, error) {
+	p, err := r.readWeights(func(m *Model, f *storedTensors) error { return m.setStates(f, m.statesOf(entries...)) })
 	if errors.Is(err, fs.ErrNotExist) && r.untrained() {
 		return progress{}, r.init()
 	}
@@ -129,7 +129,7 @@ func (r *Runner) restore() (progress, error) {
 
 // readWeights hands the tensors in the run folder to the model. Where they do not fit it tells
 // which model's they are, or which settings they were trained with.
-func (r *Runner) readWeights(take func(*Model, []tensor) error) (progress, error) {
+func (r *Runner) readWeights(take func(*Model, *storedTensors) error) (progress, error) {
 	p, err := r.m.readStates(r.weights(), take)
 	if before, ok := readConfig(r.o.Out); ok && errors.Is(err, errOtherModel) && before.Source != r.m.program.Source {
 		return p, fmt.Errorf("%w\n  = the run folder is that of %s\n  = help: `--out DIR` takes another run folder", err, before.Source)
@@ -146,6 +146,7 @@ func (r *Runner) readWeights(take func(*Model, []tensor) error) (progress, error
 
 // init gives the states their first values.
 func (r *Runner) init() error {
+	r.m.unread = nil
 	for _, e := range r.m.entries {
 		if e.Kind == "init" {
 			in, err := r.inputs(e.block, false)

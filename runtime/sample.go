@@ -43,7 +43,7 @@ func (r *Runner) Sample(name string, flags []FlagValue) error {
 	}
 	step := 0
 	if len(r.m.program.States) > 0 {
-		at, err := r.restore()
+		at, err := r.restore(e)
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 // Resume it goes on from the run folder's checkpoint; the end is the same, bit
 // for bit, as without the interruption.
 func (r *Runner) Train() error {
-	stages := r.trains()
+	stages := r.m.ofKind("train")
 	if len(stages) == 0 {
 		return r.m.lacks("train")
 	}
@@ -71,23 +71,13 @@ func (r *Runner) checkEvals(name string) error {
 	return nil
 }
 
-func (r *Runner) trains() []*entry {
-	var out []*entry
-	for _, e := range r.m.entries {
-		if e.Kind == "train" {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
 // begin sets states, log and run folder to where training starts.
 func (r *Runner) begin(stages []*entry) (at progress, err error) {
 	if err := r.openFolder(); err != nil {
 		return at, err
 	}
 	if r.o.Resume {
-		at, err = r.readWeights((*Model).setStates)
+		at, err = r.readWeights((*Model).setAllStates)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			r.o.Progress.Line("no checkpoint in %s yet: starting from the beginning", r.o.Out)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"mdlc/runtime/program"
 )
 
 // weighty is a model with one matrix of some size.
@@ -59,6 +61,7 @@ func TestWeightsFlag(t *testing.T) {
 		require.InEpsilon(t, whole, rounded, 1e-2, name)
 		require.Equal(t, rounded, loss("--no-fusion --weights "+name), "bits do not depend on fusion")
 	}
+	run("sample")
 	before := weightsOf(t, "runs/weighty")
 	run("train --steps 30 --resume --weights int8")
 	run("train --steps 30 --out whole")
@@ -99,4 +102,30 @@ func TestWeightsAreRoundedAgain(t *testing.T) {
 		require.Contains(t, during, `"step":`+steps)
 		require.Equal(t, during, run("eval", "--json", "--weights", "int8")[0])
 	}
+}
+
+// Evals and samples have no buffer of a moment, so the runtime leaves moments in their file.
+func TestMomentsAreForTrainingAlone(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("weighty.mdl", []byte(weighty), 0o644))
+	_, stderr, code := call("compile", "weighty.mdl", "-o", "weighty.bundle")
+	require.Equal(t, 0, code, stderr)
+	file, err := os.Open("weighty.bundle")
+	require.NoError(t, err)
+	defer file.Close()
+	p, err := program.Load(file)
+	require.NoError(t, err)
+	kinds := map[string]map[program.StateKind]int{}
+	for _, e := range p.Entries {
+		kinds[e.Kind] = map[program.StateKind]int{}
+		for _, b := range e.Block.Bufs {
+			if b.Home == program.HomeState {
+				kinds[e.Kind][p.States[b.State].Kind]++
+			}
+		}
+	}
+	require.Equal(t, map[program.StateKind]int{program.Param: 4}, kinds["eval"])
+	require.Equal(t, map[program.StateKind]int{program.Param: 4}, kinds["sample"])
+	require.Positive(t, kinds["train"][program.Moment])
+	require.Equal(t, kinds["train"], kinds["init"])
 }

@@ -253,6 +253,7 @@ func (b *builder) bind(sc *scope, params []*Param, args []arg, name string, at S
 			b.fail(a.span, "several values arrive here: take them apart first, as in `a, b = f(x)`")
 		}
 		bound = append(bound, argument{p.Name, b.src.text(a.span), a.alias, in.accept(p.Type, a.value, p.Name, a.span)})
+		b.doubtLogits(p.Name, a, name)
 		sc.define(p.Name, bound[len(bound)-1].value)
 	}
 	for _, own := range bound {

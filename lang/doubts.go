@@ -8,7 +8,7 @@ import (
 	"mdlc/ir"
 )
 
-// What is allowed and rarely meant: params that nothing trains, dimensions that are always 1. Values that are
+// What is allowed and rarely meant: params that nothing trains, dimensions that are always 1, probabilities for logits. Values that are
 // never used are in unused.go, params that a loss does not reach in minimize.go.
 
 // paramsAt are params of one place in the model file.
@@ -83,6 +83,37 @@ func (b *builder) alwaysOne() {
 			b.warn(Span{u.dim.Pos, u.dim.EndPos}, "write 1 in the type if that is meant", "the dimension `%s` of `%s` is 1 in every call", u.name, u.fn)
 		}
 	}
+}
+
+// doubtLogits warns where a function's parameter `logits` is given probabilities: then a sigmoid or a softmax is taken twice, and what is
+// learnt is wrong without a word.
+func (b *builder) doubtLogits(parameter string, a arg, function string) {
+	x, ok := a.value.(Tensor)
+	if parameter != "logits" || !ok || a.span.Pos.Filename != b.path {
+		return
+	}
+	made := ""
+	switch n := x.N; {
+	case n.Op.Name == "sigmoid":
+		made = "sigmoid"
+	case isSoftmax(n):
+		made = "softmax"
+	}
+	if made != "" && !slices.ContainsFunc(b.diags, func(d Diagnostic) bool { return d.Span == a.span }) {
+		b.warn(a.span, "leave the `"+made+"` out", "`%s` takes logits, and these are a `%s`: it would be taken twice", function, made)
+	}
+}
+
+// isSoftmax reports whether n is e divided by the sum of e, which are powers.
+func isSoftmax(n *ir.Node) bool {
+	if n.Op != ir.OpDiv || n.Args[0].Op.Name != "exp" {
+		return false
+	}
+	sum := n.Args[1]
+	for sum.Op == ir.OpIndex {
+		sum = sum.Args[0]
+	}
+	return sum.Op == ir.OpReduce && sum.Args[0] == n.Args[0]
 }
 
 // manyTurns is how many turns of a loop may be written out that need not be, without a word.

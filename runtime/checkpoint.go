@@ -85,6 +85,7 @@ func (m *Model) save(path string, p progress) error {
 		}
 	}
 	f.meta["sum"] = f.checksum()
+	f.meta[metaSumKey] = metaSum(f.meta)
 	return replaceFile(path, f.write)
 }
 
@@ -107,11 +108,17 @@ func (m *Model) readStates(path string, take func(*Model, *storedTensors) error)
 
 func (m *Model) readCheckpoint(file io.ReaderAt, size int64, take func(*Model, *storedTensors) error) (p progress, err error) {
 	f, err := openTensors(file, size)
+	if err != nil && !errors.Is(err, errChanging) {
+		err = fmt.Errorf("%w\n  = help: the file is damaged: take a copy, or train anew", err)
+	}
 	if err != nil {
 		return p, err
 	}
 	if p, err = parseProgress(f.meta); err != nil {
 		return p, err
+	}
+	if saved := f.meta[metaSumKey]; saved != "" && saved != metaSum(f.meta) {
+		return p, fmt.Errorf("the checkpoint's seed, step or list of data is damaged: it is not what was saved; take a copy, or train anew")
 	}
 	sum, err := f.checksum()
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -91,8 +93,36 @@ func (r *Runner) compareConfig() {
 
 // readConfig is what config.json in a run folder says; false where it says nothing.
 func readConfig(folder string) (c runConfig, ok bool) {
+	c, err := loadConfig(folder)
+	return c, err == nil
+}
+
+func loadConfig(folder string) (c runConfig, err error) {
 	text, err := os.ReadFile(configFile(folder))
-	return c, err == nil && json.Unmarshal(text, &c) == nil
+	if err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	return c, err
+}
+
+// lostConfig says that weights have no config.json beside them that can be read, where that is so: they may be of other settings,
+// which would be taken from there.
+func (r *Runner) lostConfig() string {
+	_, err := loadConfig(r.o.Out)
+	what := "is damaged"
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, fs.ErrNotExist):
+		what = "is not there"
+	}
+	return fmt.Sprintf("%s %s: with which settings the weights were trained is not known, so those of the model file and of --set are taken", configFile(r.o.Out), what)
+}
+
+func (r *Runner) tellLostConfig() {
+	if text := r.lostConfig(); text != "" {
+		r.o.Progress.Line("warning: %s", text)
+	}
 }
 
 // otherSettings are the settings of this program that are not those of the run folder, in words

@@ -121,6 +121,7 @@ func (r *Runner) restore(entries ...*entry) (progress, error) {
 	if r.o.Seed == nil {
 		r.seed = p.seed
 	}
+	r.tellLostConfig()
 	if others, _ := r.otherSettings(); others != "" {
 		r.o.Progress.Line("the weights were trained with %s", others)
 	}
@@ -133,6 +134,9 @@ func (r *Runner) readWeights(take func(*Model, *storedTensors) error) (progress,
 	p, err := r.m.readStates(r.weights(), take)
 	if before, ok := readConfig(r.o.Out); ok && errors.Is(err, errOtherModel) && before.Source != r.m.program.Source {
 		return p, fmt.Errorf("%w\n  = the run folder is that of %s\n  = help: `--out DIR` takes another run folder", err, before.Source)
+	}
+	if lost := r.lostConfig(); errors.Is(err, errOtherModel) && lost != "" {
+		return p, fmt.Errorf("%w\n  = %s", err, lost)
 	}
 	if others, flags := r.otherSettings(); errors.Is(err, errOtherModel) && others != "" {
 		fits := "fits them"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,6 +39,19 @@ func (f *tensorFile) checksum() string {
 func sumOf(name string, data []byte) uint32 {
 	return crc32.Update(crc32.Checksum([]byte(name), castagnoli), castagnoli, data)
 }
+
+// metaSum is a checksum of metadata but for itself.
+func metaSum(meta map[string]string) string {
+	all := uint32(0)
+	for _, k := range slices.Sorted(maps.Keys(meta)) {
+		if k != metaSumKey {
+			all = crc32.Update(all, castagnoli, fmt.Appendf(nil, "%q%q", k, meta[k]))
+		}
+	}
+	return sumText(all)
+}
+
+const metaSumKey = "about"
 
 func sumText(all uint32) string { return fmt.Sprintf("%08x", all) }
 

@@ -84,6 +84,7 @@ func (r *Runner) begin(stages []*entry) (at progress, err error) {
 		case err != nil:
 			return at, err
 		default:
+			r.tellLostConfig()
 			if err := r.mayGoOn(at, stages); err != nil {
 				return at, err
 			}

@@ -386,6 +386,49 @@ func TestWeightsOfOtherSettings(t *testing.T) {
 	require.ErrorContains(t, NewRunner(m, o).Evaluate("valid"), "`--set 'batch=[4, 5]'` fits them", "as a shell takes it")
 }
 
+// Weights whose config.json is lost or damaged may be of other settings than the file's: an eval and a training that goes on say so.
+func TestWeightsOfUnknownSettings(t *testing.T) {
+	data := digitRows(t, 33)
+	for what, spoil := range map[string]func(string) error{
+		"is not there": os.Remove,
+		"is damaged":   func(config string) error { return os.Truncate(config, 40) },
+	} {
+		out := t.TempDir()
+		_, err := trainLearner(t, data, index.C(3), 1, Options{Out: out})
+		require.NoError(t, err)
+		var lines bytes.Buffer
+		o := Options{Out: out, Show: io.Discard, Progress: NewProgress(&lines, 0)}
+		m := load(t, learner(t, data, index.C(4)), 1)
+		require.NoError(t, NewRunner(m, o).Evaluate("valid"))
+		require.NotContains(t, lines.String(), "warning")
+		require.NoError(t, spoil(out+"/config.json"))
+		told := "config.json " + what + ": with which settings the weights were trained is not known, so those of the model file and of --set are taken"
+		require.NoError(t, NewRunner(m, o).Evaluate("valid"))
+		require.Contains(t, lines.String(), "warning: "+out+"/"+told+"\n")
+		m.program.States[0].Dims = []int{2, 4}
+		require.ErrorContains(t, NewRunner(m, o).Evaluate("valid"), "of another model, or of other settings\n  = "+out+"/"+told)
+		lines.Reset()
+		o.Resume = true
+		require.NoError(t, NewRunner(load(t, learner(t, data, index.C(4)), 1), o).Train())
+		require.Contains(t, lines.String(), "warning: "+out+"/"+told+"\n")
+	}
+}
+
+// A checkpoint's seed and step are checked as its weights are.
+func TestDamagedProgress(t *testing.T) {
+	data, out := digitRows(t, 33), t.TempDir()
+	_, err := trainLearner(t, data, index.C(3), 1, Options{Out: out})
+	require.NoError(t, err)
+	path := out + "/weights.safetensors"
+	text := readFile(t, path)
+	for _, c := range [][2]string{{`"step":"3"`, `"step":"2"`}, {`"seed":"0"`, `"seed":"9"`}} {
+		require.Contains(t, string(text), c[0])
+		require.NoError(t, os.WriteFile(path, bytes.Replace(text, []byte(c[0]), []byte(c[1]), 1), 0o644))
+		m := load(t, learner(t, data, index.C(4)), 1)
+		require.ErrorContains(t, NewRunner(m, Options{Out: out, Show: io.Discard}).Evaluate("valid"), path+": the checkpoint's seed, step or list of data is damaged: it is not what was saved")
+	}
+}
+
 func TestExportRepeatsTheBatches(t *testing.T) {
 	dir := t.TempDir()
 	_, err := trainLearner(t, digitRows(t, 33), index.C(3), 1, Options{Out: dir + "/run", Export: dir + "/export", Seed: seed(4)})

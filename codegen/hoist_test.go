@@ -85,7 +85,7 @@ func TestPanelsOfWhatStandsStill(t *testing.T) {
 		{1, 512, "50", "copy dot_mul_ahead 50(dot_mul_then)"},
 		{4, 512, "50", "copy dot_mul_ahead 50(dot_mul_then)"},
 		{1, 512, "3", "copy 3(dot_mul)"},
-		{1, 17000, "500", "copy 500(dot_mul)"}, // of 1.1 GB
+		{1, 17088, "500", "copy 500(dot_mul)"}, // panels of 1.2 GB, as the matrix, so that only their limit forbids them
 	} {
 		file := filepath.Join(t.TempDir(), "still.graph")
 		require.NoError(t, os.WriteFile(file, []byte(strings.NewReplacer("ROWS", fmt.Sprint(c.rows), "SIZE", fmt.Sprint(c.size), "COUNT", c.count).Replace(`graph eval {

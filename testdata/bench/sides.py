@@ -49,6 +49,8 @@ def call(command, **env):
 
 
 TURN = 0.1  # seconds that a turn takes at least
+REST = 0.01  # seconds in which a side at rest has nothing of a processor
+REST_LIMIT = 0.5  # seconds that a side has to come to rest
 
 
 class Side:
@@ -85,11 +87,22 @@ class Side:
         self.spent.append((self.cpu() - before) / self.runs)
         return took
 
+    def rest(self):
+        """Waits until its threads rest: some poll for work long after a turn, OpenBLAS's for tens of milliseconds, and the next side's would share cores with them."""
+        end, before = time.monotonic() + REST_LIMIT, self.cpu()
+        while time.monotonic() < end:
+            time.sleep(REST)
+            now = self.cpu()
+            if now - before < REST / 10:
+                break
+            before = now
+
     def settle(self):
         """Makes a turn of as many runs as it will have, and forgets what was measured so far."""
         took = self.turn()
         self.runs = max(1, round(TURN / took))
         self.turn()
+        self.rest()
         self.times, self.spent = [], []
 
     def cpu(self):
@@ -134,3 +147,4 @@ def rounds(sides, most, seconds):
         random.shuffle(sides)
         for side in sides:
             side.turn()
+            side.rest()

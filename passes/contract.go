@@ -52,7 +52,7 @@ type contraction struct {
 	outer  []outerFactor
 }
 
-// outerFactor multiplies or divides the sum.
+// outerFactor multiplies or divides the sum, or says where it is 0.
 type outerFactor struct {
 	op *ir.Op
 	x  *ir.Node
@@ -79,11 +79,14 @@ func (c *contraction) build(x *ir.Node) *ir.Node {
 	}
 	for i := len(c.outer) - 1; i >= 0; i-- {
 		f := c.outer[i]
-		if f.x == nil {
+		switch {
+		case f.x == nil:
 			r = c.b.Make(f.op, nil, r)
-			continue
+		case f.op == ir.OpWhere:
+			r = c.b.Where(c.v.narrow(c.b, f.x, kept), r, c.b.Like(r, 0))
+		default:
+			r = c.b.Make(f.op, nil, r, c.v.narrow(c.b, f.x, kept))
 		}
-		r = c.b.Make(f.op, nil, r, c.v.narrow(c.b, f.x, kept))
 	}
 	return r
 }
@@ -109,8 +112,9 @@ func (c *contraction) split(x *ir.Node) {
 	}
 }
 
-// mask splits where(m, a*b, 0) if m varies with one factor only: that factor
-// becomes where(m, a, 0). Of several the smallest is taken.
+// mask splits where(m, a*b, 0). If m does not vary along summed axes, it says where the sum is 0. Else, if it varies with one factor only,
+// that becomes where(m, a, 0), and so does each other that m varies with, since what is left out may be no number. Of a factor
+// that has fewer axes than m, as the values of attention, it has to be one: 0 times it is added.
 func (c *contraction) mask(x *ir.Node) bool {
 	m, y, zero := x.Args[0], x.Args[1], x.Args[2]
 	if !isZero(zero) {
@@ -121,16 +125,18 @@ func (c *contraction) mask(x *ir.Node) bool {
 	if len(t.inner) < 2 {
 		return false
 	}
-	at := -1
+	masked := c.v.of(m)&c.summed == 0
+	if masked {
+		c.outer = append(c.outer, outerFactor{ir.OpWhere, m})
+	}
 	for i, f := range t.inner {
-		if c.v.of(m).subset(c.v.of(f)) && (at < 0 || c.size(c.v.of(f)) < c.size(c.v.of(t.inner[at]))) {
-			at = i
+		if c.v.of(m)&c.summed != 0 && c.v.of(m).subset(c.v.of(f)) {
+			t.inner[i], masked = c.b.Where(m, f, zero), true
 		}
 	}
-	if at < 0 {
+	if !masked {
 		return false
 	}
-	t.inner[at] = c.b.Where(m, t.inner[at], zero)
 	c.inner = append(c.inner, t.inner...)
 	c.outer = append(c.outer, t.outer...)
 	return true

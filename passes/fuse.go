@@ -48,6 +48,8 @@ const (
 	largeBytes    = 1 << 20 // a value that leaves the caches: its bytes cost twice as much
 	alikeBytes    = 1 << 16 // of values whose kernels are small
 	alikeCost     = 60      // work on an element of these kernels
+	fewRows       = 16      // whose elements are made by fewer threads than are there
+	longRow       = 1 << 13 // elements of a row, of few, that other threads would make sooner
 	maxSweeps     = 3       // dependent row reductions of a nest
 	maxBuffers    = 40      // of a kernel
 	pointBudget   = 8       // work on a value that is computed again for each reader's element

@@ -10,7 +10,7 @@ import (
 // values that live on it, at most maxSweeps dependent row reductions.
 func (f *fusion) nest(t *trial) bool {
 	s := newSpace(f, t)
-	return s.align() && s.shape() && s.cheap() && s.sweeps() && f.buffers(t) <= maxBuffers
+	return s.align() && s.shape() && s.parallel() && s.cheap() && s.sweeps() && f.buffers(t) <= maxBuffers
 }
 
 // buffers counts what a kernel reads and writes.
@@ -30,20 +30,24 @@ func (f *fusion) buffers(t *trial) int {
 	return n + len(read)
 }
 
+const noLabel = -1
+
 // space is the iteration space of a nest. The axes of its nodes (of a
-// reduction: of its operand) are labels; those that are the same axis are united.
+// reduction: of its operand) are labels; those that are the same axis are united. Those of one element are nobody's
+// axis: of one row, or one sequence, the space has what all rows have.
 // What is known of nodes is by their place in the trial; sets of labels are ascending lists.
 type space struct {
 	f       *fusion
 	t       *trial
 	first   []int // of a node's labels
 	parent  []int
-	leaves  []bool  // has to be stored
-	aligned []bool  // computed along the space
-	point   []bool  // computed again, at the places of its readers
-	labels  [][]int // of what a node runs over, once they are united
-	full    []int   // labels of the space; nil: not known
-	rows    []int   // of a row; what row reductions keep
+	dims    []ir.Dim // of a label
+	leaves  []bool   // has to be stored
+	aligned []bool   // computed along the space
+	point   []bool   // computed again, at the places of its readers
+	labels  [][]int  // of what a node runs over, once they are united
+	full    []int    // labels of the space; nil: not known
+	rows    []int    // of a row; what row reductions keep
 }
 
 func newSpace(f *fusion, t *trial) *space {
@@ -52,8 +56,9 @@ func newSpace(f *fusion, t *trial) *space {
 	s := &space{f: f, t: t, first: make([]int, n), leaves: flags[:n], aligned: flags[n : 2*n], point: flags[2*n:]}
 	for at, i := range t.set {
 		s.first[at] = len(s.parent)
-		for range f.iterates(i) {
+		for _, d := range f.iterates(i) {
 			s.parent = append(s.parent, len(s.parent))
+			s.dims = append(s.dims, d)
 		}
 		s.leaves[at] = f.leaves(i, t)
 	}
@@ -77,12 +82,14 @@ func (s *space) find(l int) int {
 	return l
 }
 
-// unitedLabels gives the labels of what each node runs over.
+// unitedLabels gives the labels of what each node runs over, with noLabel for those of one element.
 func (s *space) unitedLabels() [][]int {
 	out := make([][]int, len(s.t.set))
 	all := make([]int, len(s.parent))
 	for l := range all {
-		all[l] = s.find(l)
+		if all[l] = s.find(l); s.dims[l].Size == 1 && s.dims[l].Len == nil {
+			all[l] = noLabel
+		}
 	}
 	for at := range out {
 		end := len(all)
@@ -102,6 +109,9 @@ func (s *space) results(at int) (kept, reduced []int) {
 	}
 	cut := axesOf(a.Axes...)
 	for k, l := range s.labels[at] {
+		if l == noLabel {
+			continue
+		}
 		if cut.has(k) {
 			reduced = append(reduced, l)
 		} else {
@@ -133,11 +143,13 @@ func (s *space) align() bool {
 			if !ok {
 				continue
 			}
-			if s.aligned[at] && r.way == spread && !hasUnit(r) {
+			if s.aligned[at] && r.way == spread {
 				s.aligned[from] = true
 				kept := s.valueFirst(from)
 				for d, k := range r.axis {
-					s.unite(kept[d], s.first[at]+k)
+					if k >= 0 {
+						s.unite(kept[d], s.first[at]+k)
+					}
 				}
 			} else {
 				s.point[from] = true
@@ -167,15 +179,6 @@ func (s *space) align() bool {
 		}
 	}
 	return true
-}
-
-func hasUnit(r read) bool {
-	for _, k := range r.axis {
-		if k < 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // valueFirst gives the labels of the dims of a node's value, not united.
@@ -232,7 +235,7 @@ func (s *space) uniteReaders() {
 func repeated(labels []int) bool {
 	for i, l := range labels {
 		for _, m := range labels[:i] {
-			if l == m {
+			if l == m && l != noLabel {
 				return true
 			}
 		}
@@ -244,7 +247,7 @@ func repeated(labels []int) bool {
 func labelSet(labels []int) []int {
 	set := append(make([]int, 0, len(labels)), labels...)
 	slices.Sort(set)
-	return slices.Compact(set)
+	return slices.DeleteFunc(slices.Compact(set), func(l int) bool { return l == noLabel })
 }
 
 // within reports whether set a is part of set b.
@@ -316,6 +319,30 @@ func (s *space) valuesFit(haveRow bool) bool {
 	return true
 }
 
+// parallel reports whether as many threads as there are rows may make what leaves along rows: a row is one thread's, and
+// those of a vector of long ones would be few.
+func (s *space) parallel() bool {
+	if s.rows == nil {
+		return true
+	}
+	size := func(labels []int) int {
+		n := 1
+		for _, l := range labels {
+			n *= s.dims[l].Size
+		}
+		return n
+	}
+	if rows := size(s.rows); rows >= fewRows || size(s.full)/rows < longRow {
+		return true
+	}
+	for at, leaves := range s.leaves {
+		if leaves && !s.f.isClass(s.t.set[at], ir.ClassReduce) && slices.Equal(labelSet(s.labels[at]), s.full) {
+			return false
+		}
+	}
+	return true
+}
+
 // cheap bounds the work that is done more than once for a value: at points, and
 // of values that are smaller than the space.
 func (s *space) cheap() bool {
@@ -360,7 +387,7 @@ func (s *space) copies() []float64 {
 				continue
 			}
 			n := copies[at]
-			if s.aligned[at] && !(r.way == spread && !hasUnit(r)) { // a value that is no copy
+			if s.aligned[at] && r.way != spread { // a value that is no copy
 				n++
 			}
 			k := slices.IndexFunc(places[from], func(p place) bool { return p.key == r.key })

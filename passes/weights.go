@@ -9,14 +9,17 @@ import (
 	"mdlc/ir/loop"
 )
 
-// weightBlock is how many weights have a scale of their own in i8: in blocks of 32, one in front of the others, GGML's
+// weightBlock is how many weights have a scale of their own in a byte each: in blocks of 32, one in front of the others, GGML's
 // Q8_0 does the same.
 const weightBlock = 32
+
+// byteMax is the greatest number of a type of weights that are a byte each, which is what the greatest of a block becomes.
+var byteMax = map[ir.Elem]float64{loop.I8: 127, loop.F8E4M3: 448}
 
 // leastScale is that of the smallest weights which are not taken for zeros: its inverse is a number.
 const leastScale = 1e-30
 
-// Weights stores what products read of the model's weights in e, where nothing changes them: BF16, F16, or I8 with a
+// Weights stores what products read of the model's weights in e, where nothing changes them: BF16, F16, or I8 or F8E4M3 with a
 // scale for each block of 32 along the summed axis. For I8
 //
 //	%l = loop count(100) carry 1 (%x, %w) { (%t, %x, %w) => dot ab,bc->ac %x, %w }
@@ -28,7 +31,7 @@ const leastScale = 1e-30
 //	%q = cast i8 (round (%b * (1 / %s)))
 //	%l = loop count(100) carry 1 (%x, %q, %s) { (%t, %x, %q, %s) => dot ab,bc->ac %x, (cast f32 %q * %s) }
 //
-// so that a turn reads a quarter of the bytes. All that reads a weight reads the stored one. States that the
+// so that a turn reads a quarter of the bytes. F8E4M3 is the same with 448 in place of 127, and what a cast rounds. All that reads a weight reads the stored one. States that the
 // graph writes, and those that no product sums over in one way only, stay as they are.
 func Weights(e ir.Elem) func(*ir.Graph) (*ir.Graph, error) {
 	return func(g *ir.Graph) (*ir.Graph, error) {
@@ -149,7 +152,8 @@ func (w *weights) loop(b *ir.Builder, n *ir.Node, a ir.LoopAttr, args []*ir.Node
 
 // store computes what is stored of x.
 func (w *weights) store(b *ir.Builder, x *ir.Node, at summed) *storedWeight {
-	if w.elem != loop.I8 {
+	most, scaled := byteMax[w.elem]
+	if !scaled {
 		return &storedWeight{q: b.Cast(x, w.elem), dims: x.Type.Dims, summed: at}
 	}
 	n := len(x.Type.Dims)
@@ -161,7 +165,7 @@ func (w *weights) store(b *ir.Builder, x *ir.Node, at summed) *storedWeight {
 	zero := 0.0
 	dims := at.blocks(x.Type.Dims)
 	blocks := b.Index(x, append(slices.Clone(dims), ir.Dim{Size: weightBlock}), from, &zero)
-	scales := b.Mul(b.Reduce(ir.Max, []int{n}, b.Op("abs", blocks)), b.Const(ir.Type{Elem: loop.F32, Dims: dims}, 1.0/127))
+	scales := b.Mul(b.Reduce(ir.Max, []int{n}, b.Op("abs", blocks)), b.Const(ir.Type{Elem: loop.F32, Dims: dims}, 1/most))
 	inverse := b.Where(b.Op("lt", scales, b.Like(scales, leastScale)), b.Like(scales, 0), b.Div(b.Like(scales, 1), scales))
 	var of, to []*index.Expr // an element of a block; what is where it is stored
 	for d := range n {
@@ -173,8 +177,11 @@ func (w *weights) store(b *ir.Builder, x *ir.Node, at summed) *storedWeight {
 		}
 	}
 	to = append(to, ir.Var(at.first+1))
-	q := b.Cast(b.Op("round", b.Mul(blocks, b.Index(inverse, blocks.Type.Dims, of, nil))), loop.I8)
-	q = b.Index(q, at.blocked(x.Type.Dims), to, nil)
+	numbers := b.Mul(blocks, b.Index(inverse, blocks.Type.Dims, of, nil))
+	if w.elem.IsInt() {
+		numbers = b.Op("round", numbers)
+	}
+	q := b.Index(b.Cast(numbers, w.elem), at.blocked(x.Type.Dims), to, nil)
 	return &storedWeight{q: q, scales: scales, dims: x.Type.Dims, summed: at}
 }
 

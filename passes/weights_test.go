@@ -42,7 +42,7 @@ func TestWeights(t *testing.T) {
 }`
 	g, err := ir.ParseGraph(text)
 	require.NoError(t, err)
-	for _, elem := range []ir.Elem{loop.I8, loop.BF16, loop.F16} {
+	for _, elem := range []ir.Elem{loop.I8, loop.F8E4M3, loop.BF16, loop.F16} {
 		t.Run(elem.String(), func(t *testing.T) {
 			got, err := Weights(elem)(g)
 			require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestWeights(t *testing.T) {
 				furthest = max(furthest, math.Abs(x-want[1].F[i]))
 			}
 			require.NotZero(t, furthest, "nothing was rounded")
-			require.Less(t, furthest, 0.05)
+			require.Less(t, furthest, map[bool]float64{false: 0.05, true: 0.2}[elem == loop.F8E4M3], "of eight bits four are the exponent's")
 		})
 	}
 }
@@ -153,7 +153,8 @@ func runRounded(t *testing.T, g *ir.Graph, d int) []*ir.Tensor {
 
 // roundWeights rounds x, whose axis d products sum over, as stored in elem.
 func roundWeights(x *ir.Tensor, d int, elem ir.Elem) {
-	if elem != loop.I8 {
+	greatest, scaled := byteMax[elem]
+	if !scaled {
 		for i, v := range x.F {
 			x.F[i] = loop.RoundTo(elem, v)
 		}
@@ -174,13 +175,16 @@ func roundWeights(x *ir.Tensor, d int, elem ir.Elem) {
 		for i := range count {
 			most = max(most, math.Abs(x.F[first+i*stride]))
 		}
-		scale := most / 127
+		scale := most / greatest
 		for i := range count {
 			v := &x.F[first+i*stride]
-			if scale < leastScale {
+			switch {
+			case scale < leastScale:
 				*v = 0
-			} else {
+			case elem.IsInt():
 				*v = math.RoundToEven(*v/scale) * scale
+			default:
+				*v = loop.RoundTo(elem, *v/scale) * scale
 			}
 		}
 	}

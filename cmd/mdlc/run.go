@@ -22,7 +22,7 @@ import (
 type modelFlags struct {
 	Set       map[string]string `help:"Change an entry of config." placeholder:"KEY=VALUE" mapsep:"none"`
 	Precision precision         `help:"What products are made in, whatever the model file says: bf16, f16 or f32. Params, moments and sums stay as they are. f64: everything is computed in 64 bits, to tell errors of rounding from others. Slow." placeholder:"TYPE"`
-	Weights   weightType        `help:"What samples and evals store the weights of products in, to read fewer bytes: int8 (with a scale for every 32), bf16, f16 or f32." placeholder:"TYPE"`
+	Weights   weightType        `help:"What samples and evals store the weights of products in, to read fewer bytes: int8 or f8e4m3 (with a scale for every 32), bf16, f16 or f32." placeholder:"TYPE"`
 	Quiet     bool              `short:"q" help:"Print results and errors only."`
 	Verbose   bool              `short:"v" help:"Print more."`
 

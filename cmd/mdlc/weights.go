@@ -17,12 +17,14 @@ func (w weightType) elem() (ir.Elem, error) {
 		return 0, nil
 	case "int8", "i8":
 		return loop.I8, nil
+	case "f8e4m3", "fp8":
+		return loop.F8E4M3, nil
 	case "bf16":
 		return loop.BF16, nil
 	case "f16":
 		return loop.F16, nil
 	}
-	return 0, fmt.Errorf("weights are stored in int8, bf16, f16 or f32, not in %s", string(w))
+	return 0, fmt.Errorf("weights are stored in int8, f8e4m3, bf16, f16 or f32, not in %s", string(w))
 }
 
 // Validate refuses unknown names before anything is read.

@@ -54,7 +54,7 @@ func TestWeightsFlag(t *testing.T) {
 	whole := loss("")
 	require.Equal(t, whole, loss("--weights f32"))
 	seen := map[float64]bool{whole: true}
-	for _, name := range []string{"int8", "bf16", "f16"} {
+	for _, name := range []string{"int8", "f8e4m3", "bf16", "f16"} {
 		rounded := loss("--weights " + name)
 		require.False(t, seen[rounded], "%s rounds nothing", name)
 		seen[rounded] = true
@@ -70,7 +70,7 @@ func TestWeightsFlag(t *testing.T) {
 
 	_, stderr, code := call("run", "weighty.mdl", "eval", "--weights", "int4")
 	require.Equal(t, exitUsage, code)
-	require.Contains(t, stderr, "weights are stored in int8, bf16, f16 or f32, not in int4")
+	require.Contains(t, stderr, "weights are stored in int8, f8e4m3, bf16, f16 or f32, not in int4")
 
 	_, stderr, code = call("compile", "weighty.mdl", "--weights", "int8", "-o", "weighty.bundle")
 	require.Equal(t, 0, code, stderr)

@@ -160,3 +160,61 @@ func TestGemvReadsOnce(t *testing.T) {
 		require.InDelta(t, c.sectors, float64(m.stats[0].Sectors)/float64(bytes/32), 0.05, "%v: %+v", c, m.stats[0])
 	}
 }
+
+// A GPU makes a matrix that stands still once what products take, where that has fewer bytes: whoever hoists it reads half as many from then on.
+// One that does not is made of what it is as it is read, and one of as many bytes is read as it is.
+func TestStandingMatrixIsNarrowed(t *testing.T) {
+	target := gpuTarget(t, gpuArch())
+	var equations, kernels []*loop.Kernel
+	for _, c := range []struct {
+		elem, cast string
+		rows, k    int
+		still      bool
+		made       bool // once
+		shared     bool // each column's sum, by the threads of a warp
+	}{
+		{"f32", "bf16", 1, 136, true, true, false},
+		{"f32", "bf16", 1, 264, true, true, true},
+		{"f32", "bf16", 1, 270, true, true, false}, // rows of it would begin anywhere
+		{"f32", "f16", 5, 264, true, true, true},
+		{"f32", "bf16", 64, 264, true, true, false},
+		{"f32", "bf16", 1, 264, false, false, false},
+		{"bf16", "bf16", 1, 136, true, false, false},
+		{"u8", "bf16", 1, 136, true, false, false}, // a byte each
+	} {
+		for _, at := range []string{"k,j", "j,k"} {
+			shape := map[string]string{"k,j": fmt.Sprintf("%d,96", c.k), "j,k": fmt.Sprintf("96,%d", c.k)}[at]
+			cast := fmt.Sprintf("%s(W[%s])", c.cast, at)
+			if c.elem == c.cast {
+				cast = fmt.Sprintf("W[%s]", at)
+			}
+			p := parseKernel(t, fmt.Sprintf(`kernel narrow(in X: %[1]s[%[2]d,%[6]d], in W: %[3]s[%[4]s], out Y: f32[%[2]d,96]) {
+  axis i: %[2]d, j: 96, k: %[6]d
+  Y[i,j] = dot[k](X[i,k], %[5]s)
+}`, c.cast, c.rows, c.elem, shape, cast, c.k))
+			p.Name = fmt.Sprintf("narrow_%s_%s_%dx%d_%t_%s", c.elem, c.cast, c.rows, c.k, c.still, at[:1])
+			page := p
+			if c.still {
+				page = schedule.Still(p, map[string]bool{"W": true})
+			}
+			steps, err := schedule.Run(page, target.Machine)
+			require.NoError(t, err)
+			last := steps[len(steps)-1].Kernel
+			require.Equal(t, c.made, slices.ContainsFunc(last.Bufs, func(b *loop.Buffer) bool { return b.Mode == loop.Work && b.Elem.Size() == 2 && b.Bytes() >= 96*c.k*2 }), p.Name)
+			if c.made && at == "k,j" {
+				require.Equal(t, c.shared, slices.ContainsFunc(last.Opts, func(o loop.Opt) bool { return o.Kind == schedule.Chop && o.Word == "lanes" }), p.Name)
+			}
+			equations, kernels = append(equations, schedule.Expand(p)), append(kernels, last)
+		}
+	}
+	for i, m := range runners(t, target, kernels...) {
+		t.Run(kernels[i].Name, func(t *testing.T) {
+			checkAgainst(t, kernels[i], m, 1)
+			beside(t, equations[i], m, 1, func(b *loop.Buffer, want *loop.Data, got []byte) {
+				for j, w := range want.F {
+					require.InDelta(t, w, elementAt(b.Elem, got, j), 1.0/256*(1+math.Abs(w)), "%s[%d]", b.Name, j)
+				}
+			})
+		})
+	}
+}

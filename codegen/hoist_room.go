@@ -12,7 +12,6 @@ import (
 
 const (
 	freePanels = 32 << 20 // bytes that panels may have in any case
-	mostPanels = 1 << 30  // bytes that panels have at most
 	perSpared  = 10       // as many percent more memory, of what the block holds otherwise, for each percent of a kernel's time
 )
 
@@ -28,7 +27,7 @@ func (h *hoister) hasRoom(l *program.Launch, p parts, around []*program.Loop, to
 		need *= int64(turnsOf(x))
 	}
 	room := max(freePanels, int64(float64(h.held)*min(1, perSpared*h.spared(l, p, around, to))))
-	return h.at-h.from+need <= min(room, mostPanels)
+	return h.at-h.from+need <= min(room, h.machine.Kept)
 }
 
 // spared is the share of its time that l is spared by the first of its parts going ahead of loop to: where it only copies

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"slices"
 
 	"mdlc/codegen/schedule"
 	"mdlc/ir/index"
@@ -16,14 +17,10 @@ import (
 // stillGain is what share of a product of few rows packed operands spare, at the least: on Zen 5 a tenth, on Zen 3 up to a half.
 const stillGain = 1.0 / 8
 
-// readGain is what panels spare any such product for each element of its matrix, in multiplications: it waits for memory, which gives panels
-// sooner. 32 tokens of GPT-2 124M take .67 to .76 of their time, packing and all (Zen 4).
-const readGain = 4
-
 // still is the kernel that does what l does and packs more, of what all turns of loop n find alike; -1 if there is none that pays.
 func (h *hoister) still(l *program.Launch, n int) int {
 	k := h.Kernels[l.Kernel]
-	if h.machine.Processors > 0 || h.Program.Kernels[l.Kernel].Products == 0 {
+	if h.Program.Kernels[l.Kernel].Products == 0 {
 		return -1
 	}
 	names := map[string]bool{}
@@ -45,12 +42,15 @@ func (h *hoister) still(l *program.Launch, n int) int {
 	return -1
 }
 
-// scheduleStill is the number of a kernel like k whose buffers of some names stand still; -1 if it packs no more than k.
+// scheduleStill is the number of a kernel like k whose buffers of some names stand still; -1 if it packs nothing that k does not.
 func (h *hoister) scheduleStill(k int, names map[string]bool) int {
 	of := h.Kernels[k]
 	page := schedule.Still(of.Page, names)
 	scheduled, err := scheduleOf(page, h.machine)
-	if err != nil || len(loop.Segments(scheduled.Body)) <= len(loop.Segments(of.Scheduled.Body)) {
+	packed := func(o loop.Opt) bool {
+		return o.Kind == schedule.Pack && !slices.ContainsFunc(of.Scheduled.Opts, func(x loop.Opt) bool { return x.Kind == schedule.Pack && x.Axis == o.Axis })
+	}
+	if err != nil || !slices.ContainsFunc(scheduled.Opts, packed) {
 		return -1
 	}
 	h.Kernels = append(h.Kernels, &BuiltKernel{Page: page, Scheduled: scheduled, args: of.args})
@@ -67,7 +67,7 @@ func (h *hoister) pays(k, n int) bool {
 			elements += bufferBytes(buf) / buf.Elem.Size()
 		}
 	}
-	gain := max(h.Program.Kernels[k].Products/2*stillGain, float64(elements*readGain))
+	gain := max(h.Program.Kernels[k].Products/2*stillGain, float64(elements*h.machine.ReadGain))
 	return float64(turns)*gain >= float64(elements*h.machine.PackCost)
 }
 

@@ -37,14 +37,18 @@ func codeText(b *Built, block *program.Block, code []program.Instr) string {
 
 // scheduledCode is the program of a graph's file for AVX2, and the bytes of the arena before it was scheduled.
 func scheduledCode(t *testing.T, file string) (b *Built, block *program.Block, arena int64) {
+	return scheduledOn(t, file, schedule.AVX2)
+}
+
+func scheduledOn(t *testing.T, file string, m *schedule.Machine) (b *Built, block *program.Block, arena int64) {
 	fused, err := passes.Fuse(graphOf(t, file))
 	require.NoError(t, err)
-	m := moduleOf(fused)
-	require.NoError(t, passes.Plan(m))
-	b, err = Pages(m)
+	module := moduleOf(fused)
+	require.NoError(t, passes.Plan(module))
+	b, err = Pages(module)
 	require.NoError(t, err)
 	arena = b.Program.Arena
-	require.NoError(t, b.Schedule(schedule.AVX2))
+	require.NoError(t, b.Schedule(m))
 	require.NoError(t, b.Program.Check())
 	for i, k := range b.Kernels {
 		require.NoError(t, loop.Verify(k.Scheduled), b.Program.Kernels[i].Name)
@@ -107,6 +111,55 @@ func TestPanelsOfWhatStandsStill(t *testing.T) {
 `)), 0o644))
 		b, block, _ := scheduledCode(t, file)
 		require.Equal(t, c.code, codeText(b, block, block.Code), c)
+	}
+}
+
+// A GPU makes weights what its products take before a loop of some turns, of each layer its own, if they have fewer bytes then.
+func TestNarrowedBeforeLoops(t *testing.T) {
+	for _, c := range []struct {
+		elem, count string
+		code        string
+		bytes       int64 // that the arena grows by
+	}{
+		{"bf16", "40", "copy 2(dot_tanh_cast_ahead[turn.1*139392]) 40(copy 2(dot_tanh_cast_then[turn.1*139392]) copy)", 2 * 264 * 264 * 2},
+		{"bf16", "1", "copy 1(copy 2(dot_tanh_cast) copy)", 0},
+		{"f32", "40", "copy 40(copy 2(dot_tanh_abs) copy)", 0},
+	} {
+		file := filepath.Join(t.TempDir(), "narrow.graph")
+		cast := func(to, from, shape string) string {
+			if c.elem == "f32" {
+				return "abs " + from + " : f32" + shape
+			}
+			return "cast " + from + " " + to + " : " + to + shape
+		}
+		require.NoError(t, os.WriteFile(file, []byte(strings.NewReplacer("COUNT", c.count,
+			"CASTX", cast("bf16", "%1", "[1, 264]"), "CASTW", cast("bf16", "%2", "[264, 264]")).Replace(`graph eval {
+  %0 = param state w f32[2, 264, 264]
+  %1 = param feed x f32[1, 264]
+  %2 = loop %1, %0 count(COUNT) carry 1 xs 0 {
+    %0 = param value turn i32[]
+    %1 = param value h f32[1, 264]
+    %2 = param value w f32[2, 264, 264]
+    %3 = loop %1, %2 count(2) carry 1 xs 1 {
+      %0 = param value turn i32[]
+      %1 = param value h f32[1, 264]
+      %2 = param value w f32[264, 264]
+      %3 = CASTX
+      %4 = CASTW
+      %5 = dot %3, %4 {ab,bc->ac} : f32[1, 264]
+      %6 = tanh %5 : f32[1, 264]
+      value %6
+    } : (f32[1, 264])
+    %4 = get %3 0 : f32[1, 264]
+    value %4
+  } : (f32[1, 264])
+  %3 = get %2 0 : f32[1, 264]
+  show h %3
+}
+`)), 0o644))
+		b, block, arena := scheduledOn(t, file, schedule.SM90)
+		require.Equal(t, c.code, codeText(b, block, block.Code), c)
+		require.Equal(t, c.bytes, b.Program.Arena-arena)
 	}
 }
 

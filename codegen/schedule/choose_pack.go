@@ -73,6 +73,10 @@ func (c *chooser) packOperands(stores []*loop.Store, d *loop.Value) bool {
 		c.do(Swap, d.Name, 0, "")
 		return true
 	}
+	if v, along := c.narrowed(d); v != nil {
+		c.do(Pack, v.Name, 0, along)
+		return true
+	}
 	p := c.product(stores, d)
 	if p.tile.Tensor || p.bytes() || p.wide(stores, c.m) { // of narrow operands, or f32 that could be shared
 		return c.packShared(p, stores)

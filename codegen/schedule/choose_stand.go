@@ -25,6 +25,33 @@ func (c *chooser) standing(p *product) (found *loop.Value) {
 	return found
 }
 
+// narrowed is an operand of d that a GPU makes of what stands still and has more bytes, and how it is packed. It is made once, since a product
+// of few rows takes as long as its matrix takes to read: weights of f32 that products take in bf16 are half as many bytes so. Where
+// the threads of a warp can share a column's sum out, it lies along the summands: then no sums of parts are to be added in another launch.
+func (c *chooser) narrowed(d *loop.Value) (v *loop.Value, along string) {
+	if c.m.Processors == 0 || c.inBlock != nil {
+		return nil, ""
+	}
+	k := shapeOf(d).last()
+	for _, v := range d.Args[:2] {
+		narrow := !isSimple(v) && !reduces(v)
+		walk([]*loop.Value{v}, func(x *loop.Value) {
+			if x.Op == loop.Load {
+				narrow = narrow && x.Buf.Still && x.Elem.Size() > v.Elem.Size()
+			}
+		})
+		axes := newDepends().value(v)
+		switch {
+		case !narrow || len(axes) == 0:
+		case constantExtent(k) && k.Max >= wideBytes/v.Elem.Size()*c.m.Lanes && k.Max%(wideBytes/v.Elem.Size()) == 0 && loop.Has(axes, k):
+			return v, k.Name
+		default:
+			return v, "phase"
+		}
+	}
+	return nil, ""
+}
+
 // matrixPoints are as many points as a product of few rows wants, on a CPU, for the sake of the matrix that it reads.
 func (c *chooser) matrixPoints(p *product) (points int) {
 	if c.m.Processors == 0 && len(p.shape.batch) == 0 && sizeOf(p.shape.rows) <= p.tile.Rows {

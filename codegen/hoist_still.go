@@ -42,7 +42,8 @@ func (h *hoister) still(l *program.Launch, n int) int {
 	return -1
 }
 
-// scheduleStill is the number of a kernel like k whose buffers of some names stand still; -1 if it packs nothing that k does not.
+// scheduleStill is the number of a kernel like k whose buffers of some names stand still; -1 if it packs nothing more, and nothing that
+// points of k pack for themselves.
 func (h *hoister) scheduleStill(k int, names map[string]bool) int {
 	of := h.Kernels[k]
 	page := schedule.Still(of.Page, names)
@@ -50,7 +51,8 @@ func (h *hoister) scheduleStill(k int, names map[string]bool) int {
 	packed := func(o loop.Opt) bool {
 		return o.Kind == schedule.Pack && !slices.ContainsFunc(of.Scheduled.Opts, func(x loop.Opt) bool { return x.Kind == schedule.Pack && x.Axis == o.Axis })
 	}
-	if err != nil || !slices.ContainsFunc(scheduled.Opts, packed) {
+	apart := len(loop.Segments(scheduled.Body)) > len(loop.Segments(of.Scheduled.Body)) // what points packed for themselves, too
+	if err != nil || !apart && !slices.ContainsFunc(scheduled.Opts, packed) {
 		return -1
 	}
 	h.Kernels = append(h.Kernels, &BuiltKernel{Page: page, Scheduled: scheduled, args: of.args})

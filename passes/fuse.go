@@ -55,8 +55,10 @@ const (
 	pointBudget   = 8       // work on a value that is computed again for each reader's element
 	dotBudget     = 2       // work on an element of an operand: a cast, a factor, a mask
 	rowBudget     = 16      // work on a value that is computed once a row
-	maxEpilogue   = 96      // nodes of an epilogue
-	rematMaxReads = 1       // full-size values that a recomputed value may read
+	sumBudget     = 10      // work on what is computed of a row's sums, and for each element of the row
+	rowShare      = 0.125
+	maxEpilogue   = 96 // nodes of an epilogue
+	rematMaxReads = 1  // full-size values that a recomputed value may read
 )
 
 func fuseWith(g *ir.Graph, merge bool) (*ir.Graph, error) {

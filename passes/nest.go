@@ -325,14 +325,7 @@ func (s *space) parallel() bool {
 	if s.rows == nil {
 		return true
 	}
-	size := func(labels []int) int {
-		n := 1
-		for _, l := range labels {
-			n *= s.dims[l].Size
-		}
-		return n
-	}
-	if rows := size(s.rows); rows >= fewRows || size(s.full)/rows < longRow {
+	if s.size(s.rows) >= fewRows || s.rowLength() < longRow {
 		return true
 	}
 	for at, leaves := range s.leaves {
@@ -343,10 +336,28 @@ func (s *space) parallel() bool {
 	return true
 }
 
+// size is how many elements a space of these labels has.
+func (s *space) size(labels []int) int {
+	n := 1
+	for _, l := range labels {
+		n *= s.dims[l].Size
+	}
+	return n
+}
+
+// rowLength is how many elements a row of the space has.
+func (s *space) rowLength() int {
+	if s.size(s.full) == 0 {
+		return 0
+	}
+	return s.size(s.full) / s.size(s.rows)
+}
+
 // cheap bounds the work that is done more than once for a value: at points, and
-// of values that are smaller than the space.
+// of values that are smaller than the space. What is computed of a row's sums is one number at a time, where a nest of rows makes
+// as many as a vector has: it may be dear where rows are long, or so few that they fill no vector.
 func (s *space) cheap() bool {
-	points, small := 0.0, 0.0
+	points, small, after := 0.0, 0.0, 0.0
 	copies, reduced := s.copies(), s.afterReductions()
 	for at, i := range s.t.set {
 		if s.point[at] {
@@ -361,10 +372,15 @@ func (s *space) cheap() bool {
 		case within(labels, s.rows):
 			if !reduced[at] {
 				small += s.f.cost(i)
+			} else {
+				after += s.f.cost(i)
 			}
 		default:
 			points += s.f.cost(i)
 		}
+	}
+	if s.rows != nil && s.size(s.rows) >= fewRows && after > sumBudget+rowShare*float64(s.rowLength()) {
+		return false
 	}
 	return points <= pointBudget && small <= rowBudget
 }

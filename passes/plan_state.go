@@ -141,7 +141,7 @@ func (lv *level) reaches(from, to *ir.Node) bool {
 }
 
 // pointwise reports whether v's kernel reads old only at the element that it
-// writes, in one sweep: everything that depends on old is element-wise of v's shape, and all
+// writes, in one sweep: everything that depends on old is element-wise of v's shape, or is one element as v is, and all
 // results among it need the same reductions first.
 func pointwise(old, v value) bool {
 	t := v.typ()
@@ -176,7 +176,8 @@ func pointwise(old, v value) bool {
 		for _, a := range n.Args {
 			touched[n] = touched[n] || touched[a]
 		}
-		if touched[n] && (n.Op.Class != ir.ClassElementwise || !ir.SameDims(n.Type.Dims, t.Dims)) {
+		alone := isOne(t) && isOne(n.Type) && (n.Op.Class == ir.ClassElementwise || n.Op.Class == ir.ClassMovement)
+		if touched[n] && !alone && (n.Op.Class != ir.ClassElementwise || !ir.SameDims(n.Type.Dims, t.Dims)) {
 			return false
 		}
 	}
@@ -187,6 +188,11 @@ func pointwise(old, v value) bool {
 		}
 	}
 	return true
+}
+
+// isOne reports whether a value has one element.
+func isOne(t ir.Type) bool {
+	return !t.IsTuple() && t.Size() == 1 && !slices.ContainsFunc(t.Dims, func(d ir.Dim) bool { return d.Len != nil })
 }
 
 // barriers are for each node of a region the reductions and products that it depends on.

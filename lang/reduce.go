@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"slices"
+
 	"math"
 
 	"mdlc/ir"
@@ -169,7 +171,10 @@ func (b *builder) sumProduct(t *ReduceTerm, over []*indexVar, mask *indexed) ind
 		r, ok = b.scattered(t, b.productOf(inside, outside, t.Span()), over)
 	}
 	if !ok {
-		rest := b.maskFactor(t, inside, mask)
+		rest := mask
+		if mask != nil && dependsOn(*mask, over) {
+			rest = b.maskFactor(t, inside, mask)
+		}
 		r = b.reduceBody(t, b.productOf(inside, outside, t.Span()), over, rest)
 	}
 	for _, f := range outside {
@@ -178,19 +183,26 @@ func (b *builder) sumProduct(t *ReduceTerm, over []*indexVar, mask *indexed) ind
 	return r
 }
 
-// maskFactor puts the mask of a sum on a factor that has all its indices; it gives the mask that is left to put on the product.
+// maskFactor puts the mask of a sum on the factors that have all its indices, on each, since what is left out may be no number; it gives
+// the mask that is left to put on the product: also one that depends on no summed index, which says where the sum is 0.
 func (b *builder) maskFactor(t *ReduceTerm, inside []factor, mask *indexed) *indexed {
 	if mask == nil || t.Name != "sum" || len(inside) < 2 {
 		return mask
 	}
-	for i := len(inside) - 1; i >= 0; i-- {
-		f := &inside[i]
-		if !f.divisor && len(union([]indexed{f.x, *mask})) == len(f.x.vars) {
-			f.x = b.together(f.at, []indexed{*mask, f.x}, func(vs []Value) Value { return b.where(vs[0], vs[1], whole(0), f.at) })
-			return nil
+	has := func(f factor) bool { return len(union([]indexed{f.x, *mask})) == len(f.x.vars) }
+	if slices.ContainsFunc(inside, func(f factor) bool { return f.divisor && !has(f) }) || !slices.ContainsFunc(inside, func(f factor) bool { return !f.divisor && has(f) }) {
+		return mask
+	}
+	for i, f := range inside {
+		if has(f) {
+			otherwise := 0
+			if f.divisor {
+				otherwise = 1
+			}
+			inside[i].x = b.together(f.at, []indexed{*mask, f.x}, func(vs []Value) Value { return b.where(vs[0], vs[1], whole(otherwise), f.at) })
 		}
 	}
-	return mask
+	return nil
 }
 
 // productOf is the product of the factors inside of a sum; of none it is 1, whole where all factors are.

@@ -218,3 +218,16 @@ func TestStandingMatrixIsNarrowed(t *testing.T) {
 		})
 	}
 }
+
+// What is of indices alone reads nothing that stands still: a GPU makes it as it reads it, in one launch.
+func TestMatrixOfIndicesIsNotNarrowed(t *testing.T) {
+	target := gpuTarget(t, gpuArch())
+	for _, text := range []string{
+		"kernel mask(in W: bf16[264,96], out Y: f32[64,96]) {\n  axis i: 64, j: 96, k: 264\n  Y[i,j] = dot[k](bf16(i32(k) <= i32(i)), W[k,j])\n}",
+		"kernel mask(in X: f32[1,264], out Y: f32[1,96]) {\n  axis i: 1, j: 96, k: 264\n  Y[i,j] = dot[k](X[i,k], f32(i32(k) <= i32(j)))\n}",
+	} {
+		steps, err := schedule.Run(parseKernel(t, text), target.Machine)
+		require.NoError(t, err)
+		require.Len(t, loop.Segments(steps[len(steps)-1].Kernel.Body), 1, text)
+	}
+}

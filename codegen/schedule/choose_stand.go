@@ -34,15 +34,15 @@ func (c *chooser) narrowed(d *loop.Value) (v *loop.Value, along string) {
 	}
 	k := shapeOf(d).last()
 	for _, v := range d.Args[:2] {
-		narrow := !isSimple(v) && !reduces(v)
+		narrow, reads := !isSimple(v) && !reduces(v), false // what is of indices alone is made as it is read
 		walk([]*loop.Value{v}, func(x *loop.Value) {
 			if x.Op == loop.Load {
-				narrow = narrow && x.Buf.Still && x.Elem.Size() > v.Elem.Size()
+				narrow, reads = narrow && x.Buf.Still && x.Elem.Size() > v.Elem.Size(), true
 			}
 		})
 		axes := newDepends().value(v)
 		switch {
-		case !narrow || len(axes) == 0:
+		case !narrow || !reads || len(axes) == 0:
 		case constantExtent(k) && k.Max >= wideBytes/v.Elem.Size()*c.m.Lanes && k.Max%(wideBytes/v.Elem.Size()) == 0 && loop.Has(axes, k):
 			return v, k.Name
 		default:

@@ -15,6 +15,7 @@ import (
 // hoister asks for another, of a page whose buffers say that they stand still, and takes that if what it packs has room before the loop.
 
 // stillGain is what share of a product of few rows packed operands spare, at the least: on Zen 5 a tenth, on Zen 3 up to a half.
+// (On a GPU what counts is Machine.ReadGain.)
 const stillGain = 1.0 / 8
 
 // still is the kernel that does what l does and packs more, of what all turns of loop n find alike; -1 if there is none that pays.

@@ -110,7 +110,33 @@ func TestPanelsOfWhatStandsStill(t *testing.T) {
 }
 `)), 0o644))
 		b, block, _ := scheduledCode(t, file)
-		require.Equal(t, c.code, codeText(b, block, block.Code), c)
+		require.Equal(t, c.code, codeText(b, block, block.Code), "%d rows, size %d, %s turns", c.rows, c.size, c.count)
+	}
+}
+
+// Panels that each point of a turn packs for itself are packed before the loop, too.
+func TestPanelsOfPoints(t *testing.T) {
+	for count, want := range map[string]string{"128": "copy dot_ahead 128(dot_then mul)", "1": "copy 1(dot mul)"} {
+		file := filepath.Join(t.TempDir(), "points.graph")
+		require.NoError(t, os.WriteFile(file, []byte(`graph eval {
+  %0 = param state w f32[512, 4, 512]
+  %1 = param feed x f32[32, 512]
+  %2 = loop %1, %0 count(`+count+`) carry 1 xs 0 {
+    %0 = param value turn i32[]
+    %1 = param value h f32[32, 512]
+    %2 = param value w f32[512, 4, 512]
+    %3 = dot %1, %2 {ab,bcd->acd} : f32[32, 4, 512]
+    %4 = index %3 {(i0, i1) -> (i0, 2, i1)} [32, 512] : f32[32, 512]
+    %5 = index %3 {(i0, i1) -> (i0, 1, i1)} [32, 512] : f32[32, 512]
+    %6 = mul %4, %5 : f32[32, 512]
+    value %6
+  } : (f32[32, 512])
+  %3 = get %2 0 : f32[32, 512]
+  show h %3
+}
+`), 0o644))
+		b, block, _ := scheduledOn(t, file, schedule.AVX512)
+		require.Equal(t, want, codeText(b, block, block.Code))
 	}
 }
 

@@ -45,6 +45,22 @@ func init() {
 	})
 }
 
+// Slides reports whether n is, but for casts, a window: what is computed of it is computed for each place and each tap.
+func Slides(n *Node) bool {
+	for {
+		a, ok := n.Attr.(IndexAttr)
+		switch {
+		case ok && n.Op == OpIndex:
+			if overlaps(a, n.Args[0].Type) {
+				return true
+			}
+		case n.Op != OpCast:
+			return false
+		}
+		n = n.Args[0]
+	}
+}
+
 // overlaps reports whether a map is a window that reads elements of x several times: it adds up axes, as the place and the tap of a convolution, and has more points than
 // x has elements.
 func overlaps(a IndexAttr, x Type) bool {

@@ -1,9 +1,8 @@
 package lang
 
 import (
-	"slices"
-
 	"math"
+	"slices"
 
 	"mdlc/ir"
 	"mdlc/ir/index"
@@ -183,24 +182,30 @@ func (b *builder) sumProduct(t *ReduceTerm, over []*indexVar, mask *indexed) ind
 	return r
 }
 
-// maskFactor puts the mask of a sum on the factors that have all its indices, on each, since what is left out may be no number; it gives
-// the mask that is left to put on the product: also one that depends on no summed index, which says where the sum is 0.
+// maskFactor puts the mask of a sum on the factors that have all its indices, on each, since what is left out may be no number, but on
+// windows only where no other factor has them. It gives the mask that is left to put on the product.
 func (b *builder) maskFactor(t *ReduceTerm, inside []factor, mask *indexed) *indexed {
 	if mask == nil || t.Name != "sum" || len(inside) < 2 {
 		return mask
 	}
 	has := func(f factor) bool { return len(union([]indexed{f.x, *mask})) == len(f.x.vars) }
+	slides := func(f factor) bool {
+		x, ok := f.x.v.(Tensor)
+		return ok && ir.Slides(x.N)
+	}
 	if slices.ContainsFunc(inside, func(f factor) bool { return f.divisor && !has(f) }) || !slices.ContainsFunc(inside, func(f factor) bool { return !f.divisor && has(f) }) {
 		return mask
 	}
+	windows := !slices.ContainsFunc(inside, func(f factor) bool { return !f.divisor && has(f) && !slides(f) })
 	for i, f := range inside {
-		if has(f) {
-			otherwise := 0
-			if f.divisor {
-				otherwise = 1
-			}
-			inside[i].x = b.together(f.at, []indexed{*mask, f.x}, func(vs []Value) Value { return b.where(vs[0], vs[1], whole(otherwise), f.at) })
+		if !has(f) || slides(f) && !windows && !f.divisor {
+			continue
 		}
+		otherwise := 0
+		if f.divisor {
+			otherwise = 1
+		}
+		inside[i].x = b.together(f.at, []indexed{*mask, f.x}, func(vs []Value) Value { return b.where(vs[0], vs[1], whole(otherwise), f.at) })
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ func (c *contraction) split(x *ir.Node) {
 
 // mask splits where(m, a*b, 0). If m does not vary along summed axes, it says where the sum is 0. Else, if it varies with one factor only,
 // that becomes where(m, a, 0), and so does each other that m varies with, since what is left out may be no number. Of a factor
-// that has fewer axes than m, as the values of attention, it has to be one: 0 times it is added.
+// that has fewer axes than m, as the values of attention, it has to be one, and of a window, where another factor is none: 0 times it is added.
 func (c *contraction) mask(x *ir.Node) bool {
 	m, y, zero := x.Args[0], x.Args[1], x.Args[2]
 	if !isZero(zero) {
@@ -129,10 +129,18 @@ func (c *contraction) mask(x *ir.Node) bool {
 	if masked {
 		c.outer = append(c.outer, outerFactor{ir.OpWhere, m})
 	}
-	for i, f := range t.inner {
-		if c.v.of(m)&c.summed != 0 && c.v.of(m).subset(c.v.of(f)) {
-			t.inner[i], masked = c.b.Where(m, f, zero), true
+	put := func(windows bool) {
+		for i, f := range t.inner {
+			if ir.Slides(f) == windows && c.v.of(m).subset(c.v.of(f)) {
+				t.inner[i], masked = c.b.Where(m, f, zero), true
+			}
 		}
+	}
+	if !masked {
+		put(false)
+	}
+	if !masked {
+		put(true)
 	}
 	if !masked {
 		return false

@@ -48,7 +48,7 @@ const (
 	largeBytes    = 1 << 20 // a value that leaves the caches: its bytes cost twice as much
 	alikeBytes    = 1 << 16 // of values whose kernels are small
 	alikeCost     = 60      // work on an element of these kernels
-	fewRows       = 16      // whose elements are made by fewer threads than are there
+	fewRows       = 16      // rows that are too few for all threads, or to fill a vector
 	longRow       = 1 << 13 // elements of a row, of few, that other threads would make sooner
 	maxSweeps     = 3       // dependent row reductions of a nest
 	maxBuffers    = 40      // of a kernel

@@ -30,7 +30,7 @@ func (f *fusion) buffers(t *trial) int {
 	return n + len(read)
 }
 
-const noLabel = -1
+const noLabel = -1 // of an axis of one element
 
 // space is the iteration space of a nest. The axes of its nodes (of a
 // reduction: of its operand) are labels; those that are the same axis are united. Those of one element are nobody's

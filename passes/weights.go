@@ -286,6 +286,8 @@ func (s *summing) uses(g *ir.Graph, x *ir.Node, dims []int, sliced int) {
 				if n.Op == ir.OpIndex && i == 0 {
 					s.uses(g, n, followed(at, dims), -1)
 				}
+			case ir.CastAttr:
+				s.uses(g, n, dims, -1)
 			case ir.DotAttr:
 				labels, other := at.A, at.B
 				if i == 1 {

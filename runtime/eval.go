@@ -68,7 +68,7 @@ func (r *Runner) evaluate(v *evaluation, step int) error {
 	}
 	v.mean.step = step
 	if r.log == nil && r.o.JSON == nil { // the command `eval`: its result is the output
-		_, err := fmt.Fprintf(r.o.Show, "%s  step %d  %s\n", v.mean.block, step, v.mean.text())
+		_, err := fmt.Fprintf(r.o.Show, "%s  step %d  %s\n", v.mean.block, step, v.mean.text(6))
 		return err
 	}
 	r.o.Progress.record(&v.mean)

@@ -39,9 +39,12 @@ func (m *Measurement) Moving(peak Ceilings) (seconds float64) {
 	return seconds
 }
 
-// Quantile is the time that a share q of the runs did not take longer than.
+// Quantile is the time that a share q of the runs did not take longer than; between two runs it lies between their times.
 func (m *Measurement) Quantile(q float64) time.Duration {
-	return m.Times[int(q*float64(len(m.Times)-1)+0.5)]
+	at := q * float64(len(m.Times)-1)
+	i := min(int(at), len(m.Times)-1)
+	next := m.Times[min(i+1, len(m.Times)-1)]
+	return m.Times[i] + time.Duration((at-float64(i))*float64(next-m.Times[i]))
 }
 
 // warmUps are runs before those that count: the first touch memory, and a GPU's are recorded.

@@ -59,7 +59,7 @@ func (p *Progress) step(rec *record, count int) {
 		return
 	}
 	line := fmt.Sprintf("%s  step %d/%d", rec.block, rec.step, count)
-	if text := rec.text(); text != "" {
+	if text := rec.text(4); text != "" {
 		line += "  " + text
 	}
 	p.show(line+p.pace(rec.step-p.first, count-rec.step, "steps"), rec.step == count)
@@ -126,7 +126,7 @@ func (p *Progress) show(line string, last bool) {
 // record tells the result of an eval or of an `every` block.
 func (p *Progress) record(rec *record) {
 	if p != nil && len(rec.names) > 0 {
-		p.sometimes(rec.block, fmt.Sprintf("%s  step %d  %s", rec.block, rec.step, rec.text()), "log.jsonl has %d before it")
+		p.sometimes(rec.block, fmt.Sprintf("%s  step %d  %s", rec.block, rec.step, rec.text(4)), "log.jsonl has %d before it")
 	}
 }
 

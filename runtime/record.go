@@ -99,8 +99,8 @@ func quote(s string) []byte {
 	return q
 }
 
-// text is the record for people: `loss 1.885  accuracy 0.31`.
-func (rec *record) text() string {
+// text is the record for people, to some digits: `loss 1.885  accuracy 0.31`.
+func (rec *record) text(digits int) string {
 	var parts []string
 	for i, name := range rec.names {
 		part := name
@@ -109,7 +109,7 @@ func (rec *record) text() string {
 				part += " …"
 				break
 			}
-			part = string(rec.append(append([]byte(part), ' '), i, v, 4, 64))
+			part = string(rec.append(append([]byte(part), ' '), i, v, digits, 64))
 		}
 		parts = append(parts, part)
 	}

@@ -79,7 +79,7 @@ func TestIntegersAreWrittenInFull(t *testing.T) {
 	}
 	rec := record{block: "eval", names: []string{"n", "mean", "loss"}, values: [][]float64{{123456789}, {1234567.5}, {123456789}}, scalar: []bool{true, true, true}, whole: []bool{true, true, false}, bits: 64}
 	require.Equal(t, `{"block":"eval","step":0,"n":123456789,"mean":1.2345675e+06,"loss":1.23456789e+08}`+"\n", string(rec.json()))
-	require.Equal(t, "n 123456789  mean 1.235e+06  loss 1.235e+08", rec.text())
+	require.Equal(t, "n 123456789  mean 1.235e+06  loss 1.235e+08", rec.text(4))
 }
 
 func nan() float64 { return readElem(loop.F32, []byte{0, 0, 0xc0, 0x7f}, 0) }

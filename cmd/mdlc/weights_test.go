@@ -61,6 +61,9 @@ func TestWeightsFlag(t *testing.T) {
 		require.InEpsilon(t, whole, rounded, 1e-2, name)
 		require.Equal(t, rounded, loss("--no-fusion --weights "+name), "bits do not depend on fusion")
 	}
+	half := loss("--precision bf16") // products take weights through a cast
+	require.NotEqual(t, half, loss("--precision bf16 --weights int8"))
+	require.Equal(t, half, loss("--precision bf16 --weights bf16"))
 	run("sample")
 	before := weightsOf(t, "runs/weighty")
 	run("train --steps 30 --resume --weights int8")

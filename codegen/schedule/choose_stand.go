@@ -34,15 +34,18 @@ func (c *chooser) narrowed(d *loop.Value) (v *loop.Value, along string) {
 	}
 	k := shapeOf(d).last()
 	for _, v := range d.Args[:2] {
-		narrow, reads := !isSimple(v) && !reduces(v), false // what is of indices alone is made as it is read
+		narrow, reads := !isSimple(v) && !reduces(v), 0 // bytes: what is of indices alone is made as it is read
 		walk([]*loop.Value{v}, func(x *loop.Value) {
 			if x.Op == loop.Load {
-				narrow, reads = narrow && x.Buf.Still && x.Elem.Size() > v.Elem.Size(), true
+				narrow, reads = narrow && x.Buf.Still, reads+x.Buf.Bytes()
 			}
 		})
-		axes := newDepends().value(v)
+		axes, packed := newDepends().value(v), v.Elem.Size()
+		for _, a := range axes {
+			packed *= a.Max
+		}
 		switch {
-		case !narrow || !reads || len(axes) == 0:
+		case !narrow || packed >= reads:
 		case constantExtent(k) && k.Max >= wideBytes/v.Elem.Size()*c.m.Lanes && k.Max%(wideBytes/v.Elem.Size()) == 0 && loop.Has(axes, k):
 			return v, k.Name
 		default:

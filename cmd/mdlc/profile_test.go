@@ -23,6 +23,7 @@ func TestProfile(t *testing.T) {
 
 	require.NotContains(t, stderr, "without rates")
 
+	require.Contains(t, stderr, "wrote "+filepath.Join(out, "trace.json")+": every launch")
 	text, err := os.ReadFile(filepath.Join(out, "trace.json"))
 	require.NoError(t, err)
 	var trace struct {

@@ -142,7 +142,11 @@ func (c *runCommand) writeProfile(t *terminal, m *runtime.Model, folder string) 
 		return err
 	}
 	path := filepath.Join(folder, "trace.json")
-	return writeFile(path, func(w io.Writer) error { return m.WriteTrace(w, peak) })
+	if err := writeFile(path, func(w io.Writer) error { return m.WriteTrace(w, peak) }); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.stderr, "wrote %s: every launch, for Perfetto\n", path)
+	return err
 }
 
 // load compiles a program and brings it onto the device, if that will hold it.

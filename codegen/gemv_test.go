@@ -219,15 +219,19 @@ func TestStandingMatrixIsNarrowed(t *testing.T) {
 	}
 }
 
-// What is of indices alone reads nothing that stands still: a GPU makes it as it reads it, in one launch.
-func TestMatrixOfIndicesIsNotNarrowed(t *testing.T) {
+// What is of indices alone reads nothing that stands still, and a window has fewer bytes than what it would be made to: a GPU makes both as it reads
+// them.
+func TestWhatIsNotNarrowed(t *testing.T) {
 	target := gpuTarget(t, gpuArch())
 	for _, text := range []string{
 		"kernel mask(in W: bf16[264,96], out Y: f32[64,96]) {\n  axis i: 64, j: 96, k: 264\n  Y[i,j] = dot[k](bf16(i32(k) <= i32(i)), W[k,j])\n}",
 		"kernel mask(in X: f32[1,264], out Y: f32[1,96]) {\n  axis i: 1, j: 96, k: 264\n  Y[i,j] = dot[k](X[i,k], f32(i32(k) <= i32(j)))\n}",
+		"kernel window(in X: bf16[1,264], in P: f32[360] still, out Y: f32[1,96]) {\n  axis i: 1, j: 96, k: 264\n  Y[i,j] = dot[k](X[i,k], bf16(P[j + k]))\n}",
 	} {
 		steps, err := schedule.Run(parseKernel(t, text), target.Machine)
 		require.NoError(t, err)
-		require.Len(t, loop.Segments(steps[len(steps)-1].Kernel.Body), 1, text)
+		for _, o := range steps[len(steps)-1].Kernel.Opts { // a result's parts are packed, too
+			require.False(t, o.Kind == schedule.Pack && (strings.HasSuffix(o.Axis, "_a") || strings.HasSuffix(o.Axis, "_b")), "%s\n%s", text, o)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,4 +33,16 @@ func TestCeilingsOfTensorCores(t *testing.T) {
 	require.Equal(t, []float64{10, 10, 7}, []float64{c.flops(plain), c.flops(tensor), m.Multiplying(c)})
 	c.Tensor = 30
 	require.Equal(t, []float64{10, 30, 3}, []float64{c.flops(plain), c.flops(tensor), m.Multiplying(c)})
+}
+
+// Between two runs a quantile lies between their times.
+func TestQuantiles(t *testing.T) {
+	m := &Measurement{Times: []time.Duration{1000, 3000}}
+	for q, want := range map[float64]time.Duration{0: 1000, 0.25: 1500, 0.5: 2000, 1: 3000} {
+		require.Equal(t, want, m.Quantile(q))
+	}
+	m.Times = []time.Duration{7, 8, 100}
+	require.Equal(t, time.Duration(8), m.Quantile(0.5))
+	m.Times = m.Times[:1]
+	require.Equal(t, time.Duration(7), m.Quantile(0.75))
 }

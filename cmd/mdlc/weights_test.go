@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -53,6 +54,10 @@ func TestWeightsFlag(t *testing.T) {
 	run("train")
 	whole := loss("")
 	require.Equal(t, whole, loss("--weights f32"))
+	_, shown, _ := strings.Cut(run("eval --quiet"), "loss ")
+	told, err := strconv.ParseFloat(strings.Fields(shown)[0], 64)
+	require.NoError(t, err)
+	require.InEpsilon(t, whole, told, 1e-5, "what rounding costs is in digits behind the fourth")
 	seen := map[float64]bool{whole: true}
 	for _, name := range []string{"int8", "f8e4m3", "bf16", "f16"} {
 		rounded := loss("--weights " + name)

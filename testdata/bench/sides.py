@@ -88,7 +88,7 @@ class Side:
         return took
 
     def rest(self):
-        """Waits until its threads rest: some poll for work long after a turn, OpenBLAS's for tens of milliseconds, and the next side's would share cores with them."""
+        """Waits until its threads rest: some poll for work after a turn, OpenBLAS's for a tenth of a second, and the next side's would share cores with them."""
         end, before = time.monotonic() + REST_LIMIT, self.cpu()
         while time.monotonic() < end:
             time.sleep(REST)
